@@ -1,0 +1,1 @@
+"""Licensing: subscriptions, licenses, extensions and bulk assignments."""

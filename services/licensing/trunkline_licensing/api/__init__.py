@@ -1,0 +1,1 @@
+"""The doors of licensing: one module per noun."""

@@ -1,0 +1,1 @@
+"""What licensing does about what it hears or what falls due: one module per subject."""

@@ -1,0 +1,1 @@
+"""What licensing can be asked: one module per question."""

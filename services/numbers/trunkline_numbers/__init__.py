@@ -1,0 +1,1 @@
+"""Numbers: the life cycle of every telephone number."""

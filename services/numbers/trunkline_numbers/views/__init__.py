@@ -1,0 +1,1 @@
+"""What numbers can be asked: one module per question."""

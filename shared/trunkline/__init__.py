@@ -1,0 +1,1 @@
+"""What the Trunkline services share; it imports none of them."""

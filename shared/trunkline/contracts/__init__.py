@@ -1,0 +1,1 @@
+"""The public contracts: envelope, events, schemas and samples."""
