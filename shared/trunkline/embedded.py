@@ -1,0 +1,246 @@
+"""A real PostgreSQL out of a Python wheel, for the home of one installation.
+
+The server listens on a Unix socket in its own private folder and on nothing else; fsync stays on.
+Several processes may use one home: the first to come starts the server, the last to leave stops it.
+Who uses it is known by locks on a file, which the system lets go even of a process that was killed,
+so no count of users can go wrong. A server left behind by a killed process is simply used again.
+
+In the home, the folder `postgres` holds `data` (or `location`, the name of a folder outside the
+home; `embedded_place` says when), `log`, and the two lock files `turn` and `users`.
+"""
+
+import fcntl
+import os
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from trunkline.embedded_place import (
+    PORT,
+    EmbeddedPostgresError,
+    Place,
+    as_owner,
+    binaries,
+    find_place,
+    forget_dead_server,
+    lay,
+    recorded_pid,
+    socket_folder,
+)
+
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
+
+_SUPERUSER = "trunkline"
+_START_SECONDS = 120
+_SETTINGS = {
+    "listen_addresses": "",
+    "port": PORT,
+    "unix_socket_permissions": "0700",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "shared_buffers": "128MB",
+    "max_connections": "60",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_min_messages": "warning",
+    "log_checkpoints": "off",
+}
+
+
+class EmbeddedPostgres:
+    """The PostgreSQL of one home: `start`, ask for `url`s, `stop`. Also a context manager.
+
+    `home` is created when missing.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.expanduser().resolve()
+        self._folder = self.home / "postgres"
+        self._use: IO[bytes] | None = None
+        self._place: Place | None = None
+
+    @property
+    def location(self) -> Path:
+        """The folder with the database's files. Raises EmbeddedPostgresError before `start`."""
+        return self._started().data
+
+    @property
+    def outside(self) -> bool:
+        """Whether `location` is outside the home (root with a private home): tell the user."""
+        return self._started().outside
+
+    @property
+    def pid(self) -> int:
+        """The server's process id. Raises EmbeddedPostgresError when it is not running."""
+        pid = recorded_pid(self._started().data)
+        if pid is None:
+            raise EmbeddedPostgresError(f"the PostgreSQL of {self.home} is not running")
+        return pid
+
+    def start(self) -> Self:
+        """Create the cluster if there is none, start its server unless it runs, count as its user.
+
+        Returns itself once the server answers. Raises EmbeddedPostgresError with the end of the
+        server's log when it does not start.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._turn():
+            self._place = find_place(self._folder, self.home)
+            lay(self._place, self._folder)
+            if self._use is None:
+                self._use = (self._folder / "users").open("ab")
+                fcntl.flock(self._use, fcntl.LOCK_SH)
+            try:
+                self._bring_up(self._place)
+            except BaseException:
+                self._leave()
+                raise
+        return self
+
+    def stop(self) -> None:
+        """Leave the server; stop it when nobody else uses it. Does nothing when not started."""
+        if self._use is None or self._place is None:
+            return
+        data = self._place.data
+        with self._turn():
+            if self._leave() and recorded_pid(data) is not None:
+                self._run("pg_ctl", "stop", "-s", "-w", "-t", "60", "-m", "fast", "-D", str(data))
+
+    def discard(self) -> None:
+        """Stop, and delete the data wherever it lies. For temporary homes.
+
+        Raises EmbeddedPostgresError when another process still uses it.
+        """
+        self.stop()
+        place = self._started()
+        if recorded_pid(place.data) is not None:
+            raise EmbeddedPostgresError(f"the PostgreSQL of {self.home} is still in use")
+        shutil.rmtree(place.data.parent if place.outside else place.data)
+        if socket_folder(place) != place.data:
+            shutil.rmtree(socket_folder(place).parent)
+        shutil.rmtree(self._folder)
+
+    def url(self, database: str) -> str:
+        """The connection URL of `database`, which is created when missing."""
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            there = connection.execute("SELECT FROM pg_database WHERE datname = %s", (database,))
+            if there.rowcount == 0:
+                # another process may be faster
+                with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                    statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database))
+                    connection.execute(statement)
+        return self._address(database)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _started(self) -> Place:
+        if self._place is None:
+            raise EmbeddedPostgresError(f"the PostgreSQL of {self.home} was not started")
+        return self._place
+
+    def _address(self, database: str) -> str:
+        host = quote(str(socket_folder(self._started())), safe="")
+        return f"postgresql://{_SUPERUSER}@/{quote(database, safe='')}?host={host}&port={PORT}"
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One process at a time starts or stops; the others wait here."""
+        with (self._folder / "turn").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _leave(self) -> bool:
+        """Stop counting as a user; True when nobody is left. Only while holding the turn."""
+        use, self._use = self._use, None
+        if use is None:
+            return False
+        with use:
+            try:
+                fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+    def _bring_up(self, place: Place) -> None:
+        if not (place.data / "global" / "pg_control").exists():
+            self._create_cluster(place)
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if forget_dead_server(place):
+                self._launch(place, deadline)
+            elif time.monotonic() > deadline:
+                raise EmbeddedPostgresError(f"the PostgreSQL of {self.home} does not answer")
+            else:
+                time.sleep(0.05)  # left behind by a killed process, and still recovering
+
+    def _create_cluster(self, place: Place) -> None:
+        draft = place.data / "draft"
+        if draft.exists():  # of an initdb that was killed
+            shutil.rmtree(draft)
+        self._run(
+            *("initdb", "-D", str(draft), "-U", _SUPERUSER, "--auth=trust", "--encoding=UTF8"),
+            # sorted by code point on every machine, whatever its locales
+            *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        )
+        for made in sorted(draft.iterdir(), key=lambda made: made.name == "global"):
+            made.rename(place.data / made.name)
+        draft.rmdir()
+
+    def _launch(self, place: Place, deadline: float) -> None:
+        settings = _SETTINGS | {"unix_socket_directories": f'"{socket_folder(place)}"'}
+        options = shlex.join(f"--{name}={value}" for name, value in settings.items())
+        command = ("pg_ctl", "start", "-s", "-w", "-t", str(_START_SECONDS), "-o", options)
+        while True:
+            try:
+                return self._run(*command, "-D", str(place.data))
+            except EmbeddedPostgresError as error:
+                # the children of a killed server take a moment to let go of its memory
+                if "shared memory block" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        place = self._started()
+        with (self._folder / "log").open("a+b") as log:
+            before = log.tell()
+            done = subprocess.run(
+                [binaries(place) / program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=place.data,
+                env={"PATH": os.defpath, "LC_ALL": "C"},  # none of the user's PG… variables
+                check=False,
+                **as_owner(place),
+            )
+            if done.returncode != 0:
+                log.seek(before)
+                said = log.read().decode(errors="replace").strip()[-2000:]
+                raise EmbeddedPostgresError(f"{program} failed for {place.data}: {said}")
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self._address("postgres"), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True

