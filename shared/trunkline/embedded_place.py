@@ -19,6 +19,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from trunkline.processes import runs_with
+
 PORT = "5432"  # only part of the socket file's name: no port is opened
 
 _STATE = Path("/var/lib")
@@ -53,15 +55,11 @@ def find_place(folder: Path, home: Path) -> Place:
     if (inside / "PG_VERSION").exists():
         owner = inside.stat()
         if os.geteuid() not in (0, owner.st_uid):
-            raise EmbeddedPostgresError(
-                f"{inside} belongs to user {owner.st_uid}: start as that one"
-            )
+            raise EmbeddedPostgresError(f"{inside} belongs to user {owner.st_uid}: start as that one")
         return Place(inside, owner.st_uid, owner.st_gid, outside=False)
     if os.geteuid() != 0:
         if elsewhere:
-            raise EmbeddedPostgresError(
-                f"root laid the data of {home} in {elsewhere}: start as root"
-            )
+            raise EmbeddedPostgresError(f"root laid the data of {home} in {elsewhere}: start as root")
         return Place(inside, os.geteuid(), os.getegid(), outside=False)
     account = _unprivileged()
     if not elsewhere and _open_to_all(folder):
@@ -148,7 +146,7 @@ def forget_dead_server(place: Place) -> bool:
     anew the same low id is soon somebody else's, and a killed server may stay there as a zombie.
     """
     pid = recorded_pid(place.data)
-    if pid is not None and _serves(pid, place.data):
+    if pid is not None and runs_with(pid, str(place.data)):
         return False
     sockets = socket_folder(place)
     for left in (sockets / f".s.PGSQL.{PORT}", sockets / f".s.PGSQL.{PORT}.lock"):
@@ -157,33 +155,10 @@ def forget_dead_server(place: Place) -> bool:
     return True
 
 
-def _serves(pid: int, data: Path) -> bool:
-    """Whether the process is a PostgreSQL on `data`; where no /proc tells, whether it is alive."""
-    if not Path("/proc/self/cmdline").exists():
-        return _alive(pid)
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return os.fsencode(data) in command and command[0].endswith(b"postgres")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _runs(install: Path, place: Place) -> bool:
     program = install / "bin" / "postgres"
     try:
-        done = subprocess.run(
-            [program, "--version"], capture_output=True, cwd="/", check=False, **as_owner(place)
-        )
+        done = subprocess.run([program, "--version"], capture_output=True, cwd="/", check=False, **as_owner(place))
     except PermissionError:
         return False
     return done.returncode == 0
@@ -194,8 +169,7 @@ def _unprivileged() -> pwd.struct_passwd:
         return pwd.getpwnam(_UNPRIVILEGED)
     except KeyError:
         raise EmbeddedPostgresError(
-            f"PostgreSQL does not run as root and there is no account {_UNPRIVILEGED}:"
-            " start as another user"
+            f"PostgreSQL does not run as root and there is no account {_UNPRIVILEGED}: start as another user"
         ) from None
 
 

@@ -1,0 +1,180 @@
+"""What every test may ask for: a real PostgreSQL, a fresh database, a real Kafka."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from trunkline.broker import BrokerUnavailable, LocalBroker, libs_folder
+from trunkline.broker_docker import docker_answers, docker_broker
+from trunkline.embedded import EmbeddedPostgres
+
+_ROOT = Path(__file__).parent.parent
+
+Prepare = Callable[[str], object]
+
+
+class Postgres(Protocol):
+    """A PostgreSQL server that hands out the URLs of its databases."""
+
+    def url(self, database: str) -> str:
+        """The URL of `database`, which is created when missing."""
+
+
+@dataclass(frozen=True)
+class GivenPostgres:
+    """The server named by TRUNKLINE_TEST_POSTGRES: the URL of a database it may create others from."""
+
+    address: str
+
+    def url(self, database: str) -> str:
+        with psycopg.connect(self.address, autocommit=True) as connection:
+            found = connection.execute("SELECT FROM pg_database WHERE datname = %s", (database,))
+            if found.rowcount == 0:
+                connection.execute(f'CREATE DATABASE "{database}"')
+        return urlsplit(self.address)._replace(path=f"/{database}").geturl()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """TRUNKLINE_TEST_POSTGRES, or an embedded server of this session's own."""
+    if given := os.environ.get("TRUNKLINE_TEST_POSTGRES"):
+        yield GivenPostgres(given)
+        return
+    with tempfile.TemporaryDirectory(prefix="trunkline-tests-") as home:
+        server = EmbeddedPostgres(Path(home)).start()
+        try:
+            yield server
+        finally:
+            server.discard()
+
+
+class Databases:
+    """Fresh databases on one server; each prepared once, then cloned."""
+
+    def __init__(self, server: Postgres) -> None:
+        self._server = server
+        self._names = (f"test_{os.getpid()}_{number}" for number in count(1))
+        self._templates: dict[Prepare, str] = {}
+
+    def create(self, prepare: Prepare | None = None) -> str:
+        """The URL of a new database, on which `prepare(url)` has been done.
+
+        `prepare` (a migration, say) runs once per session, on a template: pass the same function.
+        It must close its connections.
+        """
+        name = next(self._names)
+        if prepare is None:
+            return self._server.url(name)
+        if prepare not in self._templates:
+            template = next(self._names)
+            prepare(self._server.url(template))
+            self._templates[prepare] = template
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._templates[prepare]}"')
+        return self._server.url(name)
+
+    def drop(self, url: str) -> None:
+        self._execute(f'DROP DATABASE IF EXISTS "{urlsplit(url).path[1:]}" WITH (FORCE)')
+
+    def drop_templates(self) -> None:
+        for name in self._templates.values():
+            self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self._server.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+@pytest.fixture(scope="session")
+def databases(postgres: Postgres) -> Iterator[Databases]:
+    """For tests that need more than one database, or one that outlives a test."""
+    found = Databases(postgres)
+    yield found
+    found.drop_templates()
+
+
+@pytest.fixture
+def new_database(databases: Databases) -> Iterator[Callable[..., str]]:
+    """`new_database(prepare=None)` gives the URL of a database of this test's own."""
+    urls: list[str] = []
+
+    def create(prepare: Prepare | None = None) -> str:
+        urls.append(databases.create(prepare))
+        return urls[-1]
+
+    yield create
+    for url in urls:
+        databases.drop(url)
+
+
+@pytest.fixture
+def database_url(new_database: Callable[..., str]) -> str:
+    """The URL of an empty database of this test's own."""
+    return new_database()
+
+
+class Kafka(Protocol):
+    """A broker that answers."""
+
+    @property
+    def bootstrap(self) -> str:
+        """The address for clients, `host:port`."""
+
+
+@dataclass(frozen=True)
+class GivenKafka:
+    """A broker that this session did not start itself, or that Docker runs."""
+
+    bootstrap: str
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """A real Kafka: TRUNKLINE_TEST_KAFKA, else from Docker, else from Maven Central on the JDK.
+
+    Skipped aloud where there is none; with CI=true that is a failure. Shared by all tests of the
+    session: use topics and groups with names of your own. Never stop it; see `local_broker`.
+    """
+    with ExitStack() as running:
+        yield (_given_kafka() or _docker_kafka(running) or _local_kafka(running, "kafka"))
+
+
+@pytest.fixture
+def local_broker() -> Iterator[LocalBroker]:
+    """A broker of this test's own, to be killed and restarted."""
+    with ExitStack() as running:
+        yield _local_kafka(running, "broker")
+
+
+def _given_kafka() -> Kafka | None:
+    address = os.environ.get("TRUNKLINE_TEST_KAFKA")
+    return GivenKafka(address) if address else None
+
+
+def _docker_kafka(running: ExitStack) -> Kafka | None:
+    if not docker_answers():
+        return None
+    try:
+        return GivenKafka(running.enter_context(docker_broker()))
+    except BrokerUnavailable:  # an engine that cannot get the image, say: the JDK may do
+        return None
+
+
+def _local_kafka(running: ExitStack, name: str) -> LocalBroker:
+    folder = running.enter_context(tempfile.TemporaryDirectory(prefix=f"trunkline-{name}-"))
+    try:
+        libs = libs_folder(_ROOT / ".trunkline")
+        return running.enter_context(LocalBroker(Path(folder) / name, libs))
+    except BrokerUnavailable as error:
+        missing = f"NO KAFKA, so nothing about Kafka is shown: {error}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
