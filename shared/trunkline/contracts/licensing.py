@@ -1,0 +1,156 @@
+"""What licensing says: subscriptions with their state after each fact, and the parties (S4, P0)."""
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from trunkline.contracts.contract import Contract, registry
+from trunkline.contracts.values import (
+    E164,
+    Code,
+    Count,
+    Domains,
+    Email,
+    Id,
+    Instant,
+    Label,
+    Name,
+    PlanDays,
+    Reference,
+)
+
+SOURCE: Final = "/trunkline/licensing"
+PLATFORM: Final = "platform"
+
+Product = Literal["number", "license", "did_reservation"]
+Status = Literal["active", "expired", "terminated"]
+Role = Literal["owner", "admin", "member"]
+
+
+class SwappedOut(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A number that the subscription gave up for another, and when."""
+
+    number: E164
+    at: Instant
+
+
+class SubscriptionFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The subscription after the fact: all of them are complete, so only the newest counts."""
+
+    subscription_id: Id
+    organization_id: Id
+    product: Product
+    reference: Reference | None
+    status: Status
+    started_at: Instant | None
+    expired_at: Instant | None
+    terminated_at: Instant | None
+    number: E164 | None
+    sku: Label | None = None
+    swapped_out: tuple[SwappedOut, ...]
+    license_code: Code | None
+    quantity: Count | None
+    plan_days: PlanDays | None
+    renewed_until: Instant | None
+
+
+class SubscriptionActivated(SubscriptionFact, frozen=True, kw_only=True, gc=False):
+    """A subscription is active for the first time."""
+
+
+class SubscriptionRenewed(SubscriptionFact, frozen=True, kw_only=True, gc=False):
+    """A subscription is paid for until a later instant: `renewed_until`."""
+
+
+class SubscriptionQuantityChanged(SubscriptionFact, frozen=True, kw_only=True, gc=False):
+    """A subscription covers another quantity: `quantity`."""
+
+
+class SubscriptionExpired(SubscriptionFact, frozen=True, kw_only=True, gc=False):
+    """A subscription was not renewed in time: `expired_at`."""
+
+
+class SubscriptionReactivated(SubscriptionFact, frozen=True, kw_only=True, gc=False):
+    """An expired subscription is active again."""
+
+
+class SubscriptionTerminated(SubscriptionFact, frozen=True, kw_only=True, gc=False):
+    """A subscription is over for good: `terminated_at`."""
+
+
+class SubscriptionNumberSwapped(SubscriptionFact, frozen=True, kw_only=True, gc=False):
+    """A subscription has another number in place of the one it had."""
+
+    old_number: E164
+    new_number: E164
+
+
+class Platform(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The operator of the whole system, as it is after the event."""
+
+    name: Name
+    support_email: Email
+    owner_email: Email
+    domains: Domains
+
+
+class Partner(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A reseller, as it is after the event."""
+
+    partner_id: Id
+    name: Name
+    owner_email: Email
+    support_email: Email
+    domains: Domains
+
+
+class Organization(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A customer, as it is after the event; without a partner it is the platform's own."""
+
+    organization_id: Id
+    partner_id: Id | None
+    name: Name
+    billing_email: Email
+    allow_external_numbers: bool
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A person, as they are after the event (or were before it, when they are removed)."""
+
+    identity_id: Id
+    organization_id: Id
+    name: Name
+    email: Email
+    role: Annotated[Role, msgspec.Meta(description="exactly one owner in an organization")]
+
+
+def _said(name: str, data: Any, key: str, said: str) -> Contract:
+    if key == PLATFORM:
+        return Contract(name, data, subject=PLATFORM, source=SOURCE, said=said)
+    return Contract(name, data, key=key, source=SOURCE, said=said)
+
+
+def _subscription(data: Any, said: str) -> Contract:
+    return _said(data.__name__, data, "subscription_id", said)
+
+
+CONTRACTS: Final = registry(
+    (
+        _subscription(SubscriptionActivated, "a subscription is active for the first time"),
+        _subscription(SubscriptionRenewed, "it is paid for until a later instant"),
+        _subscription(SubscriptionQuantityChanged, "it covers another quantity"),
+        _subscription(SubscriptionExpired, "it was not renewed in time"),
+        _subscription(SubscriptionReactivated, "it is active again after it had expired"),
+        _subscription(SubscriptionTerminated, "it is over for good"),
+        _subscription(SubscriptionNumberSwapped, "it has another number in place of its own"),
+        _said("PlatformRegistered", Platform, PLATFORM, "the platform's own facts are known"),
+        _said("PlatformChanged", Platform, PLATFORM, "some of them changed"),
+        _said("PartnerRegistered", Partner, "partner_id", "a partner is new"),
+        _said("PartnerChanged", Partner, "partner_id", "some of its facts changed"),
+        _said("OrganizationRegistered", Organization, "organization_id", "a customer is new"),
+        _said("OrganizationChanged", Organization, "organization_id", "some facts changed"),
+        _said("IdentityRegistered", Identity, "identity_id", "a person is new"),
+        _said("IdentityChanged", Identity, "identity_id", "some of their facts changed"),
+        _said("IdentityRemoved", Identity, "identity_id", "a person has left"),
+    )
+)
