@@ -1,0 +1,294 @@
+"""What people do with a number (DOMAIN §3): each decision settles first, then acts or refuses with the reason."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from trunkline.clock import DAY
+from trunkline.stream import Event
+from trunkline_numbers.number import (
+    Absent,
+    Available,
+    Deleted,
+    Locked,
+    Number,
+    Party,
+    Reserved,
+    check_offered,
+    decided,
+    notice_before,
+    released,
+)
+from trunkline_numbers.number_events import (
+    DeleteReason,
+    Listing,
+    NumberAdded,
+    NumberDeleted,
+    NumberLocked,
+    NumberRecovered,
+    NumberReserved,
+    NumberUnlocked,
+    ReservationExtended,
+)
+from trunkline_numbers.number_following import Hold, hold
+from trunkline_numbers.number_refusals import (
+    NumberHasBinding,
+    NumberNotAvailable,
+    NumberNotDeleted,
+    NumberNotLocked,
+    NumberNotReserved,
+    NumberPresent,
+    NumberUnknown,
+    RemarkMissing,
+    RemarkUnreadable,
+    ReservationOfAnother,
+    SubscriptionNotActive,
+)
+from trunkline_numbers.policy import Policy
+
+
+def add(
+    n: Number,
+    listing: Listing,
+    uploader_id: str | None,
+    holder: Party | None,
+    policy: Policy,
+    now: datetime,
+    *,
+    legacy_lock: bool = False,
+    remark: str | None = None,
+) -> list[Event]:
+    """Bring a number into the inventory: Available, or Locked without end where it was locked before (N7, N12)."""
+    if not isinstance(n.life, Absent):
+        raise NumberPresent(number=n.number)
+    listing = replace(
+        listing,
+        voice_carrier=listing.voice_carrier or (policy.voice_carrier if listing.voice else None),
+        sms_carrier=listing.sms_carrier or (policy.sms_carrier if listing.sms else None),
+    )
+    holder_id, holder_kind = (holder.id, holder.kind) if holder else (None, None)
+    added = NumberAdded(
+        at=now,
+        legacy=legacy_lock,
+        listing=listing,
+        uploader_id=uploader_id,
+        holder_id=holder_id,
+        holder_kind=holder_kind,
+        remark=_may_remark(n, remark),
+    )
+    return [added]
+
+
+def reserve(n: Number, party: Party, remark: str, policy: Policy, now: datetime) -> list[Event]:
+    """Keep an Available number for a party, 28 days by default, for free (N2)."""
+    remark = _must_remark(n, remark, "reserved")
+
+    def fact(m: Number) -> list[Event]:
+        life = _available(m, "reserved")
+        if m.bindings and party.id != m.holder_id:
+            raise NumberHasBinding(number=m.number, kinds=_kinds(m), wanted="reserved for another")
+        check_offered(m, life, party, now)
+        end = now + policy.period("manual", golden=m.listing.golden, ported_in=m.listing.ported_in)
+        return [
+            NumberReserved(
+                at=now,
+                reserver_id=party.id,
+                reserver_kind=party.kind,
+                cause="manual",
+                ends_at=end,
+                free_ends_at=end,
+                notice_at=notice_before(now, end, policy),
+                remark=remark,
+            )
+        ]
+
+    return decided(n, now, now, policy, fact)
+
+
+def assign(
+    n: Number,
+    party: Party,
+    subscription_id: str,
+    status: str,
+    remark: str | None,
+    policy: Policy,
+    now: datetime,
+) -> list[Event]:
+    """Give a number to an active subscription by hand; a second time says nothing (§10.8)."""
+    if status != "active":
+        raise SubscriptionNotActive(number=n.number, subscription_id=subscription_id, status=status)
+    remark = _may_remark(n, remark)
+
+    def fact(m: Number) -> list[Event]:
+        held = hold(m, party, subscription_id, Hold(now), policy, now)
+        return [replace(e, remark=remark) for e in held]
+
+    return decided(n, now, now, policy, fact)
+
+
+def extend(
+    n: Number,
+    party: Party,
+    cover_id: str,
+    ends_at: datetime,
+    remark: str | None,
+    policy: Policy,
+    now: datetime,
+) -> list[Event]:
+    """Let a DID reservation subscription of the reserver, or of an org in its branch, pay until `ends_at` (N4).
+
+    Said again with another end (a renewal), the end moves and a new notice is due; with the same, nothing happens.
+    """
+    remark = _may_remark(n, remark)
+
+    def fact(m: Number) -> list[Event]:
+        r = _reserved(m, "extended")
+        if r.reserver_id not in (party.id, party.partner_id):
+            raise ReservationOfAnother(number=m.number)
+        if (r.cover_id, r.ends_at) == (cover_id, ends_at):
+            return []
+        return [
+            ReservationExtended(
+                at=now,
+                reserver_id=r.reserver_id,
+                reserver_kind=r.reserver_kind,
+                cover_id=cover_id,
+                free_ends_at=r.free_ends_at,
+                ends_at=max(ends_at, r.free_ends_at),
+                notice_at=notice_before(r.since, ends_at, policy),
+                remark=remark,
+            )
+        ]
+
+    return decided(n, now, now, policy, fact)
+
+
+def uncover(n: Number, cover_id: str, at: datetime, policy: Policy, now: datetime) -> list[Event]:
+    """The subscription that paid has ended at `at`: only the charged part ends (N4)."""
+
+    def fact(m: Number) -> list[Event]:
+        r = m.life
+        if not isinstance(r, Reserved) or r.cover_id != cover_id:
+            return []
+        if r.free_ends_at <= at:
+            return released(m, r, at, "cover_ended", policy)
+        notice = notice_before(r.since, r.free_ends_at, policy)
+        return [
+            NumberReserved(
+                at=r.since,
+                reserver_id=r.reserver_id,
+                reserver_kind=r.reserver_kind,
+                cause=r.cause,
+                subscription_id=r.subscription_id,
+                ends_at=r.free_ends_at,
+                free_ends_at=r.free_ends_at,
+                notice_at=notice if r.notice_at is not None or r.ends_at != r.free_ends_at else None,
+            )
+        ]
+
+    return decided(n, at, now, policy, fact)
+
+
+def release(n: Number, remark: str, policy: Policy, now: datetime) -> list[Event]:
+    """End a reservation by hand."""
+    remark = _must_remark(n, remark, "released")
+    return decided(
+        n,
+        now,
+        now,
+        policy,
+        lambda m: released(m, _reserved(m, "released"), now, "by_hand", policy, remark),
+    )
+
+
+def lock(n: Number, remark: str, policy: Policy, now: datetime) -> list[Event]:
+    """Take an Available number out of sale for nobody in particular (N6)."""
+    remark = _must_remark(n, remark, "locked")
+
+    def fact(m: Number) -> list[Event]:
+        _available(m, "locked")
+        _check_unbound(m, "locked")
+        end = now + policy.lock_days * DAY
+        return [NumberLocked(at=now, ends_at=end, notice_at=notice_before(now, end, policy), remark=remark)]
+
+    return decided(n, now, now, policy, fact)
+
+
+def unlock(n: Number, remark: str, policy: Policy, now: datetime) -> list[Event]:
+    """End a lock by hand, a legacy one too (N7)."""
+    remark = _must_remark(n, remark, "unlocked")
+
+    def fact(m: Number) -> list[Event]:
+        if not isinstance(m.life, Locked):
+            raise NumberNotLocked(**_situation(m))
+        return [NumberUnlocked(at=now, remark=remark)]
+
+    return decided(n, now, now, policy, fact)
+
+
+def delete(n: Number, reason: DeleteReason, remark: str, policy: Policy, now: datetime) -> list[Event]:
+    """Take an Available or Locked number out of the inventory (N8, R7)."""
+    remark = _must_remark(n, remark, "deleted")
+
+    def fact(m: Number) -> list[Event]:
+        if not isinstance(m.life, Locked):
+            _available(m, "deleted")
+        _check_unbound(m, "deleted")
+        return [NumberDeleted(at=now, reason=reason, remark=remark)]
+
+    return decided(n, now, now, policy, fact)
+
+
+def recover(n: Number, remark: str, now: datetime) -> list[Event]:
+    """Bring a deleted number back (§10.7)."""
+    remark = _must_remark(n, remark, "recovered")
+    if not isinstance(n.life, Deleted):
+        raise NumberNotDeleted(**_situation(n))
+    return [NumberRecovered(at=now, remark=remark)]
+
+
+def _situation(n: Number) -> dict[str, object]:
+    return {"number": n.number, "state": n.state, "since": getattr(n.life, "since", None)}
+
+
+def _available(n: Number, wanted: str) -> Available:
+    if isinstance(n.life, Absent):
+        raise NumberUnknown(number=n.number)
+    if not isinstance(n.life, Available):
+        raise NumberNotAvailable(**_situation(n), wanted=wanted)
+    return n.life
+
+
+def _reserved(n: Number, wanted: str) -> Reserved:
+    if isinstance(n.life, Absent):
+        raise NumberUnknown(number=n.number)
+    if not isinstance(n.life, Reserved):
+        raise NumberNotReserved(**_situation(n), wanted=wanted)
+    return n.life
+
+
+def _kinds(n: Number) -> str:
+    return ", ".join(b.kind for b in n.bindings)
+
+
+def _check_unbound(n: Number, wanted: str) -> None:
+    if n.bindings:
+        raise NumberHasBinding(number=n.number, kinds=_kinds(n), wanted=wanted)
+
+
+def _must_remark(n: Number, remark: str | None, wanted: str) -> str:
+    if remark is None or not remark.strip():
+        raise RemarkMissing(number=n.number, wanted=wanted)
+    return _may_remark(n, remark) or ""
+
+
+def _may_remark(n: Number, remark: str | None) -> str | None:
+    if remark is None or not remark.strip():
+        return None
+    if len(remark) > 1000:
+        raise RemarkUnreadable(number=n.number, problem=f"{len(remark):,} characters")
+    if not all(c.isprintable() or c == "\n" for c in remark):
+        raise RemarkUnreadable(number=n.number, problem="control characters")
+    return remark.strip()

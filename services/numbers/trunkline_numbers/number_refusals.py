@@ -1,0 +1,93 @@
+"""Why a number may refuse: each docstring is the sentence the asker reads, each class name the code."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from trunkline.refusal import Refused
+
+
+class NumberUnknown(Refused):
+    """{number} is not in the inventory."""
+
+    status: ClassVar[int] = 404
+
+
+class NumberPresent(Refused):
+    """{number} is in the inventory already."""
+
+
+class NumberTaken(Refused):
+    """{number} is assigned to another subscription."""
+
+
+class NumberHeldForAnother(Refused):
+    """{number} is reserved for another party."""
+
+
+class NumberIsLocked(Refused):
+    """{number} is locked."""
+
+
+class NumberIsDeleted(Refused):
+    """{number} has been deleted."""
+
+
+class NumberNotVisible(Refused):
+    """{number} is not offered to this organization: it is allocated elsewhere or shown to other portal domains."""
+
+
+class NumberInQuarantine(Refused):
+    """{number} is in quarantine: until {until} only the organization it was last assigned to can have it."""
+
+
+class GoldenNeedsReservation(Refused):
+    """{number} is a golden number: it must be reserved before it can be assigned."""
+
+
+class NumberNotAvailable(Refused):
+    """{number} is {state} since {since}, and only an available number can be {wanted}."""
+
+
+class NumberNotReserved(Refused):
+    """{number} is {state} since {since}, and only a reserved number can be {wanted}."""
+
+
+class NumberNotLocked(Refused):
+    """{number} is {state} since {since}, and only a locked number can be unlocked."""
+
+
+class NumberNotDeleted(Refused):
+    """{number} is {state} since {since}, and only a deleted number can be recovered."""
+
+
+class NumberHasBinding(Refused):
+    """{number} serves a user ({kinds}) and cannot be {wanted} before it is unbound."""
+
+
+class RemarkMissing(Refused):
+    """A remark is needed: say in a few words why {number} is {wanted}."""
+
+    status: ClassVar[int] = 422
+
+
+class RemarkUnreadable(Refused):
+    """The remark on {number} has {problem}; a remark is at most 1,000 printable characters."""
+
+    status: ClassVar[int] = 422
+
+
+class SubscriptionNotActive(Refused):
+    """Subscription {subscription_id} is {status}, so it cannot take {number}."""
+
+
+class ReservationOfAnother(Refused):
+    """{number} is reserved for another party than the one whose subscription would extend it."""
+
+
+class BindingNotAllowed(Refused):
+    """{number} cannot be bound as {kind}: {why}."""
+
+
+class NumberNotBound(Refused):
+    """{number} has no {kind} binding."""

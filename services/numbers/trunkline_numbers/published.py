@@ -1,0 +1,191 @@
+"""What numbers says of its stored events (X1, X2). Only this module speaks as the service.
+
+Each stored event is either said, by the function under its class, or listed in PRIVATE; a test holds the two lists
+against all there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trunkline.contracts import numbers as said
+from trunkline.contracts.contract import Contract
+from trunkline.recorded import Recorded
+from trunkline_numbers import number_events as e
+from trunkline_numbers import subscription as s
+from trunkline_numbers.party import PartyHeard
+
+PRIVATE = frozenset({PartyHeard, s.SubscriptionHeard, s.SubscriptionServed, s.AssignmentRefusalEnded})
+
+
+def _attributes(listing: e.Listing) -> dict[str, Any]:
+    return {field: getattr(listing, field) for field in listing.__struct_fields__}
+
+
+def _added(key: str, v: e.NumberAdded) -> Any:
+    return said.NumberAdded(
+        number=key,
+        state="locked" if v.legacy else "available",
+        holder_id=v.holder_id,
+        uploader_id=v.uploader_id,
+        added_at=v.at,
+        legacy=v.legacy,
+        **_attributes(v.listing),
+    )
+
+
+def _assigned(key: str, v: e.NumberAssigned) -> Any:
+    return said.NumberAssigned(
+        number=key,
+        state="assigned",
+        subscription_id=v.subscription_id,
+        organization_id=v.organization_id,
+        assigned_at=v.at,
+        restored=v.restored,
+    )
+
+
+def _reserved(key: str, v: e.NumberReserved) -> Any:
+    return said.NumberReserved(
+        number=key,
+        state="reserved",
+        reserver_id=v.reserver_id,
+        reserver_kind=v.reserver_kind,
+        cause=v.cause,
+        subscription_id=v.subscription_id,
+        reserved_at=v.at,
+        free_ends_at=v.free_ends_at,
+        ends_at=v.ends_at,
+        charged=v.cover_id is not None,
+    )
+
+
+def _extended(key: str, v: e.ReservationExtended) -> Any:
+    return said.ReservationExtended(
+        number=key,
+        state="reserved",
+        reserver_id=v.reserver_id,
+        reserver_kind=v.reserver_kind,
+        subscription_id=v.cover_id,
+        free_ends_at=v.free_ends_at,
+        ends_at=v.ends_at,
+        extended_at=v.at,
+    )
+
+
+def _ending(key: str, v: e.ReservationEnding) -> Any:
+    return said.ReservationEnding(
+        number=key, state="reserved", reserver_id=v.reserver_id, reserver_kind=v.reserver_kind, ends_at=v.ends_at
+    )
+
+
+def _expired(key: str, v: e.ReservationExpired) -> Any:
+    return said.ReservationExpired(
+        number=key,
+        state="reserved",
+        reserver_id=v.reserver_id,
+        reserver_kind=v.reserver_kind,
+        subscription_id=v.subscription_id,
+        ended_at=v.at,
+    )
+
+
+def _released(key: str, v: e.NumberReleased) -> Any:
+    return said.NumberReleased(
+        number=key,
+        state="available",
+        cause=v.cause,
+        released_at=v.at,
+        quarantined_until=v.quarantined_until,
+        subscription_id=v.subscription_id,
+        reserver_id=v.reserver_id,
+    )
+
+
+def _changed(key: str, v: e.NumberChanged) -> Any:
+    return said.NumberChanged(
+        number=key,
+        state=v.state,
+        changed=v.changed,
+        changed_at=v.at,
+        **_attributes(v.listing),
+    )
+
+
+def _bound(key: str, v: e.NumberBound) -> Any:
+    return said.NumberBound(
+        number=key,
+        state=v.state,
+        kind=v.kind,
+        user_id=v.user_id,
+        extension_id=v.extension_id,
+        organization_id=v.organization_id,
+        bound_at=v.at,
+    )
+
+
+def _unbound(key: str, v: e.NumberUnbound) -> Any:
+    return said.NumberUnbound(
+        number=key,
+        state=v.state,
+        kind=v.kind,
+        user_id=v.user_id,
+        extension_id=v.extension_id,
+        organization_id=v.organization_id,
+        cause=v.cause,
+        unbound_at=v.at,
+    )
+
+
+def _allocated(key: str, v: e.NumberAllocated) -> Any:
+    return said.NumberAllocated(
+        number=key,
+        state=v.state,
+        holder_id=v.holder_id,
+        holder_kind=v.holder_kind,
+        allocated_at=v.at,
+    )
+
+
+def _locked(key: str, v: e.NumberLocked) -> Any:
+    return said.NumberLocked(number=key, state="locked", locked_at=v.at, ends_at=v.ends_at, legacy=v.legacy)
+
+
+def _deleted(key: str, v: e.NumberDeleted) -> Any:
+    return said.NumberDeleted(number=key, state="deleted", reason=v.reason, deleted_at=v.at)
+
+
+def _refused(key: str, v: s.NumberAssignmentRefused) -> Any:
+    return said.NumberAssignmentRefused(number=v.number, subscription_id=key, code=v.code, reason=v.reason)
+
+
+SAID: dict[type, Callable[[str, Any], Any]] = {
+    e.NumberReserved: _reserved,
+    e.NumberAssigned: _assigned,
+    e.NumberAdded: _added,
+    e.ReservationExtended: _extended,
+    e.ReservationEnding: _ending,
+    e.ReservationExpired: _expired,
+    e.NumberReleased: _released,
+    e.NumberLocked: _locked,
+    e.LockEnding: lambda key, v: said.LockEnding(number=key, state="locked", ends_at=v.ends_at),
+    e.LockExpired: lambda key, v: said.LockExpired(number=key, state="available", ended_at=v.at),
+    e.NumberUnlocked: lambda key, v: said.NumberUnlocked(number=key, state="available", unlocked_at=v.at),
+    e.NumberDeleted: _deleted,
+    e.NumberRecovered: lambda key, v: said.NumberRecovered(number=key, state="available", recovered_at=v.at),
+    e.NumberAllocated: _allocated,
+    e.NumberChanged: _changed,
+    e.NumberBound: _bound,
+    e.NumberUnbound: _unbound,
+    s.NumberAssignmentRefused: _refused,
+}
+
+
+def published(recorded: Recorded) -> tuple[Contract, Any] | None:
+    """What a stored event says publicly: its contract and data; None for a private one."""
+    kind = type(recorded.event)
+    say = SAID.get(kind)
+    if say is None:
+        return None
+    return said.CONTRACTS[kind.__name__], say(recorded.key, recorded.event)

@@ -1,0 +1,31 @@
+"""Something has fallen due: a notice, the end of a reservation or of a lock (N5, N6, N10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trunkline.recorded import Cause
+from trunkline.stream import key_of
+from trunkline.work import Work
+from trunkline_numbers.number import NUMBER, settle
+from trunkline_numbers.policy import Policy
+from trunkline_numbers.reactions.number_changed import serve_waiting
+
+
+def react(work: Work, stream_ids: Sequence[str], policy: Policy) -> None:
+    """Settle the numbers that are due, in the order given; one that is not due any more is left as it is.
+
+    Args:
+        work: `work.now` is the instant up to which is settled.
+        stream_ids: `number/…` streams in due order.
+        policy: for the quarantine of what is released.
+    """
+    keys = [key_of(stream_id) for stream_id in stream_ids]
+    work.load((NUMBER, key) for key in keys)
+    for key in keys:
+        n = work.state(NUMBER, key)
+        cause = Cause("timer", f"number/{key}", f"due/{key}")
+        while events := settle(n, work.now, work.now, policy):
+            n = work.record(NUMBER, key, events, cause)
+        work.touch(NUMBER, key)
+    serve_waiting(work, Cause("timer", "due", "due"), policy)

@@ -1,0 +1,58 @@
+"""Licensing said something of a party: keep the newest word, and serve those who waited for it (P0, S7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trunkline.contracts.licensing import Organization, Partner, Platform
+from trunkline.contracts.message import Message
+from trunkline.recorded import Cause
+from trunkline.work import Work
+from trunkline_numbers.party import PARTY, PLATFORM, PartyHeard, hear
+from trunkline_numbers.policy import Policy
+from trunkline_numbers.reactions.number_changed import serve_waiting
+
+
+def react(work: Work, messages: Sequence[Message], policy: Policy) -> None:
+    """Hear a batch of `Platform…`, `Partner…` and `Organization…` events."""
+    if not messages:
+        return
+    work.load((PARTY, _key(m)) for m in messages)
+    for message in messages:
+        cause = Cause(message.source, message.correlation_id or message.id, message.id)
+        key = _key(message)
+        work.record(PARTY, key, hear(work.state(PARTY, key), _heard(message)), cause)
+    last = messages[-1]
+    serve_waiting(work, Cause(last.source, last.correlation_id or last.id, last.id), policy)
+
+
+def _key(message: Message) -> str:
+    return PLATFORM if isinstance(message.data, Platform) else message.subject
+
+
+def _heard(message: Message) -> PartyHeard:
+    sequence = message.sequence or 0
+    match message.data:
+        case Organization() as o:
+            return PartyHeard(
+                at=message.time,
+                sequence=sequence,
+                kind="organization",
+                name=o.name,
+                partner_id=o.partner_id,
+                billing_email=o.billing_email,
+                allow_external_numbers=o.allow_external_numbers,
+            )
+        case Partner() | Platform() as p:
+            return PartyHeard(
+                at=message.time,
+                sequence=sequence,
+                kind="partner" if isinstance(p, Partner) else "platform",
+                name=p.name,
+                owner_email=p.owner_email,
+                support_email=p.support_email,
+                domains=tuple(p.domains),
+            )
+        case other:
+            msg = f"{message.type} carries {type(other).__name__}, which is no party"
+            raise TypeError(msg)

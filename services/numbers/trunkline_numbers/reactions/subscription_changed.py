@@ -1,0 +1,72 @@
+"""Licensing said something of a subscription: move its numbers to where its state says they belong.
+
+One reaction for all seven topics. It never looks at the type, so events of one subscription that overtake each other
+end where in-order delivery ends (X4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trunkline.contracts.licensing import SubscriptionFact
+from trunkline.contracts.message import Message
+from trunkline.recorded import Cause
+from trunkline.work import Work
+from trunkline_numbers.number import NUMBER
+from trunkline_numbers.policy import Policy
+from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.serving import load_parties, serve
+from trunkline_numbers.subscription import SUBSCRIPTION, SubscriptionHeard, SwappedOut, hear, numbers_of
+
+
+def react(work: Work, messages: Sequence[Message], policy: Policy) -> None:
+    """Hear a batch, in its order, and settle everything that follows from it.
+
+    Args:
+        work: where it is read, decided and recorded.
+        messages: `Subscription…` events of licensing; those about licenses do not concern numbers.
+        policy: the periods in force.
+    """
+    messages = [m for m in messages if m.data.product != "license"]
+    work.load((SUBSCRIPTION, m.subject) for m in messages)
+    fresh = [m for m in messages if (m.sequence or 0) > work.state(SUBSCRIPTION, m.subject).sequence]
+    if not fresh:
+        return
+    load_parties(work, {m.data.organization_id for m in fresh})
+    work.load((NUMBER, number) for m in fresh for number in _numbers(work, m))
+    for message in fresh:
+        cause = Cause(message.source, message.correlation_id or message.id, message.id)
+        events = hear(work.state(SUBSCRIPTION, message.subject), _heard(message))
+        if events:
+            work.record(SUBSCRIPTION, message.subject, events, cause)
+            serve(work, message.subject, message.time, cause, policy)
+    last = fresh[-1]
+    serve_waiting(work, Cause(last.source, last.correlation_id or last.id, last.id), policy)
+
+
+def _numbers(work: Work, message: Message) -> list[str]:
+    """Every number that the message can move, so that one query reads them for the whole batch."""
+    fact: SubscriptionFact = message.data
+    named = [out.number for out in fact.swapped_out]
+    if fact.number is not None:
+        named.append(fact.number)
+    return named + numbers_of(work.state(SUBSCRIPTION, message.subject))
+
+
+def _heard(message: Message) -> SubscriptionHeard:
+    fact: SubscriptionFact = message.data
+    return SubscriptionHeard(
+        at=message.time,
+        sequence=message.sequence or 0,
+        organization_id=fact.organization_id,
+        product=fact.product,
+        status=fact.status,
+        started_at=fact.started_at or message.time,
+        expired_at=fact.expired_at,
+        terminated_at=fact.terminated_at,
+        number=fact.number,
+        swapped_out=tuple(SwappedOut(out.number, out.at) for out in fact.swapped_out),
+        quantity=fact.quantity,
+        plan_days=fact.plan_days,
+        renewed_until=fact.renewed_until,
+    )

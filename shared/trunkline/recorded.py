@@ -1,0 +1,163 @@
+"""What the log keeps of an event: its name and version, the fact, and the envelope around it.
+
+Stored form: column `topic` is `numbers.NumberReserved` (`….v2` for a later version), column `state` is JSON,
+`{"meta": envelope, "data": fact}`. Both are for ever: names and fields change only by a new version with an
+upcast beside the aggregate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+from uuid import NAMESPACE_OID, uuid5
+
+import msgspec
+
+from trunkline.stream import Decider, Event, key_of
+
+_IDS = uuid5(NAMESPACE_OID, "trunkline event")
+
+
+class Cause(msgspec.Struct, frozen=True, gc=False):
+    """Why something is being decided: goes into the envelope of every event that follows.
+
+    Attributes:
+        actor: who acts: `user:<subject>`, `billing`, `timer`, or the service that said it.
+        correlation_id: the chain this belongs to (one billing event and all it brings about).
+        causation_id: the message or request that directly caused it.
+    """
+
+    actor: str
+    correlation_id: str
+    causation_id: str
+
+
+class Envelope(msgspec.Struct, frozen=True, gc=False):
+    """Stored around each event. `occurred_at` never decreases within a stream; `recorded_at` is the service's clock."""
+
+    occurred_at: datetime
+    recorded_at: datetime
+    actor: str
+    correlation_id: str
+    causation_id: str
+
+
+class Recorded(msgspec.Struct, frozen=True, gc=False):
+    """One event as the log has it.
+
+    Attributes:
+        position: its place in the store's log.
+        stream_id: such as `number/+6512345678`.
+        version: its place in the stream, from 1.
+    """
+
+    position: int
+    stream_id: str
+    version: int
+    meta: Envelope
+    event: Any
+
+    @property
+    def key(self) -> str:
+        """The subject's key, such as the number."""
+        return key_of(self.stream_id)
+
+    @property
+    def id(self) -> str:
+        """The event's id: always the same for the same place in the same stream (X2)."""
+        return event_id(self.stream_id, self.version)
+
+
+def event_id(stream_id: str, version: int) -> str:
+    """The deterministic id (a UUID) of the event at `version` of a stream (X2)."""
+    return str(uuid5(_IDS, f"{stream_id}:{version}"))
+
+
+def stored_name(kind: type[Event]) -> str:
+    """The name an event class is stored under: `numbers.NumberReserved`, `numbers.NumberReserved.v2`."""
+    return kind.TYPE if kind.VERSION == 1 else f"{kind.TYPE}.v{kind.VERSION}"
+
+
+class UnknownEvent(Exception):
+    """The log holds an event that this code has no class for (a newer service wrote it)."""
+
+
+class Codec:
+    """Turns the events of some deciders into stored bytes and back, upcasting old versions."""
+
+    def __init__(self, deciders: Iterable[Decider[Any]]) -> None:
+        """Prepare one decoder per stored name.
+
+        Raises:
+            ValueError: two classes claim one stored name, or an upcast chain has a gap.
+        """
+        self._decoders: dict[str, Callable[[bytes], Any]] = {}
+        self._encode = msgspec.json.Encoder().encode
+        for decider in deciders:
+            for kind in decider.events:
+                self._add(stored_name(kind), _typed(kind))
+                for version in range(1, kind.VERSION):
+                    old = kind.TYPE if version == 1 else f"{kind.TYPE}.v{version}"
+                    self._add(old, _upcasting(kind, version, decider))
+
+    def _add(self, name: str, decode: Callable[[bytes], Any]) -> None:
+        if name in self._decoders:
+            msg = f"two event classes are stored as {name}"
+            raise ValueError(msg)
+        self._decoders[name] = decode
+
+    @property
+    def names(self) -> list[str]:
+        """Every stored name that can be read."""
+        return sorted(self._decoders)
+
+    def encode(self, meta: Envelope, event: Event) -> bytes:
+        """The stored bytes of an event."""
+        return self._encode({"meta": meta, "data": event})
+
+    def decode(self, name: str, state: bytes) -> Any:
+        """The stored event as an object with `.meta` and `.data`.
+
+        Raises:
+            UnknownEvent: no class is known under this name.
+        """
+        decoder = self._decoders.get(name)
+        if decoder is None:
+            msg = f"the log holds {name}, which this version of the service does not know; run a newer one"
+            raise UnknownEvent(msg)
+        return decoder(state)
+
+
+def _typed(kind: type[Event]) -> Callable[[bytes], Any]:
+    """A decoder for one class: envelope and fact in one pass (0.5 µs against 2 µs in two)."""
+    holder = msgspec.defstruct("Stored", [("meta", Envelope), ("data", kind)], frozen=True, gc=False)
+    return msgspec.json.Decoder(holder).decode
+
+
+def _upcasting(kind: type[Event], version: int, decider: Decider[Any]) -> Callable[[bytes], Any]:
+    steps = [decider.upcasts.get((kind.TYPE, v)) for v in range(version, kind.VERSION)]
+    if None in steps:
+        msg = f"{kind.TYPE} is at version {kind.VERSION} and has no upcast from every version since {version}"
+        raise ValueError(msg)
+    holder = msgspec.defstruct("Stored", [("meta", Envelope), ("data", kind)], frozen=True, gc=False)
+
+    def decode(state: bytes) -> Any:
+        stored = msgspec.json.decode(state)
+        for step in steps:
+            assert step is not None
+            stored["data"] = step(stored["data"])
+        return msgspec.convert(stored, holder)
+
+    return decode
+
+
+RawRow = tuple[int, str, int, str, bytes]
+"""A row of the log as read: position, stream id, version, stored name, stored bytes."""
+
+
+def recorded(codec: Codec, row: RawRow) -> Recorded:
+    """A row of the log as an event."""
+    position, stream_id, version, name, state = row
+    stored = codec.decode(name, state)
+    return Recorded(position, stream_id, version, stored.meta, stored.data)

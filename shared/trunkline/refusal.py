@@ -1,0 +1,36 @@
+"""Refused: the one error a decision raises. Its docstring is its message, its class name its code."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+class Refused(Exception):
+    """The request was refused."""
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 409
+    """HTTP status of the refusal: 409 unless the class says otherwise (404 unknown, 422 malformed, …)."""
+
+    def __init_subclass__(cls) -> None:
+        """Give every refusal a stable code: `NumberNotAvailable` is `number-not-available`."""
+        if "code" not in cls.__dict__:
+            cls.code = _HUMP.sub("-", cls.__name__).lower()
+
+    def __init__(self, **facts: object) -> None:
+        """Keep the facts that fill the message's blanks.
+
+        Args:
+            facts: the values named in the docstring's `{…}`, and any others that a caller may show.
+        """
+        self.facts = facts
+        super().__init__(self.sentence)
+
+    @property
+    def sentence(self) -> str:
+        """One sentence: what was refused, where and why."""
+        text = " ".join((type(self).__doc__ or type(self).code).split())
+        return text.format(**self.facts)

@@ -1,0 +1,216 @@
+"""One piece of work: what is read, what is decided, and everything it causes, committed at once.
+
+A decision never sees the database. A reaction or a command loads the streams it needs into a `Work`, asks the
+pure functions of the aggregates, records their events, and the whole is appended in one transaction. First try
+optimistic; after a conflict the second try reads after taking the writers' lock, so no rival can come between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from trunkline.recorded import Cause, Envelope, stored_name
+from trunkline.store import Batch, Conflict, Connection, Store, read_waiters
+from trunkline.stream import Decider, Event
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class Loaded(Generic[S]):
+    """A stream in hand: its state with everything recorded so far in this work."""
+
+    __slots__ = ("decider", "due", "last", "new", "state", "stream_id", "touched", "version")
+
+    def __init__(self, decider: Decider[S], key: str) -> None:
+        self.decider = decider
+        self.stream_id = decider.stream(key)
+        self.state = decider.initial(key)
+        self.version = 0
+        self.new: list[tuple[Event, Envelope]] = []
+        self.last: datetime | None = None
+        self.due: datetime | None = None
+        self.touched = False
+
+
+class Work:
+    """Reads, decides, and collects what is to be written. Used by one thread, once."""
+
+    def __init__(self, store: Store, now: datetime, conn: Connection | None = None) -> None:
+        """Begin.
+
+        Args:
+            store: where to read and, at the end, to write.
+            now: the service's present instant; every decision of this work uses it.
+            conn: a locked connection (the second try); None reads from the pool.
+        """
+        self.now = now
+        self.store = store
+        self.batch = Batch()
+        self._conn = conn
+        self._streams: dict[str, Loaded[Any]] = {}
+        self._order: list[tuple[Loaded[Any], Event, Envelope]] = []
+
+    # -- streams ----------------------------------------------------------------------------------------------
+
+    def load(self, wanted: Iterable[tuple[Decider[Any], str]]) -> None:
+        """Read many streams in one query; those already in hand are left alone."""
+        missing: dict[str, Loaded[Any]] = {}
+        for decider, key in wanted:
+            stream_id = f"{decider.category}/{key}"
+            if stream_id not in self._streams and stream_id not in missing:
+                missing[stream_id] = Loaded(decider, key)
+        if not missing:
+            return
+        decode = self.store.codec.decode
+        for stream_id, version, name, state in self.store.read_streams(list(missing), self._conn):
+            loaded = missing[stream_id]
+            stored = decode(name, state)
+            loaded.state = loaded.decider.evolve(loaded.state, stored.data)
+            loaded.version = version
+            loaded.last = stored.meta.occurred_at
+        for loaded in missing.values():
+            if loaded.decider.due is not None:
+                loaded.due = loaded.decider.due(loaded.state)
+        self._streams.update(missing)
+
+    def get(self, decider: Decider[S], key: str) -> Loaded[S]:
+        """One stream, read now if it is not in hand."""
+        stream_id = f"{decider.category}/{key}"
+        found = self._streams.get(stream_id)
+        if found is None:
+            self.load([(decider, key)])
+            found = self._streams[stream_id]
+        return found
+
+    def state(self, decider: Decider[S], key: str) -> S:
+        """The state of one stream, with what this work has recorded."""
+        return self.get(decider, key).state
+
+    def record(self, decider: Decider[S], key: str, events: Sequence[Event], cause: Cause) -> S:
+        """Add decided events to a stream and return the state after them.
+
+        Each is stamped with its own instant, or with the stream's last one where that is later:
+        `occurred_at` never decreases within a stream.
+        """
+        loaded = self.get(decider, key)
+        for event in events:
+            occurred = event.at if loaded.last is None or event.at > loaded.last else loaded.last
+            meta = Envelope(occurred, self.now, cause.actor, cause.correlation_id, cause.causation_id)
+            loaded.last = occurred
+            loaded.new.append((event, meta))
+            loaded.state = loaded.decider.evolve(loaded.state, event)
+            self._order.append((loaded, event, meta))
+        return loaded.state
+
+    def touch(self, decider: Decider[Any], key: str) -> None:
+        """Write the stream's deadline anew even if nothing is recorded (a stale row would come up for ever)."""
+        self.get(decider, key).touched = True
+
+    @property
+    def recorded(self) -> list[tuple[str, Event]]:
+        """What has been recorded so far, in log order, as (stream id, event)."""
+        return [(loaded.stream_id, event) for loaded, event, _ in self._order]
+
+    # -- who waits for whom (S6, S7) --------------------------------------------------------------------------
+
+    def wait(self, awaited: str, waiter: str, since: datetime, reason: str) -> None:
+        """Let one stream wait for another: to exist, or to change. Said again, it replaces the reason."""
+        self.batch.waits = [w for w in self.batch.waits if w[:2] != (awaited, waiter)]
+        self.batch.unwaits = [w for w in self.batch.unwaits if w != (awaited, waiter)]
+        self.batch.waits.append((awaited, waiter, since, reason))
+
+    def stop_waiting(self, awaited: str, waiter: str) -> None:
+        """End a wait; none is fine."""
+        self.batch.waits = [w for w in self.batch.waits if w[:2] != (awaited, waiter)]
+        self.batch.unwaits.append((awaited, waiter))
+
+    def waiters(self, awaited: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Who waits for these streams, this work's own changes included; a rival's change to it is a conflict."""
+        unread = [a for a in awaited if a not in self.batch.waiters_seen]
+        if unread:
+            if self._conn is not None:
+                found = read_waiters(self._conn, unread)
+            else:
+                with self.store.connection() as conn:
+                    found = read_waiters(conn, unread)
+            self.batch.waiters_seen.update({a: found.get(a, frozenset()) for a in unread})
+        ended = set(self.batch.unwaits)
+        result: dict[str, frozenset[str]] = {}
+        for stream_id in awaited:
+            mine = {w[1] for w in self.batch.waits if w[0] == stream_id}
+            kept = {w for w in self.batch.waiters_seen[stream_id] if (stream_id, w) not in ended}
+            if mine | kept:
+                result[stream_id] = frozenset(mine | kept)
+        return result
+
+    # -- the rest ---------------------------------------------------------------------------------------------
+
+    def fetch(self, sql: str, params: Sequence[Any] = ()) -> list[Any]:
+        """Read something else, through the same connection as the streams."""
+        return self.store.fetch(sql, params, self._conn)
+
+    def write(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Execute a statement for each row in the same transaction; a unique violation is a conflict."""
+        if rows:
+            self.batch.writes.append((sql, rows))
+
+    def advance(self, source: str, expected: int | None, new: int) -> None:
+        """Move a source's position in the same transaction (X3)."""
+        self.batch.positions[source] = (expected, new)
+
+    def commit(self) -> int:
+        """Append everything; the log position to wait for.
+
+        Raises:
+            Conflict: something read has changed.
+            Overtaken: a source position has moved.
+        """
+        batch = self.batch
+        encode = self.store.codec.encode
+        versions = {stream_id: loaded.version for stream_id, loaded in self._streams.items()}
+        for loaded, event, meta in self._order:
+            version = versions[loaded.stream_id] + 1
+            versions[loaded.stream_id] = version
+            batch.events.append((loaded.stream_id, version, stored_name(type(event)), encode(meta, event)))
+        for stream_id, loaded in self._streams.items():
+            if loaded.decider.due is not None and (loaded.new or loaded.touched):
+                due = loaded.decider.due(loaded.state)
+                if due != loaded.due or loaded.touched:
+                    batch.deadlines.append((stream_id, due, versions[stream_id]))
+            if not loaded.new and (batch.events or batch.waits):
+                batch.depends[stream_id] = loaded.version
+        if not (batch.events or batch.waits):
+            batch.waiters_seen.clear()
+        return self.store.append(batch, self._conn)
+
+
+def run(store: Store, now: Callable[[], datetime], decide: Callable[[Work], T]) -> tuple[T, int]:
+    """Do one piece of work: decide and commit, again under the lock if a rival came between.
+
+    Args:
+        store: the service's store.
+        now: the service's clock, read once for each try.
+        decide: fills the work; called a second time, with fresh reads, after a conflict.
+
+    Returns:
+        What `decide` returned, and the log position a reader can wait for.
+
+    Raises:
+        Refused: as `decide` raises it; nothing is written.
+        Overtaken: a source position has moved.
+    """
+    work = Work(store, now())
+    result = decide(work)
+    try:
+        position = work.commit()
+    except Conflict:
+        with store.locked() as conn:
+            work = Work(store, now(), conn)
+            result = decide(work)
+            position = work.commit()
+    if work.batch.events:
+        store.committed(position)
+    return result, position
