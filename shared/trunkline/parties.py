@@ -1,0 +1,228 @@
+"""Who may do what, in which branch of the tree platform → partner → organization (DOMAIN P1 to P4, P6).
+
+The table is data. `authorize` is the one function that reads it, and every door goes through that function:
+outside the asker's branch there is nothing (404), inside it the table decides (403).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal, Protocol, get_args
+
+from trunkline.refusal import Refused
+
+Role = Literal["platform-admin", "platform-support", "partner-admin", "org-admin", "member", "machine"]
+Scope = Literal["billing:write", "projections:read", "operate"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+PLATFORM: Final = "platform"
+"""The platform's own key among the parties."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks (P1).
+
+    Attributes:
+        subject: who it is, unique over all issuers; goes into every event's envelope as `user:<subject>`.
+        role: an organization's owner is `org-admin` too.
+        party_id: the partner or organization it belongs to; None: the platform.
+        scopes: what a machine may do, and `operate` for people.
+    """
+
+    subject: str
+    role: Role
+    party_id: str | None = None
+    scopes: frozenset[str] = frozenset()
+
+    @property
+    def actor(self) -> str:
+        """How events name this principal."""
+        return f"user:{self.subject}"
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether its branch is the whole tree."""
+        return self.party_id is None
+
+
+class Tree(Protocol):
+    """The tree of parties, as a service knows it."""
+
+    def partner_of(self, organization_id: str) -> str | None:
+        """The partner above an organization; None for the platform's own, for a partner, and for the unknown."""
+        ...
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What a principal sees: its party and all below it (P2)."""
+
+    principal: Principal
+    tree: Tree
+
+    def holds(self, party_id: str | None) -> bool:
+        """Whether a party is in it. None is the platform itself."""
+        mine = self.principal.party_id
+        if mine is None:
+            return True
+        if party_id is None or party_id == PLATFORM:
+            return False
+        return party_id == mine or self.tree.partner_of(party_id) == mine
+
+    def holds_any(self, party_ids: Iterable[str | None]) -> bool:
+        """Whether one of them is in it."""
+        return self.principal.sees_all or any(party is not None and self.holds(party) for party in party_ids)
+
+    def below(self, party_id: str | None) -> bool:
+        """Whether a party is under the asker's own, not the asker's own itself."""
+        return self.holds(party_id) and party_id != self.principal.party_id
+
+
+Reach = Literal["branch", "orgs", "uploaded", "held", "external"]
+"""What of its branch a role reaches with an action: `branch` all of it; `orgs` what is below its own party;
+`uploaded` what the branch brought in; `held` what its own party holds or brought in; `external` all of it where
+the organization is allowed external numbers (R6)."""
+
+Row = Mapping[Role, Reach]
+
+# Platform roles and machines without a party have the whole tree as their branch.
+_EVERYONE: Final[Row] = {
+    "platform-admin": "branch",
+    "platform-support": "branch",
+    "partner-admin": "branch",
+    "org-admin": "branch",
+    "machine": "branch",
+}
+_CHIEFS: Final[Row] = {"platform-admin": "branch", "partner-admin": "branch", "org-admin": "branch"}
+_SELLERS: Final[Row] = {"platform-admin": "branch", "partner-admin": "orgs"}
+
+ACTIONS: Final[Mapping[str, Row]] = {
+    # P3, row by row
+    "see numbers": _EVERYONE,
+    "add numbers": {"platform-admin": "branch", "partner-admin": "branch", "org-admin": "external"},
+    "reserve numbers": {"platform-admin": "branch", "platform-support": "branch", "partner-admin": "branch"},
+    "assign numbers": _SELLERS,
+    "lock numbers": {"platform-admin": "branch", "platform-support": "branch", "partner-admin": "uploaded"},
+    "delete numbers": {"platform-admin": "branch", "partner-admin": "uploaded", "org-admin": "uploaded"},
+    "change numbers": {"platform-admin": "branch", "partner-admin": "held"},
+    "bind numbers": {"platform-admin": "branch", "partner-admin": "orgs", "org-admin": "branch"},
+    "allow external numbers": _SELLERS,
+    "change policies": {"platform-admin": "branch"},
+    # P4, and the directory of P0
+    "see parties": _EVERYONE,
+    "change the platform": {"platform-admin": "branch"},
+    "change partners": {"platform-admin": "branch"},
+    "register organizations": _SELLERS,
+    "change organizations": _CHIEFS,
+    "move organizations": {"platform-admin": "branch"},
+    "change identities": _CHIEFS,
+    "see subscriptions": _EVERYONE,
+    "publish billing events": {"platform-admin": "branch", "machine": "branch"},
+    # P6
+    "operate": {"platform-admin": "branch", "platform-support": "branch", "machine": "branch"},
+}
+
+_NEEDS_SCOPE: Final[Mapping[str, Scope]] = {
+    "publish billing events": "billing:write",
+    "see numbers": "projections:read",
+    "see parties": "projections:read",
+    "see subscriptions": "projections:read",
+}
+
+
+class NotAllowed(Refused):
+    """The role {role} may not {action}{where}."""
+
+    status: ClassVar[int] = 403
+
+
+class ScopeMissing(Refused):
+    """The token lacks the scope {scope}, which one needs to {action}."""
+
+    status: ClassVar[int] = 403
+
+
+class NothingThere(Refused):
+    """There is nothing of this kind under {key}."""
+
+    status: ClassVar[int] = 404
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What is asked for.
+
+    Attributes:
+        unknown: raised where it is outside the asker's branch: the same as where it does not exist.
+        parties: whose it is; none: the platform's own.
+        holder_id: the party whose to use or resell it is.
+        uploader_id: the party that brought it in; None: the platform.
+        offered: the asker sees it though it is nobody's of its branch (an Available number).
+        external: its organization is allowed external numbers (R6).
+    """
+
+    unknown: Refused
+    parties: tuple[str | None, ...] = ()
+    holder_id: str | None = None
+    uploader_id: str | None = None
+    offered: bool = False
+    external: bool = False
+
+
+def visible(branch: Branch, resource: Resource) -> bool:
+    """Whether the asker may know that the resource exists (P2)."""
+    return resource.offered or branch.holds_any(resource.parties)
+
+
+def authorize(branch: Branch, action: str, resource: Resource | None = None) -> None:
+    """The one gate of every door.
+
+    Args:
+        branch: the asker's.
+        action: a row of `ACTIONS`.
+        resource: what it is done to; None: nothing in particular yet (a list, which its branch then bounds).
+
+    Raises:
+        Refused: `resource.unknown` where the resource is outside the branch (404).
+        NotAllowed, ScopeMissing: inside it, but not with this role or token (403).
+    """
+    principal = branch.principal
+    if resource is not None and not visible(branch, resource):
+        raise resource.unknown
+    reach = ACTIONS[action].get(principal.role)
+    if reach is None:
+        raise NotAllowed(role=principal.role, action=action, where="")
+    if action == "operate" and not principal.sees_all:  # what operators see is not cut along the tree
+        raise NotAllowed(role=principal.role, action=action, where=" with a token of one party")
+    scope: Scope | None = "operate" if action == "operate" else None
+    if principal.role == "machine":
+        scope = _NEEDS_SCOPE.get(action, "operate")
+    if scope is not None and scope not in principal.scopes:
+        raise ScopeMissing(scope=scope, action=action)
+    if resource is not None and not principal.sees_all and not _reaches(branch, reach, resource):
+        raise NotAllowed(role=principal.role, action=action, where=_WHERE[reach])
+
+
+_WHERE: Final[Mapping[Reach, str]] = {
+    "branch": " outside its branch",
+    "orgs": " other than its organizations'",
+    "uploaded": " that its branch has not uploaded",
+    "held": " that its party neither holds nor has uploaded",
+    "external": " for an organization that is not allowed external numbers",
+}
+
+
+def _reaches(branch: Branch, reach: Reach, resource: Resource) -> bool:
+    match reach:
+        case "branch":
+            return branch.holds_any(resource.parties) or resource.offered
+        case "orgs":
+            return any(branch.below(party) for party in resource.parties)
+        case "uploaded":
+            return branch.holds(resource.uploader_id)
+        case "held":
+            return branch.principal.party_id in (resource.holder_id, resource.uploader_id)
+        case "external":
+            return branch.holds_any(resource.parties) and resource.external

@@ -1,0 +1,217 @@
+"""Settings: environment variables `TRUNKLINE_…`, and below them a TOML file with the same names in lower case.
+
+Whoever reads a setting gets a value that was checked at the start. Secrets are `SecretStr`: they never reach a log,
+an error or a `repr`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "TRUNKLINE_"
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the message names it, what it got and what it takes, one sentence for each."""
+
+
+def _database(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    try:
+        conninfo_to_dict(text)
+    except psycopg.ProgrammingError:
+        raise ValueError from None  # psycopg's own message repeats the URL
+    return url
+
+
+def _smtp(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if parts.scheme not in ("smtp", "smtps", "smtp+starttls") or not parts.hostname:
+        raise ValueError
+    _ = parts.port  # raises ValueError where it is none
+    return url
+
+
+def _words(value: Any) -> Any:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _sender(text: str) -> str:
+    if "@" not in text or not text.isprintable():
+        raise ValueError
+    return text
+
+
+class Issuer(BaseModel, frozen=True):
+    """Somebody else whose tokens are trusted: what its tokens say in `iss`, and where its public keys are."""
+
+    issuer: str
+    jwks_url: str
+
+
+def _issuers(value: Any) -> Any:
+    return tuple(_issuer(word) if isinstance(word, str) else word for word in _words(value))
+
+
+def _issuer(word: str) -> Issuer:
+    issuer, _, keys = word.partition("=")
+    keys = keys or f"{issuer.rstrip('/')}/.well-known/jwks.json"
+    for url in (issuer, keys):
+        if urlsplit(url).scheme not in ("https", "http") or not urlsplit(url).hostname:
+            raise ValueError
+    return Issuer(issuer=issuer, jwks_url=keys)
+
+
+Database = Annotated[
+    SecretStr | None, AfterValidator(lambda v: v and _database(v)), Field(description="a PostgreSQL URL")
+]
+
+
+class Settings(BaseSettings):
+    """Everything that may differ from one deployment to the next. Descriptions say what each takes."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    home: Path = Field(default=Path(".trunkline"), description="a folder: embedded database, mailbox, keys")
+    licensing_database_url: Database = None
+    numbers_database_url: Database = None
+    kafka_bootstrap: str | None = Field(
+        default=None, pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$", description="brokers as host:port, with commas between"
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        default=None, description="PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
+    )
+    kafka_username: str | None = Field(default=None, description="a user's name")
+    kafka_password: SecretStr | None = Field(default=None, description="a password")
+    kafka_ca_file: Path | None = Field(default=None, description="a file of PEM certificates")
+    http_host: str = Field(default="127.0.0.1", min_length=1, description="a host name or address to listen on")
+    http_port: int = Field(default=8080, ge=0, le=65535, description="a port from 0 (any free one) to 65535")
+    smtp_url: Annotated[SecretStr | None, AfterValidator(lambda v: v and _smtp(v))] = Field(
+        default=None,
+        description="smtp://, smtps:// or smtp+starttls://, with user:password@ where needed, host and port",
+    )
+    mail_from: Annotated[str, AfterValidator(_sender)] = Field(
+        default="Trunkline <trunkline@localhost>", description="the sender's e-mail address"
+    )
+    token_issuers: Annotated[tuple[Issuer, ...], NoDecode, BeforeValidator(_issuers)] = Field(
+        default=(), description="issuer URLs with spaces between, each `ISSUER` or `ISSUER=URL-OF-ITS-JWKS`"
+    )
+    token_audience: str = Field(
+        default="trunkline", min_length=1, description="the audience that tokens must be made for"
+    )
+    sandbox: bool = Field(default=False, description="on or off")
+    otlp_endpoint: str | None = Field(
+        default=None, pattern=r"^https?://[^/\s]+", description="an http:// or https:// URL"
+    )
+
+    def database_url(self, service: str) -> SecretStr | None:
+        """The database of a service (`licensing`, `numbers`); None: embedded under the home."""
+        found: SecretStr | None = getattr(self, f"{service}_database_url")
+        return found
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the signing key."""
+        return self.home / "keys"
+
+
+def load_settings(config: Path | None = None) -> Settings:
+    """Read the settings: the environment first, then the file, then what unset means.
+
+    Args:
+        config: a TOML file (`--config`); its keys are the variables without `TRUNKLINE_`, in lower case.
+
+    Raises:
+        SettingsError: naming each setting that is wrong, what it got (never a secret) and what it takes.
+    """
+    given = {} if config is None else _read_file(config)
+
+    class WithFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return (env_settings, InitSettingsSource(settings_cls, given))
+
+    try:
+        settings = WithFile()
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentences(error, given, config))) from None
+    _check_together(settings)
+    return settings
+
+
+def _read_file(config: Path) -> dict[str, Any]:
+    try:
+        given = tomllib.loads(config.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"--config {config} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # The message of the parser gives the place and never the line itself.
+        raise SettingsError(f"--config {config} is not TOML: {error}.") from None
+    if unknown := sorted(set(given) - set(Settings.model_fields)):
+        known = ", ".join(sorted(Settings.model_fields))
+        raise SettingsError(f"--config {config} has {', '.join(unknown)}, which is no setting; there are {known}.")
+    return given
+
+
+def _sentences(error: ValidationError, given: Mapping[str, Any], config: Path | None) -> list[str]:
+    environment = EnvSettingsSource(Settings)
+    sentences: dict[str, str] = {}
+    for wrong in error.errors(include_url=False):
+        name = str(wrong["loc"][0])
+        field = Settings.model_fields[name]
+        value, _, _ = environment.get_field_value(field, name)
+        where = f"{PREFIX}{name.upper()}"
+        if value is None:
+            where, value = f"{name} in {config}", given.get(name)
+        got = "is not usable (its value is not shown)" if "Secret" in str(field.annotation) else f"is {value!r}"
+        sentences[name] = f"{where} {got}; it takes {field.description}."
+    return list(sentences.values())
+
+
+def _check_together(settings: Settings) -> None:
+    """What each setting alone cannot tell."""
+    sasl = settings.kafka_security_protocol.startswith("SASL_")
+    for name in ("kafka_sasl_mechanism", "kafka_username", "kafka_password"):
+        if sasl and getattr(settings, name) is None:
+            raise SettingsError(
+                f"{PREFIX}{name.upper()} is not set; {PREFIX}KAFKA_SECURITY_PROTOCOL is "
+                f"{settings.kafka_security_protocol!r}, which needs it."
+            )
+    if settings.kafka_ca_file is not None and not settings.kafka_ca_file.is_file():
+        raise SettingsError(
+            f"{PREFIX}KAFKA_CA_FILE is {str(settings.kafka_ca_file)!r}, where there is no file; "
+            f"it takes {Settings.model_fields['kafka_ca_file'].description}."
+        )
+    if settings.licensing_database_url and settings.licensing_database_url == settings.numbers_database_url:
+        raise SettingsError(
+            f"{PREFIX}LICENSING_DATABASE_URL and {PREFIX}NUMBERS_DATABASE_URL are the same; "
+            "each service takes a database of its own."
+        )
