@@ -232,31 +232,14 @@ def _said(data: Any) -> Contract:
     return Contract(data.__name__, data, key=key, source=SOURCE, said=data.__doc__ or "")
 
 
-CONTRACTS: Final = registry(
-    map(
-        _said,
-        (
-            NumberAdded,
-            NumberChanged,
-            NumberAllocated,
-            NumberAssigned,
-            NumberAssignmentRefused,
-            NumberReserved,
-            ReservationExtended,
-            ReservationEnding,
-            ReservationExpired,
-            NumberReleased,
-            NumberLocked,
-            LockEnding,
-            LockExpired,
-            NumberUnlocked,
-            NumberDeleted,
-            NumberRecovered,
-            NumberBound,
-            NumberUnbound,
-        ),
-    )
-)
+_EVENTS = (
+    NumberAdded, NumberChanged, NumberAllocated, NumberAssigned, NumberAssignmentRefused,
+    NumberReserved, ReservationExtended, ReservationEnding, ReservationExpired, NumberReleased,
+    NumberLocked, LockEnding, LockExpired, NumberUnlocked, NumberDeleted, NumberRecovered,
+    NumberBound, NumberUnbound,
+)  # fmt: skip
+
+CONTRACTS: Final = registry(map(_said, _EVENTS))
 
 # The compacted topic is a document by number, beside the events: the newest one is the number.
 STATE: Final = _said(NumberState)
