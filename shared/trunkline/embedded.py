@@ -115,7 +115,7 @@ class EmbeddedPostgres:
         data = self._place.data
         with self._turn():
             if self._leave() and recorded_pid(data) is not None:
-                self._run("pg_ctl", "stop", "-s", "-w", "-t", "60", "-m", "fast", "-D", str(data))
+                self._run("pg_ctl", "stop", "-s", "-w", "-t", "60", "-m", "fast")
 
     def discard(self) -> None:
         """Stop, and delete the data wherever it lies. For temporary homes.
@@ -208,11 +208,12 @@ class EmbeddedPostgres:
 
     def _launch(self, place: Place, deadline: float) -> None:
         settings = _SETTINGS | {"unix_socket_directories": f'"{socket_folder(place)}"'}
-        options = shlex.join(f"--{name}={value}" for name, value in settings.items())
+        # pg_ctl's own -D would not stand a quotation mark in the folder's name
+        options = shlex.join(["-D", str(place.data), *(f"--{name}={value}" for name, value in settings.items())])
         command = ("pg_ctl", "start", "-s", "-w", "-t", str(_START_SECONDS), "-o", options)
         while True:
             try:
-                return self._run(*command, "-D", str(place.data))
+                return self._run(*command)
             except EmbeddedPostgresError as error:
                 # the children of a killed server take a moment to let go of its memory
                 if "shared memory block" not in str(error) or time.monotonic() > deadline:
@@ -229,7 +230,8 @@ class EmbeddedPostgres:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=place.data,
-                env={"PATH": os.defpath, "LC_ALL": "C"},  # none of the user's PG… variables
+                # none of the user's PG… variables
+                env={"PATH": os.defpath, "LC_ALL": "C", "PGDATA": str(place.data)},
                 check=False,
                 **as_owner(place),
             )
