@@ -64,6 +64,20 @@ class Batch:
     writes: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
 
 
+class _Datastore(PostgresDatastore):
+    """The library's pool, with any libpq parameter, tuples for rows, and no composite types to register."""
+
+    def __init__(self, url: str, pool_size: int) -> None:
+        given = conninfo_to_dict(url)
+        known: dict[str, Any] = {k: given.pop(k, None) or "" for k in ("dbname", "host", "port", "user", "password")}
+        super().__init__(**known, originator_id_type="text", pool_size=1, max_overflow=pool_size - 1, pre_ping=True)
+        everything = {**known, **given, "row_factory": tuple_row}
+        self.pool.kwargs = {k: v for k, v in everything.items() if v != ""}
+
+    def register_type_adapters(self) -> None:
+        """The append needs none: rows are copied, not passed as an array of composites."""
+
+
 class Store(PostgresProcessRecorder):
     """One service's event store in one PostgreSQL database. Synchronous and thread-safe."""
 
@@ -75,19 +89,7 @@ class Store(PostgresProcessRecorder):
             codec: the service's event classes.
             pool_size: most connections held at once; one is opened at the start, the rest when needed.
         """
-        given = conninfo_to_dict(url)
-        known = {k: given.pop(k, "") or "" for k in ("dbname", "host", "port", "user", "password")}
-        super().__init__(
-            PostgresDatastore(
-                **known,
-                originator_id_type="text",
-                pool_size=1,
-                max_overflow=pool_size - 1,
-                pre_ping=True,
-            )  # type: ignore[arg-type]
-        )
-        pool_kwargs = {**known, **given, "row_factory": tuple_row}
-        self.datastore.pool.kwargs = {k: v for k, v in pool_kwargs.items() if v != ""}
+        super().__init__(_Datastore(url, pool_size))
         self.url = url
         self.codec = codec
         self.on_commit: list[Callable[[int], None]] = []
@@ -112,7 +114,7 @@ class Store(PostgresProcessRecorder):
     def read_streams(
         self, stream_ids: Sequence[str], conn: Connection | None = None
     ) -> list[tuple[str, int, str, bytes]]:
-        """All events of many streams in one query, as (stream id, version, stored name, bytes), each stream in order."""
+        """All events of many streams in one query: (stream id, version, stored name, bytes), each stream in order."""
         return self.fetch(
             "SELECT originator_id, originator_version, topic, state FROM stored_events"
             " WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version",
@@ -141,7 +143,8 @@ class Store(PostgresProcessRecorder):
         """The positions of every source or follower whose name begins with `prefix`."""
         return dict(
             self.fetch(
-                "SELECT application_name, notification_id FROM notification_tracking WHERE starts_with(application_name, %s)",
+                "SELECT application_name, notification_id FROM notification_tracking"
+                " WHERE starts_with(application_name, %s)",
                 (prefix,),
             )
         )
@@ -209,13 +212,14 @@ def _write(conn: Connection, batch: Batch) -> int:
     except (psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure) as e:
         raise Conflict(str(e).splitlines()[0]) from e
     if not batch.events:
-        return conn.execute("SELECT coalesce(max(notification_id), 0) FROM stored_events").fetchone()[0]  # type: ignore[index]
-    row = conn.execute(
+        end: int = conn.execute("SELECT coalesce(max(notification_id), 0) FROM stored_events").fetchall()[0][0]
+        return end
+    last = conn.execute(
         f"SELECT currval('stored_events_notification_id_seq'), pg_notify('{CHANNEL}', '')".encode(),
         prepare=True,
     ).fetchone()
-    assert row is not None
-    return int(row[0])
+    assert last is not None
+    return int(last[0])
 
 
 def _check_reads(conn: Connection, batch: Batch) -> None:
@@ -260,7 +264,8 @@ def _write_index(conn: Connection, batch: Batch) -> None:
     kept = [row for row in batch.deadlines if row[1] is not None]
     if kept:
         conn.execute(
-            b"INSERT INTO deadlines (key, due_at, generation) SELECT * FROM unnest(%b::text[], %b::timestamptz[], %b::int8[])"
+            b"INSERT INTO deadlines (key, due_at, generation)"
+            b" SELECT * FROM unnest(%b::text[], %b::timestamptz[], %b::int8[])"
             b" ON CONFLICT (key) DO UPDATE SET due_at = EXCLUDED.due_at, generation = EXCLUDED.generation",
             _columns(kept),
         )

@@ -1,0 +1,84 @@
+"""Waking the followers of a log: by a commit in this process at once, by another process's through NOTIFY."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import psycopg
+import structlog
+
+from trunkline.store import CHANNEL, Store
+
+log = structlog.get_logger(__name__)
+
+
+class Wake:
+    """Counts commits, and lets coroutines wait for the next one. Set from any thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Belong to a loop, whose coroutines wait."""
+        self._loop = loop
+        self._waiting: set[asyncio.Future[None]] = set()
+        self.count = 0
+
+    def set(self, _position: int = 0) -> None:
+        """Wake everybody; from any thread, also while the loop is closing."""
+        try:
+            self._loop.call_soon_threadsafe(self._wake)
+        except RuntimeError:
+            return  # the loop is gone: nobody waits any more
+
+    def _wake(self) -> None:
+        self.count += 1
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+        self._waiting.clear()
+
+    async def after(self, seen: int, at_most: float = 1.0) -> None:
+        """Wait until the count is past `seen`, or for `at_most` seconds: a lost wake-up costs no more than that."""
+        if self.count != seen:
+            return
+        future = self._loop.create_future()
+        self._waiting.add(future)
+        try:
+            await asyncio.wait_for(future, at_most)
+        except TimeoutError:
+            return
+        finally:
+            self._waiting.discard(future)
+
+
+class Listener:
+    """Hears other processes' commits (NOTIFY) in a thread of its own and passes them on."""
+
+    def __init__(self, store: Store, heard: Callable[[], None]) -> None:
+        """Prepare to call `heard` after every commit to `store`, by any process."""
+        self._url = store.url
+        self._heard = heard
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="listen", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening and wait for the thread."""
+        self._stop.set()
+        self._thread.join()
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with psycopg.connect(self._url, autocommit=True) as conn:
+                    conn.execute(f"LISTEN {CHANNEL}".encode())
+                    self._heard()  # whatever was committed before LISTEN took hold
+                    while not self._stop.is_set():
+                        for _ in conn.notifies(timeout=0.5, stop_after=1):
+                            self._heard()
+            except psycopg.Error:
+                log.info("not listening for commits while the database is away; followers poll meanwhile")
+                self._stop.wait(0.5)
