@@ -91,7 +91,7 @@ class Relay:
             service: what its events say.
             transport: topics, or the other service's intake in this process.
             wake: set by every commit.
-            leader: held while this relay is the active one.
+            leader: the duties of this process; only one relay of a store is active.
         """
         self._store = store
         self._service = service
@@ -105,15 +105,15 @@ class Relay:
         delay = 0.05
         while not stopping():
             try:
-                if not await self._leader.lead(stopping):
-                    return
+                if not await asyncio.to_thread(self._leader.leads, FOLLOWER):
+                    await self._wake.after(self._wake.count)
+                    continue
                 stored = (await asyncio.to_thread(self._store.positions, FOLLOWER)).get(FOLLOWER)
                 self.position = stored or 0
                 await self._publish(stored, stopping)
                 delay = 0.05
             except Exception:
                 log.warning("publishing was interrupted and goes on from the last recorded place", exc_info=True)
-                await self._leader.step_down()
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
 
