@@ -79,6 +79,15 @@ def stored_name(kind: type[Event]) -> str:
     return kind.TYPE if kind.VERSION == 1 else f"{kind.TYPE}.v{kind.VERSION}"
 
 
+def stored_names(decider: Decider[Any]) -> tuple[str, ...]:
+    """Every name that the events of a decider's streams are or were stored under."""
+    return tuple(
+        kind.TYPE if version == 1 else f"{kind.TYPE}.v{version}"
+        for kind in decider.events
+        for version in range(1, kind.VERSION + 1)
+    )
+
+
 class UnknownEvent(Exception):
     """The log holds an event that this code has no class for (a newer service wrote it)."""
 

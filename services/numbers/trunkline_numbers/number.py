@@ -67,7 +67,7 @@ from trunkline_numbers.policy import Policy, ReservationCause
 # -- state ------------------------------------------------------------------------------------------------------------
 
 
-class Absent(msgspec.Struct, frozen=True):
+class Absent(msgspec.Struct, frozen=True, tag=True):
     """Never added."""
 
 
@@ -79,7 +79,7 @@ class Lapsed(msgspec.Struct, frozen=True, gc=False):
     since: datetime
 
 
-class Available(msgspec.Struct, frozen=True):
+class Available(msgspec.Struct, frozen=True, tag=True):
     """Free since `since`."""
 
     since: datetime
@@ -87,7 +87,7 @@ class Available(msgspec.Struct, frozen=True):
     quarantined_until: datetime | None = None
 
 
-class Reserved(msgspec.Struct, frozen=True, gc=False):
+class Reserved(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Kept for `reserver_id`. `notice_at` is None once told, and where no notice is due."""
 
     since: datetime
@@ -101,7 +101,7 @@ class Reserved(msgspec.Struct, frozen=True, gc=False):
     cover_id: str | None
 
 
-class Assigned(msgspec.Struct, frozen=True, gc=False):
+class Assigned(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Serving `subscription_id` of `organization_id`."""
 
     since: datetime
@@ -109,7 +109,7 @@ class Assigned(msgspec.Struct, frozen=True, gc=False):
     organization_id: str
 
 
-class Locked(msgspec.Struct, frozen=True, gc=False):
+class Locked(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Nobody's; without end where `ends_at` is None."""
 
     since: datetime
@@ -117,7 +117,7 @@ class Locked(msgspec.Struct, frozen=True, gc=False):
     notice_at: datetime | None
 
 
-class Deleted(msgspec.Struct, frozen=True, gc=False):
+class Deleted(msgspec.Struct, frozen=True, gc=False, tag=True):
     """Out of the inventory."""
 
     since: datetime

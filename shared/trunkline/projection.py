@@ -1,0 +1,132 @@
+"""Views: batch projections of the log, each with its position in the same transaction as its rows.
+
+A view is applied by pages. Its rows live in generations (`generations.py`), so that a new one can be built beside the
+old one while the service runs (`rebuild.py`). Applying touches nothing but the view's own table: no mail, no message,
+no command can come of it, however often history is replayed (O3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from trunkline.duties import Duties
+from trunkline.generations import Generation, Generations, table_of
+from trunkline.recorded import Recorded, recorded
+from trunkline.store import Connection, Store
+
+PAGE = 10_000
+"""Events applied in one transaction at most."""
+
+Apply = Callable[[Connection, str, Sequence[Recorded]], None]
+
+
+@dataclass(frozen=True)
+class View:
+    """One question's answers, kept ready.
+
+    Attributes:
+        name: of the SQL view that readers use.
+        version: raised whenever `ddl` or `apply` change; a newer version is built beside the old one and swapped in.
+        ddl: creates the table and its indexes, with `{table}` for the table's name; its first column is `key`.
+        apply: brings a page of events, in log order, into the table named. It may not look at rows of other streams
+            than the page's: a rebuild applies whole streams one after the other.
+        names: the stored names it reads; None reads all.
+    """
+
+    name: str
+    version: int
+    ddl: str
+    apply: Apply
+    names: tuple[str, ...] | None = None
+
+
+class Projector:
+    """Keeps the views of one store up to the log. Synchronous and thread-safe."""
+
+    def __init__(
+        self, store: Store, views: Sequence[View], duties: Duties | None = None, *, page_size: int = PAGE
+    ) -> None:
+        """Prepare; see `prepare`.
+
+        Args:
+            store: the service's store.
+            views: all its views.
+            duties: the process's duties; None makes its own.
+            page_size: events applied in one transaction at most.
+        """
+        self.store = store
+        self.views = {view.name: view for view in views}
+        self.generations = Generations(store)
+        self._duties = duties or Duties(store.url)
+        self._page_size = page_size
+
+    def prepare(self) -> list[View]:
+        """Create the first generation of new views; say which ones must be rebuilt because this code is newer."""
+        for view in self.views.values():
+            self.generations.create_first(view.name, view.version, view.ddl)
+        active = {g.name: g for g in self.generations.all() if g.status == "active"}
+        return [view for view in self.views.values() if active[view.name].version < view.version]
+
+    def step(self) -> int:
+        """Apply the next page to every view; the number of events applied, 0 when all are up to date.
+
+        Another copy of the service that has the duty is left to do it: 0.
+        """
+        if not self._duties.hold("projections"):
+            return 0
+        return sum(self.advance(view) for view in self.views.values())
+
+    def advance(self, view: View) -> int:
+        """Apply the next page to the generations of one view that are furthest behind; the number of events applied.
+
+        Generations at the same position move together, so that one built beside the active one stays equal to it.
+        """
+        live = [g for g in self.generations.live(view.name) if g.version == view.version]
+        if not live:
+            return 0
+        low = min(_place(g) for g in live)
+        behind = [g for g in live if g.position == low]
+        ahead = min((_place(g) for g in live if g.position != low), default=None)
+        page, reached = self._page(view, low, ahead)
+        if reached == low or not self._apply(view, behind, page, low, reached):
+            return 0
+        return len(page)
+
+    def _page(self, view: View, after: int, ahead: int | None) -> tuple[list[Recorded], int]:
+        """The next events for a view, and the position reached with them, not beyond a generation that is ahead."""
+        end = self.store.end_of_log()  # asked first: all up to it is in what is read next
+        if end == after:
+            return [], after
+        rows = self.store.read_log(after, self._page_size, view.names)
+        reached = rows[-1][0] if len(rows) == self._page_size else max(end, rows[-1][0] if rows else 0)
+        if ahead is not None and reached > ahead:
+            rows = [row for row in rows if row[0] <= ahead]
+            reached = ahead
+        codec = self.store.codec
+        return [recorded(codec, row) for row in rows], reached
+
+    def _apply(self, view: View, behind: list[Generation], page: list[Recorded], low: int, reached: int) -> bool:
+        """Rows and position in one transaction; False where a rival has moved a generation meanwhile."""
+        with self.store.connection() as conn, conn.transaction():
+            conn.execute(b"SET LOCAL synchronous_commit = off")  # lost together with its position, it is done again
+            if not self.generations.take(conn, behind, low):
+                return False
+            for generation in behind if page else ():
+                view.apply(conn, table_of(generation), page)
+            self.generations.move(conn, behind, reached)
+        return True
+
+
+def _place(generation: Generation) -> int:
+    assert generation.position is not None
+    return generation.position
+
+
+def views_at(store: Store) -> int:
+    """The log position that every active view has reached; the log's end where there are no views.
+
+    A reader that waits for a command's position waits for this (read your own writes).
+    """
+    lowest = store.fetch("SELECT min(position) FROM projections WHERE status = 'active'")[0][0]
+    return store.end_of_log() if lowest is None else int(lowest)

@@ -1,0 +1,52 @@
+"""Reading the whole log stream by stream: what a fold from zero needs, and far less work than event by event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from trunkline.recorded import Recorded, recorded
+from trunkline.store import Store
+
+
+def whole_streams(store: Store, upto: int, names: Sequence[str] | None, page: int = 10_000) -> Iterator[list[Recorded]]:
+    """Every stream from its first event on, in pages that never split a stream.
+
+    One server-side cursor over one snapshot: flat memory, one sort, and no look-up per stream.
+
+    Args:
+        store: where to read.
+        upto: the last log position to read.
+        names: only these stored names; None reads all.
+        page: events in a page, about.
+
+    Yields:
+        Events in the order of stream id and version; a page ends where a stream ends.
+    """
+    chosen = "" if names is None else " AND topic = ANY(%s)"
+    sql = (
+        "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events"
+        f" WHERE notification_id <= %s{chosen} ORDER BY originator_id, originator_version"
+    )
+    codec = store.codec
+    with store.connection() as conn, conn.transaction():
+        conn.execute(b"SET LOCAL cursor_tuple_fraction = 1")  # all of it will be read: plan for that
+        with conn.cursor(name="whole_streams") as cursor:
+            cursor.execute(sql.encode(), (upto,) if names is None else (upto, list(names)), binary=True)
+            held: list[Recorded] = []
+            while rows := cursor.fetchmany(page):
+                held += [recorded(codec, row) for row in rows]
+                cut = _last_start(held)
+                if cut:
+                    yield held[:cut]
+                    held = held[cut:]
+            if held:
+                yield held
+
+
+def _last_start(events: list[Recorded]) -> int:
+    """Where the last stream begins: it may go on in the next page."""
+    last = events[-1].stream_id
+    place = len(events) - 1
+    while place and events[place - 1].stream_id == last:
+        place -= 1
+    return place
