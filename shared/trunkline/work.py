@@ -109,6 +109,19 @@ class Work:
         """Write the stream's deadline anew even if nothing is recorded (a stale row would come up for ever)."""
         self.get(decider, key).touched = True
 
+    def touch_streams(self, stream_ids: Iterable[str]) -> None:
+        """Write the deadlines of some streams anew; one that nobody has loaded has none, and its row goes."""
+        for stream_id in stream_ids:
+            loaded = self._streams.get(stream_id)
+            if loaded is None:
+                self.batch.deadlines.append((stream_id, None, 0))
+            else:
+                loaded.touched = True
+
+    def in_order_of_time(self) -> None:
+        """Put what is recorded so far in the order in which it occurred; each stream keeps its own order."""
+        self._order.sort(key=lambda entry: entry[2].occurred_at)
+
     @property
     def recorded(self) -> list[tuple[str, Event]]:
         """What has been recorded so far, in log order, as (stream id, event)."""
@@ -180,8 +193,8 @@ class Work:
                 due = loaded.decider.due(loaded.state)
                 if due != loaded.due or loaded.touched:
                     batch.deadlines.append((stream_id, due, versions[stream_id]))
-            if not loaded.new and (batch.events or batch.waits):
-                batch.depends[stream_id] = loaded.version
+        if batch.events or batch.waits or batch.deadlines:
+            batch.depends = {key: loaded.version for key, loaded in self._streams.items() if not loaded.new}
         if not (batch.events or batch.waits):
             batch.waiters_seen.clear()
         return self.store.append(batch, self._conn)

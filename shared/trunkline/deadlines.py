@@ -1,0 +1,191 @@
+"""What falls due: notices, ends of reservations and locks, each once, in due order, stamped with its due instant (N10).
+
+A due row only says "look at this stream"; the aggregate decides by the service's clock, and the row is rewritten in
+the same transaction. So a row that comes late, twice or for nothing is never a wrong answer, and the whole table can
+be rebuilt from the streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from trunkline.clock import Clock
+from trunkline.duties import Duties
+from trunkline.recorded import Recorded, stored_names
+from trunkline.store import Connection, Store
+from trunkline.stream import Decider
+from trunkline.streams import whole_streams
+from trunkline.work import Work, run
+
+LIMIT = 1_000
+"""Streams settled in one transaction."""
+
+Settle = Callable[[Work, Sequence[str]], None]
+_Row = tuple[str, datetime]
+_Due = tuple[datetime | None, int]
+
+
+class Deadlines:
+    """Settles the streams that are due in one store. Synchronous; one copy of a service does it at a time."""
+
+    def __init__(self, store: Store, clock: Clock, settle: Settle, duties: Duties | None = None) -> None:
+        """Prepare.
+
+        Args:
+            store: the service's store.
+            clock: the service's; the database's own clock is never asked.
+            settle: the service's: decides what is due of some streams, records it, and touches each stream.
+            duties: the process's duties; None makes its own.
+        """
+        self._store = store
+        self._clock = clock
+        self._settle = settle
+        self._duties = duties or Duties(store.url)
+        self._swept: _Row | None = None
+
+    def step(self, limit: int = LIMIT) -> int:
+        """Settle the streams that fell due first.
+
+        Args:
+            limit: how many at most.
+
+        Returns:
+            How many rows were taken; 0 when nothing is due, or another copy of the service does it.
+        """
+        if not self._duties.hold("deadlines"):
+            return 0
+        due = self._due(limit)
+        if not due and self._swept is not None:
+            self._swept = None
+            due = self._due(limit)
+        if not due:
+            return 0
+        more_after = due[-1][1] if len(due) == limit else None
+        try:
+            run(self._store, self._clock.now, lambda work: self._decide(work, due, more_after))
+        except _Later as later:
+            self._put_off(later.turns)
+        else:
+            self._swept = due[-1]
+        return len(due)
+
+    def next_due(self) -> datetime | None:
+        """The earliest due instant; None where nothing is ever due. Ask again after each commit."""
+        found: datetime | None = self._store.fetch("SELECT min(due_at) FROM deadlines")[0][0]
+        return found
+
+    def seconds_to_next(self) -> float | None:
+        """How long to sleep unless woken: 0 when something is due; None: for ever."""
+        due = self.next_due()
+        return None if due is None else max(0.0, (due - self._clock.now()).total_seconds())
+
+    def _due(self, limit: int) -> list[_Row]:
+        """Due rows after those of this sweep: so that the dead rows of a long sweep are not read again and again."""
+        swept: str = ""
+        params: list[object] = []
+        if self._swept is not None:
+            key, due_at = self._swept
+            swept, params = " AND (due_at, key) > (%s, %s)", [due_at, key]
+        return self._store.fetch(
+            f"SELECT key, due_at FROM deadlines WHERE due_at <= %s{swept} ORDER BY due_at, key LIMIT %s",
+            (self._clock.now(), *params, limit),
+        )
+
+    def _decide(self, work: Work, due: list[_Row], more_after: datetime | None) -> None:
+        """Settle in due order; what comes of it later than rows yet unread must wait for its turn."""
+        ids = [key for key, _ in due]
+        self._settle(work, ids)
+        if more_after is not None:
+            turns: dict[str, datetime] = {}
+            for stream_id, event in work.recorded:
+                turns.setdefault(stream_id, event.at)
+            later = {key: turns[key] for key in ids if key in turns and turns[key] > more_after}
+            if later:
+                raise _Later(later)
+        work.in_order_of_time()
+        work.touch_streams(ids)
+
+    def _put_off(self, turns: Mapping[str, datetime]) -> None:
+        """Give rows the instant at which their turn really comes; the same the next time they are read."""
+        with self._store.locked() as conn:
+            conn.execute(
+                b"UPDATE deadlines d SET due_at = t.due_at FROM unnest(%s::text[], %s::timestamptz[]) AS t(key, due_at)"
+                b" WHERE d.key = t.key AND d.due_at < t.due_at",
+                (list(turns), list(turns.values())),
+            )
+
+
+class _Later(Exception):
+    """Some streams of the batch have their turn only after others that are due and yet unread.
+
+    That is so where a notice is due but is no longer told, its end having passed: the end gives the place in line.
+    """
+
+    def __init__(self, turns: Mapping[str, datetime]) -> None:
+        super().__init__()
+        self.turns = turns
+
+
+def rebuild_deadlines(store: Store, deciders: Iterable[Decider[Any]]) -> int:
+    """Drop the table's rows and compute them anew from the streams, while the service runs.
+
+    The fold goes on beside the writers; only what changed meanwhile is looked at under their lock.
+
+    Args:
+        store: the service's store.
+        deciders: all of its kinds of stream.
+
+    Returns:
+        How many rows there are now.
+    """
+    timed = {decider.category: decider for decider in deciders if decider.due is not None}
+    upto = store.end_of_log()
+    rows: dict[str, _Due] = {}
+    for decider in timed.values():
+        for page in whole_streams(store, upto, stored_names(decider)):
+            rows.update(_dues(decider, page))
+    with store.locked() as conn:
+        changed = store.fetch(
+            "SELECT DISTINCT originator_id FROM stored_events WHERE notification_id > %s", (upto,), conn
+        )
+        rows.update(_read_dues(store, timed, [stream_id for (stream_id,) in changed], conn))
+        conn.execute(b"DELETE FROM deadlines")
+        with conn.cursor().copy("COPY deadlines (key, due_at, generation) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(("text", "timestamptz", "int8"))
+            for key, (due_at, version) in rows.items():
+                if due_at is not None:
+                    copy.write_row((key, due_at, version))
+    store.committed(upto)
+    return sum(due_at is not None for due_at, _ in rows.values())
+
+
+def _dues(decider: Decider[Any], page: Iterable[Recorded]) -> dict[str, _Due]:
+    """When each of some whole streams is due, and the stream's version."""
+    states: dict[str, Any] = {}
+    versions: dict[str, int] = {}
+    for event in page:
+        stream_id = event.stream_id
+        state = states.get(stream_id)
+        states[stream_id] = decider.evolve(decider.initial(event.key) if state is None else state, event.event)
+        versions[stream_id] = event.version
+    due = decider.due
+    assert due is not None
+    return {stream_id: (due(state), versions[stream_id]) for stream_id, state in states.items()}
+
+
+def _read_dues(
+    store: Store, timed: Mapping[str, Decider[Any]], stream_ids: Sequence[str], conn: Connection
+) -> dict[str, _Due]:
+    rows: dict[str, _Due] = {}
+    decode = store.codec.decode
+    found: dict[str, list[Recorded]] = {}
+    for stream_id, version, name, state in store.read_streams(stream_ids, conn):
+        category = stream_id.partition("/")[0]
+        if category in timed:
+            stored = decode(name, state)
+            found.setdefault(category, []).append(Recorded(0, stream_id, version, stored.meta, stored.data))
+    for category, page in found.items():
+        rows.update(_dues(timed[category], page))
+    return rows
