@@ -20,7 +20,7 @@ from trunkline.work import Work
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from trunkline.node import Node
+    from trunkline.doors import Node
     from trunkline.projection import View
 
 React = Callable[[Work, Sequence[Message]], None]
@@ -50,6 +50,7 @@ class Service:
         says: every contract it may publish, so that topics can be created.
         settle: what to do with streams that are due (N10): loads, decides and records into the work.
         views: its projections.
+        followers: further loops over its own log: name -> makes the step that does one page and says how much it did.
         routes: its HTTP doors.
         migrations: its own tables, after the store's.
     """
@@ -61,6 +62,7 @@ class Service:
     says: tuple[Contract, ...]
     settle: Callable[[Work, Sequence[str]], None]
     views: tuple[View, ...] = ()
+    followers: Mapping[str, Callable[[Node], Callable[[], int]]] = field(default_factory=dict)
     routes: Callable[[Node], APIRouter] | None = None
     migrations: tuple[Migration, ...] = field(default=())
 

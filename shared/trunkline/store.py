@@ -109,6 +109,10 @@ class Store(PostgresProcessRecorder):
             conn.execute("SELECT pg_advisory_xact_lock(%s)", (WRITERS,))
             yield conn
 
+    def close(self) -> None:
+        """Close the pool's connections."""
+        self.datastore.close()
+
     # -- reading ----------------------------------------------------------------------------------------------
 
     def read_streams(
@@ -283,22 +287,25 @@ def _write_index(conn: Connection, batch: Batch) -> None:
 
 
 def _move(conn: Connection, positions: Mapping[str, tuple[int | None, int]]) -> None:
-    """Compare-and-set each position: an UPDATE that touches nothing is a rival's work, not a success."""
-    for source, (expected, new) in positions.items():
-        if expected is None:
-            done = conn.execute(
-                b"INSERT INTO notification_tracking VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                (source, new),
-            )
-        else:
-            done = conn.execute(
-                b"UPDATE notification_tracking SET notification_id = %s"
-                b" WHERE application_name = %s AND notification_id = %s",
-                (new, source, expected),
-            )
-        if done.rowcount != 1:
-            msg = f"{source} is no longer at {expected}: another reader has moved it"
-            raise Overtaken(msg)
+    """Compare-and-set every position: an UPDATE that touches nothing is a rival's work, not a success."""
+    first = [(source, new) for source, (expected, new) in positions.items() if expected is None]
+    known = [(source, expected, new) for source, (expected, new) in positions.items() if expected is not None]
+    moved = 0
+    if first:
+        moved += conn.execute(
+            b"INSERT INTO notification_tracking SELECT * FROM unnest(%s::text[], %s::int8[]) ON CONFLICT DO NOTHING",
+            _columns(first),
+        ).rowcount
+    if known:
+        moved += conn.execute(
+            b"UPDATE notification_tracking SET notification_id = u.new"
+            b" FROM unnest(%s::text[], %s::int8[], %s::int8[]) AS u(source, expected, new)"
+            b" WHERE application_name = u.source AND notification_id = u.expected",
+            _columns(known),
+        ).rowcount
+    if moved != len(positions):
+        msg = f"{', '.join(positions)}: another reader has moved it meanwhile"
+        raise Overtaken(msg)
 
 
 def _columns(rows: Sequence[Sequence[Any]]) -> tuple[list[Any], ...]:

@@ -19,14 +19,14 @@ class Wake:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Belong to a loop, whose coroutines wait."""
-        self._loop = loop
+        self.loop = loop
         self._waiting: set[asyncio.Future[None]] = set()
         self.count = 0
 
     def set(self, _position: int = 0) -> None:
         """Wake everybody; from any thread, also while the loop is closing."""
         try:
-            self._loop.call_soon_threadsafe(self._wake)
+            self.loop.call_soon_threadsafe(self._wake)
         except RuntimeError:
             return  # the loop is gone: nobody waits any more
 
@@ -41,7 +41,7 @@ class Wake:
         """Wait until the count is past `seen`, or for `at_most` seconds: a lost wake-up costs no more than that."""
         if self.count != seen:
             return
-        future = self._loop.create_future()
+        future = self.loop.create_future()
         self._waiting.add(future)
         try:
             await asyncio.wait_for(future, at_most)

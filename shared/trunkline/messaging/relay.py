@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 
 from trunkline.contracts.envelope import encode
-from trunkline.leader import Leader
+from trunkline.duties import Duties
 from trunkline.messaging.record import Outgoing
 from trunkline.recorded import recorded
 from trunkline.service import Service
@@ -83,7 +83,7 @@ def read_page(store: Store, service: Service, after: int, limit: int = PAGE) -> 
 class Relay:
     """Publishes one store's log."""
 
-    def __init__(self, store: Store, service: Service, transport: Transport, wake: Wake, leader: Leader) -> None:
+    def __init__(self, store: Store, service: Service, transport: Transport, wake: Wake, duties: Duties) -> None:
         """Prepare.
 
         Args:
@@ -91,13 +91,13 @@ class Relay:
             service: what its events say.
             transport: topics, or the other service's intake in this process.
             wake: set by every commit.
-            leader: the duties of this process; only one relay of a store is active.
+            duties: the duties of this process; only one relay of a store is active.
         """
         self._store = store
         self._service = service
         self._transport = transport
         self._wake = wake
-        self._leader = leader
+        self._duties = duties
         self.position = 0
 
     async def run(self, stopping: Callable[[], bool]) -> None:
@@ -105,7 +105,7 @@ class Relay:
         delay = 0.05
         while not stopping():
             try:
-                if not await asyncio.to_thread(self._leader.leads, FOLLOWER):
+                if not await asyncio.to_thread(self._duties.hold, FOLLOWER):
                     await self._wake.after(self._wake.count)
                     continue
                 stored = (await asyncio.to_thread(self._store.positions, FOLLOWER)).get(FOLLOWER)

@@ -1,0 +1,175 @@
+"""Bringing services up in one process, and down again: databases, migrations, transport, HTTP, signals.
+
+Both ways to run are this one: `trunkline up` runs every installed service, `trunkline-licensing` and
+`trunkline-numbers` one each; with a broker they talk over Kafka, without one a relay hands its pages to the other
+service's intake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from importlib.resources import files
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from trunkline.clock import Clock, SystemClock
+from trunkline.embedded import EmbeddedPostgres
+from trunkline.http import create_app, server
+from trunkline.messaging.cluster import connect
+from trunkline.messaging.kafka import KafkaSettings
+from trunkline.messaging.local import LocalTransport
+from trunkline.migrate import Migration, migrate, read_migrations
+from trunkline.node import Node
+from trunkline.sandbox import SandboxClock
+from trunkline.service import Service, installed_services
+from trunkline.settings import Settings
+from trunkline.store import Store
+
+log = structlog.get_logger(__name__)
+
+THREADS = 24
+"""Work that blocks (PostgreSQL, files) runs in this many threads at most; idle ones cost nothing."""
+
+
+class NotConfigured(Exception):
+    """The settings do not allow what was asked; the message says which and why."""
+
+
+def all_migrations(service: Service) -> list[Migration]:
+    """The store's migrations and then the service's own, in order."""
+    return [*read_migrations(files("trunkline") / "migrations"), *service.migrations]
+
+
+class Deployment:
+    """Some services, running in this process. An asynchronous context manager: in it they run, after it they do not."""
+
+    def __init__(self, settings: Settings, services: Iterable[Service] | None = None) -> None:
+        """Prepare; nothing runs yet.
+
+        Args:
+            settings: of the process.
+            services: which ones; None: every installed one.
+        """
+        self.settings = settings
+        self.services: Sequence[Service] = tuple(installed_services().values() if services is None else services)
+        self.nodes: dict[str, Node] = {}
+        self.embedded: EmbeddedPostgres | None = None
+        self.address = ""
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        """Bring everything up; once this returns, requests and messages are served.
+
+        Raises:
+            NotConfigured: one service alone has nobody to talk to without a broker.
+            MigrationError, EmbeddedPostgresError, psycopg.OperationalError: the database.
+        """
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "trunkline"))
+        try:
+            await self._bring_up()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop taking, finish what is in hand, close."""
+        await self._stack.aclose()
+
+    async def _bring_up(self) -> None:
+        for service in self.services:
+            url = await asyncio.to_thread(self._database, service)
+            await asyncio.to_thread(migrate, url, all_migrations(service))
+            store = Store(url, service.codec())
+            node = Node(service, store, self._clock(store), self.settings)
+            self.nodes[service.name] = node
+            await asyncio.to_thread(node.projector.prepare)
+            self._stack.push_async_callback(node.stop)
+        await self._connect()
+        await self._serve()
+
+    def _database(self, service: Service) -> str:
+        given = self.settings.database_url(service.name)
+        if given is not None:
+            return given.get_secret_value()
+        if self.embedded is None:
+            self.embedded = EmbeddedPostgres(self.settings.home).start()
+            self._stack.callback(self.embedded.stop)
+        return self.embedded.url(service.name)
+
+    def _clock(self, store: Store) -> Clock:
+        return SandboxClock(store) if self.settings.sandbox else SystemClock()
+
+    async def _connect(self) -> None:
+        kafka = KafkaSettings.of(self.settings)
+        if kafka is not None:
+            await connect(self.nodes.values(), kafka, self._stack)
+            return
+        if len(self.nodes) == 1:
+            (name,) = self.nodes
+            msg = f"{name} alone needs a broker to talk to the other service: set TRUNKLINE_KAFKA_BOOTSTRAP"
+            raise NotConfigured(msg)
+        for node in self.nodes.values():
+            transport = LocalTransport(node.name)
+            for other in self.nodes.values():
+                if other is not node:
+                    transport.join(other.intake, other.turn)
+            node.start(transport)
+
+    async def _serve(self) -> None:
+        web = server(create_app(self.nodes), self.settings.http_host, self.settings.http_port)
+        serving = asyncio.get_running_loop().create_task(web.serve(), name="http")
+        while not web.started:
+            if serving.done():
+                await serving
+                msg = f"nothing can listen on {self.settings.http_host}:{self.settings.http_port}: the port is taken"
+                raise NotConfigured(msg)
+            await asyncio.sleep(0.01)
+        host, port = web.servers[0].sockets[0].getsockname()[:2]
+        self.address = f"http://{host}:{port}"
+
+        async def stop() -> None:
+            web.should_exit = True
+            await serving
+
+        self._stack.push_async_callback(stop)
+
+    async def until_stopped(self) -> None:
+        """Run until SIGTERM or SIGINT, or until a loop that must not end has ended."""
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stopped.set)
+        waiting = [loop.create_task(event.wait()) for event in (stopped, *(n.stopping for n in self.nodes.values()))]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+
+
+async def run(
+    settings: Settings, services: Iterable[Service] | None = None, ready: Callable[[Deployment], None] | None = None
+) -> bool:
+    """Run services until told to stop.
+
+    Args:
+        settings: of the process.
+        services: which ones; None: every installed one.
+        ready: called once all is up.
+
+    Returns:
+        Whether it was told to; False: a loop failed, which the log explains.
+    """
+    async with Deployment(settings, services) as deployment:
+        if ready is not None:
+            ready(deployment)
+        await deployment.until_stopped()
+        failed = [t for n in deployment.nodes.values() for t in n.loops.values() if t.done() and not t.cancelled()]
+        return all(task.exception() is None for task in failed)

@@ -1,0 +1,161 @@
+"""One running service: its store, its clock, and the loops that keep it going."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import psycopg
+import structlog
+
+from trunkline.clock import Clock
+from trunkline.deadlines import Deadlines
+from trunkline.duties import Duties
+from trunkline.messaging.intake import Intake
+from trunkline.messaging.relay import Relay, Transport
+from trunkline.projection import Projector, views_at
+from trunkline.service import Service
+from trunkline.settings import Settings
+from trunkline.store import Store
+from trunkline.wake import Listener, Wake
+from trunkline.work import Work, run
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+FIRST_DELAY, LONGEST_DELAY = 0.05, 5.0
+AT_REST = 1.0
+"""Seconds after which a loop looks again though nothing woke it: a lost wake-up costs no more than this."""
+
+
+class Node:
+    """A service with everything it runs on. HTTP doors, command line and loops reach it through here."""
+
+    def __init__(self, service: Service, store: Store, clock: Clock, settings: Settings) -> None:
+        """Put a service together inside a running event loop; nothing runs yet.
+
+        Args:
+            service: what it is made of.
+            store: its migrated store.
+            clock: its time; a test clock in a sandbox.
+            settings: of the process.
+        """
+        self.service = service
+        self.store = store
+        self.clock = clock
+        self.settings = settings
+        self.wake = Wake(asyncio.get_running_loop())
+        self.projected = Wake(asyncio.get_running_loop())
+        self.duties = Duties(store.url)
+        self.projector = Projector(store, service.views, self.duties)
+        self.deadlines = Deadlines(store, clock, service.settle, self.duties)
+        self.intake = Intake(store, service, clock.now)
+        self.turn = asyncio.Lock()
+        self.stopping = asyncio.Event()
+        self.loops: dict[str, asyncio.Task[None]] = {}
+        self.trouble_of_transport: Callable[[], list[str]] = list
+        self.before_stop: list[Callable[[], None]] = []
+        self._listener = Listener(store, self.wake.set)
+        store.on_commit.append(self.wake.set)
+
+    @property
+    def name(self) -> str:
+        """`licensing` or `numbers`."""
+        return self.service.name
+
+    def run(self, decide: Callable[[Work], T]) -> tuple[T, int]:
+        """Do one piece of work (see `trunkline.work.run`): its result, and the log position to wait for."""
+        return run(self.store, self.clock.now, decide)
+
+    def wait_for_views(self, position: int, at_most: float) -> bool:
+        """Block a thread until every view has reached a log position; False after `at_most` seconds."""
+        loop = self.projected.loop
+        return asyncio.run_coroutine_threadsafe(self._views_reach(position, at_most), loop).result()
+
+    async def _views_reach(self, position: int, at_most: float) -> bool:
+        loop = self.projected.loop
+        deadline = loop.time() + at_most
+        while True:
+            seen = self.projected.count
+            if await asyncio.to_thread(views_at, self.store) >= position:
+                return True
+            left = deadline - loop.time()
+            if left <= 0:
+                return False
+            await self.projected.after(seen, min(left, 0.2))
+
+    # -- loops ------------------------------------------------------------------------------------------------
+
+    def start(self, transport: Transport) -> None:
+        """Start what every service runs: the relay, the timers, the views, and the service's own followers."""
+        self._listener.start()
+        relay = Relay(self.store, self.service, transport, self.wake, self.duties)
+        self.spawn("relay", relay.run(self.stopping.is_set))
+        self.spawn("deadlines", self.follow("deadlines", self.deadlines.step, self._until_due))
+        self.spawn("views", self.follow("views", self._project))
+        for name, make in self.service.followers.items():
+            self.spawn(name, self.follow(name, make(self)))
+
+    def spawn(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
+        """Run one more loop until the node stops; one that ends by itself with an error stops the process."""
+        task = asyncio.get_running_loop().create_task(loop, name=f"{self.name}/{name}")
+        self.loops[name] = task
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a loop has ended", loop=task.get_name(), error=str(task.exception()))
+            self.stopping.set()
+
+    async def follow(self, name: str, step: Callable[[], int], patience: Callable[[], float] | None = None) -> None:
+        """Repeat a step as long as it finds something to do; then wait for a commit, or for `patience` seconds.
+
+        Args:
+            name: for the log.
+            step: does one page in a thread; how much it did.
+            patience: how long nothing can be due (in a thread); None: `AT_REST`.
+        """
+        delay = FIRST_DELAY
+        while not self.stopping.is_set():
+            seen = self.wake.count
+            try:
+                if await asyncio.to_thread(step) == 0:
+                    await self.wake.after(seen, await asyncio.to_thread(patience) if patience else AT_REST)
+                delay = FIRST_DELAY
+            except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as away:
+                log.warning("waiting for what is away", loop=f"{self.name}/{name}", error=str(away).splitlines()[0])
+                await asyncio.sleep(delay)
+                delay = min(2 * delay, LONGEST_DELAY)
+
+    def _project(self) -> int:
+        done = self.projector.step()
+        if done:
+            self.projected.set()
+        return done
+
+    def _until_due(self) -> float:
+        seconds = self.deadlines.seconds_to_next()
+        return AT_REST if seconds is None else min(AT_REST, seconds)
+
+    def troubles(self) -> list[str]:
+        """What keeps the node from serving, one sentence each; empty: it is ready."""
+        if self.stopping.is_set():
+            return ["it is stopping"]
+        ended = [name for name, task in self.loops.items() if task.done()]
+        return [f"the loop {name!r} has ended" for name in ended] + self.trouble_of_transport()
+
+    async def stop(self) -> None:
+        """Let every loop finish the page it has in hand, and close the store."""
+        self.stopping.set()
+        for begin in self.before_stop:
+            begin()
+        self.wake.set()
+        if self.loops:
+            await asyncio.wait(self.loops.values(), timeout=8.0)
+        for task in self.loops.values():
+            task.cancel()
+        await asyncio.gather(*self.loops.values(), return_exceptions=True)
+        await asyncio.to_thread(self._listener.stop)
+        await asyncio.to_thread(self.duties.resign)
+        await asyncio.to_thread(self.store.close)
