@@ -203,7 +203,7 @@ def signing_key(folder: Path) -> OKPKey:
             file.flush()
             os.fsync(file.fileno())
         try:
-            draft.hardlink_to(path)  # whole or not at all, and never over one that another process has made meanwhile
+            path.hardlink_to(draft)  # whole or not at all, and never over one that another process has made meanwhile
         except FileExistsError:
             pass
         finally:

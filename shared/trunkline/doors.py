@@ -1,0 +1,353 @@
+"""What every HTTP operation is made of: who asks, once-only effects, positions, versions.
+
+A change is `change(node, asked, decide)`: the effect and the answer to its idempotency key are one transaction.
+A read that must see an earlier change waits for the views by `Trunkline-Wait-For`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Annotated, Any, ClassVar, Final, Protocol, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Depends, Header, Request, Response, Security
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel
+
+from trunkline.clock import Clock
+from trunkline.parties import Branch, Principal, Tree, authorize
+from trunkline.problems import MEDIA_TYPE, refused_problem
+from trunkline.recorded import Cause
+from trunkline.refusal import Refused
+from trunkline.service import Service
+from trunkline.settings import Settings
+from trunkline.store import Store
+from trunkline.work import Work
+
+T = TypeVar("T")
+POSITION: Final = "Trunkline-Position"
+WAIT_FOR: Final = "Trunkline-Wait-For"
+MAX_BODY_BYTES: Final = 1_048_576
+_WAIT_S: Final = 5.0
+
+
+class Node(Protocol):
+    """One running service, as its doors need it."""
+
+    @property
+    def service(self) -> Service:
+        """What it is made of."""
+        ...
+
+    @property
+    def store(self) -> Store:
+        """Where its streams are."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Its time; in a sandbox the test clock's."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """The process's settings."""
+        ...
+
+    def run(self, decide: Callable[[Work], T]) -> tuple[T, int]:
+        """`trunkline.work.run` on its store and clock."""
+        ...
+
+    def wait_for_views(self, position: int, at_most: float, /) -> bool:
+        """Wait until every view has reached a position of its log; False when `at_most` seconds were not enough."""
+        ...
+
+    def troubles(self) -> list[str]:
+        """What keeps it from serving, one sentence each; empty: it is ready."""
+        ...
+
+
+class IdempotencyKeyReused(Refused):
+    """The Idempotency-Key {key!r} was used before for another request: take a new key for a new request."""
+
+    status: ClassVar[int] = 422
+
+
+class VersionMismatch(Refused):
+    """If-Match is {given}, but the version is "{version}": read it again and decide anew."""
+
+    status: ClassVar[int] = 412
+
+
+class PositionUnknown(Refused):
+    """Trunkline-Wait-For is {value!r}; here it takes what Trunkline-Position said of {service}, at most {end}."""
+
+    status: ClassVar[int] = 422
+
+
+class ViewsBehind(Refused):
+    """The views have not reached {value} within {seconds} s; try again."""
+
+    status: ClassVar[int] = 503
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request to change something.
+
+    Attributes:
+        principal: who asks.
+        request_id: this request's own.
+        key: its Idempotency-Key; None: none.
+        fingerprint: equal for requests that ask the same.
+        if_match: the If-Match header.
+    """
+
+    principal: Principal
+    request_id: str
+    key: str | None = None
+    fingerprint: bytes = b""
+    if_match: str | None = None
+
+    @property
+    def cause(self) -> Cause:
+        """What follows is traced back to the idempotency key, which outlives retries, or to the request."""
+        id_ = self.key or self.request_id
+        return Cause(self.principal.actor, id_, id_)
+
+
+def principal(request: Request) -> Principal:
+    """Who asks; the gate has verified the token before any operation is reached."""
+    found: Principal = request.state.principal
+    return found
+
+
+async def posted(
+    request: Request,
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$",
+            description="The same key and body: the same answer, and one effect. The same key, another body: 422.",
+        ),
+    ] = None,
+) -> Asked:
+    """A POST; a dependency."""
+    seen = blake2b(digest_size=16)
+    for part in (request.method.encode(), request.url.path.encode(), request.url.query.encode(), await request.body()):
+        seen.update(len(part).to_bytes(8, "big") + part)
+    return Asked(principal(request), request.state.request_id, key, seen.digest())
+
+
+def changed(
+    request: Request,
+    if_match: Annotated[
+        str | None,
+        Header(alias="If-Match", max_length=200, description="The ETag it was read with: change only that version."),
+    ] = None,
+) -> Asked:
+    """A PUT, PATCH or DELETE; a dependency."""
+    return Asked(principal(request), request.state.request_id, if_match=if_match)
+
+
+def operating(request: Request) -> Principal:
+    """An operator's request (P6); a dependency.
+
+    Raises:
+        NotAllowed, ScopeMissing: the token is no operator's.
+    """
+    asked = principal(request)
+    authorize(Branch(asked, _NoTree()), "operate")
+    return asked
+
+
+class _NoTree:
+    def partner_of(self, organization_id: str) -> None:
+        return None
+
+
+Reading = Annotated[Principal, Depends(principal)]
+Posted = Annotated[Asked, Depends(posted)]
+Changed = Annotated[Asked, Depends(changed)]
+Operating = Annotated[Principal, Depends(operating)]
+
+
+# -- routers ----------------------------------------------------------------------------------------------------------
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    request_id: str
+    errors: list[dict[str, Any]] = []
+
+
+_PROBLEM: Final[dict[str, Any]] = {"model": Problem, "content": {MEDIA_TYPE: {}}}
+_EXPECTED: Final = {401: "no token, or a refused one", 403: "not with this role", 422: "something in the request"}
+
+
+def door(node: Node, tag: str, problems: Mapping[int, str] | None = None) -> APIRouter:
+    """An empty router whose operations need a token and can wait for a position.
+
+    Args:
+        node: the service.
+        tag: heads its operations in the documentation.
+        problems: status -> what it is said for, beside those that every operation may answer.
+    """
+    told = {**_EXPECTED, **(problems or {})}
+    return APIRouter(
+        tags=[tag],
+        dependencies=[Security(HTTPBearer(auto_error=False)), Depends(_caught_up(node))],
+        responses={status: {**_PROBLEM, "description": what} for status, what in sorted(told.items())},
+    )
+
+
+def _caught_up(node: Node) -> Callable[[str | None], None]:
+    name = node.service.name
+
+    def wait(
+        value: Annotated[
+            str | None,
+            Header(alias=WAIT_FOR, max_length=60, description=f"A {POSITION} that the answer must have seen."),
+        ] = None,
+    ) -> None:
+        if value is None:
+            return
+        service, _, digits = value.partition("/")
+        end = node.store.end_of_log()
+        if service != name or not (digits.isascii() and digits.isdigit() and len(digits) < 19) or int(digits) > end:
+            raise PositionUnknown(
+                value=value, service=name, end=f"{name}/{end}", part="header", pointer=f"#/{WAIT_FOR}"
+            )
+        if not node.wait_for_views(int(digits), _WAIT_S):
+            raise ViewsBehind(value=value, seconds=_WAIT_S)
+
+    return wait
+
+
+# -- answers ----------------------------------------------------------------------------------------------------------
+
+
+def etag(version: int) -> str:
+    """The ETag of a stream's version."""
+    return f'"{version}"'
+
+
+def check_version(asked: Asked, version: int) -> None:
+    """Hold If-Match, where it was sent, against the version at hand.
+
+    Raises:
+        VersionMismatch: it names another version.
+    """
+    if asked.if_match is None or asked.if_match.strip() == "*":
+        return
+    if etag(version) not in (given.strip() for given in asked.if_match.split(",")):
+        raise VersionMismatch(given=asked.if_match, version=version)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a change answers.
+
+    Attributes:
+        body: the resource after it; None: nothing to show.
+        version: its stream's version, for the ETag.
+        location: where it can be read.
+    """
+
+    body: BaseModel | None = None
+    status: int = 200
+    version: int | None = None
+    location: str | None = None
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """An answer as the inbox keeps it."""
+
+    status: int
+    body: bytes
+    media_type: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def change(node: Node, asked: Asked, decide: Callable[[Work], Answer]) -> Response:
+    """Do a change once, and answer the same to the same key ever after.
+
+    Args:
+        node: the service.
+        asked: who asks, and under which key.
+        decide: loads, decides and records; a refusal is an answer too and kept under the key.
+
+    Raises:
+        Refused: as `decide` raises it, where there is no key.
+        IdempotencyKeyReused: the key is another request's.
+    """
+    try:
+        stored, position = node.run(lambda work: _once(work, asked, lambda: _kept(decide(work))))
+    except IdempotencyKeyReused:
+        raise
+    except Refused as refused:
+        if asked.key is None:
+            raise
+        answer = refused_problem({"state": {"request_id": asked.request_id}}, refused)
+        kept = _Stored(answer.status_code, bytes(answer.body), MEDIA_TYPE)
+        # Kept after the fact: should a rival with the same key have been accepted meanwhile, its answer stands.
+        stored, position = node.run(lambda work: _once(work, asked, lambda: kept))
+    headers = {POSITION: f"{node.service.name}/{position}", **stored.headers}
+    return Response(stored.body, stored.status, headers, stored.media_type)
+
+
+def _once(work: Work, asked: Asked, answer: Callable[[], _Stored]) -> _Stored:
+    if asked.key is None:
+        return answer()
+    source = f"http/{asked.principal.subject}"
+    found = work.fetch("SELECT payload_hash, answer FROM inbox WHERE source = %s AND id = %s", (source, asked.key))
+    if found:
+        fingerprint, kept = found[0]
+        if bytes(fingerprint) != asked.fingerprint:
+            raise IdempotencyKeyReused(key=asked.key, part="header", pointer="#/Idempotency-Key", value=asked.key)
+        return msgspec.json.decode(kept, type=_Stored)
+    stored = answer()
+    row = (source, asked.key, asked.fingerprint, work.now, msgspec.json.encode(stored))
+    work.write("INSERT INTO inbox (source, id, payload_hash, received_at, answer) VALUES (%s, %s, %s, %s, %s)", [row])
+    return stored
+
+
+def _kept(answer: Answer) -> _Stored:
+    headers = {}
+    if answer.version is not None:
+        headers["ETag"] = etag(answer.version)
+    if answer.location is not None:
+        headers["Location"] = answer.location
+    body = b"" if answer.body is None else answer.body.model_dump_json().encode()
+    return _Stored(answer.status, body, "application/json", headers)
+
+
+def shown(request: Request, body: BaseModel, version: int | None = None) -> Response:
+    """A resource that was read, with its ETag; 304 where the reader has that version already."""
+    headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    if version is not None:
+        headers["ETag"] = etag(version)
+        if etag(version) in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+    return Response(body.model_dump_json(), headers=headers, media_type="application/json")
+
+
+def reader(node: Node) -> Work:
+    """Streams as they are now, to be looked at only."""
+    return Work(node.store, node.clock.now())
+
+
+def branch(asked: Principal, tree: Tree) -> Branch:
+    """What the asker sees."""
+    return Branch(asked, tree)

@@ -1,0 +1,189 @@
+"""The HTTP side of a process: one application for the services that run in it, one gate in front of all doors."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import traceback
+from collections.abc import Generator, Mapping
+from typing import Final
+from uuid import uuid4
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request
+from prometheus_client import Counter, Histogram
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from trunkline import __doc__ as _about
+from trunkline.docs_page import docs_router
+from trunkline.doors import MAX_BODY_BYTES, Node
+from trunkline.health import health_router
+from trunkline.problems import add_problem_handlers, problem, refused_problem
+from trunkline.refusal import Refused
+from trunkline.tokens import TokenMissing, Tokens
+
+OPEN: Final = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs"})
+"""The paths that need no token; every other one does, those that do not exist too."""
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REQUESTS: Final = Counter("trunkline_http_requests", "HTTP requests answered", ("method", "route", "status"))
+_SECONDS: Final = Histogram("trunkline_http_request_seconds", "Time to the answer's end", ("method", "route"))
+_log = structlog.get_logger("trunkline.http")
+
+
+class _Requests:
+    """The outermost layer: gives each request its id, counts it, and answers for what nobody expected."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = str(uuid4())
+        scope.setdefault("state", {})["request_id"] = request_id
+        begun = time.perf_counter()
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = [*message["headers"], (b"trunkline-request-id", request_id.encode())]
+                message = {**message, "headers": [*headers, (b"x-content-type-options", b"nosniff")]}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            # Formatted here, without the local variables that some log renderers show: the token is among them.
+            told = "".join(traceback.format_exception(error))
+            _log.error(
+                "request failed", request_id=request_id, method=scope["method"], path=scope["path"], traceback=told
+            )
+            if status:
+                raise  # the answer has begun: all that is left is to break it off
+            detail = f"Something went wrong here; the log has it under the request id {request_id}."
+            await problem(scope, 500, "internal-error", detail)(scope, receive, sending)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            _REQUESTS.labels(method, route, status).inc()
+            _SECONDS.labels(method, route).observe(time.perf_counter() - begun)
+
+
+class _Gate:
+    """Nobody without a good token comes further (P1). Who it is lies in `request.state.principal` from here on."""
+
+    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
+        self._app = app
+        self._tokens = tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in OPEN:
+            try:
+                header = Request(scope).headers.get("authorization", "")
+                scheme, _, token = header.partition(" ")
+                if scheme.lower() != "bearer" or not token.strip():
+                    raise TokenMissing
+                scope["state"]["principal"] = await run_in_threadpool(self._tokens.verify, token.strip())
+            except Refused as refused:
+                await refused_problem(scope, refused)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class _BodyLimit:
+    """No more of a body is read than its operation takes: 1 MiB, or what it says as `x-max-body-bytes`."""
+
+    def __init__(self, app: ASGIApp, operations: FastAPI) -> None:
+        self._app = app
+        self._operations = operations
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        told = Request(scope).headers.get("content-length", "")
+        announced = int(told) if told.isascii() and told.isdigit() else MAX_BODY_BYTES + 1
+        limit = MAX_BODY_BYTES if announced <= MAX_BODY_BYTES else self._limit(scope)
+        taken = 0
+
+        async def receiving() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise HTTPException(413)
+            return message
+
+        if told and announced > limit:
+            detail = f"The body has {announced:,} bytes; {scope['path']} takes at most {limit:,}."
+            await problem(scope, 413, "body-too-large", detail)(scope, receive, send)
+        else:
+            await self._app(scope, receiving, send)
+
+    def _limit(self, scope: Scope) -> int:
+        operation = self._operations.openapi()["paths"].get(scope["path"], {}).get(scope["method"].lower(), {})
+        return int(operation.get("x-max-body-bytes", MAX_BODY_BYTES))
+
+
+def create_app(nodes: Mapping[str, Node], tokens: Tokens | None = None) -> FastAPI:
+    """The application of a process.
+
+    Args:
+        nodes: the services that run in it, by name; at least one.
+        tokens: who is believed; None: as the settings say.
+    """
+    settings = next(iter(nodes.values())).settings
+    app = FastAPI(
+        title="Trunkline",
+        description=_about or "",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    add_problem_handlers(app)
+    app.add_middleware(_BodyLimit, operations=app)
+    app.add_middleware(_Gate, tokens=tokens or Tokens.of(settings))
+    app.add_middleware(_Requests)  # added last, so outermost
+    app.include_router(health_router(nodes))
+    app.include_router(docs_router(app))
+    for node in nodes.values():
+        if node.service.routes is not None:
+            app.include_router(node.service.routes(node))
+    return app
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the process's signals to whoever runs the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
+    """A server for the application, to be awaited with `.serve()` and ended by setting `.should_exit`.
+
+    Args:
+        app: what it serves.
+        host: where it listens.
+        port: where it listens; 0: a free one, found in `.servers[0].sockets[0].getsockname()`.
+    """
+    config = uvicorn.Config(
+        app,
+        host,
+        port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    return _Server(config)

@@ -1,0 +1,134 @@
+"""Lists by cursor: `?limit=&cursor=&sort=`. A cursor says after what to go on, and fits only the list it came from."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
+
+import msgspec
+from fastapi import Query
+from pydantic import BaseModel
+
+from trunkline.refusal import Refused
+
+T = TypeVar("T")
+LARGEST_PAGE: Final = 500
+
+
+class CursorUnreadable(Refused):
+    """The cursor is none of this list's: take `next` as it came, with the same filters and sort."""
+
+    status: ClassVar[int] = 422
+
+
+class SortUnknown(Refused):
+    """The list cannot be sorted by {value}; it takes {known}, with `-` before it for the other direction."""
+
+    status: ClassVar[int] = 422
+
+
+class Items(BaseModel, Generic[T]):
+    """One page of a list. `next` is the cursor of the page after it; null on the last one."""
+
+    items: list[T]
+    next: str | None = None
+    total: int
+    total_is: Literal["exact", "estimate"] = "exact"
+
+
+class _Place(msgspec.Struct, array_like=True):
+    list: str
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What part of a list is asked for.
+
+    Attributes:
+        limit: most items, 1 to 500.
+        sort: one of the names the list can be sorted by.
+        descending: whether in the other direction.
+        after: the sort values of the last item of the page before, as text; empty: from the beginning.
+    """
+
+    limit: int
+    sort: str
+    descending: bool
+    after: tuple[str, ...]
+    _list: str
+
+    def next(self, *after: str) -> str:
+        """The cursor of the page that begins after an item with these sort values."""
+        return base64.urlsafe_b64encode(msgspec.json.encode(_Place(self._list, after))).decode().rstrip("=")
+
+    @property
+    def direction(self) -> str:
+        """`ASC` or `DESC`, for SQL."""
+        return "DESC" if self.descending else "ASC"
+
+    @property
+    def beyond(self) -> str:
+        """The comparison with `after` that goes on, for SQL."""
+        return "<" if self.descending else ">"
+
+
+class Paging(BaseModel):
+    """The three parameters as they are sent."""
+
+    limit: int
+    cursor: str | None
+    sort: str | None
+
+
+def paging(
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Most items on a page.")] = 50,
+    cursor: Annotated[str | None, Query(max_length=2000, description="`next` of the page before.")] = None,
+    sort: Annotated[str | None, Query(max_length=40, description="A field; `-` before it: descending.")] = None,
+) -> Paging:
+    """Read the parameters; a dependency."""
+    return Paging(limit=limit, cursor=cursor, sort=sort)
+
+
+def page(asked: Paging, sorts: Sequence[str], *filters: object) -> Page:
+    """Check the parameters against one list.
+
+    Args:
+        asked: as sent.
+        sorts: what the list can be sorted by; the first is taken where nothing is asked.
+        filters: everything else that makes this list this list: path, filters, the asker's branch.
+
+    Raises:
+        SortUnknown, CursorUnreadable: as they say.
+    """
+    wanted = asked.sort or sorts[0]
+    name = wanted.removeprefix("-")
+    if name not in sorts:
+        raise SortUnknown(value=repr(wanted), known=", ".join(sorts), part="query", pointer="#/sort")
+    identity = blake2b(msgspec.json.encode([wanted, *map(str, filters)]), digest_size=9).hexdigest()
+    after = () if asked.cursor is None else _read(asked.cursor, identity)
+    return Page(asked.limit, name, wanted.startswith("-"), after, identity)
+
+
+def _read(cursor: str, identity: str) -> tuple[str, ...]:
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        place = msgspec.json.decode(raw, type=_Place)
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        raise CursorUnreadable(part="query", pointer="#/cursor", value=cursor) from None
+    if place.list != identity or not place.after or any("\x00" in value for value in place.after):
+        raise CursorUnreadable(part="query", pointer="#/cursor", value=cursor)
+    return place.after
+
+
+def one_page(
+    page: Page, rows: Sequence[Any], total: int, show: Callable[[Any], T], key: Callable[[Any], str]
+) -> Items[T]:
+    """A page out of at most `limit + 1` rows that were read for it: one more than fits tells that there is more."""
+    shown = rows[: page.limit]
+    after = page.next(key(shown[-1])) if len(rows) > page.limit else None
+    return Items[Any](items=[show(row) for row in shown], next=after, total=total)
