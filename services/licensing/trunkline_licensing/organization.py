@@ -1,0 +1,299 @@
+"""The directory of parties: platform, partners, organizations and their people (P0).
+
+    (unknown) -- registered --> known -- changed --> known      an identity also:  known -- removed --> removed (final)
+
+Each party is one stream: `party/<uuid>` (`party/platform` for the platform), `identity/<uuid>` for a person. What is
+said before it can be understood waits (S7): a change before its registration, an organization before its partner, a
+person before the organization. A command does not wait: it is refused, since somebody is there to read the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import asdict, fields, replace
+
+from trunkline.refusal import Refused
+from trunkline.stream import Decider
+from trunkline_licensing.party_events import (
+    IDENTITY_EVENTS,
+    PARTY_EVENTS,
+    AnyEvent,
+    IdentityChanged,
+    IdentityFactRefused,
+    IdentityFactWaiting,
+    IdentityRegistered,
+    IdentityRemoved,
+    OrganizationChanged,
+    OrganizationRegistered,
+    PartnerChanged,
+    PartnerRegistered,
+    PartyFactRefused,
+    PartyFactWaiting,
+    PlatformChanged,
+    PlatformRegistered,
+)
+from trunkline_licensing.party_facts import (
+    Change,
+    Changes,
+    Details,
+    Identity,
+    IdentityChanges,
+    Kind,
+    PartyFact,
+    Registration,
+    Removal,
+    Told,
+    belongs_to,
+    claims_of,
+    kind_of,
+    newer,
+)
+from trunkline_licensing.party_refusals import (
+    AlreadyRegistered,
+    ChangeOutdated,
+    DomainTaken,
+    IdentityIsRemoved,
+    KindMismatch,
+    OwnerPresent,
+    PartyAboveUnknown,
+    PartyUnknown,
+    SaidBefore,
+)
+
+PLATFORM = "platform"
+"""The platform's key, as there is only one."""
+
+# -- state ------------------------------------------------------------------------------------------------------------
+
+
+class Waiting(msgspec.Struct, frozen=True, gc=False):
+    """Something said too early, and the stream whose registration it waits for."""
+
+    fact: PartyFact
+    awaits: str
+
+
+class Party(msgspec.Struct, frozen=True):
+    """All that decisions need to know of a party.
+
+    Attributes:
+        stream: its stream id, such as `party/<uuid>`.
+        details: what it is now (what it was, once removed); None: unknown.
+        registered: what it was registered as.
+        removed: whether the person has left.
+        newest: field -> what it was set by.
+        waiting: what was said too early.
+    """
+
+    stream: str
+    details: Details | None = None
+    registered: Details | None = None
+    removed: bool = False
+    newest: Mapping[str, Told] = {}
+    waiting: tuple[Waiting, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The party's id."""
+        return self.stream.partition("/")[2]
+
+    @property
+    def kind(self) -> Kind | None:
+        """What kind of party it is; None: unknown."""
+        return None if self.details is None else kind_of(self.details)
+
+    @property
+    def claims(self) -> frozenset[str]:
+        """What nobody else can have."""
+        return frozenset() if self.removed else claims_of(self.details)
+
+
+def evolve(p: Party, event: AnyEvent) -> Party:
+    """The party after one more event. Assigns only; never guards."""
+    waiting = tuple(w for w in p.waiting if (w.fact.source, w.fact.id) != (event.fact.source, event.fact.id))
+    match event:
+        case PartyFactWaiting():
+            return replace(p, waiting=(*waiting, Waiting(event.fact, event.awaits)))
+        case PartyFactRefused():
+            return replace(p, waiting=waiting)
+        case PlatformChanged() | PartnerChanged() | OrganizationChanged() | IdentityChanged():
+            newest = {**p.newest, **dict.fromkeys(event.applied, event.fact)}
+            return replace(p, details=event.after, newest=newest, waiting=waiting)
+        case IdentityRemoved():
+            return replace(p, removed=True, waiting=waiting)
+        case _:
+            newest = {field.name: event.fact for field in fields(event.after)}
+            return replace(p, details=event.after, registered=event.after, newest=newest, waiting=waiting)
+
+
+PARTY: Decider[Party] = Decider("party", lambda key: Party(f"party/{key}"), evolve, PARTY_EVENTS)
+IDENTITY: Decider[Party] = Decider("identity", lambda key: Party(f"identity/{key}"), evolve, IDENTITY_EVENTS)
+
+_EVENTS: Mapping[Kind, tuple[type[Any], type[Any]]] = {
+    "platform": (PlatformRegistered, PlatformChanged),
+    "partner": (PartnerRegistered, PartnerChanged),
+    "organization": (OrganizationRegistered, OrganizationChanged),
+    "identity": (IdentityRegistered, IdentityChanged),
+}
+
+# -- what a decision needs to know of others --------------------------------------------------------------------------
+
+
+class Others(msgspec.Struct, frozen=True):
+    """The other parties, as far as a decision depends on them.
+
+    Attributes:
+        known: party id -> kind, of those among `parties_named` that are registered.
+        taken: those of `claims_wanted` that another party has.
+    """
+
+    known: Mapping[str, Kind]
+    taken: Collection[str]
+
+
+def parties_named(p: Party, fact: PartyFact | None = None) -> set[str]:
+    """The partners and organizations that the party, and what is said of it, belongs to."""
+    named = {above[1] for details in _details(p, fact) if (above := belongs_to(details))}
+    for changes in _changes(p, fact):
+        for field in ("partner_id", "organization_id"):
+            if isinstance(key := getattr(changes, field, None), str):
+                named.add(key)
+    return named
+
+
+def claims_wanted(p: Party, fact: PartyFact | None = None) -> set[str]:
+    """Every claim that a decision on the party may look at; some of them it will not."""
+    wanted = {claim for details in _details(p, fact) for claim in claims_of(details)}
+    for changes in _changes(p, fact):
+        if isinstance(changes, IdentityChanges):
+            wanted |= {f"owner:{key}" for key in parties_named(p, fact)}
+        elif isinstance(domains := getattr(changes, "domains", None), tuple):
+            wanted |= {f"domain:{domain}" for domain in domains}
+    return wanted
+
+
+def _details(p: Party, fact: PartyFact | None) -> list[Details]:
+    told = [*(w.fact for w in p.waiting), fact]
+    return [*([p.details] if p.details else []), *(f.details for f in told if isinstance(f, Registration))]
+
+
+def _changes(p: Party, fact: PartyFact | None) -> list[Changes]:
+    return [f.changes for f in (*(w.fact for w in p.waiting), fact) if isinstance(f, Change)]
+
+
+# -- decisions --------------------------------------------------------------------------------------------------------
+
+
+def tell(p: Party, fact: PartyFact, others: Others) -> Sequence[AnyEvent]:
+    """What follows from something said of a party, and from what waited for it.
+
+    A message always has a recorded outcome (X6): it counts, waits or is refused. Said again, nothing.
+
+    Raises:
+        Refused: the fact is a command and does not count; it never waits.
+    """
+    if not fact.by_hand and any((w.fact.source, w.fact.id) == (fact.source, fact.id) for w in p.waiting):
+        return []
+    events = _outcome(p, fact, others)
+    for event in events:
+        p = evolve(p, event)
+    return [*events, *retry(p, others)] if isinstance(fact, Registration) and events else events
+
+
+def retry(p: Party, others: Others) -> list[AnyEvent]:
+    """What follows for a party from what it waited for, now that more is known; in the order it was to count."""
+    events: list[AnyEvent] = []
+    for waiting in sorted(p.waiting, key=lambda w: (not isinstance(w.fact, Registration), w.fact.at, w.fact.id)):
+        outcome = _outcome(p, waiting.fact, others) or [_refused(p, waiting.fact, SaidBefore(key=p.key))]
+        for event in outcome:
+            if not (isinstance(event, PartyFactWaiting) and event.awaits == waiting.awaits):
+                events.append(event)
+                p = evolve(p, event)
+    return events
+
+
+def _outcome(p: Party, fact: PartyFact, others: Others) -> list[AnyEvent]:
+    try:
+        match fact:
+            case Registration():
+                return _register(p, fact, others)
+            case Change():
+                return _change(p, fact, others)
+            case Removal():
+                return _remove(p, fact)
+    except Refused as refusal:
+        if fact.by_hand:
+            raise
+        return [_refused(p, fact, refusal)]
+
+
+def _register(p: Party, fact: Registration, others: Others) -> list[AnyEvent]:
+    if p.removed:
+        raise IdentityIsRemoved(key=p.key)
+    if p.details is not None:
+        if fact.details in (p.registered, p.details):
+            return []
+        raise AlreadyRegistered(key=p.key)
+    if waits := _unknown_above(p, fact, fact.details, others):
+        return waits
+    _check_claims(claims_of(fact.details), others)
+    return [_EVENTS[kind_of(fact.details)][0](at=fact.at, fact=fact, after=fact.details)]
+
+
+def _change(p: Party, fact: Change, others: Others) -> list[AnyEvent]:
+    if p.details is None:
+        return _waits(p, fact, p.stream, PartyUnknown(key=p.key))
+    if p.removed:
+        raise IdentityIsRemoved(key=p.key)
+    if kind_of(fact.changes) != kind_of(p.details):
+        raise KindMismatch(key=p.key, kind=kind_of(p.details), other=kind_of(fact.changes))
+    named = {name: value for name, value in asdict(fact.changes).items() if value is not UNSET}
+    applied = {name: value for name, value in named.items() if newer(fact, p.newest[name])}
+    if named and not applied:
+        raise ChangeOutdated(key=p.key)
+    after = replace(p.details, **applied)
+    if not applied or (fact.by_hand and after == p.details):
+        return []
+    if belongs_to(after) != belongs_to(p.details) and (waits := _unknown_above(p, fact, after, others)):
+        return waits
+    _check_claims(claims_of(after) - p.claims, others)
+    return [_EVENTS[kind_of(after)][1](at=fact.at, fact=fact, after=after, applied=tuple(applied))]
+
+
+def _remove(p: Party, fact: Removal) -> list[AnyEvent]:
+    if p.details is None:
+        return _waits(p, fact, p.stream, PartyUnknown(key=p.key))
+    if p.removed:
+        return []
+    assert isinstance(p.details, Identity)  # only people leave: the contracts know no other removal
+    return [IdentityRemoved(at=fact.at, fact=fact, after=p.details)]
+
+
+def _unknown_above(p: Party, fact: PartyFact, details: Details, others: Others) -> list[AnyEvent]:
+    above = belongs_to(details)
+    if above is None or others.known.get(above[1]) == above[0]:
+        return []
+    return _waits(p, fact, PARTY.stream(above[1]), PartyAboveUnknown(kind=above[0], key=above[1]))
+
+
+def _waits(p: Party, fact: PartyFact, awaits: str, refusal: Refused) -> list[AnyEvent]:
+    if fact.by_hand:
+        raise refusal
+    waiting = IdentityFactWaiting if p.stream.startswith("identity/") else PartyFactWaiting
+    return [waiting(at=fact.at, fact=fact, awaits=awaits)]
+
+
+def _refused(p: Party, fact: PartyFact, refusal: Refused) -> AnyEvent:
+    refused = IdentityFactRefused if p.stream.startswith("identity/") else PartyFactRefused
+    return refused(at=fact.at, fact=fact, code=refusal.code, reason=refusal.sentence)
+
+
+def _check_claims(wanted: Collection[str], others: Others) -> None:
+    for claim in sorted(wanted):
+        if claim in others.taken:
+            kind, _, name = claim.partition(":")
+            raise OwnerPresent if kind == "owner" else DomainTaken(domain=name)

@@ -1,0 +1,159 @@
+"""What licensing's stored events say to the outside: the only place where it speaks as a service (X1, S4, P0)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trunkline.contracts import licensing as says
+from trunkline.contracts.contract import Contract
+from trunkline.recorded import Recorded
+from trunkline.service import Public
+from trunkline.stream import Event
+from trunkline_licensing import party_events as party
+from trunkline_licensing import subscription_events as subscription
+from trunkline_licensing.party_facts import Identity, Organization, Partner, Platform
+from trunkline_licensing.subscription_facts import After
+
+PRIVATE: frozenset[type[Event]] = frozenset(
+    (
+        subscription.SubscriptionFactWaiting,
+        subscription.SubscriptionFactRefused,
+        party.PartyFactWaiting,
+        party.PartyFactRefused,
+        party.IdentityFactWaiting,
+        party.IdentityFactRefused,
+    )
+)
+"""Stored events that are nobody else's business."""
+
+
+def published(recorded: Recorded) -> Public | None:
+    """What a stored event says publicly, as its contract and data; None for a private one.
+
+    Raises:
+        KeyError: an event class that is neither in `SAYS` nor in `PRIVATE` (a test keeps that from happening).
+    """
+    kind = type(recorded.event)
+    found = SAYS.get(kind)
+    if found is None:
+        if kind in PRIVATE:
+            return None
+        raise KeyError(kind)
+    contract, data = found
+    return contract, data(recorded.key, recorded.event)
+
+
+# -- subscriptions ----------------------------------------------------------------------------------------------------
+
+
+def _subscription(data: type[says.SubscriptionFact], key: str, after: After, **own: Any) -> says.SubscriptionFact:
+    gone = after.swapped_out
+    return data(
+        subscription_id=key,
+        organization_id=after.organization_id,
+        product=after.product,
+        reference=after.reference,
+        status=after.status,
+        started_at=after.started_at,
+        expired_at=after.expired_at,
+        terminated_at=after.terminated_at,
+        number=after.number,
+        sku=after.sku,
+        swapped_out=tuple(says.SwappedOut(number=n.number, at=n.at) for n in gone) if gone else (),
+        license_code=after.license_code,
+        quantity=after.quantity,
+        plan_days=after.plan_days,
+        renewed_until=after.renewed_until,
+        **own,
+    )
+
+
+def _state(data: type[says.SubscriptionFact]) -> Callable[[str, Any], Any]:
+    """A kind whose own fields are all in the state after it."""
+    return lambda key, event: _subscription(data, key, event.after)
+
+
+def _reactivated(key: str, event: subscription.SubscriptionReactivated) -> Any:
+    return _subscription(says.SubscriptionReactivated, key, event.after, reactivated_at=event.fact.at)
+
+
+def _number_swapped(key: str, event: subscription.SubscriptionNumberSwapped) -> Any:
+    fact = event.fact
+    return _subscription(
+        says.SubscriptionNumberSwapped,
+        key,
+        event.after,
+        old_number=fact.old_number,
+        new_number=fact.new_number,
+        swapped_at=fact.at,
+    )
+
+
+# -- parties ----------------------------------------------------------------------------------------------------------
+
+
+def _platform(_key: str, event: party.PlatformRegistered | party.PlatformChanged) -> says.Platform:
+    is_: Platform = event.after
+    return says.Platform(
+        name=is_.name, support_email=is_.support_email, owner_email=is_.owner_email, domains=is_.domains
+    )
+
+
+def _partner(key: str, event: party.PartnerRegistered | party.PartnerChanged) -> says.Partner:
+    is_: Partner = event.after
+    return says.Partner(
+        partner_id=key,
+        name=is_.name,
+        owner_email=is_.owner_email,
+        support_email=is_.support_email,
+        domains=is_.domains,
+    )
+
+
+def _organization(key: str, event: party.OrganizationRegistered | party.OrganizationChanged) -> says.Organization:
+    is_: Organization = event.after
+    return says.Organization(
+        organization_id=key,
+        partner_id=is_.partner_id,
+        name=is_.name,
+        billing_email=is_.billing_email,
+        allow_external_numbers=is_.allow_external_numbers,
+    )
+
+
+def _identity(
+    key: str, event: party.IdentityRegistered | party.IdentityChanged | party.IdentityRemoved
+) -> says.Identity:
+    is_: Identity = event.after
+    return says.Identity(
+        identity_id=key,
+        organization_id=is_.organization_id,
+        name=is_.name,
+        email=is_.email,
+        role=is_.role,
+    )
+
+
+_DATA: dict[type[Event], Callable[[str, Any], Any]] = {
+    subscription.SubscriptionActivated: _state(says.SubscriptionActivated),
+    subscription.SubscriptionRenewed: _state(says.SubscriptionRenewed),
+    subscription.SubscriptionQuantityChanged: _state(says.SubscriptionQuantityChanged),
+    subscription.SubscriptionExpired: _state(says.SubscriptionExpired),
+    subscription.SubscriptionReactivated: _reactivated,
+    subscription.SubscriptionTerminated: _state(says.SubscriptionTerminated),
+    subscription.SubscriptionNumberSwapped: _number_swapped,
+    party.PlatformRegistered: _platform,
+    party.PlatformChanged: _platform,
+    party.PartnerRegistered: _partner,
+    party.PartnerChanged: _partner,
+    party.OrganizationRegistered: _organization,
+    party.OrganizationChanged: _organization,
+    party.IdentityRegistered: _identity,
+    party.IdentityChanged: _identity,
+    party.IdentityRemoved: _identity,
+}
+SAYS: dict[type[Event], tuple[Contract, Callable[[str, Any], Any]]] = {
+    kind: (says.CONTRACTS[kind.__name__], data) for kind, data in _DATA.items()
+}
+"""Stored event -> its contract, and how to make the data from the subject's key and the event."""

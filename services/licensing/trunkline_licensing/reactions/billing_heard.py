@@ -1,0 +1,130 @@
+"""What billing says of its subscriptions (S1-S4, S7): from a batch of messages to the subscriptions' streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import phonenumbers
+
+from trunkline.contracts import billing
+from trunkline.contracts.envelope import Message
+from trunkline.recorded import Cause
+from trunkline.work import Work
+from trunkline_licensing.organization import PARTY
+from trunkline_licensing.reactions.heard_once import heard_once
+from trunkline_licensing.subscription import (
+    SUBSCRIPTION,
+    Subscription,
+    awaited,
+    hear,
+    organization_registered,
+)
+from trunkline_licensing.subscription_events import AnyEvent
+from trunkline_licensing.subscription_facts import (
+    AnyFact,
+    Expired,
+    NumberSwapped,
+    QuantityChanged,
+    Reactivated,
+    Renewed,
+    Started,
+    Terminated,
+    number_named,
+)
+
+PRODUCER = "billing"
+
+
+def react(work: Work, messages: Sequence[Message]) -> None:
+    """Hear a batch, each message once; one query for what was heard before, one for all streams."""
+    fresh = heard_once(work, PRODUCER, messages)
+    facts = [(message, fact_of(message)) for message in fresh]
+    work.load((SUBSCRIPTION, message.subject) for message in fresh)
+    work.load((PARTY, fact.organization_id) for _, fact in facts)
+    for message, fact in facts:
+        subscription = work.state(SUBSCRIPTION, message.subject)
+        events = hear(
+            subscription,
+            fact,
+            organization_known=work.state(PARTY, fact.organization_id).kind == "organization",
+            number_possible=_possible(number_named(fact)),
+        )
+        _record(work, subscription, events, cause_of(message))
+
+
+def organization_known(work: Work, subscription_id: str, organization_id: str, cause: Cause) -> None:
+    """Go on with a subscription whose facts may have waited for an organization that is registered now (S7)."""
+    subscription = work.state(SUBSCRIPTION, subscription_id)
+    _record(work, subscription, organization_registered(subscription, organization_id), cause)
+
+
+def cause_of(message: Message) -> Cause:
+    """The cause of what follows from a message."""
+    return Cause(message.source, message.correlation_id or message.id, message.id)
+
+
+def _record(work: Work, before: Subscription, events: Sequence[AnyEvent], cause: Cause) -> None:
+    if not events:
+        return
+    after = work.record(SUBSCRIPTION, before.id, events, cause)
+    if not (before.waiting or after.waiting):
+        return
+    stream = SUBSCRIPTION.stream(before.id)
+    was, now = awaited(before), awaited(after)
+    for kind, key in was - now:
+        work.stop_waiting((PARTY if kind == "organization" else SUBSCRIPTION).stream(key), stream)
+    for kind, key in now - was:
+        if kind == "organization":
+            work.wait(PARTY.stream(key), stream, work.now, f"organization {key} is not registered")
+        else:
+            work.wait(stream, stream, work.now, "its start has not been heard")
+
+
+@lru_cache(maxsize=65_536)
+def _possible(number: str | None) -> bool:
+    """Whether a number in E.164 form can exist (DOMAIN §9); 20 µs unless asked before, so remembered."""
+    if number is None:
+        return True
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+# -- from the contract's words to the aggregate's ---------------------------------------------------------------------
+
+
+def fact_of(message: Message) -> AnyFact:
+    """A message of billing as a fact of its subscription."""
+    return _FACTS[type(message.data)](message, message.data)
+
+
+def _fact(kind: Callable[..., AnyFact], *names: str) -> Callable[[Message, Any], AnyFact]:
+    """How to make one kind of fact: from the message, the organization, and the fields named."""
+
+    def make(m: Message, data: Any) -> AnyFact:
+        return kind(
+            source=m.source,
+            id=m.id,
+            at=m.time,
+            sequence=m.sequence,
+            organization_id=data.organization_id,
+            **{name: getattr(data, name) for name in names},
+        )
+
+    return make
+
+
+_FACTS: dict[type[billing.Fact], Callable[[Message, Any], AnyFact]] = {
+    billing.NumberStarted: _fact(Started, "product", "reference", "number", "sku"),
+    billing.LicenseStarted: _fact(Started, "product", "reference", "license_code", "quantity"),
+    billing.DidReservationStarted: _fact(Started, "product", "reference", "quantity", "plan_days"),
+    billing.Renewed: _fact(Renewed, "renewed_until"),
+    billing.QuantityChanged: _fact(QuantityChanged, "quantity"),
+    billing.Expired: _fact(Expired),
+    billing.Reactivated: _fact(Reactivated),
+    billing.Terminated: _fact(Terminated),
+    billing.NumberSwapped: _fact(NumberSwapped, "old_number", "new_number"),
+}

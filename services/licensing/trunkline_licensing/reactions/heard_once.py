@@ -1,0 +1,56 @@
+"""Each message of a foreign producer takes effect once; one that changed under its id is quarantined (S3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from trunkline.contracts.envelope import Message, content_hash
+from trunkline.messaging.quarantine import quarantine
+from trunkline.work import Work
+
+log = structlog.get_logger(__name__)
+
+_KNOWN = (
+    "SELECT i.source, i.id, i.payload_hash FROM inbox i"
+    " JOIN unnest(%s::text[], %s::text[]) AS m(source, id) ON i.source = m.source AND i.id = m.id"
+)
+_HEARD = (
+    "INSERT INTO inbox (source, id, payload_hash, received_at)"
+    " SELECT source, id, payload_hash, %s::timestamptz"
+    " FROM unnest(%s::text[], %s::text[], %s::bytea[]) AS m(source, id, payload_hash)"
+)
+
+
+def heard_once(work: Work, producer: str, messages: Sequence[Message]) -> list[Message]:
+    """Those of a batch that were never heard before, in their order.
+
+    The others have no effect: a repetition is dropped, one with other contents is quarantined. What the work commits
+    includes that these were heard.
+
+    Args:
+        work: the batch's work.
+        producer: goes before the source in the inbox, so that two kinds of producer may use one source name.
+        messages: as they came.
+    """
+    sources = [f"{producer}:{message.source}" for message in messages]
+    ids = [message.id for message in messages]
+    known: dict[tuple[str, str], bytes] = {
+        (source, id_): bytes(seen) for source, id_, seen in work.fetch(_KNOWN, (sources, ids))
+    }
+    fresh: list[Message] = []
+    heard: list[tuple[str, str, bytes]] = []
+    for source, message in zip(sources, messages, strict=True):
+        told = content_hash(message)
+        first = known.get((source, message.id))
+        if first is None:
+            known[source, message.id] = told
+            heard.append((source, message.id, told))
+            fresh.append(message)
+        elif first != told:
+            quarantine(work, message, told)
+            log.warning("quarantined a message that changed under its id", source=message.source, id=message.id)
+    if heard:
+        work.write(_HEARD, [(work.now, *map(list, zip(*heard, strict=True)))])
+    return fresh

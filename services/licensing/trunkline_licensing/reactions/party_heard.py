@@ -1,0 +1,197 @@
+"""What is said of parties (P0, S7): by messages of PartyEvents, and by commands of the doors.
+
+Whoever registers a party wakes, in the same work, all that waited for it: subscriptions for their organization,
+organizations for their partner, people for their organization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from trunkline.contracts import parties
+from trunkline.contracts.envelope import Message
+from trunkline.recorded import Cause
+from trunkline.stream import Decider, key_of
+from trunkline.work import Work
+from trunkline_licensing.organization import (
+    IDENTITY,
+    PARTY,
+    Others,
+    Party,
+    claims_wanted,
+    parties_named,
+    retry,
+    tell,
+)
+from trunkline_licensing.party_events import AnyEvent
+from trunkline_licensing.party_facts import (
+    Change,
+    Identity,
+    IdentityChanges,
+    Organization,
+    OrganizationChanges,
+    Partner,
+    PartnerChanges,
+    PartyFact,
+    Registration,
+    Removal,
+)
+from trunkline_licensing.reactions.billing_heard import cause_of, organization_known
+from trunkline_licensing.reactions.claims import Claims
+from trunkline_licensing.reactions.heard_once import heard_once
+from trunkline_licensing.subscription import SUBSCRIPTION
+
+PRODUCER = "parties"
+
+
+def react(work: Work, messages: Sequence[Message]) -> None:
+    """Hear a batch, each message once; streams, claims and waiters are read together."""
+    fresh = heard_once(work, PRODUCER, messages)
+    facts = [(message, decider_of(message.data), fact_of(message)) for message in fresh]
+    directory = _Directory(work)
+    directory.read([(decider, message.subject, fact) for message, decider, fact in facts])
+    for message, decider, fact in facts:
+        directory.tell(decider, message.subject, fact, cause_of(message))
+
+
+def command(work: Work, decider: Decider[Party], key: str, fact: PartyFact, cause: Cause) -> Party:
+    """Register, change or remove a party because somebody asks for it now.
+
+    Args:
+        work: the command's work.
+        decider: `PARTY`, or `IDENTITY` for a person.
+        key: the party's id; `PLATFORM` for the platform.
+        fact: without source and id (see `fact_of_data`).
+        cause: who asks.
+
+    Returns:
+        The party after it; the same as before if it was so already.
+
+    Raises:
+        Refused: see `party_refusals`; nothing is recorded.
+    """
+    directory = _Directory(work)
+    directory.read([(decider, key, fact)])
+    directory.tell(decider, key, fact, cause)
+    return work.state(decider, key)
+
+
+def party_known(work: Work, keys: Iterable[str], cause: Cause) -> None:
+    """Wake all that waited for parties registered in this work (S7). `react` and `command` do so themselves."""
+    _Directory(work).wake(list(keys), cause)
+
+
+class _Directory:
+    """The parties within one work."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._claims = Claims(work)
+
+    def read(self, told: Sequence[tuple[Decider[Party], str, PartyFact]]) -> None:
+        """Read ahead, in three queries, what a batch of facts needs; what else it needs is read as it turns up."""
+        work = self._work
+        work.load((decider, key) for decider, key, _ in told)
+        states = [(work.state(decider, key), fact) for decider, key, fact in told]
+        work.load((PARTY, named) for party, fact in states for named in parties_named(party, fact))
+        self._claims.read(claim for party, fact in states for claim in claims_wanted(party, fact))
+
+    def tell(self, decider: Decider[Party], key: str, fact: PartyFact, cause: Cause) -> None:
+        before = self._work.state(decider, key)
+        events = tell(before, fact, self._others(before, fact))
+        self._record(decider, key, before, events, cause)
+        if decider is PARTY and before.details is None:
+            self.wake([key], cause)
+
+    def wake(self, keys: Sequence[str], cause: Cause) -> None:
+        """Go on with what waited for these parties, and with what waited for those that are registered thereby."""
+        work = self._work
+        known = [PARTY.stream(key) for key in keys if work.state(PARTY, key).details is not None]
+        while known:
+            waiters = work.waiters(known)
+            work.load(_stream(waiter) for waiting in waiters.values() for waiter in waiting)
+            woken = [(awaited, waiter) for awaited, waiting in waiters.items() for waiter in sorted(waiting)]
+            known = []
+            for awaited, waiter in woken:
+                decider, key = _stream(waiter)
+                if decider is SUBSCRIPTION:
+                    organization_known(work, key, key_of(awaited), cause)
+                    continue
+                before = work.state(decider, key)
+                self._record(decider, key, before, retry(before, self._others(before)), cause)
+                if decider is PARTY and before.details is None and work.state(PARTY, key).details is not None:
+                    known.append(waiter)
+
+    def _others(self, party: Party, fact: PartyFact | None = None) -> Others:
+        named = {key: self._work.state(PARTY, key).kind for key in parties_named(party, fact)}
+        return Others(
+            known={key: kind for key, kind in named.items() if kind is not None},
+            taken=self._claims.of_others(party.stream, claims_wanted(party, fact)),
+        )
+
+    def _record(
+        self, decider: Decider[Party], key: str, before: Party, events: Sequence[AnyEvent], cause: Cause
+    ) -> None:
+        if not events:
+            return
+        work = self._work
+        after = work.record(decider, key, events, cause)
+        self._claims.move(after.stream, before.claims, after.claims)
+        was = {waiting.awaits for waiting in before.waiting}
+        now = {waiting.awaits for waiting in after.waiting}
+        for awaited in was - now:
+            work.stop_waiting(awaited, after.stream)
+        for awaited in now - was:
+            work.wait(awaited, after.stream, work.now, f"{key_of(awaited)} is not registered")
+
+
+_DECIDERS: dict[str, Decider[Any]] = {d.category: d for d in (SUBSCRIPTION, PARTY, IDENTITY)}
+
+
+def _stream(stream_id: str) -> tuple[Decider[Any], str]:
+    category, _, key = stream_id.partition("/")
+    return _DECIDERS[category], key
+
+
+# -- from the contract's words to the aggregate's ---------------------------------------------------------------------
+
+_REGISTERED: dict[type[Any], type[Any]] = {
+    parties.PartnerRegistered: Partner,
+    parties.OrganizationRegistered: Organization,
+    parties.IdentityRegistered: Identity,
+}
+_CHANGED: dict[type[Any], type[Any]] = {
+    parties.PartnerChanged: PartnerChanges,
+    parties.OrganizationChanged: OrganizationChanges,
+    parties.IdentityChanged: IdentityChanges,
+}
+
+
+def decider_of(data: Any) -> Decider[Party]:
+    """The kind of stream that data of a PartyEvents contract is about."""
+    return IDENTITY if hasattr(data, "identity_id") else PARTY
+
+
+def fact_of(message: Message) -> PartyFact:
+    """A message of PartyEvents as something said of its party."""
+    return fact_of_data(message.data, message.time, message.sequence, message.source, message.id)
+
+
+def fact_of_data(
+    data: Any,
+    at: datetime,
+    sequence: int | None = None,
+    source: str | None = None,
+    id: str | None = None,  # noqa: A002 - the message's own name for it
+) -> PartyFact:
+    """Data of a PartyEvents contract as something said of its party; without source and id, as a command."""
+    kind = type(data)
+    if kind is parties.IdentityRemoved:
+        return Removal(at=at, sequence=sequence, source=source, id=id)
+    wanted = _REGISTERED.get(kind) or _CHANGED[kind]
+    said = wanted(**{name: getattr(data, name) for name in wanted.__struct_fields__})
+    if kind in _REGISTERED:
+        return Registration(at=at, sequence=sequence, source=source, id=id, details=said)
+    return Change(at=at, sequence=sequence, source=source, id=id, changes=said)

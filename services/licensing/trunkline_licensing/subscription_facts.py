@@ -1,0 +1,251 @@
+"""What billing can say of a subscription, and what all of it together comes to (S2, DOMAIN §10.12).
+
+The state of a subscription is the fold of its facts in the order of their sequence, or of their time where any of
+them lacks a sequence. Nothing here depends on the order in which they were heard, nor on the present instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from trunkline.clock import rfc3339
+from trunkline.refusal import Refused
+from trunkline_licensing.subscription_refusals import (
+    AlreadyExpired,
+    AlreadyStarted,
+    AlreadyTerminated,
+    NotExpired,
+    NotStarted,
+    OrganizationMismatch,
+    SubscriptionIsExpired,
+    SubscriptionIsTerminated,
+    WrongProduct,
+)
+
+Product = Literal["number", "license", "did_reservation"]
+Status = Literal["active", "expired", "terminated"]
+
+# -- facts ------------------------------------------------------------------------------------------------------------
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="kind"):
+    """What billing said once. `source` and `id` name it, `at` is the instant it counts from.
+
+    `sequence` is its place among the subscription's facts, if billing numbers them. `RANK` settles the order of
+    facts of the same instant (DOMAIN §10.12).
+    """
+
+    RANK: ClassVar[int]
+    KIND: ClassVar[str]
+
+    source: str
+    id: str
+    at: datetime
+    organization_id: str
+    sequence: int | None = None
+
+
+class Started(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="started"):
+    """The organization bought it: one number, a quantity of a license, or of numbers to keep reserved."""
+
+    RANK: ClassVar[int] = 0
+    KIND: ClassVar[str] = "started"
+
+    product: Product
+    reference: str | None = None
+    number: str | None = None
+    sku: str | None = None
+    license_code: str | None = None
+    quantity: int | None = None
+    plan_days: int | None = None
+
+
+class QuantityChanged(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="quantity_changed"):
+    """It covers another quantity."""
+
+    RANK: ClassVar[int] = 1
+    KIND: ClassVar[str] = "quantity_changed"
+
+    quantity: int
+
+
+class Renewed(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="renewed"):
+    """It is paid for until a later instant."""
+
+    RANK: ClassVar[int] = 2
+    KIND: ClassVar[str] = "renewed"
+
+    renewed_until: datetime
+
+
+class NumberSwapped(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="number_swapped"):
+    """It has another number in place of one it had."""
+
+    RANK: ClassVar[int] = 3
+    KIND: ClassVar[str] = "number_swapped"
+
+    old_number: str
+    new_number: str
+
+
+class Reactivated(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="reactivated"):
+    """It was renewed after it had expired."""
+
+    RANK: ClassVar[int] = 4
+    KIND: ClassVar[str] = "reactivated"
+
+
+class Expired(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="expired"):
+    """It was not renewed in time."""
+
+    RANK: ClassVar[int] = 5
+    KIND: ClassVar[str] = "expired"
+
+
+class Terminated(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="terminated"):
+    """It is over for good."""
+
+    RANK: ClassVar[int] = 6
+    KIND: ClassVar[str] = "terminated"
+
+
+AnyFact = Started | QuantityChanged | Renewed | NumberSwapped | Reactivated | Expired | Terminated
+
+
+def number_named(fact: AnyFact) -> str | None:
+    """The number that the fact gives to the subscription, if it gives one."""
+    match fact:
+        case Started():
+            return fact.number
+        case NumberSwapped():
+            return fact.new_number
+        case _:
+            return None
+
+
+# -- what they come to ------------------------------------------------------------------------------------------------
+
+
+class SwappedOut(msgspec.Struct, frozen=True, gc=False):
+    """A number that was given up for another, and when. It stays here even if it comes back later."""
+
+    number: str
+    at: datetime
+
+
+class After(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """The subscription after all facts heard so far. `quantity` of a number is None."""
+
+    organization_id: str
+    product: Product
+    started_at: datetime
+    status: Status = "active"
+    reference: str | None = None
+    expired_at: datetime | None = None
+    terminated_at: datetime | None = None
+    number: str | None = None
+    sku: str | None = None
+    swapped_out: tuple[SwappedOut, ...] = ()
+    license_code: str | None = None
+    quantity: int | None = None
+    plan_days: int | None = None
+    renewed_until: datetime | None = None
+
+
+def apply(after: After | None, fact: AnyFact) -> After | Refused:
+    """The subscription after one more fact in its order, or why the fact does not count."""
+    if after is None:
+        return _begun(fact) if isinstance(fact, Started) else NotStarted(kind=fact.KIND, at=rfc3339(fact.at))
+    if isinstance(fact, Started):
+        return AlreadyStarted(since=rfc3339(after.started_at))
+    if fact.organization_id != after.organization_id:
+        return OrganizationMismatch(kind=fact.KIND, at=rfc3339(fact.at))
+    if isinstance(fact, NumberSwapped if after.product != "number" else QuantityChanged):
+        return WrongProduct(kind=fact.KIND, product=after.product)
+    if after.status == "terminated":
+        return _after_the_end(after, fact)
+    match fact:
+        case Renewed():
+            return replace(after, renewed_until=fact.renewed_until)
+        case QuantityChanged():
+            return replace(after, quantity=fact.quantity)
+        case NumberSwapped():
+            if after.expired_at is not None:
+                return SubscriptionIsExpired(since=rfc3339(after.expired_at), kind=fact.KIND)
+            given_up = SwappedOut(fact.old_number, fact.at)
+            return replace(after, number=fact.new_number, swapped_out=(*after.swapped_out, given_up))
+        case Expired():
+            if after.expired_at is not None:
+                return AlreadyExpired(since=rfc3339(after.expired_at))
+            return replace(after, status="expired", expired_at=fact.at)
+        case Reactivated():
+            if after.expired_at is None:
+                return NotExpired(at=rfc3339(fact.at))
+            return replace(after, status="active", expired_at=None)
+        case Terminated():
+            return replace(after, status="terminated", terminated_at=fact.at)
+
+
+def _begun(fact: Started) -> After:
+    return After(
+        organization_id=fact.organization_id,
+        product=fact.product,
+        started_at=fact.at,
+        reference=fact.reference,
+        number=fact.number,
+        sku=fact.sku,
+        license_code=fact.license_code,
+        quantity=fact.quantity,
+        plan_days=fact.plan_days,
+    )
+
+
+def _after_the_end(after: After, fact: AnyFact) -> Refused:
+    assert after.terminated_at is not None
+    since = rfc3339(after.terminated_at)
+    if isinstance(fact, Terminated):
+        return AlreadyTerminated(since=since)
+    return SubscriptionIsTerminated(since=since, kind=fact.KIND, at=rfc3339(fact.at))
+
+
+# -- their order ------------------------------------------------------------------------------------------------------
+
+Order = Callable[[AnyFact], tuple[Any, ...]]
+
+
+def by_time(fact: AnyFact) -> tuple[Any, ...]:
+    """The place of a fact where not all have a sequence; source and id only make it certain."""
+    return (fact.at, fact.RANK, fact.source, fact.id)
+
+
+def by_sequence(fact: AnyFact) -> tuple[Any, ...]:
+    """The place of a fact where all have a sequence."""
+    return (fact.sequence, fact.at, fact.RANK, fact.source, fact.id)
+
+
+Verdict = tuple[AnyFact, Refused | None]
+
+
+def fold(facts: Iterable[AnyFact]) -> tuple[After | None, list[Verdict]]:
+    """What facts come to, whatever the order they are given in (X4, DOMAIN §10.12).
+
+    Returns:
+        The subscription after them (None without a start), and each fact in its order with its refusal, if any.
+    """
+    found = list(facts)
+    order: Order = by_sequence if all(fact.sequence is not None for fact in found) else by_time
+    after: After | None = None
+    verdicts: list[Verdict] = []
+    for fact in sorted(found, key=order):
+        outcome = apply(after, fact)
+        if isinstance(outcome, Refused):
+            verdicts.append((fact, outcome))
+        else:
+            after = outcome
+            verdicts.append((fact, None))
+    return after, verdicts

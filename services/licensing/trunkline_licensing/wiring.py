@@ -1,0 +1,33 @@
+"""What licensing is made of: every stream, reaction, view and door in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trunkline.contracts import billing, parties
+from trunkline.contracts.licensing import CONTRACTS
+from trunkline.service import Hearing, Service
+from trunkline.work import Work
+from trunkline_licensing.organization import IDENTITY, PARTY
+from trunkline_licensing.published import published
+from trunkline_licensing.reactions import billing_heard, party_heard
+from trunkline_licensing.subscription import SUBSCRIPTION
+
+
+def service() -> Service:
+    """Licensing, whole (entry point `trunkline.services`)."""
+    return Service(
+        name="licensing",
+        deciders=(SUBSCRIPTION, PARTY, IDENTITY),
+        hearings=(
+            Hearing({parties.TOPIC: parties.CONTRACTS}, party_heard.react),
+            Hearing({billing.TOPIC: billing.CONTRACTS}, billing_heard.react),
+        ),
+        published=published,
+        says=tuple(CONTRACTS.values()),
+        settle=_nothing_falls_due,
+    )
+
+
+def _nothing_falls_due(_work: Work, _stream_ids: Sequence[str]) -> None:
+    """No stream of licensing has a deadline: none of its deciders says when it is due."""
