@@ -14,13 +14,14 @@ from trunkline.contracts.values import (
     E164,
     Code,
     Count,
-    ForeignId,
+    ForeignPairedId,
     Instant,
     Label,
     PlanDays,
     Quantity,
     Reference,
-    lower,
+    canonical_pair,
+    check_ids,
     utc,
 )
 
@@ -30,13 +31,13 @@ TOPIC: Final = "BillingSubscriptionEvents"
 class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What every fact of billing names: the subscription and the organization that has it."""
 
-    subscription_id: ForeignId
-    organization_id: ForeignId
+    subscription_id: ForeignPairedId
+    organization_id: ForeignPairedId
 
     def __post_init__(self) -> None:
         # The usual spelling costs one look; this runs for every event that billing sends.
-        if not (self.subscription_id + self.organization_id).islower():
-            lower(self, "subscription_id", "organization_id")
+        if not canonical_pair(f"{self.subscription_id} {self.organization_id}"):
+            check_ids(self, "subscription_id", "organization_id")
 
 
 class _Started(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -15,8 +15,11 @@ from trunkline.contracts.values import (
     Instant,
     Label,
     Name,
+    PairedId,
     PlanDays,
     Reference,
+    canonical_pair,
+    check_ids,
 )
 
 SOURCE: Final = "/trunkline/licensing"
@@ -37,8 +40,8 @@ class SwappedOut(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class SubscriptionFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The subscription after the fact: all of them are complete, so only the newest counts."""
 
-    subscription_id: Id
-    organization_id: Id
+    subscription_id: PairedId
+    organization_id: PairedId
     product: Product
     reference: Reference | None
     status: Status
@@ -52,6 +55,10 @@ class SubscriptionFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     quantity: Count | None
     plan_days: PlanDays | None
     renewed_until: Instant | None
+
+    def __post_init__(self) -> None:
+        if not canonical_pair(f"{self.subscription_id} {self.organization_id}"):
+            check_ids(self, "subscription_id", "organization_id")
 
 
 class SubscriptionActivated(SubscriptionFact, frozen=True, kw_only=True, gc=False):

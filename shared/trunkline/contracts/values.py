@@ -4,6 +4,7 @@ Every pattern ends in `$(?!\\n)`: Python's `$` alone also matches before a last 
 published schemas carry the patterns without that guard, since JSON Schema's `$` needs none.
 """
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,20 +14,20 @@ from msgspec.structs import force_setattr
 GUARD = r"(?!\n)"
 _END = "$" + GUARD
 
-Id = Annotated[
-    str,
-    Meta(
-        pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}" + _END,
-        description="UUID in lower case",
-    ),
-]
-ForeignId = Annotated[
-    str,
-    Meta(
-        pattern="^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}" + _END,
-        description="UUID in any case; taken over in lower case",
-    ),
-]
+_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_UUID_ANY_CASE = _UUID.replace("a-f", "a-fA-F")
+_ANY_CASE = "UUID in any case; taken over in lower case"
+_LOWER_CASE = "UUID in lower case"
+
+Id = Annotated[str, Meta(pattern="^" + _UUID + _END, description=_LOWER_CASE)]
+ForeignId = Annotated[str, Meta(pattern="^" + _UUID_ANY_CASE + _END, description=_ANY_CASE)]
+# The two that every subscription event carries are checked in one go by the struct they stand in
+# (canonical_pair): a pattern costs 0.4 us for each field, the pair together 0.4 us.
+PairedId = Annotated[str, Meta(description=_LOWER_CASE, extra_json_schema={"pattern": f"^{_UUID}$"})]
+ForeignPairedId = Annotated[str, Meta(description=_ANY_CASE, extra_json_schema={"pattern": f"^{_UUID_ANY_CASE}$"})]
+canonical_pair = re.compile(f"{_UUID} {_UUID}").fullmatch
+_canonical = re.compile(_UUID).fullmatch
+
 E164 = Annotated[str, Meta(pattern=r"^\+[1-9][0-9]{2,14}" + _END, description="number in E.164 form, with +")]
 Instant = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset; Trunkline writes UTC with Z")]
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -94,3 +95,14 @@ def lower(struct: Any, *fields: str) -> None:
         text = getattr(struct, field)
         if isinstance(text, str) and not text.islower():
             force_setattr(struct, field, text.lower())
+
+
+def check_ids(struct: Any, *fields: str) -> None:
+    """Bring the UUIDs of a struct under construction to lower case.
+
+    Raises ValueError that names the field which is none.
+    """
+    lower(struct, *fields)
+    for field in fields:
+        if not _canonical(getattr(struct, field)):
+            raise ValueError(f"Expected a UUID - at `$.{field}`")
