@@ -1,0 +1,113 @@
+"""How to reach a Kafka cluster, and which cluster it is.
+
+aiokafka is used directly: with a raw parser and decoder FastStream adds nothing that is used here, hands a batch over
+no sooner, and its defaults lose records (ARCHITECTURE §4). `producer`, `consumer` and `topics` are the only users.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.helpers import create_ssl_context
+
+if TYPE_CHECKING:
+    from trunkline.settings import Settings
+
+REQUEST_MS: Final = 20_000
+"""How long the cluster may take to answer, a write that all replicas must have included."""
+
+AWAY: Final = (KafkaError, OSError, TimeoutError)
+"""What a client raises while the cluster is away, half there or not as it must be: worth another try."""
+
+
+@dataclass(frozen=True)
+class KafkaSettings:
+    """Where the cluster is and how to come in.
+
+    Attributes:
+        bootstrap: `host:port`, several with commas between.
+        security_protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
+        sasl_mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, where the protocol has SASL.
+        ca_file: PEM certificates to trust; None trusts the system's, where the protocol has SSL.
+    """
+
+    bootstrap: str
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> KafkaSettings | None:
+        """The same out of the service's settings; None means the local transport."""
+        if settings.kafka_bootstrap is None:
+            return None
+        password = settings.kafka_password
+        return cls(
+            settings.kafka_bootstrap,
+            settings.kafka_security_protocol,
+            settings.kafka_sasl_mechanism,
+            settings.kafka_username,
+            None if password is None else password.get_secret_value(),
+            settings.kafka_ca_file,
+        )
+
+    def options(self) -> dict[str, Any]:
+        """What every aiokafka client takes."""
+        _hush()
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap.split(","),
+            "security_protocol": self.security_protocol,
+            "request_timeout_ms": REQUEST_MS,
+            # a partition that was added, or a broker, is known this soon
+            "metadata_max_age_ms": 30_000,
+        }
+        if self.security_protocol.endswith("SSL"):
+            options["ssl_context"] = create_ssl_context(cafile=self.ca_file and str(self.ca_file))
+        if self.security_protocol.startswith("SASL"):
+            options["sasl_mechanism"] = self.sasl_mechanism or "PLAIN"
+            options["sasl_plain_username"] = self.username
+            options["sasl_plain_password"] = self.password
+        return options
+
+
+@asynccontextmanager
+async def admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An administrative client for the time of the block. Raises one of AWAY when no broker answers."""
+    client = AIOKafkaAdminClient(**settings.options())
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.close()
+
+
+async def cluster_id(settings: KafkaSettings) -> str:
+    """The cluster's own id: part of the name that a position is kept under. Raises one of AWAY."""
+    async with admin(settings) as client:
+        described = await client.describe_cluster()
+    found: str = described["cluster_id"]
+    return found
+
+
+def source_name(cluster: str, topic: str, partition: int) -> str:
+    """The name that a partition's position is kept under."""
+    return f"kafka/{cluster}/{topic}/{partition}"
+
+
+def _hush() -> None:
+    """Keep the client's own log from a line per try while a broker is away; `Reach` says it once.
+
+    Whoever wants to read it sets the level of the logger `aiokafka`.
+    """
+    logger = logging.getLogger("aiokafka")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)

@@ -1,0 +1,125 @@
+"""From which offset a partition is read: after the last one stored with its effects, whatever the broker says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Final, Protocol
+
+import psycopg
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from trunkline.messaging.backoff import Backoff, Reach
+from trunkline.messaging.kafka import source_name
+from trunkline.messaging.record import Record
+from trunkline.store import Conflict
+
+log = structlog.get_logger(__name__)
+
+DATABASE_AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, Conflict)
+"""What an intake raises when the same records are to be given again."""
+
+_LOOKS: Final = 4  # at the log's end before a topic is said to be another one
+_LOOK_SECONDS: Final = 0.5
+
+
+class TopicRecreated(Exception):
+    """A topic ends before the place up to which it was heard: it is not the topic that was heard."""
+
+
+class Intake(Protocol):
+    """Where records go. Called by one thread at a time."""
+
+    def positions(self, sources: Iterable[str]) -> Mapping[str, int]:
+        """The last offset heard of each source, fresh from the store."""
+        ...
+
+    def accept(self, records: Sequence[Record]) -> object:
+        """Take records in their order, with their positions, in one transaction."""
+        ...
+
+
+class Places:
+    """Finds the places to read from, for one client."""
+
+    def __init__(
+        self, client: AIOKafkaConsumer, cluster: str, intake: Intake, thread: Executor, database: Reach
+    ) -> None:
+        """Prepare.
+
+        Args:
+            client: tells where the topics begin and end.
+            cluster: its id.
+            intake: tells what was heard.
+            thread: where the intake is called.
+            database: told when the intake's database is away and when it is back.
+        """
+        self._client = client
+        self._cluster = cluster
+        self._intake = intake
+        self._thread = thread
+        self.database = database
+
+    def source(self, partition: TopicPartition) -> str:
+        """The name that the partition's position is kept under."""
+        return source_name(self._cluster, partition.topic, partition.partition)
+
+    async def find(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offset to read each partition from; one never heard is read from its beginning, never from its end.
+
+        Raises:
+            TopicRecreated: see there.
+            KafkaError: the cluster does not answer.
+        """
+        heard = await self._heard([self.source(p) for p in partitions])
+        following = {p: heard[s] + 1 for p in partitions if (s := self.source(p)) in heard}
+        begins: dict[TopicPartition, int] = await self._client.beginning_offsets(list(partitions))
+        await self._check_ends(following)
+        for partition, offset in following.items():
+            if offset < begins[partition]:
+                log.error(
+                    "records were removed by the topic's retention before they were heard",
+                    topic=partition.topic,
+                    partition=partition.partition,
+                    missing=begins[partition] - offset,
+                )
+        return {p: max(following.get(p, 0), begins[p]) for p in partitions}
+
+    async def _heard(self, sources: Sequence[str]) -> Mapping[str, int]:
+        backoff = Backoff()
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                found = await loop.run_in_executor(self._thread, self._intake.positions, sources)
+            except DATABASE_AWAY as error:
+                self.database.lost(error)
+                await asyncio.sleep(backoff.pause())
+            else:
+                self.database.back()
+                return found
+
+    async def _check_ends(self, following: Mapping[TopicPartition, int]) -> None:
+        """Every partition must reach to what was heard of it.
+
+        A new leader may for a moment not know how far its followers are, so an end that is too early is looked at
+        more than once.
+        """
+        short = list(following)
+        ends: dict[TopicPartition, int] = {}
+        for look in range(_LOOKS):
+            if look:
+                await asyncio.sleep(_LOOK_SECONDS)
+            ends = await self._client.end_offsets(short)
+            short = [p for p in short if ends[p] < following[p]]
+            if not short:
+                return
+        raise TopicRecreated("; ".join(_recreated(p, following[p], ends[p]) for p in sorted(short)))
+
+
+def _recreated(partition: TopicPartition, following: int, end: int) -> str:
+    return (
+        f"topic {partition.topic}, partition {partition.partition}: it was heard up to offset {following - 1}, but it"
+        f" ends at {end}; the topic was recreated or has lost records, so nothing of it is read until somebody decides"
+    )
