@@ -1,0 +1,124 @@
+"""`trunkline migrate` and `trunkline topics`: what must be there before services run."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trunkline.cli.ending import Misused, Partly, Refused, Unreachable
+from trunkline.cli.up import why_not
+from trunkline.cli.verb import Call, verb
+
+if TYPE_CHECKING:
+    from trunkline.messaging.topics import TopicResult
+    from trunkline.settings import Settings
+
+topics = typer.Typer(help="The topics of the broker.", no_args_is_help=True)
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
+
+
+def add_migrate(app: typer.Typer) -> None:
+    """Add `migrate` to the commands."""
+
+    @verb(app, "migrate", remote=False)
+    def migrate(call: Call, dry_run: DryRun = False) -> None:
+        """Bring the databases to this version. `trunkline up` does it by itself."""
+        try:
+            applied = _migrate(call.settings, dry_run=dry_run)
+        except Exception as error:
+            ended = why_not(error)
+            if ended is None:
+                raise
+            raise ended from None
+        document = {"dry_run": dry_run, "applied": applied}
+        call.tell(document, lambda: _applied(applied, dry_run=dry_run))
+
+
+def _migrate(settings: Settings, *, dry_run: bool) -> dict[str, list[str]]:
+    from trunkline import migrate
+    from trunkline.deployment import all_migrations
+    from trunkline.embedded import EmbeddedPostgres
+    from trunkline.service import installed_services
+
+    applied: dict[str, list[str]] = {}
+    with ExitStack() as open_:
+        embedded: EmbeddedPostgres | None = None
+        for name, service in installed_services().items():
+            given = settings.database_url(name)
+            if given is None and embedded is None:
+                embedded = open_.enter_context(EmbeddedPostgres(settings.home))
+            if given is not None:
+                url = given.get_secret_value()
+            else:
+                assert embedded is not None
+                url = embedded.url(name)
+            applied[name] = migrate.migrate(url, all_migrations(service), dry_run=dry_run)
+    return applied
+
+
+def _applied(applied: dict[str, list[str]], *, dry_run: bool) -> Any:
+    from trunkline.cli.screen import table
+
+    rows = [
+        (service, name, "to apply" if dry_run else "applied") for service, names in applied.items() for name in names
+    ]
+    return table(("service", "migration", ""), rows) if rows else "The databases are at this version already."
+
+
+@verb(topics, "create", remote=False)
+def create(
+    call: Call,
+    dry_run: DryRun = False,
+    partitions: Annotated[int, typer.Option(min=1, help="Of each topic.")] = 6,
+    replication: Annotated[
+        int | None, typer.Option(min=1, help="Copies of each; else 3, or as many as there are brokers.")
+    ] = None,
+) -> None:
+    """Create the topics that are missing; those that exist are compared and never changed."""
+    results = _create(call.settings, partitions, replication, dry_run=dry_run)
+    document = {
+        "dry_run": dry_run,
+        "topics": [{"name": r.name, "action": r.action, "detail": r.detail} for r in results],
+    }
+    call.tell(document, lambda: _results(results))
+    differing = sum(r.action == "differs" for r in results)
+    if differing:
+        raise Partly(f"{differing} of {len(results)} topics are not as wanted; they were left as they are.")
+
+
+def _create(settings: Settings, partitions: int, replication: int | None, *, dry_run: bool) -> list[TopicResult]:
+    import asyncio
+
+    from aiokafka.errors import KafkaError
+
+    from trunkline.messaging.kafka import KafkaSettings
+    from trunkline.messaging.topics import TopicRefused, create_topics
+    from trunkline.service import installed_services
+
+    kafka = KafkaSettings.of(settings)
+    if kafka is None:
+        raise Misused("There is no broker to create topics on: set TRUNKLINE_KAFKA_BOOTSTRAP.")
+    services = installed_services().values()
+    heard = [c for s in services for h in s.hearings for known in h.topics.values() for c in known.values()]
+    said = [c for s in services for c in s.says]
+    try:
+        return asyncio.run(
+            create_topics(
+                kafka, [*heard, *said], partitions=partitions, replication=replication,
+                dry_run=dry_run,
+            )
+        )  # fmt: skip
+    except TopicRefused as refused:
+        raise Refused(f"{refused}.") from None
+    except (KafkaError, OSError, TimeoutError) as error:
+        said_of_it = f"{type(error).__name__} {error}".strip()
+        raise Unreachable(f"The broker {settings.kafka_bootstrap} does not answer: {said_of_it}.") from None
+
+
+def _results(results: list[TopicResult]) -> Any:
+    from trunkline.cli.screen import table
+
+    return table(("topic", "", "detail"), [(r.name, r.action, r.detail) for r in results])

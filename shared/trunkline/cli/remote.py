@@ -1,0 +1,183 @@
+"""The running services as a command meets them: over HTTP, as any other program does."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx
+
+from trunkline.cli.ending import Ended, Misused, Refused, Unreachable
+from trunkline.settings import Settings
+
+SERVICES: Final = ("licensing", "numbers")
+_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, never listened on
+_AWAY: Final = frozenset({502, 503, 504})
+_TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
+_TIMEOUT_OF_STREAM: Final = httpx.Timeout(None, connect=5.0)
+_NO_KEY: Final = (
+    "There is no signing key in this home to ask with: "
+    "name the service's home (TRUNKLINE_HOME), or give a token (--token)."
+)
+
+
+def addresses(given: str | None, settings: Settings) -> dict[str, str]:
+    """Where each service answers.
+
+    Args:
+        given: one URL for both, or `licensing=URL,numbers=URL`; None: the settings' host and port.
+        settings: of this home.
+
+    Raises:
+        Misused: what was given is no such thing.
+    """
+    if given is None:
+        host = _ANYWHERE.get(settings.http_host, settings.http_host)
+        given = f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
+    found: dict[str, str] = {}
+    for part in given.split(","):
+        name, _, url = part.strip().rpartition("=")
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname or name not in ("", *SERVICES):
+            raise Misused(f"--url is {given!r}; it takes http://HOST:PORT, or licensing=URL,numbers=URL.")
+        found.update(dict.fromkeys([name] if name else SERVICES, url.rstrip("/")))
+    return found
+
+
+def operator_token(settings: Settings) -> str | None:
+    """Whoever can read the home's signing key is its operator; None where this home has no key (yet)."""
+    if not (settings.keys / "signing.json").exists():
+        return None
+    from trunkline.parties import SCOPES
+    from trunkline.tokens import Tokens
+
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container's user without a name
+        user = "operator"
+    return Tokens.of(settings).issue("platform-admin", subject=user, scopes=SCOPES, ttl=timedelta(hours=12))
+
+
+class Remote:
+    """The services over HTTP. Every refusal becomes the sentence its problem details hold."""
+
+    def __init__(self, urls: Mapping[str, str], token: str | None) -> None:
+        """Reach services at their URLs, by name, as the bearer of a token."""
+        self.urls = urls
+        self.positions: dict[str, str] = {}
+        """The newest Trunkline-Position that each service has answered, for reads that must see it."""
+        self._has_token = token is not None
+        local = all(urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1") for url in urls.values())
+        self._client = httpx.Client(
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=_TIMEOUT,
+            trust_env=not local,  # a proxy is of no use on the way to this machine
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    @property
+    def reached(self) -> list[str]:
+        """The names of the services, one of each address: for what any of them answers."""
+        return list({url: name for name, url in self.urls.items()}.values())
+
+    def get(self, path: str, **params: Any) -> Any:
+        """Read a resource that has seen this client's own changes."""
+        wait = self.positions.get(_service(path))
+        headers = {"Trunkline-Wait-For": wait} if wait else {}
+        return _body(self._send("GET", path, params=_known(params), headers=headers))
+
+    def post(self, path: str, body: Any = None, **params: Any) -> Any:
+        """Do something, once: the request carries an idempotency key of its own."""
+        headers = {"Idempotency-Key": str(uuid4())}
+        return _body(self._send("POST", path, params=_known(params), headers=headers, json=body))
+
+    def post_bytes(self, path: str, body: bytes, media_type: str) -> Any:
+        """Send a body as it is, once."""
+        headers = {"Idempotency-Key": str(uuid4()), "Content-Type": media_type}
+        return _body(self._send("POST", path, headers=headers, content=body))
+
+    def patch(self, path: str, body: Any) -> Any:
+        """Change a resource."""
+        return _body(self._send("PATCH", path, json=body))
+
+    def page_through(self, path: str, limit: int, **params: Any) -> dict[str, Any]:
+        """A list of at most `limit` items, read by as many pages as that takes: items, next, total, total_is."""
+        found: dict[str, Any] = {"items": []}
+        cursor: str | None = None
+        while True:
+            wanted = limit - len(found["items"])
+            page = self.get(path, limit=min(wanted, 500), cursor=cursor, **params)
+            found = page | {"items": found["items"] + page["items"]}
+            cursor = page.get("next")
+            if cursor is None or len(found["items"]) >= limit:
+                return found
+
+    @contextmanager
+    def lines(self, path: str, **params: Any) -> Iterator[Iterator[str]]:
+        """The lines of an answer that goes on, as they come."""
+        url = self._url(path)
+        try:
+            with self._client.stream("GET", url, params=_known(params), timeout=_TIMEOUT_OF_STREAM) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise self._problem(answer)
+                yield answer.iter_lines()
+        except httpx.TransportError as error:
+            raise self._away(url, error) from None
+
+    def _url(self, path: str) -> str:
+        return self.urls[_service(path)] + path
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        url = self._url(path)
+        try:
+            answer = self._client.request(method, url, **request)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise self._away(url, error) from None
+        if answer.is_error:
+            raise self._problem(answer)
+        position = answer.headers.get("Trunkline-Position")
+        if position:
+            self.positions[_service(path)] = position
+        return answer
+
+    def _away(self, url: str, error: Exception) -> Unreachable:
+        where = "{0.scheme}://{0.netloc}".format(urlsplit(url))
+        if isinstance(error, httpx.ConnectError):
+            return Unreachable(
+                f"Nothing answers at {where}: start it with `trunkline up`, or say where it is by --url."
+            )
+        return Unreachable(f"{where} does not answer as it should ({type(error).__name__}): look at its log.")
+
+    def _problem(self, answer: httpx.Response) -> Ended:
+        where = "{0.scheme}://{0.netloc}".format(urlsplit(str(answer.url)))
+        try:
+            problem = answer.json()
+            detail = str(problem["detail"])
+        except (ValueError, KeyError, TypeError):
+            said = f"{where} answers {answer.status_code} {answer.reason_phrase}, and not as Trunkline does."
+            return Unreachable(said)
+        more = [str(e.get("detail", "")) for e in problem.get("errors", []) if e.get("detail") not in (None, detail)]
+        if answer.status_code == httpx.codes.UNAUTHORIZED and not self._has_token:
+            detail = _NO_KEY
+        kind = Unreachable if answer.status_code in _AWAY else Refused
+        return kind("\n".join([detail, *more[:10]]) if len(more) > 1 else detail, problem)
+
+
+def _service(path: str) -> str:
+    return "numbers" if path.startswith("/numbers") else "licensing"
+
+
+def _known(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _body(answer: httpx.Response) -> Any:
+    return answer.json() if answer.content else None

@@ -1,0 +1,129 @@
+"""What people see: tables, lines and progress as wide as the terminal, without colour codes where there is none."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import IO, Any, Final
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+_WIDE: Final = 1_000
+"""Where nobody looks at the width (a pipe, a file), no line is broken."""
+
+STATE_STYLES: Final = {
+    "available": "green",
+    "assigned": "bold cyan",
+    "reserved": "yellow",
+    "locked": "magenta",
+    "deleted": "red",
+    "active": "green",
+    "expired": "yellow",
+    "terminated": "red",
+}
+
+
+def console(file: IO[str] | None = None) -> Console:
+    """A console on stdout, or on another stream."""
+    stream = sys.stdout if file is None else file
+    width = None if stream.isatty() else _WIDE
+    return Console(file=stream, width=width, highlight=False, emoji=False, soft_wrap=False)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document and nothing else, on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def print_shown(*shown: RenderableType) -> None:
+    """Lines and tables, on stdout."""
+    out = console()
+    for part in shown:
+        out.print(Text(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
+
+
+def print_error(sentence: str) -> None:
+    """A sentence, on stderr."""
+    console(sys.stderr).print(Text(sentence), style="red", soft_wrap=True)
+
+
+def line(*parts: str | tuple[str, str]) -> Text:
+    """A line of text; a pair is a text and its style."""
+    return Text.assemble(*parts)
+
+
+def moment(text: str | None) -> str:
+    """An instant as people read it: `2026-03-01 00:00:00Z`, with a fraction only where there is one; `–` for none."""
+    if text is None:
+        return "–"
+    at = datetime.fromisoformat(text).astimezone(UTC)
+    shown = at.strftime("%Y-%m-%d %H:%M:%S")
+    return f"{shown}.{at.microsecond:06d}".rstrip("0") + "Z" if at.microsecond else f"{shown}Z"
+
+
+def state(name: str) -> Text:
+    """A state in its colour."""
+    return Text(name, style=STATE_STYLES.get(name, ""))
+
+
+def shown(value: Any) -> RenderableType:
+    """Any JSON value in a cell."""
+    if value is None or value in ("", []):
+        return Text("–", style="dim")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return Text(value)
+    if isinstance(value, list) and all(isinstance(v, str | int) for v in value):
+        return Text(", ".join(map(str, value)))
+    return Text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> Table:
+    """Rows under headings; a heading that begins with `>` is a column of figures."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", show_edge=False)
+    for heading in headings:
+        figures = heading.startswith(">")
+        made.add_column(heading.removeprefix(">"), justify="right" if figures else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else shown(cell) for cell in row))
+    return made
+
+
+def facts(of: Mapping[str, Any]) -> Table:
+    """Names and values below each other."""
+    made = Table.grid(padding=(0, 2))
+    made.add_column(style="dim")
+    made.add_column(overflow="fold")
+    for name, value in of.items():
+        made.add_row(name.replace("_", " "), value if isinstance(value, Text) else shown(value))
+    return made
+
+
+@contextmanager
+def progress(what: str, total: int | None, *, silent: bool = False) -> Iterator[Bar]:
+    """A progress bar on stderr for long work; silent where nobody looks."""
+    out = console(sys.stderr)
+    hidden = silent or not out.is_terminal
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=out, transient=True, disable=hidden) as running:
+        yield Bar(running, running.add_task(what, total=total))
+
+
+class Bar:
+    """One progress bar."""
+
+    def __init__(self, running: Progress, task: TaskID) -> None:
+        self._running = running
+        self._task = task
+
+    def move(self, done: int, total: int | None = None, what: str | None = None) -> None:
+        """Show how far it is; None leaves the total, or what is written beside it, as it was."""
+        self._running.update(self._task, completed=done, total=total, description=what)

@@ -1,0 +1,173 @@
+"""What every command has in common: the options it takes everywhere, and how it ends.
+
+A command is a function whose first parameter is the `Call`. `verb` gives it `--json` and `--config`, and `--url` and
+`--token` where it speaks with a running service, and turns what it raises into a sentence and an exit code.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_type_hints
+
+import typer
+
+from trunkline.cli.ending import Ended, Misused
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from trunkline.cli.remote import Remote
+    from trunkline.settings import Settings
+
+P = ParamSpec("P")
+Command = Callable[Concatenate["Call", P], None]
+
+_PANEL = "Everywhere"
+_LOCAL: dict[str, Any] = {
+    "as_json": Annotated[bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=_PANEL)],
+    "config": Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Settings in TOML; the environment goes before.",
+                     rich_help_panel=_PANEL),
+    ],
+}  # fmt: skip
+_REMOTE: dict[str, Any] = _LOCAL | {
+    "url": Annotated[
+        str | None,
+        typer.Option("--url", metavar="URL", envvar="TRUNKLINE_URL", rich_help_panel=_PANEL,
+                     help="Where the services answer, or `licensing=URL,numbers=URL`; else as the settings say."),
+    ],
+    "token": Annotated[
+        str | None,
+        typer.Option("--token", metavar="JWT", envvar="TRUNKLINE_TOKEN", rich_help_panel=_PANEL,
+                     help="Who asks; else the operator, by the home's own signing key."),
+    ],
+}  # fmt: skip
+
+
+class Call:
+    """One command being carried out: its settings, the service it speaks with, and how it tells its result."""
+
+    def __init__(
+        self, *, as_json: bool = False, config: Path | None = None, url: str | None = None, token: str | None = None
+    ) -> None:
+        """Keep what was given; nothing is read or reached before it is asked for."""
+        self.as_json = as_json
+        self.has_told = False
+        self._config = config
+        self._url = url
+        self._token = token
+        self._settings: Settings | None = None
+        self._remote: Remote | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the environment and of `--config`.
+
+        Raises:
+            Misused: naming each one that is wrong.
+        """
+        if self._settings is None:
+            from trunkline.settings import SettingsError, load_settings
+
+            try:
+                self._settings = load_settings(self._config)
+            except SettingsError as error:
+                raise Misused(str(error)) from None
+        return self._settings
+
+    @property
+    def remote(self) -> Remote:
+        """The running services, spoken with as whoever asks."""
+        if self._remote is None:
+            from trunkline.cli.remote import Remote, addresses, operator_token
+
+            token = self._token or operator_token(self.settings)
+            self._remote = Remote(addresses(self._url, self.settings), token)
+        return self._remote
+
+    def tell(self, document: Any, *shown: Callable[[], RenderableType]) -> None:
+        """Say the result.
+
+        Args:
+            document: what `--json` prints.
+            shown: make what people see instead; called only for them.
+        """
+        from trunkline.cli import screen
+
+        self.has_told = True
+        if self.as_json:
+            screen.print_json(document)
+        else:
+            screen.print_shown(*(make() for make in shown))
+
+    def finish(self, ended: Ended | None = None) -> None:
+        """Close what is open; say why it ended, if it ended before it was done."""
+        if self._remote is not None:
+            self._remote.close()
+        if ended is None:
+            return
+        from trunkline.cli import screen
+
+        if self.as_json and not self.has_told:
+            screen.print_json(ended.document)
+        screen.print_error(str(ended))
+
+
+def verb(app: typer.Typer, name: str, *, remote: bool = True) -> Callable[[Command[P]], Command[P]]:
+    """Make a function a command.
+
+    Args:
+        app: the noun it belongs to.
+        name: what is typed.
+        remote: whether it speaks with a running service.
+    """
+    shared = _REMOTE if remote else _LOCAL
+
+    def decorate(function: Command[P]) -> Command[P]:
+        @wraps(function)
+        def command(**given: Any) -> None:
+            call = Call(**{option: given.pop(option) for option in shared})
+            _carry_out(call, lambda: function(call, **given))  # type: ignore[call-arg]
+
+        hints = get_type_hints(function, include_extras=True)
+        _, *own = inspect.signature(function).parameters.values()
+        parameters = [p.replace(kind=p.KEYWORD_ONLY, annotation=hints[p.name]) for p in own]
+        kind, default = inspect.Parameter.KEYWORD_ONLY, {"as_json": False}
+        parameters += [inspect.Parameter(n, kind, default=default.get(n), annotation=a) for n, a in shared.items()]
+        command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        app.command(name)(command)
+        return function
+
+    return decorate
+
+
+def _carry_out(call: Call, command: Callable[[], None]) -> None:
+    """Run a command to its end, whatever that is.
+
+    Raises:
+        typer.Exit: with the exit code, where it is not 0.
+    """
+    try:
+        command()
+    except Ended as ended:
+        call.finish(ended)
+        raise typer.Exit(ended.code) from None
+    except (typer.Exit, typer.BadParameter, KeyboardInterrupt, BrokenPipeError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a mistake of this program: one sentence for whoever meets it
+        call.finish(Ended(_mistake(error)))
+        raise typer.Exit(Ended.code) from None
+    call.finish()
+
+
+def _mistake(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else ""
+    return f"Something went wrong that should not: {type(error).__name__}{place}: {error}"
