@@ -7,16 +7,17 @@ client was moved to the stored position, so what was fetched from anywhere else 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from trunkline.messaging.backoff import Backoff
+from trunkline.messaging.lenient import fetch_leniently
 from trunkline.messaging.places import DATABASE_AWAY, Intake, Places
 from trunkline.messaging.record import Record
 from trunkline.store import Overtaken
@@ -55,6 +56,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._fetching: asyncio.Task[dict[TopicPartition, list[Any]]] | None = None
         self._in_hand: asyncio.Task[None] | None = None
         self._gone = asyncio.Event()
+        self._lenient = False
         self.heard: dict[TopicPartition, int] = {}
         """The next offset of each partition after what is safely stored: a hint for the broker."""
 
@@ -98,7 +100,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         """
         try:
             while True:
-                if self._unsought:
+                while self._unsought:
                     await self._seek()
                 self._work()
                 self._fetch()
@@ -114,7 +116,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
     def _work(self) -> None:
         """Give what was fetched to the intake, unless it is busy."""
         if self._in_hand is None and self._held:
-            batch, self._held = self._held, []
+            batch, self._held = self._held[: self._batch], self._held[self._batch :]
             self._in_hand = asyncio.create_task(self._accept(batch), name="kafka intake")
 
     def _fetch(self) -> None:
@@ -131,14 +133,25 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         try:
             for partition, records in fetched.result().items():
-                source = self._sources.get(partition)
-                if source is not None:
-                    self._held.extend(_record(source, r) for r in records)
+                self._hold(partition, records)
         except NoOffsetForPartitionError:
             return  # fetched before the seek
         except OffsetOutOfRangeError as error:
             log.info("the broker does not have the place we read from", places=str(error.args[0]))
             self._seek_again()
+        except UnicodeDecodeError:
+            # With it went what had been read of other partitions: begin anew everywhere.
+            log.warning("a record has a header name that is no UTF-8; reading past it")
+            self._lenient = True
+            self._seek_again()
+
+    def _hold(self, partition: TopicPartition, fetched: Iterable[Any]) -> None:
+        source = self._sources.get(partition)
+        if source is not None:
+            topic, number = partition
+            self._held += [
+                Record(source, topic, number, r.offset, r.key, r.headers, r.value, r.timestamp) for r in fetched
+            ]
 
     def _take_done(self) -> None:
         if self._in_hand is not None and self._in_hand.done():
@@ -186,8 +199,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.wait({self._fetching})
-            with suppress(asyncio.CancelledError, KafkaError):
-                self._fetching.result()
+            if not self._fetching.cancelled():
+                self._fetching.exception()  # whatever it was, the next one meets it again
             self._fetching = None
 
     # -- where to read from -----------------------------------------------------------------------------------
@@ -204,7 +217,12 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             self._client.seek(partition, offset)
         self._unsought.clear()
         self._sources.update({p: self._places.source(p) for p in found})
+        if self._lenient:
+            self._lenient = False
+            await self._fetch_leniently(found)
 
-
-def _record(source: str, r: Any) -> Record:
-    return Record(source, r.topic, r.partition, r.offset, r.key, r.headers, r.value, r.timestamp)
+    async def _fetch_leniently(self, positions: Mapping[TopicPartition, int]) -> None:
+        for partition, (records, following) in (await fetch_leniently(self._client, positions)).items():
+            if partition in self._sources:  # or it was taken away meanwhile
+                self._hold(partition, records)
+                self._client.seek(partition, following)
