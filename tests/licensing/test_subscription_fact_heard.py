@@ -1,4 +1,4 @@
-"""When one fact of a subscription is heard: what it changes, what refuses it, what waits (S2, S3, S7, DOMAIN §10.12)."""
+"""When one fact of a subscription is heard: what it changes, what refuses it, what it waits for (S2, S3, S7)."""
 
 from __future__ import annotations
 

@@ -134,17 +134,19 @@ PartyFact = Registration | Change | Removal
 
 
 def newer(fact: Told, than: Told) -> bool:
-    """Whether a field takes its value from `fact` rather than from `than`."""
+    """Whether a field takes its value from `fact` rather than from `than`; at the same instant a registration is older.
+
+    Source and id only make it certain.
+    """
     if fact.by_hand:
         return True
-    if fact.sequence is not None and than.sequence is not None:
-        return (fact.sequence, fact.at, fact.source or "", fact.id or "") > (
-            than.sequence,
-            than.at,
-            than.source or "",
-            than.id or "",
-        )
-    return (fact.at, fact.source or "", fact.id or "") > (than.at, than.source or "", than.id or "")
+    if fact.sequence is not None and than.sequence is not None and fact.sequence != than.sequence:
+        return fact.sequence > than.sequence
+    return _place(fact) > _place(than)
+
+
+def _place(fact: Told) -> tuple[datetime, bool, str, str]:
+    return fact.at, not isinstance(fact, Registration), fact.source or "", fact.id or ""
 
 
 def kind_of(details: Details | Changes) -> Kind:

@@ -74,10 +74,6 @@ def _state(data: type[says.SubscriptionFact]) -> Callable[[str, Any], Any]:
     return lambda key, event: _subscription(data, key, event.after)
 
 
-def _reactivated(key: str, event: subscription.SubscriptionReactivated) -> Any:
-    return _subscription(says.SubscriptionReactivated, key, event.after, reactivated_at=event.fact.at)
-
-
 def _number_swapped(key: str, event: subscription.SubscriptionNumberSwapped) -> Any:
     fact = event.fact
     return _subscription(
@@ -86,7 +82,6 @@ def _number_swapped(key: str, event: subscription.SubscriptionNumberSwapped) -> 
         event.after,
         old_number=fact.old_number,
         new_number=fact.new_number,
-        swapped_at=fact.at,
     )
 
 
@@ -140,7 +135,7 @@ _DATA: dict[type[Event], Callable[[str, Any], Any]] = {
     subscription.SubscriptionRenewed: _state(says.SubscriptionRenewed),
     subscription.SubscriptionQuantityChanged: _state(says.SubscriptionQuantityChanged),
     subscription.SubscriptionExpired: _state(says.SubscriptionExpired),
-    subscription.SubscriptionReactivated: _reactivated,
+    subscription.SubscriptionReactivated: _state(says.SubscriptionReactivated),
     subscription.SubscriptionTerminated: _state(says.SubscriptionTerminated),
     subscription.SubscriptionNumberSwapped: _number_swapped,
     party.PlatformRegistered: _platform,

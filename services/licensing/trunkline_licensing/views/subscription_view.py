@@ -1,0 +1,88 @@
+"""One row a subscription: what all that billing said of it comes to (S1, S2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from trunkline.state_view import state_view
+from trunkline.stream import Decider
+from trunkline_licensing.subscription import SUBSCRIPTION, AnyEvent, SubscriptionFactRefused, SubscriptionFactWaiting
+from trunkline_licensing.subscription_facts import After
+
+COLUMNS = {
+    "organization_id": "text",
+    "product": "text",
+    "status": "text",
+    "reference": "text",
+    "started_at": "timestamptz",
+    "expired_at": "timestamptz",
+    "terminated_at": "timestamptz",
+    "number": "text",
+    "sku": "text",
+    "license_code": "text",
+    "quantity": "int8",
+    "plan_days": "int8",
+    "renewed_until": "timestamptz",
+    "facts_waiting": "int4 NOT NULL",
+    "facts_refused": "int4 NOT NULL",
+}
+"""Beside `key` (the subscription's id), `version`, `position`, `changed_at` and `folded`.
+
+All are null as long as its start is not known. `facts_waiting`: heard and not judged yet (S7); `facts_refused`: judged
+not to count.
+"""
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """What the view needs of a subscription: less than its decisions do, so that its rows stay small."""
+
+    after: After | None = None
+    waiting: frozenset[tuple[str, str]] = frozenset()
+    refused: frozenset[tuple[str, str]] = frozenset()
+
+
+def _evolve(s: Listed, event: AnyEvent) -> Listed:
+    fact = frozenset([(event.fact.source, event.fact.id)])
+    match event:
+        case SubscriptionFactWaiting():
+            return Listed(s.after, s.waiting | fact, s.refused)
+        case SubscriptionFactRefused():
+            return Listed(s.after, s.waiting - fact, s.refused | fact)
+        case _:
+            return Listed(event.after, s.waiting - fact, s.refused - fact)
+
+
+def _row(s: Listed) -> tuple[Any, ...]:
+    after = s.after
+    counts = (len(s.waiting), len(s.refused))
+    if after is None:
+        return (*(None,) * 13, *counts)
+    return (
+        after.organization_id,
+        after.product,
+        after.status,
+        after.reference,
+        after.started_at,
+        after.expired_at,
+        after.terminated_at,
+        after.number,
+        after.sku,
+        after.license_code,
+        after.quantity,
+        after.plan_days,
+        after.renewed_until,
+        *counts,
+    )
+
+
+VIEW = state_view(
+    "subscription_view",
+    1,
+    Decider(SUBSCRIPTION.category, lambda _key: Listed(), _evolve, SUBSCRIPTION.events),
+    Listed,
+    COLUMNS,
+    _row,
+    indexes=("(organization_id, key)",),
+)
