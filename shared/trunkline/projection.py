@@ -62,9 +62,13 @@ class Projector:
         self._page_size = page_size
 
     def prepare(self) -> list[View]:
-        """Create the first generation of new views; say which ones must be rebuilt because this code is newer."""
+        """Create the first generation of new views; say which ones are `outdated`."""
         for view in self.views.values():
             self.generations.create_first(view.name, view.version, view.ddl)
+        return self.outdated()
+
+    def outdated(self) -> list[View]:
+        """The views whose active generation is older than this code: to be rebuilt; until then they stand still."""
         active = {g.name: g for g in self.generations.all() if g.status == "active"}
         return [view for view in self.views.values() if active[view.name].version < view.version]
 

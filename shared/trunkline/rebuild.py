@@ -113,6 +113,20 @@ class Rebuild:
             self._generations.swap(fresh, self._now())
             return comparison
 
+    def step(self) -> int:
+        """Build every view anew whose active generation is older than this code; how many were.
+
+        The old one serves meanwhile, as it was when this code started. One that another copy builds is left to it.
+        """
+        built = 0
+        for view in self._projector.outdated():
+            try:
+                self.rebuild(view.name)
+                built += 1
+            except RebuildUnderWay:
+                continue
+        return built
+
     def verify(self, name: str, tell: Tell = _silent) -> Comparison:
         """Hold a view against a fold of the streams from zero; nothing changes for readers.
 

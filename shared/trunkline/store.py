@@ -96,10 +96,14 @@ class Store(PostgresProcessRecorder):
         """Called with the log's new end after a commit that added events, in the committing thread."""
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """A pooled connection in autocommit mode; psycopg's errors come through as they are."""
+    def connection(self, timeout: float | None = None) -> Iterator[Connection]:
+        """A pooled connection in autocommit mode; psycopg's errors come through as they are.
+
+        Args:
+            timeout: seconds to wait for a free one; None: the pool's own patience. Then `psycopg_pool.PoolTimeout`.
+        """
         self.datastore.pool.open()
-        with self.datastore.pool.connection() as conn:
+        with self.datastore.pool.connection(timeout) as conn:
             yield conn
 
     @contextmanager

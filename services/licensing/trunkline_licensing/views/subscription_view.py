@@ -8,7 +8,8 @@ import msgspec
 
 from trunkline.state_view import state_view
 from trunkline.stream import Decider
-from trunkline_licensing.subscription import SUBSCRIPTION, AnyEvent, SubscriptionFactRefused, SubscriptionFactWaiting
+from trunkline_licensing.subscription import SUBSCRIPTION
+from trunkline_licensing.subscription_events import AnyEvent, SubscriptionFactRefused, SubscriptionFactWaiting
 from trunkline_licensing.subscription_facts import After
 
 COLUMNS = {
@@ -35,23 +36,31 @@ not to count.
 """
 
 
+Facts = tuple[tuple[str, str], ...]  # source and id; in order, so that equal states are equal bytes
+
+
 class Listed(msgspec.Struct, frozen=True):
     """What the view needs of a subscription: less than its decisions do, so that its rows stay small."""
 
     after: After | None = None
-    waiting: frozenset[tuple[str, str]] = frozenset()
-    refused: frozenset[tuple[str, str]] = frozenset()
+    waiting: Facts = ()
+    refused: Facts = ()
 
 
 def _evolve(s: Listed, event: AnyEvent) -> Listed:
-    fact = frozenset([(event.fact.source, event.fact.id)])
+    fact = (event.fact.source, event.fact.id)
+    waiting, refused = _without(s.waiting, fact), _without(s.refused, fact)
     match event:
         case SubscriptionFactWaiting():
-            return Listed(s.after, s.waiting | fact, s.refused)
+            return Listed(s.after, (*waiting, fact), refused)
         case SubscriptionFactRefused():
-            return Listed(s.after, s.waiting - fact, s.refused | fact)
+            return Listed(s.after, waiting, (*refused, fact))
         case _:
-            return Listed(event.after, s.waiting - fact, s.refused - fact)
+            return Listed(event.after, waiting, refused)
+
+
+def _without(facts: Facts, fact: tuple[str, str]) -> Facts:
+    return tuple(other for other in facts if other != fact) if fact in facts else facts
 
 
 def _row(s: Listed) -> tuple[Any, ...]:

@@ -1,0 +1,82 @@
+"""What operators did: every command of theirs is on record, also one that was refused (P6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from trunkline.refusal import Refused
+from trunkline.store import Store
+from trunkline.work import Work
+
+_INSERT = "INSERT INTO audit (at, actor, command, arguments, outcome) VALUES (%s, %s, %s, %s, %s)"
+
+
+class AuditRow(msgspec.Struct, frozen=True, gc=False):
+    """One command. `outcome`: `done`, `refused: <code>` or `failed: <what>`."""
+
+    id: int
+    at: datetime
+    actor: str
+    command: str
+    arguments: dict[str, Any]
+    outcome: str
+
+
+def audited(work: Work, actor: str, command: str, arguments: Mapping[str, Any], outcome: str = "done") -> None:
+    """Put a command on record in the piece of work that does it: both or neither."""
+    work.write(_INSERT, [(work.now, actor, command, _storable(arguments), outcome)])
+
+
+@contextmanager
+def auditing(
+    store: Store, now: Callable[[], datetime], actor: str, command: str, arguments: Mapping[str, Any]
+) -> Iterator[None]:
+    """Put on record what comes of a command that is no piece of work: done, refused or failed.
+
+    Args:
+        store: of the service that is operated.
+        now: its clock.
+        actor: who commands.
+        command: such as `projection rebuild`.
+        arguments: as given, without secrets.
+    """
+    begun = now()
+    outcome = "failed: interrupted"
+    try:
+        yield
+        outcome = "done"
+    except Refused as refused:
+        outcome = f"refused: {refused.code}"
+        raise
+    except Exception as error:
+        outcome = f"failed: {type(error).__name__}"
+        raise
+    finally:
+        with store.connection() as conn:
+            conn.execute(_INSERT.encode(), (begun, actor, command, _storable(arguments), outcome))
+
+
+def list_audit(store: Store, limit: int = 100, before: int | None = None) -> list[AuditRow]:
+    """Commands, newest first.
+
+    Args:
+        store: of the service.
+        limit: how many at most.
+        before: the id of the last one already seen.
+    """
+    where, params = ("", (limit,)) if before is None else (" WHERE id < %s", (before, limit))
+    rows = store.fetch(
+        f"SELECT id, at, actor, command, arguments, outcome FROM audit{where} ORDER BY id DESC LIMIT %s", params
+    )
+    return [AuditRow(*row) for row in rows]
+
+
+def _storable(arguments: Mapping[str, Any]) -> Jsonb:
+    """PostgreSQL's JSON has no null character, and an argument may be anything that was sent."""
+    return Jsonb({k: v.replace("\0", "␀") if isinstance(v, str) else v for k, v in arguments.items()})

@@ -1,0 +1,268 @@
+"""The operators' doors of one service, under `/<service>/operate` (O2, O3, O6, O7, P6).
+
+All need the scope `operate`; every one that changes something is on record in the audit, done or refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import AwareDatetime, BaseModel
+
+from trunkline.audit import auditing, list_audit
+from trunkline.doors import Operating, door, operating
+from trunkline.facts import deadline_facts, facts, projection_facts, waiting_page
+from trunkline.history import happened, read_history, read_page
+from trunkline.mail import find_mail, list_mail
+from trunkline.messaging.parked import Parked, parked_message, parked_page
+from trunkline.messaging.quarantine import quarantined_page
+from trunkline.operate_projections import projections_router
+from trunkline.paging import LARGEST_PAGE, CursorUnreadable, Page, Paging, page
+from trunkline.parties import NothingThere
+from trunkline.refusal import Refused
+from trunkline.sandbox import NoSandbox, SandboxClock, duration
+
+if TYPE_CHECKING:
+    from trunkline.node import Node
+
+Shown = dict[str, Any]
+Key = Annotated[str, Path(max_length=300, pattern=r"^[^\x00]+$")]
+
+
+def pages(
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Most items on a page.")] = 50,
+    cursor: Annotated[str | None, Query(max_length=2000, description="`next` of the page before.")] = None,
+) -> Paging:
+    """The part of a list that is asked for; these lists have one order; a dependency."""
+    return Paging(limit=limit, cursor=cursor, sort=None)
+
+
+Pages = Annotated[Paging, Depends(pages)]
+
+
+class OperatePage(BaseModel):
+    """One page of a list. `next` is the cursor of the page after it; null on the last one."""
+
+    items: list[Shown]
+    next: str | None = None
+
+
+class LogPage(BaseModel):
+    """A stretch of the log. `after` is what to ask with next, `end` the log's end."""
+
+    items: list[Shown]
+    after: int
+    end: int
+
+
+class Advance(BaseModel, extra="forbid"):
+    """How far to move the clock: `49d`, `36h`, `90m`, `10s`, or together as `1d12h`."""
+
+    by: str
+
+
+class SetTo(BaseModel, extra="forbid"):
+    """Where to move the clock, with an offset or Z."""
+
+    at: AwareDatetime
+
+
+class ClockShown(BaseModel):
+    """The service's time, and how far it is ahead of the machine's; `sandbox`: whether it can be moved."""
+
+    now: datetime
+    ahead_seconds: float
+    sandbox: bool
+
+
+class InstantWithoutZone(Refused):
+    """{value} has no time zone: write it with Z or with an offset."""
+
+    status: ClassVar[int] = 422
+
+
+def operate_router(node: Node) -> APIRouter:
+    """All operators' doors of a service.
+
+    Args:
+        node: the running service.
+    """
+    router = door(node, f"{node.service.name}: operate", {404: "there is no such thing"})
+    router.prefix = f"/{node.service.name}/operate"
+    router.dependencies.append(Depends(operating))
+    _streams(router, node)
+    _clock(router, node)
+    _mail(router, node)
+    _messages(router, node)
+    _records(router, node)
+    router.include_router(projections_router(node))
+    return router
+
+
+def _show(value: Any) -> Shown:
+    shown: Shown = msgspec.to_builtins(value)
+    return shown
+
+
+def _items(asked: Page, rows: Sequence[Any], *after: str) -> OperatePage:
+    """A page out of at most `limit + 1` rows; `after` are the attributes that make its last row's place."""
+    shown = rows[: asked.limit]
+    more = len(rows) > asked.limit
+    cursor = asked.next(*(_place(getattr(shown[-1], name)) for name in after)) if more else None
+    return OperatePage(items=[_show(row) for row in shown], next=cursor)
+
+
+def _place(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _seen(asked: Page, *kinds: Callable[[str], Any]) -> Any:
+    """The place after which a list goes on, read back; None at its beginning."""
+    if not asked.after:
+        return None
+    try:
+        return tuple(kind(text) for kind, text in zip(kinds, asked.after, strict=True))
+    except ValueError:
+        raise CursorUnreadable(part="query", pointer="#/cursor", value=", ".join(asked.after)) from None
+
+
+def _streams(router: APIRouter, node: Node) -> None:
+    @router.get("/streams/{category}/{key:path}", summary="The events of a stream, with who caused them and why")
+    def stream(
+        category: Key,
+        key: Key,
+        as_of: Annotated[datetime | None, Query(description="Only what occurred until this instant.")] = None,
+    ) -> OperatePage:
+        if as_of is not None and as_of.tzinfo is None:
+            raise InstantWithoutZone(value=as_of.isoformat(), part="query", pointer="#/as_of")
+        events = read_history(node.store, f"{category}/{key}", as_of)
+        if not events:
+            raise NothingThere(key=f"{category}/{key}")
+        return OperatePage(items=[_show(happened(event)) for event in events])
+
+    @router.get("/log", summary="The log after a position, to be followed live")
+    def log(
+        after: Annotated[int, Query(ge=0, le=2**62)] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    ) -> LogPage:
+        events = read_page(node.store, after, limit)
+        return LogPage(
+            items=[_show(happened(event)) for event in events],
+            after=events[-1].position if events else after,
+            end=node.store.end_of_log(),
+        )
+
+
+def _clock(router: APIRouter, node: Node) -> None:
+    def shown() -> ClockShown:
+        clock = node.clock
+        sandbox = isinstance(clock, SandboxClock)
+        ahead = clock.ahead().total_seconds() if isinstance(clock, SandboxClock) else 0.0
+        return ClockShown(now=clock.now(), ahead_seconds=ahead, sandbox=sandbox)
+
+    def test_clock() -> SandboxClock:
+        if not isinstance(node.clock, SandboxClock):
+            raise NoSandbox
+        return node.clock
+
+    @router.get("/clock", summary="The service's time")
+    def clock() -> ClockShown:
+        return shown()
+
+    @router.post("/clock/advance", summary="Move a sandbox's clock ahead")
+    def advance(asked: Operating, body: Advance) -> ClockShown:
+        with auditing(node.store, node.clock.now, asked.actor, "clock advance", {"by": body.by}):
+            test_clock().advance(duration(body.by))
+        node.wake.set()
+        return shown()
+
+    @router.post("/clock/set", summary="Move a sandbox's clock to an instant ahead")
+    def set_to(asked: Operating, body: SetTo) -> ClockShown:
+        with auditing(node.store, node.clock.now, asked.actor, "clock set", {"at": body.at.isoformat()}):
+            test_clock().set(body.at)
+        node.wake.set()
+        return shown()
+
+
+def _mail(router: APIRouter, node: Node) -> None:
+    @router.get("/mail", summary="Mail, newest first")
+    def mails(asked: Pages, state: Literal["waiting", "sent", "failed"] | None = None) -> OperatePage:
+        place = page(asked, ["created_at"], "mail", state)
+        before = _seen(place, datetime.fromisoformat, str)
+        return _items(place, list_mail(node.store, place.limit + 1, state, before), "created_at", "key")
+
+    @router.get("/mail/{key:path}", summary="One mail")
+    def mail(key: Key) -> Shown:
+        found = find_mail(node.store, key)
+        if found is None:
+            raise NothingThere(key=key)
+        return _show(found)
+
+
+def _messages(router: APIRouter, node: Node) -> None:
+    @router.get("/parked", summary="Messages that could not be read, oldest first")
+    def parked(asked: Pages, status: Literal["waiting", "retried", "discarded"] | None = None) -> OperatePage:
+        place = page(asked, ["id"], "parked", status)
+        (after,) = _seen(place, int) or (0,)
+        found = parked_page(node.store, after=after, limit=place.limit + 1, status=status)
+        listed = _items(place, found, "id")
+        listed.items = [_parked(message) for message in found[: place.limit]]
+        return listed
+
+    @router.get("/parked/{parked_id}", summary="One message that could not be read, whole")
+    def one_parked(parked_id: int) -> Shown:
+        found = parked_message(node.store, parked_id) if parked_id < 2**62 else None
+        if found is None:
+            raise NothingThere(key=parked_id)
+        return _parked(found)
+
+    @router.get("/quarantined", summary="Messages that say something else under an id heard before")
+    def quarantined(asked: Pages) -> OperatePage:
+        place = page(asked, ["id"], "quarantined")
+        (after,) = _seen(place, int) or (0,)
+        return _items(place, quarantined_page(node.store, after=after, limit=place.limit + 1), "id")
+
+    @router.get("/waiting", summary="Facts that wait for something unknown yet, the longest first")
+    def waiting(asked: Pages, awaiting: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None) -> OperatePage:
+        place = page(asked, ["since"], "waiting", awaiting)
+        seen = _seen(place, datetime.fromisoformat, str, str)
+        rows = waiting_page(node.store, place.limit + 1, seen, awaiting)
+        return _items(place, rows, "since", "awaited", "waiter")
+
+
+def _parked(message: Parked) -> Shown:
+    """A parked message with its bytes as text where they are text, else in base64."""
+    shown = _show(message)
+    shown["headers"] = [
+        [name, None if value is None else value.decode("utf-8", "backslashreplace")] for name, value in message.headers
+    ]
+    for name, value in (("key", message.key), ("value", message.value)):
+        try:
+            shown[f"{name}_text"] = None if value is None else value.decode()
+        except UnicodeDecodeError:
+            shown[f"{name}_text"] = None
+        shown[f"{name}_base64"] = shown.pop(name)
+    return shown
+
+
+def _records(router: APIRouter, node: Node) -> None:
+    @router.get("/audit", summary="What operators did, newest first")
+    def audit(asked: Pages) -> OperatePage:
+        place = page(asked, ["id"], "audit")
+        (before,) = _seen(place, int) or (None,)
+        return _items(place, list_audit(node.store, place.limit + 1, before), "id")
+
+    @router.get("/deadlines", summary="How many streams are due, and when the next one is")
+    def deadlines() -> Shown:
+        return _show(deadline_facts(node.store, node.clock))
+
+    @router.get("/projections", summary="Views, their generations, positions and lag")
+    def projections() -> list[Shown]:
+        return [_show(found) for found in projection_facts(node.projector)]
+
+    @router.get("/doctor", summary="The figures that tell whether the service is well")
+    def doctor() -> Shown:
+        return _show(facts(node.service.name, node.store, node.clock, node.projector))

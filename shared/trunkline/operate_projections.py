@@ -1,0 +1,137 @@
+"""Operators' commands on views and timers: rebuild, verify, rollback, with progress while they run (O3, P6)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+
+from trunkline.audit import auditing
+from trunkline.deadlines import rebuild_deadlines
+from trunkline.doors import Operating
+from trunkline.rebuild import Progress, Rebuild, Tell
+from trunkline.refusal import Refused
+
+if TYPE_CHECKING:
+    from trunkline.node import Node
+
+LINES = "application/x-ndjson"
+_SECONDS_BETWEEN = 0.1
+_STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {LINES: {}},
+        "description": 'lines of `{"progress": …}`, at the end one of `{"result": …}` or `{"error": …}`',
+    }
+}
+
+
+class Rebuilt(BaseModel):
+    """How many rows there are now."""
+
+    rows: int
+
+
+def projections_router(node: Node) -> APIRouter:
+    """The commands; their prefix and who may give them are the including router's.
+
+    Args:
+        node: the running service.
+    """
+    router = APIRouter()
+    rebuild = Rebuild(node.projector, node.clock.now)
+
+    def command(asked: Operating, verb: str, name: str, work: Callable[[str, Tell], Any]) -> StreamingResponse:
+        def audited(tell: Tell) -> Any:
+            with auditing(node.store, node.clock.now, asked.actor, f"projection {verb}", {"name": name}):
+                return work(name, tell)
+
+        return StreamingResponse(_lines(audited), media_type=LINES)
+
+    @router.post(
+        "/projections/{name}/rebuild",
+        summary="Build a view anew beside the old one, compare, swap",
+        response_class=StreamingResponse,
+        responses=_STREAMED,
+    )
+    def rebuild_view(asked: Operating, name: str) -> StreamingResponse:
+        return command(asked, "rebuild", name, rebuild.rebuild)
+
+    @router.post(
+        "/projections/{name}/verify",
+        summary="Hold a view against a fold of the streams from zero",
+        response_class=StreamingResponse,
+        responses=_STREAMED,
+    )
+    def verify_view(asked: Operating, name: str) -> StreamingResponse:
+        return command(asked, "verify", name, rebuild.verify)
+
+    @router.post(
+        "/projections/{name}/rollback",
+        summary="Show the generation before this one again, brought up to the present",
+        response_class=StreamingResponse,
+        responses=_STREAMED,
+    )
+    def roll_back_view(asked: Operating, name: str) -> StreamingResponse:
+        return command(asked, "rollback", name, rebuild.rollback)
+
+    @router.post("/deadlines/rebuild", summary="Compute all due rows anew from the streams")
+    def rebuild_due_rows(asked: Operating) -> Rebuilt:
+        with auditing(node.store, node.clock.now, asked.actor, "deadlines rebuild", {}):
+            return Rebuilt(rows=rebuild_deadlines(node.store, node.service.deciders))
+
+    return router
+
+
+def _lines(work: Callable[[Tell], Any]) -> Iterator[bytes]:
+    """Do something in a thread and tell its progress line by line.
+
+    It runs to its end even if nobody listens any more. A refusal that comes before anything else is raised here, so
+    that it is answered as every other one.
+    """
+    queue: SimpleQueue[Progress | _End] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            queue.put(_End(result=work(queue.put)))
+        except Exception as error:  # noqa: BLE001 - told to the one who asked; the audit has it too
+            queue.put(_End(error=error))
+
+    threading.Thread(target=run, name="operate", daemon=True).start()
+    first = queue.get()
+    if isinstance(first, _End) and first.error is not None:
+        raise first.error
+    return _told(first, queue)
+
+
+def _told(first: Progress | _End, queue: SimpleQueue[Progress | _End]) -> Iterator[bytes]:
+    told_at = 0.0
+    phase = ""
+    item = first
+    while isinstance(item, Progress):
+        if item.phase != phase or time.monotonic() - told_at >= _SECONDS_BETWEEN:
+            phase, told_at = item.phase, time.monotonic()
+            yield _line("progress", item)
+        item = queue.get()
+    if item.error is None:
+        yield _line("result", item.result)
+    elif isinstance(item.error, Refused):
+        yield _line("error", {"code": item.error.code, "detail": item.error.sentence})
+    else:
+        yield _line("error", {"code": "internal-error", "detail": "Something went wrong; the audit names it."})
+
+
+class _End:
+    def __init__(self, result: Any = None, error: Exception | None = None) -> None:
+        self.result = result
+        self.error = error
+
+
+def _line(name: str, value: Any) -> bytes:
+    return msgspec.json.encode({name: value}) + b"\n"

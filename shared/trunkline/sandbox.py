@@ -1,0 +1,119 @@
+"""The test clock of a sandbox (O6): the machine's time and how far it was moved ahead; it runs on from there."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+from psycopg_pool import PoolTimeout
+
+from trunkline.clock import rfc3339
+from trunkline.refusal import Refused
+from trunkline.store import CHANNEL, Store
+
+_PART = re.compile(r"(\d+)(d|h|m|s)")
+_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_PATIENCE_SECONDS = 0.2
+_FURTHEST = datetime(2999, 1, 1, tzinfo=UTC)
+
+
+class NoSandbox(Refused):
+    """The clock can be moved only in a sandbox: set TRUNKLINE_SANDBOX=on where nothing real depends on the time."""
+
+    status: ClassVar[int] = 409
+
+
+class ClockNeverGoesBack(Refused):
+    """The clock stands at {now} and never goes back, so it cannot be set to {at}."""
+
+
+class ClockTooFar(Refused):
+    """The clock cannot be moved beyond the year 2999."""
+
+    status: ClassVar[int] = 422
+
+
+class DurationUnreadable(Refused):
+    """{text!r} is no length of time: write it as 49d, 36h, 90m, 10s, or together as 1d12h."""
+
+    status: ClassVar[int] = 422
+
+
+def duration(text: str) -> timedelta:
+    """Read a length of time such as `49d` or `1d12h30m`; a day is 24 hours.
+
+    Raises:
+        DurationUnreadable: it is written otherwise, or is longer than can be.
+    """
+    parts = _PART.findall(text)
+    if not text.isascii() or not parts or "".join(count + unit for count, unit in parts) != text:
+        raise DurationUnreadable(text=text[:100])
+    try:
+        return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
+    except (OverflowError, ValueError):
+        raise DurationUnreadable(text=text[:100]) from None
+
+
+class SandboxClock:
+    """A clock that can be moved ahead, the same for every process of a service: the offset lies in its store."""
+
+    def __init__(self, store: Store) -> None:
+        """Read a store's offset.
+
+        Args:
+            store: the service's store.
+        """
+        self._store = store
+        self._known: timedelta | None = None
+
+    def now(self) -> datetime:
+        """The machine's instant, as far ahead as the clock was moved."""
+        return datetime.now(UTC) + self.ahead()
+
+    def ahead(self) -> timedelta:
+        """How far the clock was moved; what was last known while every connection of the pool is taken.
+
+        Whoever holds the writers' lock asks for the time while all others wait for that lock: it must not wait for
+        them.
+        """
+        try:
+            with self._store.connection(timeout=None if self._known is None else _PATIENCE_SECONDS) as conn:
+                rows = self._store.fetch("SELECT ahead FROM test_clock", (), conn)
+        except PoolTimeout:
+            if self._known is None:
+                raise
+        else:
+            self._known = rows[0][0] if rows else timedelta()
+        return self._known
+
+    def advance(self, by: timedelta) -> datetime:
+        """Move ahead; the new instant.
+
+        Raises:
+            ClockNeverGoesBack, ClockTooFar: nothing has changed.
+        """
+        now = self.now()
+        if by < timedelta():
+            raise ClockNeverGoesBack(now=rfc3339(now), at=rfc3339(now + by))
+        if by > _FURTHEST - now:
+            raise ClockTooFar
+        with self._store.connection() as conn, conn.transaction():
+            conn.execute(
+                b"INSERT INTO test_clock (ahead) VALUES (%s)"
+                b" ON CONFLICT (one) DO UPDATE SET ahead = test_clock.ahead + EXCLUDED.ahead",
+                (by,),
+            )
+            conn.execute(f"SELECT pg_notify('{CHANNEL}', '')".encode())
+        return self.now()
+
+    def set(self, at: datetime) -> datetime:
+        """Move to an instant ahead; the new instant.
+
+        Raises:
+            ClockNeverGoesBack, ClockTooFar: nothing has changed.
+        """
+        now = self.now()
+        if at < now:
+            raise ClockNeverGoesBack(now=rfc3339(now), at=rfc3339(at))
+        return self.advance(at - now)
