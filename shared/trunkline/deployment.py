@@ -74,6 +74,8 @@ class Deployment:
         try:
             await self._bring_up()
         except BaseException:
+            for node in self.nodes.values():
+                await node.stop()
             await self._stack.aclose()
             raise
         return self
@@ -92,8 +94,9 @@ class Deployment:
             node = Node(service, store, self._clock(store), self.settings)
             self.nodes[service.name] = node
             await asyncio.to_thread(node.projector.prepare)
-            self._stack.push_async_callback(node.stop)
         await self._connect()
+        for node in self.nodes.values():  # before the producers stop, so that a page on its way arrives
+            self._stack.push_async_callback(node.stop)
         await self._serve()
 
     def _database(self, service: Service) -> str:

@@ -70,7 +70,7 @@ def read_page(store: Store, service: Service, after: int, limit: int = PAGE) -> 
             contract,
             id=event.id,
             subject=subject,
-            time=event.meta.occurred_at,
+            time=event.event.at,
             sequence=event.version,
             correlation_id=event.meta.correlation_id,
             causation_id=event.meta.causation_id,

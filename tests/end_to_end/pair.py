@@ -1,0 +1,211 @@
+"""Both services on two databases, joined by hand: a test decides in which order, and how often, each thing is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any
+from uuid import uuid4
+
+from trunkline.contracts import billing
+from trunkline.contracts import licensing as said
+from trunkline.contracts.message import Message
+from trunkline.messaging.intake import Intake
+from trunkline.messaging.record import Record
+from trunkline.messaging.relay import read_page
+from trunkline.migrate import migrate, read_migrations
+from trunkline.recorded import Cause
+from trunkline.service import Service
+from trunkline.store import Store
+from trunkline.work import Work, run
+from trunkline_licensing.organization import PARTY as DIRECTORY
+from trunkline_licensing.reactions import billing_heard
+from trunkline_licensing.reactions.party_heard import command, fact_of_data
+from trunkline_licensing.wiring import service as licensing_service
+from trunkline_numbers import number_by_hand as by_hand
+from trunkline_numbers.number import NUMBER, Assigned, Available, Number, Reserved
+from trunkline_numbers.number_events import Listing
+from trunkline_numbers.policy import DEFAULT
+from trunkline_numbers.reactions.deadline_due import react as settle_due
+from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.subscription import SUBSCRIPTION
+from trunkline_numbers.wiring import service as numbers_service
+
+BY_HAND = Cause("test", "test", "test")
+
+
+def prepare_licensing(url: str) -> None:
+    """The tables of licensing."""
+    _prepare(url, licensing_service())
+
+
+def prepare_numbers(url: str) -> None:
+    """The tables of numbers."""
+    _prepare(url, numbers_service())
+
+
+def _prepare(url: str, service: Service) -> None:
+    migrate(url, [*read_migrations(files("trunkline") / "migrations"), *service.migrations])
+
+
+class Pair:
+    """Licensing and numbers. `now` is the clock of both and only a test moves it."""
+
+    def __init__(self, licensing_url: str, numbers_url: str, now: datetime) -> None:
+        self.now = now
+        self.licensing_service, self.numbers_service = licensing_service(), numbers_service()
+        self.licensing = Store(licensing_url, self.licensing_service.codec())
+        self.numbers = Store(numbers_url, self.numbers_service.codec())
+        self.intake = Intake(self.numbers, self.numbers_service, lambda: self.now)
+        self._heard_up_to = 0
+        self._offsets = 0
+
+    def close(self) -> None:
+        """Let both databases go."""
+        self.licensing.close()
+        self.numbers.close()
+
+    # -- what licensing hears ---------------------------------------------------------------------------------
+
+    def bill(self, messages: Sequence[Message]) -> None:
+        """Give licensing a batch of billing's messages."""
+        run(self.licensing, lambda: self.now, lambda work: billing_heard.react(work, messages))
+
+    def register(self, *parties: Any) -> None:
+        """Register parties with licensing, given as the contracts of the intake topic."""
+
+        def decide(work: Work) -> None:
+            for data in parties:
+                key = getattr(data, "organization_id", None) or data.partner_id
+                command(work, DIRECTORY, key, fact_of_data(data, self.now), BY_HAND)
+
+        run(self.licensing, lambda: self.now, decide)
+
+    # -- between the two --------------------------------------------------------------------------------------
+
+    def said(self) -> list[Record]:
+        """What licensing has said since the last time, as records of its topics, in log order."""
+        records: list[Record] = []
+        while (page := read_page(self.licensing, self.licensing_service, self._heard_up_to)) is not None:
+            self._heard_up_to = page.end
+            records += [
+                Record(f"test/{o.topic}", o.topic, 0, o.position, o.key, o.headers, o.value) for o in page.outgoing
+            ]
+        return [r for r in records if r.topic in self.intake.topics]
+
+    def hear(self, records: Iterable[Record], batch: int = 500) -> None:
+        """Give numbers records in this very order, as often as they are given; offsets are made anew."""
+        fresh: list[Record] = []
+        for record in records:
+            self._offsets += 1
+            fresh.append(Record("test", record.topic, 0, self._offsets, record.key, record.headers, record.value))
+        for start in range(0, len(fresh), batch):
+            self.intake.accept(fresh[start : start + batch])
+
+    def talk(self) -> None:
+        """In order, once."""
+        self.hear(self.said())
+
+    # -- numbers ----------------------------------------------------------------------------------------------
+
+    def add(self, *numbers: str) -> None:
+        """Put numbers into the inventory, visible to everybody."""
+        listing = Listing(country="SG", sku="SG-LOCAL", vendor="Vendor")
+        self.act(*numbers, decide=lambda n: by_hand.add(n, listing, None, None, DEFAULT, self.now))
+
+    def act(self, *numbers: str, decide: Callable[[Number], list[Any]]) -> None:
+        """Do something to numbers by hand, with all that follows."""
+
+        def work_it(work: Work) -> None:
+            for number in numbers:
+                work.record(NUMBER, number, decide(work.state(NUMBER, number)), BY_HAND)
+            serve_waiting(work, BY_HAND, DEFAULT)
+
+        run(self.numbers, lambda: self.now, work_it)
+
+    def pass_to(self, now: datetime) -> None:
+        """Let time pass; whatever falls due is settled in due order."""
+        self.now = now
+        while True:
+            rows = self.numbers.fetch(
+                "SELECT key FROM deadlines WHERE due_at <= %s ORDER BY due_at, key LIMIT 1000", (now,)
+            )
+            if not rows:
+                return
+            ids = [key for (key,) in rows]
+            run(self.numbers, lambda: now, lambda work, ids=ids: settle_due(work, ids, DEFAULT))  # type: ignore[misc]
+
+    def number(self, number: str) -> Number:
+        """The number as it is."""
+        return Work(self.numbers, self.now).state(NUMBER, number)
+
+    def picture(self, number: str, names: dict[str, str]) -> tuple[Any, ...]:
+        """Where a number is, with ids replaced by the names a test gave them, so that two worlds can be compared."""
+        life = self.number(number).life
+        match life:
+            case Assigned():
+                return ("assigned", names.get(life.subscription_id))
+            case Reserved():
+                mine = names.get(life.subscription_id or "")
+                return ("reserved", mine, life.cause, life.ends_at, life.notice_at)
+            case Available():
+                return ("available",)
+            case _:
+                return (type(life).__name__.lower(),)
+
+    def refused(self, subscription_id: str) -> str | None:
+        """The code of the refusal that the subscription waits on."""
+        state = Work(self.numbers, self.now).state(SUBSCRIPTION, subscription_id)
+        return state.refused.code if state.refused else None
+
+
+class Billing:
+    """What billing says of one subscription; each fact has its own id and, if wanted, a sequence."""
+
+    def __init__(self, organization_id: str, *, sequenced: bool = True) -> None:
+        self.subscription_id = str(uuid4())
+        self.organization_id = organization_id
+        self._sequenced = sequenced
+        self._sequence = 0
+
+    def started(self, at: datetime, number: str) -> Message:
+        """It starts with a number."""
+        return self._say("started", at, billing.NumberStarted, number=number, sku="SG-LOCAL")
+
+    def renewed(self, at: datetime) -> Message:
+        """It is renewed."""
+        return self._say("renewed", at, billing.Renewed, renewed_until=at)
+
+    def expired(self, at: datetime) -> Message:
+        """It expires."""
+        return self._say("expired", at, billing.Expired)
+
+    def reactivated(self, at: datetime) -> Message:
+        """It is reactivated."""
+        return self._say("reactivated", at, billing.Reactivated)
+
+    def terminated(self, at: datetime) -> Message:
+        """It is terminated."""
+        return self._say("terminated", at, billing.Terminated)
+
+    def swapped(self, at: datetime, old: str, new: str) -> Message:
+        """Its number is swapped."""
+        return self._say("number_swapped", at, billing.NumberSwapped, old_number=old, new_number=new)
+
+    def _say(self, fact: str, at: datetime, data: Any, **fields: Any) -> Message:
+        self._sequence += 1
+        return Message(
+            id=str(uuid4()),
+            source="/billing",
+            type=f"billing.subscription.{fact}",
+            subject=self.subscription_id,
+            time=at.astimezone(UTC),
+            sequence=self._sequence if self._sequenced else None,
+            correlation_id=None,
+            causation_id=None,
+            data=data(subscription_id=self.subscription_id, organization_id=self.organization_id, **fields),
+        )
+
+
+__all__ = ["Billing", "Pair", "prepare_licensing", "prepare_numbers", "said"]
