@@ -11,6 +11,7 @@ from trunkline.clock import DAY
 from trunkline.contracts.licensing import CONTRACTS
 from trunkline.recorded import Recorded
 from trunkline_licensing.published import published
+from trunkline_licensing.reactions import billing_heard, party_heard
 from trunkline_licensing.subscription import SUBSCRIPTION
 
 ORG = "0a9e0000-0000-4000-8000-000000000001"
@@ -196,3 +197,35 @@ def test_then_a_thousand_in_one_batch_are_read_in_few_queries(
     assert len(queries) == 3  # heard before, the subscriptions, their organizations
     monkeypatch.undo()
     assert licensing.names().count("SubscriptionActivated") == 1000
+
+
+@pytest.mark.parametrize("rival_registers", [True, False])
+def test_then_a_registration_in_between_loses_nobody(
+    licensing: Any, say: Any, registered: Any, rival_registers: bool
+) -> None:
+    """S7: whichever of the two commits first, the other sees it before it commits."""
+    mine, rival = (started(say), registered) if rival_registers else (registered, started(say))
+    rivals = [rival]
+
+    def decide(work: Any) -> None:
+        (party_heard if mine is registered else billing_heard).react(work, [mine])
+        if rivals:
+            licensing.hear(rivals.pop())
+
+    licensing.do(decide)
+    assert licensing.state(SUBSCRIPTION, SUB).after.status == "active"
+    assert licensing.awaited() == set()
+
+
+def test_then_a_repetition_in_between_has_no_effect(licensing: Any, say: Any, registered: Any) -> None:
+    """S3, X3: two doors hear the same message at the same time."""
+    licensing.hear(registered)
+    rivals = [started(say)]
+
+    def decide(work: Any) -> None:
+        billing_heard.react(work, [started(say)])
+        if rivals:
+            licensing.hear(rivals.pop())
+
+    licensing.do(decide)
+    assert licensing.names()[1:] == ["SubscriptionActivated"]

@@ -1,0 +1,50 @@
+"""The directory of parties as the one gate sees it (P2): the tree, and parties as its resources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from trunkline.parties import PLATFORM, Branch, Principal, Resource
+from trunkline.refusal import Refused
+from trunkline.work import Work
+from trunkline_licensing.organization import IDENTITY, PARTY
+from trunkline_licensing.party_facts import Identity, Organization
+from trunkline_licensing.party_refusals import PartyUnknown
+
+
+class IdentityUnknown(Refused):
+    """There is no person {key} in this organization."""
+
+    status: ClassVar[int] = 404
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """The tree of parties, read through one piece of work."""
+
+    work: Work
+
+    def partner_of(self, organization_id: str) -> str | None:
+        details = self.work.state(PARTY, organization_id).details
+        return details.partner_id if isinstance(details, Organization) else None
+
+
+def branch_of(work: Work, asker: Principal) -> Branch:
+    """What the asker sees."""
+    return Branch(asker, _Tree(work))
+
+
+def party_resource(work: Work, party_id: str, kind: str) -> Resource:
+    """A platform, partner or organization as a resource; one of another kind does not exist under this path."""
+    known = work.state(PARTY, party_id).kind == kind
+    owner = None if party_id == PLATFORM else party_id
+    return Resource(PartyUnknown(key=party_id), parties=(owner,), exists=known)
+
+
+def identity_resource(work: Work, organization_id: str, identity_id: str) -> Resource:
+    """A person of an organization as a resource; one who has left is no more there."""
+    identity = work.state(IDENTITY, identity_id)
+    details = identity.details
+    here = isinstance(details, Identity) and details.organization_id == organization_id and not identity.removed
+    return Resource(IdentityUnknown(key=identity_id), parties=(organization_id,), exists=here)

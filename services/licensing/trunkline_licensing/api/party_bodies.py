@@ -1,0 +1,138 @@
+"""Parties as they are sent and shown over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import BaseModel, Field
+
+from trunkline.bodies import Body, Domain, Email, Name, Uuid
+from trunkline_licensing.party_facts import Details, Identity, Organization, Partner, Platform
+
+Domains = Annotated[tuple[Domain, ...], Field(max_length=100, description="Portal domains.")]
+Role = Literal["owner", "admin", "member"]
+
+
+class NewPlatform(Body):
+    """The platform's own facts, all of them."""
+
+    name: Name
+    owner_email: Email
+    support_email: Email
+    domains: Domains = ()
+
+
+class NewPartner(Body):
+    """A reseller to register."""
+
+    partner_id: Uuid | None = Field(default=None, description="By default a new one.")
+    name: Name
+    owner_email: Email
+    support_email: Email
+    domains: Domains = ()
+
+
+class PartnerChange(Body):
+    """The facts of a partner that are to be others."""
+
+    name: Name = ""
+    owner_email: Email = ""
+    support_email: Email = ""
+    domains: Domains = ()
+
+
+class NewOrganization(Body):
+    """A customer to register."""
+
+    organization_id: Uuid | None = Field(default=None, description="By default a new one.")
+    partner_id: Uuid | None = Field(default=None, description="By default the asker's own; null: the platform's own.")
+    name: Name
+    billing_email: Email
+    allow_external_numbers: bool = False
+
+
+class OrganizationChange(Body):
+    """The facts of an organization that are to be others."""
+
+    partner_id: Uuid | None = None
+    name: Name = ""
+    billing_email: Email = ""
+    allow_external_numbers: bool = False
+
+
+class NewIdentity(Body):
+    """A person to register."""
+
+    identity_id: Uuid | None = Field(default=None, description="By default a new one.")
+    name: Name
+    email: Email
+    role: Role
+
+
+class IdentityChange(Body):
+    """The facts of a person that are to be others."""
+
+    name: Name = ""
+    email: Email = ""
+    role: Role = "member"
+
+
+class PlatformShown(BaseModel):
+    """The operator of the whole system."""
+
+    name: str
+    owner_email: str
+    support_email: str
+    domains: list[str]
+
+
+class PartnerShown(BaseModel):
+    """A reseller."""
+
+    partner_id: str
+    name: str
+    owner_email: str
+    support_email: str
+    domains: list[str]
+
+
+class OrganizationShown(BaseModel):
+    """A customer; without a partner it is the platform's own."""
+
+    organization_id: str
+    partner_id: str | None
+    name: str
+    billing_email: str
+    allow_external_numbers: bool
+
+
+class IdentityShown(BaseModel):
+    """A person in an organization."""
+
+    identity_id: str
+    organization_id: str
+    name: str
+    email: str
+    role: Role
+
+
+Shown = PlatformShown | PartnerShown | OrganizationShown | IdentityShown
+_SHOWN: dict[type[Details], tuple[str, type[Any]]] = {
+    Platform: ("", PlatformShown),
+    Partner: ("partner_id", PartnerShown),
+    Organization: ("organization_id", OrganizationShown),
+    Identity: ("identity_id", IdentityShown),
+}
+
+
+def shown_party(key: str, details: Details) -> Shown:
+    """A party as it is shown; `key` is its id."""
+    own_id, kind = _SHOWN[type(details)]
+    found: Shown = kind(**{own_id: key} if own_id else {}, **msgspec.structs.asdict(details))
+    return found
+
+
+def said(body: Body) -> dict[str, Any]:
+    """The fields that a change names, and only those."""
+    return {name: getattr(body, name) for name in body.model_fields_set}
