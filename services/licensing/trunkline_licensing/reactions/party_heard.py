@@ -91,12 +91,13 @@ class _Directory:
         self._claims = Claims(work)
 
     def read(self, told: Sequence[tuple[Decider[Party], str, PartyFact]]) -> None:
-        """Read ahead, in three queries, what a batch of facts needs; what else it needs is read as it turns up."""
+        """Read ahead, in four queries, what a batch of facts needs; what else it needs is read as it turns up."""
         work = self._work
         work.load((decider, key) for decider, key, _ in told)
         states = [(work.state(decider, key), fact) for decider, key, fact in told]
         work.load((PARTY, named) for party, fact in states for named in parties_named(party, fact))
         self._claims.read(claim for party, fact in states for claim in claims_wanted(party, fact))
+        work.waiters([party.stream for party, _ in states if party.details is None])
 
     def tell(self, decider: Decider[Party], key: str, fact: PartyFact, cause: Cause) -> None:
         before = self._work.state(decider, key)
