@@ -69,6 +69,7 @@ class Follower:
                 page = [recorded(self._store.codec, row) for row in rows]
                 run(self._store, self._clock.now, lambda work: self._react_to(work, page, reached))
                 self._stored = reached
+                self._store.committed(end)  # what it wrote may be somebody's work: mail, say
             elif reached - (self._stored or 0) >= _FAR:  # now and then: a lost record only repeats a look
                 self._store.move(self._source, self._stored, reached)
                 self._stored = reached

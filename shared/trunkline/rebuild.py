@@ -99,6 +99,7 @@ class Rebuild:
         self._store = projector.store
         self._generations = projector.generations
         self._now = now
+        self._current = False
 
     def rebuild(self, name: str, tell: Tell = _silent) -> Comparison:
         """Build a view anew beside the active one, compare, swap; the old one is kept for `rollback`.
@@ -118,8 +119,12 @@ class Rebuild:
 
         The old one serves meanwhile, as it was when this code started. One that another copy builds is left to it.
         """
+        if self._current:
+            return 0
+        outdated = self._projector.outdated()
+        self._current = not outdated  # once it is so, it stays so as long as this code runs
         built = 0
-        for view in self._projector.outdated():
+        for view in outdated:
             try:
                 self.rebuild(view.name)
                 built += 1

@@ -20,7 +20,8 @@ from trunkline.work import Work
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from trunkline.doors import Node
+    from trunkline.messaging.states import StateTopic
+    from trunkline.node import Node
     from trunkline.projection import View
 
 React = Callable[[Work, Sequence[Message]], None]
@@ -51,6 +52,7 @@ class Service:
         settle: what to do with streams that are due (N10): loads, decides and records into the work.
         views: its projections.
         followers: further loops over its own log: name -> makes the step that does one page and says how much it did.
+        states: its state topics.
         routes: its HTTP doors.
         migrations: its own tables, after the store's.
     """
@@ -63,6 +65,7 @@ class Service:
     settle: Callable[[Work, Sequence[str]], None]
     views: tuple[View, ...] = ()
     followers: Mapping[str, Callable[[Node], Callable[[], int]]] = field(default_factory=dict)
+    states: tuple[StateTopic, ...] = ()
     routes: Callable[[Node], APIRouter] | None = None
     migrations: tuple[Migration, ...] = field(default=())
 

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from trunkline.contracts import numbers as said
 from trunkline.contracts.contract import Contract
 from trunkline.recorded import Recorded
 from trunkline_numbers import number_events as e
 from trunkline_numbers import subscription as s
+from trunkline_numbers.number import Absent, Available, Deleted, Number, Reserved
 from trunkline_numbers.party import PartyHeard
+
+_read_number = msgspec.msgpack.Decoder(Number).decode
 
 PRIVATE = frozenset({PartyHeard, s.SubscriptionHeard, s.SubscriptionServed, s.AssignmentRefusalEnded})
 
@@ -189,3 +194,35 @@ def published(recorded: Recorded) -> tuple[Contract, Any] | None:
     if say is None:
         return None
     return said.CONTRACTS[kind.__name__], say(recorded.key, recorded.event)
+
+
+def number_state(folded: bytes, version: int) -> said.NumberState | None:
+    """The document of the compacted topic `NumberState`; None, a tombstone, for a number that was deleted.
+
+    Args:
+        folded: the number's state as the number view keeps it.
+        version: of its stream.
+    """
+    n = _read_number(folded)
+    life = n.life
+    if isinstance(life, Absent | Deleted):
+        return None
+    reserved = life if isinstance(life, Reserved) else None
+    return said.NumberState(
+        number=n.number,
+        state=n.state,  # type: ignore[arg-type]
+        since=life.since,
+        holder_id=n.holder_id,
+        subscription_id=getattr(life, "subscription_id", None),
+        organization_id=getattr(life, "organization_id", None),
+        reserver_id=reserved.reserver_id if reserved else None,
+        reserver_kind=reserved.reserver_kind if reserved else None,
+        cause=reserved.cause if reserved else None,
+        ends_at=getattr(life, "ends_at", None),
+        charged=reserved is not None and reserved.cover_id is not None,
+        available_since=life.since if isinstance(life, Available) else None,
+        quarantined_until=getattr(life, "quarantined_until", None),
+        sequence=version,
+        bindings=tuple(said.Binding(kind=b.kind, user_id=b.user_id, extension_id=b.extension_id) for b in n.bindings),
+        **_attributes(n.listing),
+    )

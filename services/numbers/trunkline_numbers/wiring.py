@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from trunkline.contracts import licensing as heard
 from trunkline.contracts import numbers as said
 from trunkline.contracts.contract import Contract
+from trunkline.follower import Follower
+from trunkline.mail import MailSender
+from trunkline.messaging.states import StateTopic
 from trunkline.migrate import read_migrations
+from trunkline.post_office import open_post_office
 from trunkline.service import Hearing, Service
+from trunkline_numbers.api.routes import routes
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.party import PARTY
 from trunkline_numbers.policy import DEFAULT, Policy
-from trunkline_numbers.published import published
-from trunkline_numbers.reactions import deadline_due, party_changed, subscription_changed
+from trunkline_numbers.published import number_state, published
+from trunkline_numbers.reactions import deadline_due, notice_due, party_changed, subscription_changed
 from trunkline_numbers.subscription import SUBSCRIPTION
+from trunkline_numbers.views.number_view import VIEW as NUMBER_VIEW
+from trunkline_numbers.views.subscription_view import VIEW as SUBSCRIPTION_VIEW
+
+if TYPE_CHECKING:
+    from trunkline.node import Node
 
 SUBSCRIPTION_TOPICS = tuple(name for name in heard.CONTRACTS if name.startswith("Subscription"))
 PARTY_TOPICS = tuple(name for name in heard.CONTRACTS if name.startswith(("Platform", "Partner", "Organization")))
@@ -23,6 +35,19 @@ PARTY_TOPICS = tuple(name for name in heard.CONTRACTS if name.startswith(("Platf
 
 def _topics(names: tuple[str, ...]) -> dict[str, dict[str, Contract]]:
     return {name: {name: heard.CONTRACTS[name]} for name in names}
+
+
+def _notices(node: Node) -> Callable[[], int]:
+    """Notices that are due become mails (N5, N6)."""
+    follower = Follower(node.store, node.clock, notice_due.FOLLOWER, notice_due.NAMES, notice_due.react, node.duties)
+    return follower.step
+
+
+def _mail(node: Node) -> Callable[[], int]:
+    """Mails are handed in, over SMTP or into the home's mailbox."""
+    settings = node.settings
+    office = open_post_office(settings.smtp_url, settings.mail_from, settings.home / "mailbox")
+    return MailSender(node.store, node.clock, office, node.duties).step
 
 
 def service(policy: Policy = DEFAULT) -> Service:
@@ -42,5 +67,9 @@ def service(policy: Policy = DEFAULT) -> Service:
         published=published,
         says=tuple(said.CONTRACTS.values()),
         settle=partial(deadline_due.react, policy=policy),
+        views=(NUMBER_VIEW, SUBSCRIPTION_VIEW),
+        followers={"notices": _notices, "mail": _mail},
+        states=(StateTopic(said.STATE, NUMBER_VIEW.name, number_state),),
+        routes=partial(routes, policy=policy),
         migrations=tuple(read_migrations(folder)) if folder.is_dir() else (),
     )
