@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
 import structlog
+from psycopg_pool import PoolTimeout
 
 from trunkline.clock import Clock
 from trunkline.deadlines import Deadlines
 from trunkline.duties import Duties
+from trunkline.messaging.dead_letters import DeadLetters
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.relay import Relay, Transport
+from trunkline.messaging.states import StateFeed
 from trunkline.projection import Projector, views_at
+from trunkline.rebuild import Rebuild
 from trunkline.service import Service
 from trunkline.settings import Settings
 from trunkline.store import Store
@@ -25,6 +30,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 FIRST_DELAY, LONGEST_DELAY = 0.05, 5.0
+BREATH = 0.1
 AT_REST = 1.0
 """Seconds after which a loop looks again though nothing woke it: a lost wake-up costs no more than this."""
 
@@ -68,10 +74,10 @@ class Node:
         """Do one piece of work (see `trunkline.work.run`): its result, and the log position to wait for."""
         return run(self.store, self.clock.now, decide)
 
-    def wait_for_views(self, position: int, at_most: float) -> bool:
-        """Block a thread until every view has reached a log position; False after `at_most` seconds."""
+    def wait_for_views(self, position: int, timeout: float) -> bool:
+        """Block a thread until every view has reached a log position; False after `timeout` seconds."""
         loop = self.projected.loop
-        return asyncio.run_coroutine_threadsafe(self._views_reach(position, at_most), loop).result()
+        return asyncio.run_coroutine_threadsafe(self._views_reach(position, timeout), loop).result()
 
     async def _views_reach(self, position: int, at_most: float) -> bool:
         loop = self.projected.loop
@@ -92,8 +98,15 @@ class Node:
         self._listener.start()
         relay = Relay(self.store, self.service, transport, self.wake, self.duties)
         self.spawn("relay", relay.run(self.stopping.is_set))
-        self.spawn("deadlines", self.follow("deadlines", self.deadlines.step, self._until_due))
-        self.spawn("views", self.follow("views", self._project))
+        self.spawn("deadlines", self.follow("deadlines", self.deadlines.step, patience=self._until_due))
+        self.spawn("views", self.follow("views", self._project, breath=0.01))
+        rebuild = Rebuild(self.projector, self.clock.now)
+        self.spawn("rebuild", self.follow("rebuild", rebuild.step, patience=lambda: 30.0, breath=30.0))
+        letters = DeadLetters(self.store, self.name, transport if transport.has_topics else None, self.duties)
+        self.spawn("dead letters", letters.run(self.stopping))
+        for topic in self.service.states if transport.has_topics else ():
+            feed = StateFeed(self.store, topic, self.duties)
+            self.spawn(topic.contract.name, feed.run(transport.send_page, self.projected, self.stopping.is_set))
         for name, make in self.service.followers.items():
             self.spawn(name, self.follow(name, make(self)))
 
@@ -108,25 +121,39 @@ class Node:
             log.error("a loop has ended", loop=task.get_name(), error=str(task.exception()))
             self.stopping.set()
 
-    async def follow(self, name: str, step: Callable[[], int], patience: Callable[[], float] | None = None) -> None:
-        """Repeat a step as long as it finds something to do; then wait for a commit, or for `patience` seconds.
+    async def follow(
+        self,
+        name: str,
+        step: Callable[[], int],
+        *,
+        patience: Callable[[], float] = lambda: AT_REST,
+        breath: float = BREATH,
+    ) -> None:
+        """Repeat a step as long as it finds something to do; then wait for a commit.
 
         Args:
             name: for the log.
             step: does one page in a thread; how much it did.
-            patience: how long nothing can be due (in a thread); None: `AT_REST`.
+            patience: asked in a thread: after how many seconds to look again though nothing woke it.
+            breath: seconds between two looks that found nothing, so that a look serves many commits under load.
         """
         delay = FIRST_DELAY
         while not self.stopping.is_set():
             seen = self.wake.count
             try:
                 if await asyncio.to_thread(step) == 0:
-                    await self.wake.after(seen, await asyncio.to_thread(patience) if patience else AT_REST)
+                    await self.pause(breath)
+                    await self.wake.after(seen, await asyncio.to_thread(patience))
                 delay = FIRST_DELAY
-            except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as away:
+            except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError) as away:
                 log.warning("waiting for what is away", loop=f"{self.name}/{name}", error=str(away).splitlines()[0])
-                await asyncio.sleep(delay)
+                await self.pause(delay)
                 delay = min(2 * delay, LONGEST_DELAY)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, unless the node stops."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stopping.wait(), seconds)
 
     def _project(self) -> int:
         done = self.projector.step()

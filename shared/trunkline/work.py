@@ -51,6 +51,8 @@ class Work:
         self.batch = Batch()
         self._conn = conn
         self._streams: dict[str, Loaded[Any]] = {}
+        self._waits: dict[tuple[str, str], tuple[datetime, str]] = {}
+        self._unwaits: set[tuple[str, str]] = set()
         self._order: list[tuple[Loaded[Any], Event, Envelope]] = []
 
     # -- streams ----------------------------------------------------------------------------------------------
@@ -131,14 +133,13 @@ class Work:
 
     def wait(self, awaited: str, waiter: str, since: datetime, reason: str) -> None:
         """Let one stream wait for another: to exist, or to change. Said again, it replaces the reason."""
-        self.batch.waits = [w for w in self.batch.waits if w[:2] != (awaited, waiter)]
-        self.batch.unwaits = [w for w in self.batch.unwaits if w != (awaited, waiter)]
-        self.batch.waits.append((awaited, waiter, since, reason))
+        self._unwaits.discard((awaited, waiter))
+        self._waits[awaited, waiter] = (since, reason)
 
     def stop_waiting(self, awaited: str, waiter: str) -> None:
         """End a wait; none is fine."""
-        self.batch.waits = [w for w in self.batch.waits if w[:2] != (awaited, waiter)]
-        self.batch.unwaits.append((awaited, waiter))
+        self._waits.pop((awaited, waiter), None)
+        self._unwaits.add((awaited, waiter))
 
     def waiters(self, awaited: Sequence[str]) -> dict[str, frozenset[str]]:
         """Who waits for these streams, this work's own changes included; a rival's change to it is a conflict."""
@@ -150,14 +151,12 @@ class Work:
                 with self.store.connection() as conn:
                     found = read_waiters(conn, unread)
             self.batch.waiters_seen.update({a: found.get(a, frozenset()) for a in unread})
-        ended = set(self.batch.unwaits)
-        result: dict[str, frozenset[str]] = {}
-        for stream_id in awaited:
-            mine = {w[1] for w in self.batch.waits if w[0] == stream_id}
-            kept = {w for w in self.batch.waiters_seen[stream_id] if (stream_id, w) not in ended}
-            if mine | kept:
-                result[stream_id] = frozenset(mine | kept)
-        return result
+        result = {a: set(self.batch.waiters_seen[a]) for a in awaited}
+        for stream_id, waiter in self._unwaits:
+            result.get(stream_id, set()).discard(waiter)
+        for stream_id, waiter in self._waits:
+            result.get(stream_id, set()).add(waiter)
+        return {stream_id: frozenset(waiters) for stream_id, waiters in result.items() if waiters}
 
     # -- the rest ---------------------------------------------------------------------------------------------
 
@@ -182,6 +181,8 @@ class Work:
             Overtaken: a source position has moved.
         """
         batch = self.batch
+        batch.waits = [(*pair, *told) for pair, told in self._waits.items()]
+        batch.unwaits = list(self._unwaits)
         encode = self.store.codec.encode
         versions = {stream_id: loaded.version for stream_id, loaded in self._streams.items()}
         for loaded, event, meta in self._order:

@@ -12,6 +12,9 @@ from trunkline_licensing.organization import IDENTITY, PARTY
 from trunkline_licensing.published import published
 from trunkline_licensing.reactions import billing_heard, party_heard
 from trunkline_licensing.subscription import SUBSCRIPTION
+from trunkline_licensing.views.identity_view import VIEW as IDENTITY_VIEW
+from trunkline_licensing.views.party_view import VIEW as PARTY_VIEW
+from trunkline_licensing.views.subscription_view import VIEW as SUBSCRIPTION_VIEW
 
 
 def service() -> Service:
@@ -26,6 +29,7 @@ def service() -> Service:
         published=published,
         says=tuple(CONTRACTS.values()),
         settle=_nothing_falls_due,
+        views=(SUBSCRIPTION_VIEW, PARTY_VIEW, IDENTITY_VIEW),
     )
 
 

@@ -16,6 +16,8 @@ from trunkline.messaging.record import Outgoing, Record
 class LocalTransport:
     """Delivers what one service says to the intakes that hear it."""
 
+    has_topics = False
+
     def __init__(self, service: str) -> None:
         """Prepare for what `service` says; intakes join later, before its relay starts."""
         self._source = f"local/{service}"

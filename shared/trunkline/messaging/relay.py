@@ -28,7 +28,9 @@ PAGE = 1000
 
 
 class Transport(Protocol):
-    """Where a page goes."""
+    """Where a page goes. `has_topics`: to topics that others can read, not only to the other service."""
+
+    has_topics: bool
 
     async def send_page(self, page: Sequence[Outgoing]) -> None:
         """Deliver a page in order; return once it is safe, raise if that is not certain."""
