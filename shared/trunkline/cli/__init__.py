@@ -2,29 +2,69 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from trunkline.cli import billing, prepare, token, up
+from trunkline.cli import (
+    audit,
+    billing,
+    clock,
+    deadletter,
+    doctor,
+    mail,
+    number,
+    party,
+    prepare,
+    projection,
+    stream,
+    token,
+    up,
+)
 
 _RUN, _WORK, _OPERATE = "Run", "Work", "Operate"
+_ORDER = (
+    *("up", "migrate", "topics", "token", "clock"),
+    *("party", "billing", "subscription", "number"),
+    *("doctor", "audit", "stream", "projection", "deadletter", "mail"),
+)
+
+
+class _InOrder(TyperGroup):
+    """Shows the commands in the order a newcomer needs them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(super().list_commands(ctx), key=_ORDER.index)
 
 
 def _app() -> typer.Typer:
     app = typer.Typer(
         name="trunkline",
+        cls=_InOrder,
         help="Telephone numbers and licenses that never drift apart: run the services, work with them, operate them.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
-    up.add_up(app)
-    prepare.add_migrate(app)
-    app.add_typer(prepare.topics, name="topics", rich_help_panel=_RUN)
-    app.add_typer(token.app, name="token", rich_help_panel=_RUN)
-    app.add_typer(billing.app, name="billing", rich_help_panel=_WORK)
+    up.add_up(app, _RUN)
+    prepare.add_migrate(app, _RUN)
+    for name, noun in (("topics", prepare.topics), ("token", token.app), ("clock", clock.app)):
+        app.add_typer(noun, name=name, rich_help_panel=_RUN)
+    for name, noun in (("party", party.app), ("billing", billing.app), ("number", number.app)):
+        app.add_typer(noun, name=name, rich_help_panel=_WORK)
+    doctor.add_doctor(app, _OPERATE)
+    audit.add_audit(app, _OPERATE)
+    for name, noun in (
+        ("stream", stream.app),
+        ("projection", projection.app),
+        ("deadletter", deadletter.app),
+        ("mail", mail.app),
+    ):
+        app.add_typer(noun, name=name, rich_help_panel=_OPERATE)
     return app
 
 
@@ -37,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: 0 done, 1 refused or failed, 2 wrong usage, 3 partly, 4 something cannot be reached.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show a sign shows another
+    for out in (sys.stdout, sys.stderr):
+        if isinstance(out, io.TextIOWrapper):
+            out.reconfigure(errors="replace")  # a terminal that cannot show a sign shows another
     _app()(argv, prog_name="trunkline")

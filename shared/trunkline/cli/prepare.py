@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 topics = typer.Typer(help="The topics of the broker.", no_args_is_help=True)
 
+PARTITIONS = 6
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
 
 
-def add_migrate(app: typer.Typer) -> None:
+def add_migrate(app: typer.Typer, panel: str) -> None:
     """Add `migrate` to the commands."""
 
-    @verb(app, "migrate", remote=False)
+    @verb(app, "migrate", remote=False, panel=panel)
     def migrate(call: Call, dry_run: DryRun = False) -> None:
         """Bring the databases to this version. `trunkline up` does it by itself."""
         try:
@@ -72,7 +74,7 @@ def _applied(applied: dict[str, list[str]], *, dry_run: bool) -> Any:
 def create(
     call: Call,
     dry_run: DryRun = False,
-    partitions: Annotated[int, typer.Option(min=1, help="Of each topic.")] = 6,
+    partitions: Annotated[int, typer.Option(min=1, help="Of each topic.")] = PARTITIONS,
     replication: Annotated[
         int | None, typer.Option(min=1, help="Copies of each; else 3, or as many as there are brokers.")
     ] = None,
@@ -87,6 +89,11 @@ def create(
     differing = sum(r.action == "differs" for r in results)
     if differing:
         raise Partly(f"{differing} of {len(results)} topics are not as wanted; they were left as they are.")
+
+
+def compare_topics(settings: Settings) -> list[TopicResult]:
+    """What there is of the topics that are wanted; nothing is created."""
+    return _create(settings, PARTITIONS, None, dry_run=True)
 
 
 def _create(settings: Settings, partitions: int, replication: int | None, *, dry_run: bool) -> list[TopicResult]:

@@ -13,9 +13,9 @@ from uuid import uuid4
 import httpx
 
 from trunkline.cli.ending import Ended, Misused, Refused, Unreachable
+from trunkline.cli.options import SERVICES
 from trunkline.settings import Settings
 
-SERVICES: Final = ("licensing", "numbers")
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, never listened on
 _AWAY: Final = frozenset({502, 503, 504})
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
@@ -82,11 +82,6 @@ class Remote:
         """Close the connections."""
         self._client.close()
 
-    @property
-    def reached(self) -> list[str]:
-        """The names of the services, one of each address: for what any of them answers."""
-        return list({url: name for name, url in self.urls.items()}.values())
-
     def get(self, path: str, **params: Any) -> Any:
         """Read a resource that has seen this client's own changes."""
         wait = self.positions.get(_service(path))
@@ -104,8 +99,12 @@ class Remote:
         return _body(self._send("POST", path, headers=headers, content=body))
 
     def patch(self, path: str, body: Any) -> Any:
-        """Change a resource."""
+        """Change what the body names of a resource."""
         return _body(self._send("PATCH", path, json=body))
+
+    def put(self, path: str, body: Any) -> Any:
+        """Make a resource what the body says."""
+        return _body(self._send("PUT", path, json=body))
 
     def page_through(self, path: str, limit: int, **params: Any) -> dict[str, Any]:
         """A list of at most `limit` items, read by as many pages as that takes: items, next, total, total_is."""
@@ -119,12 +118,29 @@ class Remote:
             if cursor is None or len(found["items"]) >= limit:
                 return found
 
+    def merged(self, path: str, limit: int, *, by: str, newest_first: bool = False, **params: Any) -> dict[str, Any]:
+        """One operators' list over both services, each item with its `service`: at most `limit` items, and `next`.
+
+        Args:
+            path: below `/<service>/operate`.
+            limit: most items.
+            by: the field that sorts them.
+            newest_first: the other way round, as the services list it.
+            params: further query parameters.
+        """
+        lists = {name: self.page_through(f"/{name}/operate{path}", limit, **params) for name in SERVICES}
+        items = [{"service": name} | item for name, found in lists.items() for item in found["items"]]
+        items.sort(key=lambda item: str(item[by]), reverse=newest_first)
+        more = len(items) > limit or any(found.get("next") is not None for found in lists.values())
+        return {"items": items[:limit], "more": more}
+
     @contextmanager
-    def lines(self, path: str, **params: Any) -> Iterator[Iterator[str]]:
-        """The lines of an answer that goes on, as they come."""
+    def lines(self, path: str) -> Iterator[Iterator[str]]:
+        """Do something that tells its progress: the lines of the answer, as they come."""
         url = self._url(path)
+        headers = {"Idempotency-Key": str(uuid4())}
         try:
-            with self._client.stream("GET", url, params=_known(params), timeout=_TIMEOUT_OF_STREAM) as answer:
+            with self._client.stream("POST", url, headers=headers, timeout=_TIMEOUT_OF_STREAM) as answer:
                 if answer.is_error:
                     answer.read()
                     raise self._problem(answer)

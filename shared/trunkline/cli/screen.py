@@ -46,6 +46,8 @@ def print_shown(*shown: RenderableType) -> None:
     """Lines and tables, on stdout."""
     out = console()
     for part in shown:
+        if part == "":
+            continue
         out.print(Text(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
 
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from trunkline.service import Service
 
 
-def add_up(app: typer.Typer) -> None:
+def add_up(app: typer.Typer, panel: str) -> None:
     """Add `up` to the commands."""
 
-    @verb(app, "up", remote=False)
+    @verb(app, "up", remote=False, panel=panel)
     def up(call: Call) -> None:
         """Run both services in this process, until Ctrl-C or SIGTERM."""
         serve(call, None)

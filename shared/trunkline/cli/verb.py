@@ -117,13 +117,16 @@ class Call:
         screen.print_error(str(ended))
 
 
-def verb(app: typer.Typer, name: str, *, remote: bool = True) -> Callable[[Command[P]], Command[P]]:
+def verb(
+    app: typer.Typer, name: str, *, remote: bool = True, panel: str | None = None
+) -> Callable[[Command[P]], Command[P]]:
     """Make a function a command.
 
     Args:
         app: the noun it belongs to.
         name: what is typed.
         remote: whether it speaks with a running service.
+        panel: the heading it stands under in the help; None: the plain one.
     """
     shared = _REMOTE if remote else _LOCAL
 
@@ -140,7 +143,7 @@ def verb(app: typer.Typer, name: str, *, remote: bool = True) -> Callable[[Comma
         parameters += [inspect.Parameter(n, kind, default=default.get(n), annotation=a) for n, a in shared.items()]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in parameters}
-        app.command(name)(command)
+        app.command(name, rich_help_panel=panel)(command)
         return function
 
     return decorate

@@ -1,0 +1,66 @@
+"""`trunkline clock`: the services' time, which a sandbox can move ahead."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from trunkline.cli.ending import Refused
+from trunkline.cli.options import SERVICES, instant
+from trunkline.cli.verb import Call, verb
+
+app = typer.Typer(help="The services' time; a sandbox can move it ahead.", no_args_is_help=True)
+
+
+@verb(app, "show")
+def show(call: Call) -> None:
+    """Show what time it is for the services."""
+    document = _clocks(call)
+    call.tell(document, lambda: _shown(document))
+
+
+@verb(app, "advance")
+def advance(
+    call: Call,
+    by: Annotated[str, typer.Argument(metavar="BY", help="Such as 49d, 36h, 90m, 10s or 1d12h; a day is 24 hours.")],
+) -> None:
+    """Move the clock of both services ahead; what falls due meanwhile is done, in due order."""
+    _move(call, "advance", {"by": by})
+
+
+@verb(app, "set")
+def set_to(
+    call: Call, to: Annotated[str, typer.Argument(metavar="T", help="An instant ahead, such as 2026-03-01T00:00:00Z.")]
+) -> None:
+    """Move the clock of both services to an instant."""
+    _move(call, "set", {"at": instant(to, "The instant")})
+
+
+def _clocks(call: Call) -> dict[str, Any]:
+    return {name: call.remote.get(f"/{name}/operate/clock") for name in SERVICES}
+
+
+def _move(call: Call, how: str, body: dict[str, Any]) -> None:
+    fixed = [name for name, clock in _clocks(call).items() if not clock["sandbox"]]
+    if fixed:
+        whose = " and ".join(fixed)
+        raise Refused(f"The clock of {whose} is the machine's: only a sandbox's can be moved (TRUNKLINE_SANDBOX=on).")
+    document = {name: call.remote.post(f"/{name}/operate/clock/{how}", body) for name in SERVICES}
+    call.tell(document, lambda: _shown(document))
+
+
+def _shown(document: dict[str, Any]) -> Any:
+    from trunkline.cli.screen import moment, table
+
+    rows = [
+        (name, moment(clock["now"]), _ahead(clock["ahead_seconds"]) if clock["sandbox"] else "the machine's clock")
+        for name, clock in document.items()
+    ]
+    return table(("service", "now", ""), rows)
+
+
+def _ahead(seconds: float) -> str:
+    from datetime import timedelta
+
+    return f"{timedelta(seconds=round(seconds))} ahead of the machine" if seconds else "as the machine"

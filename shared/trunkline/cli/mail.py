@@ -1,0 +1,65 @@
+"""`trunkline mail`: the notices that went out, or wait to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from trunkline.cli.options import LIMIT, Limit, Service, more
+from trunkline.cli.verb import Call, verb
+
+app = typer.Typer(help="Notices by e-mail.", no_args_is_help=True)
+
+
+class MailState(StrEnum):
+    """What has become of a mail."""
+
+    waiting = "waiting"
+    sent = "sent"
+    failed = "failed"
+
+
+@verb(app, "list")
+def list_(
+    call: Call,
+    state: Annotated[MailState | None, typer.Option(help="Only these.")] = None,
+    limit: Limit = LIMIT,
+) -> None:
+    """List mails, newest first."""
+    chosen = None if state is None else state.value
+    found = call.remote.merged("/mail", limit, by="created_at", newest_first=True, state=chosen)
+    call.tell(found, lambda: _mails(found["items"]), lambda: more(found))
+
+
+@verb(app, "show")
+def show(
+    call: Call,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="As `mail list` shows it.")],
+    service: Service = None,
+) -> None:
+    """Show one mail, whole."""
+    whose = "numbers" if service is None else service.value
+    found = call.remote.get(f"/{whose}/operate/mail/{key}")
+    call.tell(found, lambda: _mail(found))
+
+
+def _mails(items: list[dict[str, Any]]) -> Any:
+    from trunkline.cli.screen import moment, table
+
+    if not items:
+        return "No mail."
+    rows = [(moment(m["created_at"]), m["state"], m["recipient"], m["subject"], m["key"]) for m in items]
+    return table(("at", "state", "to", "subject", "key"), rows)
+
+
+def _mail(mail: dict[str, Any]) -> Any:
+    from rich.console import Group
+
+    from trunkline.cli.screen import facts, line, moment
+
+    about = {"to": mail["recipient"], "subject": mail["subject"], "at": moment(mail["created_at"])}
+    about |= {"state": mail["state"], "sent": moment(mail["sent_at"]), "tries": str(mail["attempts"])}
+    about |= {"last error": mail["last_error"]} if mail["last_error"] else {}
+    return Group(facts(about), "", line(mail["body"].rstrip()))

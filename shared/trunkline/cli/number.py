@@ -1,0 +1,112 @@
+"""`trunkline number`: one telephone number, now, then, and all that happened to it; adding some."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from trunkline.cli.ending import Partly
+from trunkline.cli.options import LIMIT, AsOf, Limit, instant, more
+from trunkline.cli.verb import Call, verb
+
+app = typer.Typer(help="Telephone numbers and their lives.", no_args_is_help=True)
+
+Number = Annotated[str, typer.Argument(metavar="NUMBER", help="In E.164 form, such as +6531580001.")]
+
+
+@verb(app, "show")
+def show(call: Call, number: Number, as_of: AsOf = None) -> None:
+    """Show a number as it is, or as it was."""
+    found = call.remote.get(f"/numbers/{number}", as_of=instant(as_of))
+    call.tell(found, lambda: _number(found))
+
+
+@verb(app, "history")
+def history(call: Call, number: Number, limit: Limit = LIMIT) -> None:
+    """Show everything that happened to a number: when, what, why and by whom."""
+    found = call.remote.page_through(f"/numbers/{number}/history", limit)
+    call.tell(found, lambda: history_table(found["items"]), lambda: more(found))
+
+
+@verb(app, "add")
+def add(
+    call: Call,
+    numbers: Annotated[list[str], typer.Argument(metavar="NUMBER...", help="At most 50; also with commas between.")],
+    vendor: Annotated[str, typer.Option(help="Whom they come from.")],
+    country: Annotated[str, typer.Option(metavar="ISO", help="Such as SG; 001 for none.")],
+    sku: Annotated[str, typer.Option(help="The code they are sold under.")],
+    holder: Annotated[
+        str | None, typer.Option(metavar="UUID", help="The partner or organization they are for.")
+    ] = None,
+) -> None:
+    """Bring numbers into the inventory; one that is refused does not spoil the others."""
+    named = [part.strip() for text in numbers for part in text.split(",") if part.strip()]
+    body: dict[str, Any] = {"numbers": named, "vendor": vendor, "country": country, "sku": sku}
+    answer = call.remote.post("/numbers", body | ({"holder_id": holder} if holder is not None else {}))
+    call.tell(answer, lambda: _added(answer))
+    if answer["refused"]:
+        raise Partly(f"{answer['refused']:,} of {len(named):,} numbers were refused.")
+
+
+@verb(app, "refused")
+def refused(call: Call, limit: Limit = LIMIT) -> None:
+    """List the assignments that were refused and wait for their number to change."""
+    found = call.remote.page_through("/numbers/refused", limit)
+    call.tell(found, lambda: _refused(found["items"]), lambda: more(found))
+
+
+def _number(found: dict[str, Any]) -> Any:
+    from trunkline.cli.screen import facts, moment, state
+
+    shown: dict[str, Any] = {"number": found["number"], "state": state(found["state"]), "since": moment(found["since"])}
+    for name in ("cause", "organization_id", "subscription_id", "reserver_id", "holder_id", "uploader_id"):
+        if found.get(name) is not None:
+            shown[name.removesuffix("_id")] = found[name]
+    for name in ("ends_at", "free_ends_at", "quarantined_until"):
+        if found.get(name) is not None and found[name] != shown.get("ends_at"):
+            shown[name] = moment(found[name])
+    able = [name for name, yes in found["capabilities"].items() if yes]
+    marks = [name for name in ("golden", "ported_in", "charged") if found.get(name)]
+    shown |= {"country": found["country"], "sku": found["sku"], "vendor": found["vendor"], "capabilities": able}
+    shown |= {name: found[name] for name in ("voice_carrier", "sms_carrier", "routing", "domains") if found.get(name)}
+    shown |= {"marks": [m.replace("_", " ") for m in marks]} if marks else {}
+    shown |= {"bound to": [f"{b['kind']} {b['user_id']}" for b in found["bindings"]]} if found["bindings"] else {}
+    return facts(shown)
+
+
+def history_table(items: list[dict[str, Any]]) -> Any:
+    """What happened to a number, one line each."""
+    from trunkline.cli.screen import moment, state, table
+
+    rows = [(moment(h["at"]), h["event"], state(h["state"]), why(h), h.get("actor")) for h in items]
+    return table(("at", "what", "state", "why", "by"), rows)
+
+
+def why(happened: dict[str, Any]) -> str:
+    """The gist of an event of a number: its cause, until when, for whom, the remark."""
+    from trunkline.cli.screen import moment
+
+    data = happened.get("data", {})
+    parts = [str(data["cause"])] if data.get("cause") else []
+    parts += ["restored"] if data.get("restored") else []
+    parts += [f"until {moment(data['ends_at'])}"] if data.get("ends_at") else []
+    parts += [f"subscription {data['subscription_id']}"] if data.get("subscription_id") else []
+    parts += [happened["remark"]] if happened.get("remark") else []
+    return ", ".join(parts)
+
+
+def _added(answer: dict[str, Any]) -> Any:
+    from trunkline.cli.screen import table
+
+    rows = [(r["input"], r["number"], r["outcome"], r["reason"] or r["warning"]) for r in answer["results"]]
+    return table(("input", "number", "", "why"), rows)
+
+
+def _refused(items: list[dict[str, Any]]) -> Any:
+    from trunkline.cli.screen import moment, table
+
+    if not items:
+        return "Nothing was refused."
+    rows = [(r["number"], r["subscription_id"], r["code"], moment(r["refused_at"]), r["reason"]) for r in items]
+    return table(("number", "subscription", "code", "since", "reason"), rows)

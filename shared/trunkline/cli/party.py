@@ -1,0 +1,214 @@
+"""`trunkline party`: the directory: the platform, its partners, their organizations, and the people in them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from trunkline.cli.ending import Misused, Refused
+from trunkline.cli.options import LIMIT, Limit, more
+from trunkline.cli.verb import Call, verb
+
+app = typer.Typer(help="The platform, partners, organizations and people.", no_args_is_help=True)
+register = typer.Typer(help="Enter a party into the directory.", no_args_is_help=True)
+change = typer.Typer(help="Change what is named, and nothing else.", no_args_is_help=True)
+app.add_typer(register, name="register")
+app.add_typer(change, name="change")
+
+PLATFORM = "platform"
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    partners = "partners"
+    organizations = "organizations"
+    identities = "identities"
+
+
+class RoleInOrganization(StrEnum):
+    """What a person may do in their organization."""
+
+    owner = "owner"
+    admin = "admin"
+    member = "member"
+
+
+Id = Annotated[UUID | None, typer.Option("--id", help="Its UUID; else a new one.")]
+Party = Annotated[UUID, typer.Argument(metavar="ID", help="Its UUID.")]
+Name = Annotated[str, typer.Option(help="What it is called.")]
+NewName = Annotated[str | None, typer.Option("--name", help="What it is called.")]
+Mail = Annotated[str, typer.Option(metavar="ADDRESS", help="Where it is told.")]
+NewMail = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where it is told.")]
+Domains = Annotated[list[str] | None, typer.Option("--domain", help="A portal domain; can be given again.")]
+Of = Annotated[UUID, typer.Option("--organization", metavar="UUID", help="The organization they belong to.")]
+
+
+@verb(register, "platform")
+def register_platform(call: Call, name: Name, owner_email: Mail, support_email: Mail, domain: Domains = None) -> None:
+    """Enter the platform itself, or change all that is known of it."""
+    body = {"name": name, "owner_email": owner_email, "support_email": support_email, "domains": domain or []}
+    _tell(call, call.remote.put("/licensing/platform", body))
+
+
+@verb(register, "partner")
+def register_partner(
+    call: Call, name: Name, owner_email: Mail, support_email: Mail, domain: Domains = None, party_id: Id = None
+) -> None:
+    """Enter a reseller."""
+    body = {"name": name, "owner_email": owner_email, "support_email": support_email, "domains": domain or []}
+    _tell(call, call.remote.post("/licensing/partners", body | _given(partner_id=party_id)))
+
+
+@verb(register, "organization")
+def register_organization(
+    call: Call,
+    name: Name,
+    billing_email: Mail,
+    partner: Annotated[UUID | None, typer.Option(help="Its reseller; else whoever asks.")] = None,
+    allow_external_numbers: Annotated[bool, typer.Option(help="May it bring numbers of its own?")] = False,
+    party_id: Id = None,
+) -> None:
+    """Enter a customer."""
+    body = {"name": name, "billing_email": billing_email, "allow_external_numbers": allow_external_numbers}
+    given = _given(partner_id=partner, organization_id=party_id)
+    _tell(call, call.remote.post("/licensing/organizations", body | given))
+
+
+@verb(register, "identity")
+def register_identity(
+    call: Call,
+    organization: Of,
+    name: Name,
+    email: Mail,
+    role: Annotated[RoleInOrganization, typer.Option(help="There is one owner.")],
+    party_id: Id = None,
+) -> None:
+    """Enter a person."""
+    body = {"name": name, "email": email, "role": role.value} | _given(identity_id=party_id)
+    _tell(call, call.remote.post(f"/licensing/organizations/{organization}/identities", body))
+
+
+@verb(change, "partner")
+def change_partner(
+    call: Call,
+    party: Party,
+    name: NewName = None,
+    owner_email: NewMail = None,
+    support_email: NewMail = None,
+    domain: Domains = None,
+) -> None:
+    """Change a reseller; the domains named replace those there were."""
+    given = _given(name=name, owner_email=owner_email, support_email=support_email, domains=domain)
+    _tell(call, call.remote.patch(f"/licensing/partners/{party}", _some(given)))
+
+
+@verb(change, "organization")
+def change_organization(
+    call: Call,
+    party: Party,
+    name: NewName = None,
+    billing_email: NewMail = None,
+    partner: Annotated[UUID | None, typer.Option(help="Another reseller.")] = None,
+    allow_external_numbers: Annotated[bool | None, typer.Option(help="May it bring numbers of its own?")] = None,
+) -> None:
+    """Change a customer."""
+    given = _given(
+        name=name, billing_email=billing_email, partner_id=partner, allow_external_numbers=allow_external_numbers
+    )
+    _tell(call, call.remote.patch(f"/licensing/organizations/{party}", _some(given)))
+
+
+@verb(change, "identity")
+def change_identity(
+    call: Call,
+    party: Party,
+    organization: Of,
+    name: NewName = None,
+    email: NewMail = None,
+    role: Annotated[RoleInOrganization | None, typer.Option(help="There is one owner.")] = None,
+) -> None:
+    """Change a person."""
+    given = _given(name=name, email=email, role=None if role is None else role.value)
+    _tell(call, call.remote.patch(f"/licensing/organizations/{organization}/identities/{party}", _some(given)))
+
+
+@verb(app, "show")
+def show(
+    call: Call,
+    party: Annotated[str, typer.Argument(metavar="ID", help="A UUID, or platform.")],
+    organization: Annotated[UUID | None, typer.Option(metavar="UUID", help="For a person: their organization.")] = None,
+) -> None:
+    """Show a partner, an organization, a person or the platform."""
+    if organization is not None:
+        _tell(call, call.remote.get(f"/licensing/organizations/{organization}/identities/{_uuid(party)}"))
+    elif party == PLATFORM:
+        _tell(call, call.remote.get("/licensing/platform"))
+    else:
+        _tell(call, _partner_or_organization(call, _uuid(party)))
+
+
+@verb(app, "list")
+def list_(
+    call: Call,
+    kind: Annotated[Kind, typer.Argument(help="Which.")],
+    organization: Annotated[UUID | None, typer.Option(metavar="UUID", help="Whose people.")] = None,
+    limit: Limit = LIMIT,
+) -> None:
+    """List the parties of one kind, by name."""
+    path = f"/licensing/{kind.value}"
+    if kind is Kind.identities:
+        if organization is None:
+            raise Misused("The people of which organization? Say it by --organization UUID.")
+        path = f"/licensing/organizations/{organization}/identities"
+    found = call.remote.page_through(path, limit)
+    call.tell(found, lambda: _list(kind, found["items"]), lambda: more(found))
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: str(v) if isinstance(v, UUID) else v for name, v in fields.items() if v is not None}
+
+
+def _some(changes: dict[str, Any]) -> dict[str, Any]:
+    if not changes:
+        raise Misused("Nothing is named that is to be changed; --help lists what can be.")
+    return changes
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise Misused(f"{text!r} is no UUID.") from None
+
+
+def _partner_or_organization(call: Call, party_id: str) -> Any:
+    try:
+        return call.remote.get(f"/licensing/organizations/{party_id}")
+    except Refused as refused:
+        if refused.document.get("status") != 404:
+            raise
+    return call.remote.get(f"/licensing/partners/{party_id}")
+
+
+def _tell(call: Call, party: Any) -> None:
+    from trunkline.cli.screen import facts
+
+    call.tell(party, lambda: facts(party))
+
+
+def _list(kind: Kind, items: list[dict[str, Any]]) -> Any:
+    from trunkline.cli.screen import table
+
+    if not items:
+        return f"No {kind.value}."
+    columns = {
+        Kind.partners: ("name", "partner_id", "owner_email", "support_email", "domains"),
+        Kind.organizations: ("name", "organization_id", "partner_id", "billing_email", "allow_external_numbers"),
+        Kind.identities: ("name", "identity_id", "role", "email"),
+    }[kind]
+    headings = [c.removesuffix("_id").replace("_", " ") for c in columns]
+    return table(headings, [[item[c] for c in columns] for item in items])
