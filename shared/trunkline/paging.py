@@ -126,9 +126,17 @@ def _read(cursor: str, identity: str) -> tuple[str, ...]:
 
 
 def one_page(
-    page: Page, rows: Sequence[Any], total: int, show: Callable[[Any], T], key: Callable[[Any], str]
+    page: Page, rows: Sequence[Any], total: int, show: Callable[[Any], T], key: Callable[[Any], tuple[str, ...]]
 ) -> Items[T]:
-    """A page out of at most `limit + 1` rows that were read for it: one more than fits tells that there is more."""
-    shown = rows[: page.limit]
-    after = page.next(key(shown[-1])) if len(rows) > page.limit else None
-    return Items[Any](items=[show(row) for row in shown], next=after, total=total)
+    """A page out of at most `limit + 1` rows that were read for it: one more than fits tells that there is more.
+
+    Args:
+        page: what was asked for.
+        rows: read after `page.after`.
+        total: how many there are in all.
+        show: a row as an item.
+        key: a row's sort values, as the next cursor gives them back in `page.after`.
+    """
+    kept = rows[: page.limit]
+    after = page.next(*key(kept[-1])) if len(rows) > page.limit else None
+    return Items[Any](items=[show(row) for row in kept], next=after, total=total)

@@ -114,7 +114,7 @@ ACTIONS: Final[Mapping[str, Row]] = {
     "see parties": _EVERYONE,
     "change the platform": {"platform-admin": "branch"},
     "change partners": {"platform-admin": "branch"},
-    "register organizations": _SELLERS,
+    "register organizations": {"platform-admin": "branch", "partner-admin": "branch"},
     "change organizations": _CHIEFS,
     "move organizations": {"platform-admin": "branch"},
     "change identities": _CHIEFS,
@@ -161,6 +161,7 @@ class Resource:
         uploader_id: the party that brought it in; None: the platform.
         offered: the asker sees it though it is nobody's of its branch (an Available number).
         external: its organization is allowed external numbers (R6).
+        exists: whether there is such a thing at all; what does not exist is unknown to everybody.
     """
 
     unknown: Refused
@@ -169,11 +170,12 @@ class Resource:
     uploader_id: str | None = None
     offered: bool = False
     external: bool = False
+    exists: bool = True
 
 
 def visible(branch: Branch, resource: Resource) -> bool:
     """Whether the asker may know that the resource exists (P2)."""
-    return resource.offered or branch.holds_any(resource.parties)
+    return resource.exists and (resource.offered or branch.holds_any(resource.parties))
 
 
 def authorize(branch: Branch, action: str, resource: Resource | None = None) -> None:

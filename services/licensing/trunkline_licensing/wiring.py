@@ -8,6 +8,7 @@ from trunkline.contracts import billing, parties
 from trunkline.contracts.licensing import CONTRACTS
 from trunkline.service import Hearing, Service
 from trunkline.work import Work
+from trunkline_licensing.api.routes import routes
 from trunkline_licensing.organization import IDENTITY, PARTY
 from trunkline_licensing.published import published
 from trunkline_licensing.reactions import billing_heard, party_heard
@@ -30,6 +31,7 @@ def service() -> Service:
         says=tuple(CONTRACTS.values()),
         settle=_nothing_falls_due,
         views=(SUBSCRIPTION_VIEW, PARTY_VIEW, IDENTITY_VIEW),
+        routes=routes,
     )
 
 

@@ -33,13 +33,16 @@ class NewPartner(Body):
     domains: Domains = ()
 
 
+# Defaults of changes are never read (`said` leaves them out); made by a factory, they are in no schema either.
+
+
 class PartnerChange(Body):
     """The facts of a partner that are to be others."""
 
-    name: Name = ""
-    owner_email: Email = ""
-    support_email: Email = ""
-    domains: Domains = ()
+    name: Name = Field(default_factory=str)
+    owner_email: Email = Field(default_factory=str)
+    support_email: Email = Field(default_factory=str)
+    domains: Domains = Field(default_factory=tuple)
 
 
 class NewOrganization(Body):
@@ -55,10 +58,10 @@ class NewOrganization(Body):
 class OrganizationChange(Body):
     """The facts of an organization that are to be others."""
 
-    partner_id: Uuid | None = None
-    name: Name = ""
-    billing_email: Email = ""
-    allow_external_numbers: bool = False
+    partner_id: Uuid | None = Field(default_factory=lambda: None, description="Null: the platform's own.")
+    name: Name = Field(default_factory=str)
+    billing_email: Email = Field(default_factory=str)
+    allow_external_numbers: bool = Field(default_factory=bool)
 
 
 class NewIdentity(Body):
@@ -73,9 +76,9 @@ class NewIdentity(Body):
 class IdentityChange(Body):
     """The facts of a person that are to be others."""
 
-    name: Name = ""
-    email: Email = ""
-    role: Role = "member"
+    name: Name = Field(default_factory=str)
+    email: Email = Field(default_factory=str)
+    role: Role = Field(default_factory=lambda: "member")
 
 
 class PlatformShown(BaseModel):

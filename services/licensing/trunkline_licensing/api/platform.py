@@ -1,0 +1,45 @@
+"""The platform's own facts (P0)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from trunkline.doors import Answer, Changed, Node, Reading, change, door
+from trunkline.parties import PLATFORM, Resource, authorize
+from trunkline.work import Work
+from trunkline_licensing.api.branch import branch_of, party_resource
+from trunkline_licensing.api.directory import UNKNOWN, Command, asker_branch, show_party
+from trunkline_licensing.api.party_bodies import (
+    NewPlatform,
+    PlatformShown,
+)
+from trunkline_licensing.organization import PARTY
+from trunkline_licensing.party_facts import (
+    Platform,
+    PlatformChanges,
+)
+
+
+def router(node: Node) -> APIRouter:
+    """The operations."""
+    routes = door(node, "parties", UNKNOWN)
+    path = "/licensing/platform"
+
+    @routes.get(path, summary="The platform", response_model=PlatformShown)
+    def show_platform(asker: Reading, request: Request) -> Response:
+        return show_party(node, asker_branch(node, asker), request, PLATFORM, "platform")
+
+    @routes.put(path, summary="Register or change the platform", response_model=PlatformShown)
+    def put_platform(body: NewPlatform, asked: Changed) -> Response:
+        def decide(work: Work) -> Answer:
+            branch = branch_of(work, asked.principal)
+            unknown = party_resource(work, PLATFORM, "platform").unknown
+            authorize(branch, "change the platform", Resource(unknown, parties=(None,)))
+            wanted = Command(work, asked, PARTY, PLATFORM, path)
+            if work.state(PARTY, PLATFORM).details is None:
+                return wanted.register(Platform(**body.model_dump()))
+            return wanted.change(PlatformChanges(**body.model_dump()))
+
+        return change(node, asked, decide)
+
+    return routes

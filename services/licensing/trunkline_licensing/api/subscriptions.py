@@ -1,0 +1,223 @@
+"""Subscriptions: what all that billing said comes to, every fact with its verdict, lists in the branch (S1, S2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel
+
+from trunkline.doors import Node, Reading, door, reader, shown
+from trunkline.paging import Items, Paging, one_page, page, paging
+from trunkline.parties import Branch, Resource, authorize
+from trunkline.recorded import Recorded, recorded
+from trunkline.refusal import Refused
+from trunkline_licensing.api.branch import branch_of
+from trunkline_licensing.subscription import SUBSCRIPTION, Subscription, evolve
+from trunkline_licensing.subscription_events import SubscriptionFactRefused
+from trunkline_licensing.subscription_facts import After
+
+Product = Literal["number", "license", "did_reservation"]
+Status = Literal["active", "expired", "terminated"]
+_COLUMNS = (
+    "key, organization_id, product, status, reference, started_at, expired_at, terminated_at, number, sku,"
+    " license_code, quantity, plan_days, renewed_until, facts_waiting, facts_refused"
+)
+
+
+class SubscriptionUnknown(Refused):
+    """Nothing has been heard of subscription {subscription_id}."""
+
+    status: ClassVar[int] = 404
+
+
+class FactShown(BaseModel):
+    """One thing that billing said; `waiting`: for what (S7); `refused`: why."""
+
+    source: str
+    id: str
+    fact: str
+    at: datetime
+    sequence: int | None
+    heard_at: datetime
+    verdict: Literal["accepted", "refused", "waiting"]
+    code: str | None = None
+    reason: str | None = None
+    data: dict[str, Any]
+
+
+class SubscriptionListed(BaseModel):
+    """A subscription after all its facts."""
+
+    subscription_id: str
+    organization_id: str | None
+    product: Product | None
+    status: Status | None
+    reference: str | None
+    started_at: datetime | None
+    expired_at: datetime | None
+    terminated_at: datetime | None
+    number: str | None
+    sku: str | None
+    license_code: str | None
+    quantity: int | None
+    plan_days: int | None
+    renewed_until: datetime | None
+    facts_waiting: int
+    facts_refused: int
+
+
+class SwappedOut(BaseModel):
+    """A number that was given up for another."""
+
+    number: str
+    at: datetime
+
+
+class SubscriptionShown(SubscriptionListed):
+    """A subscription with everything billing said of it, in the order heard. Before its start, what it is is null."""
+
+    swapped_out: list[SwappedOut]
+    facts: list[FactShown]
+
+
+def router(node: Node) -> APIRouter:
+    """The operations."""
+    routes = door(node, "subscriptions", {404: "no such subscription, or not in the asker's branch"})
+
+    @routes.get("/licensing/subscriptions", summary="The subscriptions in the asker's branch")
+    def list_subscriptions(
+        asker: Reading,
+        asked: Annotated[Paging, Depends(paging)],
+        organization_id: Annotated[UUID | None, Query(description="Only of this organization.")] = None,
+        product: Annotated[Product | None, Query(description="Only of this kind.")] = None,
+        status: Annotated[Status | None, Query(description="Only in this status.")] = None,
+        number: Annotated[str | None, Query(description="Only that which names this number.", max_length=16)] = None,
+    ) -> Items[SubscriptionListed]:
+        branch = branch_of(reader(node), asker)
+        authorize(branch, "see subscriptions")
+        filters: dict[str, str | None] = {"product": product, "status": status, "number": number}
+        filters["organization_id"] = str(organization_id) if organization_id else None
+        return _list(node, branch, asked, filters)
+
+    @routes.get(
+        "/licensing/subscriptions/{subscription_id}", summary="One subscription", response_model=SubscriptionShown
+    )
+    def show_subscription(subscription_id: UUID, asker: Reading, request: Request) -> Response:
+        heard = _hear_again(node, str(subscription_id))
+        after = heard.state.after
+        unknown = SubscriptionUnknown(subscription_id=subscription_id)
+        resource = Resource(unknown, parties=(after.organization_id,) if after else (), exists=heard.version > 0)
+        authorize(branch_of(reader(node), asker), "see subscriptions", resource)
+        return shown(request, _shown(heard, all_of_it=asker.sees_all), heard.version)
+
+    return routes
+
+
+# -- one --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Heard:
+    """A subscription folded once more, with when each fact was heard and why it does not count."""
+
+    state: Subscription
+    version: int = 0
+    heard_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    reasons: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+def _events(node: Node, key: str) -> Iterator[Recorded]:
+    for stream_id, version, name, state in node.store.read_streams([SUBSCRIPTION.stream(key)]):
+        yield recorded(node.store.codec, (0, stream_id, version, name, state))
+
+
+def _hear_again(node: Node, key: str) -> _Heard:
+    heard = _Heard(SUBSCRIPTION.initial(key))
+    for event in _events(node, key):
+        fact = event.event.fact
+        heard.state, heard.version = evolve(heard.state, event.event), event.version
+        heard.heard_at.setdefault((fact.source, fact.id), event.meta.recorded_at)
+        if isinstance(event.event, SubscriptionFactRefused):
+            heard.reasons[fact.source, fact.id] = event.event.reason
+    return heard
+
+
+def _shown(heard: _Heard, *, all_of_it: bool) -> SubscriptionShown:
+    s = heard.state
+    after: dict[str, Any] = dict.fromkeys(After.__struct_fields__) | {"swapped_out": ()}
+    after |= {} if s.after is None else msgspec.structs.asdict(s.after)
+    swapped_out = [SwappedOut(number=out.number, at=out.at) for out in after.pop("swapped_out")]
+    judged = [_fact(heard, j.fact, "refused" if j.refused else "accepted", j.refused, all_of_it) for j in s.facts]
+    waiting = [_fact(heard, w.fact, "waiting", f"{w.awaits}-unknown", all_of_it) for w in s.waiting]
+    return SubscriptionShown(
+        subscription_id=s.id,
+        facts_waiting=len(s.waiting),
+        facts_refused=sum(j.refused is not None for j in s.facts),
+        swapped_out=swapped_out,
+        facts=[*judged, *waiting],
+        **after,
+    )
+
+
+def _fact(
+    heard: _Heard, fact: Any, verdict: Literal["accepted", "refused", "waiting"], code: str | None, all_of_it: bool
+) -> FactShown:
+    name = (fact.source, fact.id)
+    data = {k: v for k, v in msgspec.to_builtins(fact).items() if k not in _OWN_PLACE}
+    if not all_of_it:  # a fact refused for naming another organization still names it
+        data.pop("organization_id", None)
+    return FactShown(
+        source=fact.source,
+        id=fact.id,
+        fact=fact.KIND,
+        at=fact.at,
+        sequence=fact.sequence,
+        heard_at=heard.heard_at[name],
+        verdict=verdict,
+        code=code,
+        reason=heard.reasons.get(name) if verdict == "refused" else None,
+        data=data,
+    )
+
+
+_OWN_PLACE = frozenset({"source", "id", "at", "sequence", "kind"})
+
+
+# -- many -------------------------------------------------------------------------------------------------------------
+
+_MINE = "(organization_id = %(mine)s OR organization_id IN (SELECT key FROM party_view WHERE partner_id = %(mine)s))"
+
+
+def _list(node: Node, branch: Branch, asked: Paging, filters: dict[str, str | None]) -> Items[SubscriptionListed]:
+    """A page of the view; the branch is part of the query, not a filter after it."""
+    mine = branch.principal.party_id
+    wanted = page(asked, ("started_at",), filters, mine)
+    where = [
+        "started_at IS NOT NULL",
+        *(f"{name} = %({name})s" for name, value in filters.items() if value is not None),
+    ]
+    if mine is not None:
+        where.append(_MINE)
+    params: dict[str, Any] = {**filters, "mine": mine}
+    with node.store.connection() as conn:
+        counted = conn.execute(f"SELECT count(*) FROM subscription_view WHERE {' AND '.join(where)}".encode(), params)
+        total = counted.fetchall()[0][0]
+        if wanted.after:
+            started, key = wanted.after
+            where.append(f"(started_at, key) {wanted.beyond} (%(started)s::timestamptz, %(key)s)")
+            params |= {"started": started, "key": key}
+        order = f"started_at {wanted.direction}, key {wanted.direction} LIMIT {wanted.limit + 1}"
+        sql = f"SELECT {_COLUMNS} FROM subscription_view WHERE {' AND '.join(where)} ORDER BY {order}"
+        rows = conn.execute(sql.encode(), params).fetchall()
+    return one_page(wanted, rows, total, _listed, lambda row: (row[5].isoformat(), row[0]))
+
+
+def _listed(row: Any) -> SubscriptionListed:
+    names = ("subscription_id", *(name.strip() for name in _COLUMNS.split(",")[1:]))
+    return SubscriptionListed(**dict(zip(names, row, strict=True)))

@@ -1,0 +1,106 @@
+"""What of the inventory an asker sees (P2, P3, R4): numbers and subscriptions as resources of the one gate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from trunkline.parties import Branch, Principal, Resource
+from trunkline.refusal import Refused
+from trunkline.work import Work
+from trunkline_numbers.number import Absent, Assigned, Available, Number, Party, Reserved, visible
+from trunkline_numbers.number_refusals import NumberUnknown
+from trunkline_numbers.party import PARTY, as_party
+from trunkline_numbers.subscription import Subscription
+
+
+class SubscriptionUnknown(Refused):
+    """Numbers has heard of no subscription {subscription_id}."""
+
+    status: ClassVar[int] = 404
+
+
+class HolderUnknown(Refused):
+    """There is no partner or organization {value}."""
+
+    status: ClassVar[int] = 404
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """The tree of parties as numbers has heard of it, read through one piece of work."""
+
+    work: Work
+
+    def partner_of(self, organization_id: str) -> str | None:
+        heard = self.work.state(PARTY, organization_id).heard
+        return heard.partner_id if heard is not None and heard.kind == "organization" else None
+
+
+class Sight:
+    """One asker's view on the inventory, within one piece of work."""
+
+    def __init__(self, work: Work, asker: Principal) -> None:
+        """Look through the asker's eyes."""
+        self.branch = Branch(asker, _Tree(work))
+        self._work = work
+        self._party = party(work, asker.party_id)
+
+    def number(self, n: Number) -> Resource:
+        """A number as a resource: whose it is, and whether the asker is offered it (N1, R4)."""
+        offered = isinstance(n.life, Available) and self._party is not None and visible(n, self._party)
+        return Resource(
+            unknown=NumberUnknown(number=n.number),
+            parties=parties_of(n),
+            holder_id=n.holder_id,
+            uploader_id=n.uploader_id,
+            offered=offered,
+            exists=not isinstance(n.life, Absent),
+        )
+
+    def subscription(self, s: Subscription) -> Resource:
+        """A subscription as a resource."""
+        unknown = SubscriptionUnknown(subscription_id=s.subscription_id)
+        return Resource(unknown, parties=(s.heard.organization_id,) if s.heard else (), exists=s.heard is not None)
+
+    def holder(self, party_id: str) -> Resource:
+        """A party that a number is to be for."""
+        heard = self._work.state(PARTY, party_id).heard
+        known = heard is not None and heard.kind != "platform"
+        return Resource(
+            unknown=HolderUnknown(value=party_id, pointer="#/holder_id"),
+            parties=(party_id,),
+            external=heard is not None and heard.allow_external_numbers,
+            exists=known,
+        )
+
+    def own(self, party_id: str | None) -> str | None:
+        """A party's id where the asker may know it; else None."""
+        return party_id if party_id is not None and self.branch.holds(party_id) else None
+
+    def domains(self, n: Number) -> tuple[str, ...]:
+        """The portal domains a number is shown to, without those of others."""
+        if self.branch.principal.sees_all:
+            return n.listing.domains
+        mine = self._party.domains if self._party is not None else ()
+        return tuple(domain for domain in n.listing.domains if domain in mine)
+
+
+def parties_of(n: Number) -> tuple[str, ...]:
+    """Whose a number is: its holder's (without one, its uploader's), its reserver's, the organization's it serves."""
+    match n.life:
+        case Reserved() as r:
+            return tuple(filter(None, (n.holder_id, r.reserver_id)))
+        case Assigned() as a:
+            return tuple(filter(None, (n.holder_id, a.organization_id)))
+        case _:
+            return tuple(filter(None, (n.holder_id or n.uploader_id,)))
+
+
+def party(work: Work, party_id: str | None) -> Party | None:
+    """A party as number decisions see it; None: the platform, or nobody heard of yet (S7)."""
+    if party_id is None:
+        return None
+    copy = work.state(PARTY, party_id)
+    above = copy.heard.partner_id if copy.heard is not None else None
+    return as_party(copy, work.state(PARTY, above) if above is not None else None)

@@ -1,0 +1,222 @@
+"""One number, now and as of any instant, its history, and adding up to 50 (N12, N13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, Field
+
+from trunkline.bodies import Body, Country, Label, Uuid
+from trunkline.doors import Answer, Asked, Node, Posted, Reading, change, door, reader, shown
+from trunkline.paging import Items, Paging, one_page, page, paging
+from trunkline.parties import Resource, authorize, visible
+from trunkline.recorded import Recorded, recorded
+from trunkline.refusal import Refused
+from trunkline.work import Work
+from trunkline_numbers.api.adding import NumberTwice, check_country, key_in_path, named_numbers, read_number
+from trunkline_numbers.api.branch import Sight, parties_of, party
+from trunkline_numbers.api.shown import Happened, NumberShown, shown_event, shown_number
+from trunkline_numbers.number import NUMBER, Number, evolve, settle
+from trunkline_numbers.number_by_hand import add
+from trunkline_numbers.number_events import Listing
+from trunkline_numbers.policy import Policy
+from trunkline_numbers.reactions.number_changed import serve_waiting
+
+InPath = Annotated[str, Path(description="E.164, with or without `+`.", max_length=40)]
+
+
+class AddNumbers(Body):
+    """Numbers to bring into the inventory."""
+
+    numbers: str | list[str] = Field(description="At most 50: a list, or a text with commas between.")
+    vendor: Label
+    country: Country = Field(description="ISO 3166, or 001 for none.")
+    sku: Label
+    holder_id: Uuid | None = Field(
+        default=None, description="The partner or organization they are for; by default the asker's own."
+    )
+
+
+class Added(BaseModel):
+    """What became of one number."""
+
+    input: str
+    number: str | None = None
+    outcome: Literal["added", "refused"]
+    warning: str | None = None
+    code: str | None = None
+    reason: str | None = None
+
+
+class AddedNumbers(BaseModel):
+    """What became of each, in the order they were named."""
+
+    added: int
+    refused: int
+    results: list[Added]
+
+
+class NoNumberAdded(Refused):
+    """None of the {count} numbers was added: see `errors`."""
+
+    status: ClassVar[int] = 422
+
+
+class AsOfFuture(Refused):
+    """{value} lies in the future: it is {now} now."""
+
+    status: ClassVar[int] = 422
+
+
+def router(node: Node, policy: Policy) -> APIRouter:
+    """The operations.
+
+    Args:
+        node: numbers.
+        policy: the periods in force.
+    """
+    routes = door(node, "numbers", {404: "no such number, or not in the asker's branch", 409: "the number refuses"})
+
+    @routes.post("/numbers", summary="Add up to 50 numbers", response_model=AddedNumbers, responses=_PARTLY)
+    def add_numbers(body: AddNumbers, asked: Posted) -> Response:
+        return change(node, asked, lambda work: _Adding(work, asked, body, policy).answer())
+
+    @routes.get("/numbers/{number}", summary="One number, now or as of an instant", response_model=NumberShown)
+    def show_number(
+        number: InPath,
+        asker: Reading,
+        request: Request,
+        as_of: Annotated[AwareDatetime | None, Query(description="An instant with its offset.")] = None,
+    ) -> Response:
+        key = key_in_path(number)
+        work = reader(node)
+        at = work.now if as_of is None else as_of
+        if at > work.now:
+            raise AsOfFuture(value=as_of, now=work.now, part="query", pointer="#/as_of")
+        n, version = _as_of(node, key, None if as_of is None else at)
+        due = settle(n, at, work.now, policy)  # what fell due and no timer has written down yet
+        for event in due:
+            n = evolve(n, event)
+        sight = Sight(work, asker)
+        authorize(sight.branch, "see numbers", sight.number(n))
+        return shown(request, shown_number(n, sight), version if as_of is None and not due else None)
+
+    @routes.get("/numbers/{number}/history", summary="Everything that happened to a number")
+    def history(number: InPath, asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[Happened]:
+        sight = Sight(reader(node), asker)
+        happened = _history(node, key_in_path(number), sight)
+        wanted = page(asked, ("at",), number)
+        if wanted.descending:
+            happened.reverse()
+        begin = int(wanted.after[0]) if wanted.after else 0
+        rows = list(enumerate(happened, start=1))[begin : begin + wanted.limit + 1]
+        return one_page(wanted, rows, len(happened), lambda row: row[1], lambda row: (str(row[0]),))
+
+    return routes
+
+
+_PARTLY: dict[int | str, dict[str, object]] = {207: {"model": AddedNumbers, "description": "some were refused"}}
+
+
+def _events(node: Node, key: str) -> Iterator[Recorded]:
+    for stream_id, version, name, state in node.store.read_streams([NUMBER.stream(key)]):
+        yield recorded(node.store.codec, (0, stream_id, version, name, state))
+
+
+def _as_of(node: Node, key: str, at: datetime | None) -> tuple[Number, int]:
+    """The number after all that occurred at or before an instant (None: after all), and its version."""
+    n, version = NUMBER.initial(key), 0
+    for event in _events(node, key):
+        if at is not None and event.meta.occurred_at > at:
+            break
+        n, version = evolve(n, event.event), event.version
+    return n, version
+
+
+def _history(node: Node, key: str, sight: Sight) -> list[Happened]:
+    """What the asker may know of it: every event while the number was, or thereby came or went, in its sight (P2)."""
+    n = NUMBER.initial(key)
+    happened: list[Happened] = []
+    seen = owned = False
+    for event in _events(node, key):
+        was_seen, n = seen, evolve(n, event.event)
+        seen = visible(sight.branch, sight.number(n))
+        owned = owned or (n.state != "absent" and sight.branch.holds_any(parties_of(n)))
+        if (seen or was_seen) and (told := shown_event(event, n, sight)) is not None:
+            happened.append(told)
+    resource = sight.number(n)
+    if owned and not seen:  # it was in the branch once: what happened then stays known there
+        resource = Resource(resource.unknown, offered=True)
+    authorize(sight.branch, "see numbers", resource)
+    return happened
+
+
+class _Adding:
+    """One call that adds numbers, within one piece of work."""
+
+    def __init__(self, work: Work, asked: Asked, body: AddNumbers, policy: Policy) -> None:
+        self._work, self._asked, self._body, self._policy = work, asked, body, policy
+        self._listing = Listing(country=body.country, sku=body.sku, vendor=body.vendor)
+
+    def answer(self) -> Answer:
+        """Add what can be added, decide anew who waits for it (S6), and say what became of each."""
+        body = self._body
+        named = named_numbers(body.numbers)
+        check_country(body.country)
+        holder_id = self._holder()
+        read: dict[str, None] = {}
+        results = [self._read(text, read) for text in named]
+        self._work.load((NUMBER, number) for number in read)
+        self._holder_party = party(self._work, holder_id)
+        results = [self._add(result) if result.outcome == "added" else result for result in results]
+        added = sum(result.outcome == "added" for result in results)
+        if not added:
+            raise NoNumberAdded(count=len(results), errors=[_error(place, r) for place, r in enumerate(results)])
+        serve_waiting(self._work, self._asked.cause, self._policy)
+        whole = added == len(results)
+        answer = AddedNumbers(added=added, refused=len(results) - added, results=results)
+        return Answer(answer, status=200 if whole else 207)
+
+    def _holder(self) -> str | None:
+        """Whom the numbers are for; the asker may add them there."""
+        asker = self._asked.principal
+        sight = Sight(self._work, asker)
+        holder_id = self._body.holder_id or asker.party_id
+        authorize(sight.branch, "add numbers", sight.holder(holder_id) if holder_id is not None else None)
+        return holder_id
+
+    def _read(self, text: str, read: dict[str, None]) -> Added:
+        try:
+            number, warning = read_number(text, self._body.country)
+            if number in read:
+                raise NumberTwice(value=text, number=number)
+        except Refused as refused:
+            return Added(input=text, outcome="refused", code=refused.code, reason=refused.sentence)
+        read[number] = None
+        return Added(input=text, number=number, outcome="added", warning=warning)
+
+    def _add(self, result: Added) -> Added:
+        assert result.number is not None
+        work, uploader = self._work, self._asked.principal.party_id
+        n = work.state(NUMBER, result.number)
+        try:
+            events = add(n, self._listing, uploader, self._holder_party, self._policy, work.now)
+        except Refused as refused:
+            return Added(
+                input=result.input, number=n.number, outcome="refused", code=refused.code, reason=refused.sentence
+            )
+        work.record(NUMBER, n.number, events, self._asked.cause)
+        return result
+
+
+def _error(place: int, result: Added) -> dict[str, object]:
+    return {
+        "in": "body",
+        "pointer": f"#/numbers/{place}",
+        "value": result.input,
+        "code": result.code,
+        "detail": result.reason,
+    }

@@ -1,0 +1,22 @@
+"""All doors of numbers in one router; fixed paths come before those with a number in them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from trunkline.doors import Node
+from trunkline_numbers.api import numbers, subscriptions
+from trunkline_numbers.policy import Policy
+
+
+def routes(node: Node, policy: Policy) -> APIRouter:
+    """The router that the composition root names.
+
+    Args:
+        node: numbers.
+        policy: the periods in force (N15).
+    """
+    router = APIRouter()
+    router.include_router(subscriptions.router(node))
+    router.include_router(numbers.router(node, policy))
+    return router

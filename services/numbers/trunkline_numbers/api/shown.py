@@ -1,0 +1,173 @@
+"""Numbers as they are shown: everything an asker may know of one, and nothing of another branch (P2, N13)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import msgspec
+from pydantic import BaseModel
+
+from trunkline.recorded import Recorded
+from trunkline_numbers.api.branch import Sight
+from trunkline_numbers.number import Assigned, Available, Deleted, Locked, Number, Reserved
+
+_ABOUT: Final = ("organization_id", "reserver_id")
+_UPWARDS: Final = ("holder_id", "uploader_id")
+
+
+class Capabilities(BaseModel):
+    """What a number can be used for."""
+
+    voice: bool
+    sms: bool
+    fax: bool
+
+
+class BindingShown(BaseModel):
+    """A user that the number serves."""
+
+    kind: Literal["pbx", "trunk", "sms"]
+    user_id: str
+    organization_id: str
+    extension_id: str | None
+
+
+class NumberShown(BaseModel):
+    """One number. Parties outside the asker's branch are null."""
+
+    number: str
+    state: Literal["available", "reserved", "assigned", "locked", "deleted"]
+    since: datetime
+    country: str
+    sku: str
+    vendor: str
+    capabilities: Capabilities
+    voice_carrier: str | None
+    sms_carrier: str | None
+    routing: str | None
+    golden: bool
+    ported_in: bool
+    domains: list[str]
+    uploader_id: str | None
+    holder_id: str | None
+    holder_kind: str | None
+    organization_id: str | None = None
+    subscription_id: str | None = None
+    reserver_id: str | None = None
+    reserver_kind: str | None = None
+    cause: str | None = None
+    ends_at: datetime | None = None
+    free_ends_at: datetime | None = None
+    charged: bool = False
+    cover_id: str | None = None
+    quarantined_until: datetime | None = None
+    bindings: list[BindingShown]
+
+
+class Happened(BaseModel):
+    """One event of a number's history (N13).
+
+    `at` is the instant it counts from, `occurred_at` its place in the history, `recorded_at` when it was written down.
+    """
+
+    id: str
+    event: str
+    at: datetime
+    occurred_at: datetime
+    recorded_at: datetime
+    actor: str
+    remark: str | None
+    correlation_id: str
+    causation_id: str
+    state: str
+    data: dict[str, Any]
+
+
+def shown_number(n: Number, sight: Sight) -> NumberShown:
+    """A number for one asker; it is in the inventory, and the asker may see it."""
+    listing = n.listing
+    return NumberShown(
+        number=n.number,
+        state=n.state,  # type: ignore[arg-type] # absent ones are not shown
+        country=listing.country,
+        sku=listing.sku,
+        vendor=listing.vendor,
+        capabilities=Capabilities(voice=listing.voice, sms=listing.sms, fax=listing.fax),
+        voice_carrier=listing.voice_carrier,
+        sms_carrier=listing.sms_carrier,
+        routing=listing.routing,
+        golden=listing.golden,
+        ported_in=listing.ported_in,
+        domains=list(sight.domains(n)),
+        uploader_id=sight.own(n.uploader_id),
+        holder_id=sight.own(n.holder_id),
+        holder_kind=n.holder_kind if sight.own(n.holder_id) else None,
+        bindings=[_binding(b) for b in n.bindings if sight.own(b.organization_id)],
+        **_life(n, sight),
+    )
+
+
+def _binding(b: Any) -> BindingShown:
+    return BindingShown(kind=b.kind, user_id=b.user_id, organization_id=b.organization_id, extension_id=b.extension_id)
+
+
+def _life(n: Number, sight: Sight) -> dict[str, Any]:
+    match n.life:
+        case Reserved() as r:
+            found: dict[str, Any] = {"since": r.since, "cause": r.cause, "ends_at": r.ends_at}
+            found |= {"free_ends_at": r.free_ends_at, "charged": r.cover_id is not None}
+            if sight.own(r.reserver_id):
+                found |= {"reserver_id": r.reserver_id, "reserver_kind": r.reserver_kind}
+                found |= {"subscription_id": r.subscription_id, "cover_id": r.cover_id}
+            return found
+        case Assigned() as a:
+            mine = sight.own(a.organization_id)
+            return {
+                "since": a.since,
+                "organization_id": mine,
+                "subscription_id": a.subscription_id if mine else None,
+            }
+        case Available() as free:
+            return {"since": free.since, "quarantined_until": free.quarantined_until}
+        case Locked() as lock:
+            return {"since": lock.since, "ends_at": lock.ends_at}
+        case Deleted() as gone:
+            return {"since": gone.since, "cause": gone.reason}
+        case _:
+            return {}
+
+
+def shown_event(event: Recorded, n: Number, sight: Sight) -> Happened | None:
+    """One event of a number for one asker.
+
+    Args:
+        event: as the log has it.
+        n: the number after it.
+        sight: the asker's.
+
+    Returns:
+        None where it is about a party outside the asker's branch.
+    """
+    data: dict[str, Any] = msgspec.to_builtins(event.event)
+    if any(data.get(field) is not None and sight.own(data[field]) is None for field in _ABOUT):
+        return None
+    for field in _UPWARDS:
+        if field in data:
+            data[field] = sight.own(data[field])
+    if isinstance(data.get("listing"), dict):
+        data["listing"]["domains"] = list(sight.domains(n))
+    del data["at"]
+    return Happened(
+        id=event.id,
+        event=type(event.event).__name__,
+        at=event.event.at,
+        occurred_at=event.meta.occurred_at,
+        recorded_at=event.meta.recorded_at,
+        actor=event.meta.actor,
+        remark=data.pop("remark", None),
+        correlation_id=event.meta.correlation_id,
+        causation_id=event.meta.causation_id,
+        state=n.state,
+        data=data,
+    )
