@@ -177,8 +177,10 @@ def apply(after: After | None, fact: AnyFact) -> After | Refused:
         case NumberSwapped():
             if after.expired_at is not None:
                 return SubscriptionIsExpired(since=rfc3339(after.expired_at), kind=fact.KIND)
-            given_up = SwappedOut(fact.old_number, fact.at)
-            return replace(after, number=fact.new_number, swapped_out=(*after.swapped_out, given_up))
+            # the one it had by its own facts; beside it, where billing names another one, that one (N9)
+            gone = dict.fromkeys(filter(None, (after.number, fact.old_number)))
+            given_up = (SwappedOut(number, fact.at) for number in gone)
+            return replace(after, number=fact.new_number, swapped_out=(*after.swapped_out, *given_up))
         case Expired():
             if after.expired_at is not None:
                 return AlreadyExpired(since=rfc3339(after.expired_at))

@@ -26,6 +26,7 @@ from typing import Any, Literal, assert_never
 import msgspec
 from msgspec.structs import replace
 
+from trunkline.clock import rfc3339
 from trunkline.stream import Decider, Event
 from trunkline_numbers.number_events import (
     EVENTS,
@@ -47,6 +48,7 @@ from trunkline_numbers.number_events import (
     NumberUnbound,
     NumberUnlocked,
     PartyKind,
+    QuarantineEnded,
     ReservationEnding,
     ReservationExpired,
     ReservationExtended,
@@ -71,16 +73,19 @@ class Absent(msgspec.Struct, frozen=True, tag=True):
     """Never added."""
 
 
+Resolved = tuple[ReservationCause, datetime, datetime]
+"""A fact (cause, instant) and the free end that it gave when it was written: a later policy leaves it (N15)."""
+
+
 class Lapsed(msgspec.Struct, frozen=True, gc=False):
-    """The subscription's reservation that ran out last, nobody having acted on the number since."""
+    """Whose reservation ran out last, nobody having acted on the number since, and the ends it had."""
 
     subscription_id: str
-    cause: ReservationCause
-    since: datetime
+    resolved: tuple[Resolved, ...]
 
 
 class Available(msgspec.Struct, frozen=True, tag=True):
-    """Free since `since`."""
+    """Free since `since`; until `quarantined_until` only for `last_organization_id`."""
 
     since: datetime
     lapsed: Lapsed | None = None
@@ -99,6 +104,7 @@ class Reserved(msgspec.Struct, frozen=True, gc=False, tag=True):
     free_ends_at: datetime
     notice_at: datetime | None
     cover_id: str | None
+    resolved: tuple[Resolved, ...] = ()
 
 
 class Assigned(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -110,18 +116,20 @@ class Assigned(msgspec.Struct, frozen=True, gc=False, tag=True):
 
 
 class Locked(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Nobody's; without end where `ends_at` is None."""
+    """Nobody's; without end where `ends_at` is None. A quarantine goes on."""
 
     since: datetime
     ends_at: datetime | None
     notice_at: datetime | None
+    quarantined_until: datetime | None = None
 
 
 class Deleted(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Out of the inventory."""
+    """Out of the inventory. A quarantine goes on."""
 
     since: datetime
     reason: DeleteReason
+    quarantined_until: datetime | None = None
 
 
 Life = Absent | Available | Reserved | Assigned | Locked | Deleted
@@ -143,6 +151,7 @@ class Number(msgspec.Struct, frozen=True):
     life: Life = Absent()
     listing: Listing = Listing(country="", sku="", vendor="")
     uploader_id: str | None = None
+    uploader_kind: PartyKind | None = None
     holder_id: str | None = None
     holder_kind: PartyKind | None = None
     last_organization_id: str | None = None
@@ -170,6 +179,7 @@ def evolve(n: Number, event: Any) -> Number:
                 e.free_ends_at,
                 e.notice_at,
                 e.cover_id,
+                _resolved(n.life, e),
             )
             return replace(n, life=life)
         case NumberAssigned():
@@ -181,6 +191,7 @@ def evolve(n: Number, event: Any) -> Number:
                 life=Locked(at, None, None) if event.legacy else Available(at),
                 listing=event.listing,
                 uploader_id=event.uploader_id,
+                uploader_kind=event.uploader_kind,
                 holder_id=event.holder_id,
                 holder_kind=event.holder_kind,
             )
@@ -197,20 +208,21 @@ def evolve(n: Number, event: Any) -> Number:
                 cover_id=event.cover_id,
             )
             return replace(n, life=life)
+        case QuarantineEnded():
+            return replace(n, life=replace(n.life, quarantined_until=None))
         case NumberLocked():
-            return replace(n, life=Locked(at, event.ends_at, event.notice_at))
+            return replace(n, life=Locked(at, event.ends_at, event.notice_at, _quarantine(n.life, at)))
         case LockExpired() | NumberUnlocked() | NumberRecovered():
-            return replace(n, life=Available(at))
+            return replace(n, life=Available(at, None, _quarantine(n.life, at)))
         case NumberDeleted():
-            return replace(n, life=Deleted(at, event.reason))
+            return replace(n, life=Deleted(at, event.reason, _quarantine(n.life, at)))
         case NumberAllocated():
-            life = replace(n.life, lapsed=None) if isinstance(n.life, Available) else n.life
-            return replace(n, life=life, holder_id=event.holder_id, holder_kind=event.holder_kind)
+            return replace(n, life=_acted_on(n.life), holder_id=event.holder_id, holder_kind=event.holder_kind)
         case NumberChanged():
-            return replace(n, listing=event.listing)
+            return replace(n, life=_acted_on(n.life), listing=event.listing)
         case NumberBound():
             bound = Binding(event.kind, event.user_id, event.organization_id, event.extension_id)
-            return replace(n, bindings=(*n.bindings, bound))
+            return replace(n, life=_acted_on(n.life), bindings=(*n.bindings, bound))
         case NumberUnbound():
             return replace(n, bindings=tuple(b for b in n.bindings if b.kind != event.kind))
         case _:
@@ -221,7 +233,30 @@ def _lapsed(life: Life, event: NumberReleased) -> Lapsed | None:
     """Only a subscription's reservation that ran out by itself can still be claimed back by it (§10.10)."""
     if event.cause == "by_hand" or not isinstance(life, Reserved) or life.subscription_id is None:
         return None
-    return Lapsed(life.subscription_id, life.cause, life.since)
+    return Lapsed(life.subscription_id, life.resolved)
+
+
+def _acted_on(life: Life) -> Life:
+    """Somebody has acted on the number: whoever had it last cannot claim it back (§10.10)."""
+    return replace(life, lapsed=None) if isinstance(life, Available) and life.lapsed else life
+
+
+def _quarantine(life: Life, at: datetime) -> datetime | None:
+    """The end of a quarantine that locking, deleting and their undoing leave as it is (N15)."""
+    until: datetime | None = getattr(life, "quarantined_until", None)
+    return until if until is not None and until > at else None
+
+
+def _resolved(life: Life, e: NumberReserved) -> tuple[Resolved, ...]:
+    """The ends that this subscription's facts have given so far in this episode, with the newest one."""
+    if e.subscription_id is None:
+        return ()
+    before: tuple[Resolved, ...] = ()
+    if isinstance(life, Reserved) and life.subscription_id == e.subscription_id:
+        before = life.resolved
+    elif isinstance(life, Available) and life.lapsed and life.lapsed.subscription_id == e.subscription_id:
+        before = life.lapsed.resolved
+    return (*(r for r in before if r[:2] != (e.cause, e.at)), (e.cause, e.at, e.free_ends_at))
 
 
 def due(n: Number) -> datetime | None:
@@ -229,6 +264,8 @@ def due(n: Number) -> datetime | None:
     match n.life:
         case Reserved() | Locked():
             return n.life.notice_at or n.life.ends_at
+        case Available():
+            return n.life.quarantined_until
         case _:
             return None
 
@@ -253,6 +290,15 @@ def settle(n: Number, to: datetime, now: datetime, policy: Policy) -> list[Event
 
     An early notice whose end has passed by `now` is not sent; that a lock has ended always is.
     """
+    events: list[Event] = []
+    while due_next := _step(n, to, now, policy):
+        events += due_next
+        for event in due_next:
+            n = evolve(n, event)
+    return events
+
+
+def _step(n: Number, to: datetime, now: datetime, policy: Policy) -> list[Event]:
     match n.life:
         case Reserved() as r:
             if r.ends_at <= to:
@@ -277,6 +323,8 @@ def settle(n: Number, to: datetime, now: datetime, policy: Policy) -> list[Event
                 return [LockExpired(at=lock.ends_at)]
             if lock.notice_at is not None and lock.notice_at <= to and lock.ends_at > now:
                 return [LockEnding(at=lock.notice_at, ends_at=lock.ends_at)]
+        case Available() as free if free.quarantined_until is not None and free.quarantined_until <= to:
+            return [QuarantineEnded(at=free.quarantined_until)]
         case _:
             pass
     return []
@@ -351,7 +399,7 @@ def check_offered(n: Number, life: Available, party: Party, now: datetime) -> No
     if not visible(n, party):
         raise NumberNotVisible(number=n.number)
     if life.quarantined_until is not None and life.quarantined_until > now and n.last_organization_id != party.id:
-        raise NumberInQuarantine(number=n.number, until=life.quarantined_until)
+        raise NumberInQuarantine(number=n.number, until=rfc3339(life.quarantined_until))
 
 
 def check_assignable(n: Number, party: Party, policy: Policy, now: datetime) -> None:

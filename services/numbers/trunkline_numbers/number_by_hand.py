@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from unicodedata import category
 
 from msgspec.structs import replace
 
-from trunkline.clock import DAY
+from trunkline.clock import DAY, rfc3339
+from trunkline.refusal import Refused
 from trunkline.stream import Event
 from trunkline_numbers.number import (
     Absent,
@@ -30,15 +32,18 @@ from trunkline_numbers.number_events import (
     NumberRecovered,
     NumberReserved,
     NumberUnlocked,
+    PartyKind,
     ReservationExtended,
 )
 from trunkline_numbers.number_following import Hold, hold
 from trunkline_numbers.number_refusals import (
+    NothingSpare,
     NumberHasBinding,
     NumberNotAvailable,
     NumberNotDeleted,
     NumberNotLocked,
     NumberNotReserved,
+    NumberNotYoursToDelete,
     NumberPresent,
     NumberUnknown,
     RemarkMissing,
@@ -57,10 +62,14 @@ def add(
     policy: Policy,
     now: datetime,
     *,
+    uploader_kind: PartyKind | None = None,
     legacy_lock: bool = False,
     remark: str | None = None,
 ) -> list[Event]:
-    """Bring a number into the inventory: Available, or Locked without end where it was locked before (N7, N12)."""
+    """Bring a number into the inventory: Available, or Locked without end where it was locked before (N7, N12).
+
+    `uploader_kind` decides who may delete it (R7).
+    """
     if not isinstance(n.life, Absent):
         raise NumberPresent(number=n.number)
     listing = replace(
@@ -74,6 +83,7 @@ def add(
         legacy=legacy_lock,
         listing=listing,
         uploader_id=uploader_id,
+        uploader_kind=uploader_kind,
         holder_id=holder_id,
         holder_kind=holder_kind,
         remark=_may_remark(n, remark),
@@ -87,7 +97,7 @@ def reserve(n: Number, party: Party, remark: str, policy: Policy, now: datetime)
 
     def fact(m: Number) -> list[Event]:
         life = _available(m, "reserved")
-        if m.bindings and party.id != m.holder_id:
+        if any(b.organization_id != party.id for b in m.bindings):
             raise NumberHasBinding(number=m.number, kinds=_kinds(m), wanted="reserved for another")
         check_offered(m, life, party, now)
         end = now + policy.period("manual", golden=m.listing.golden, ported_in=m.listing.ported_in)
@@ -136,19 +146,28 @@ def extend(
     remark: str | None,
     policy: Policy,
     now: datetime,
+    *,
+    status: str = "active",
+    spare: int = 1,
 ) -> list[Event]:
     """Let a DID reservation subscription of the reserver, or of an org in its branch, pay until `ends_at` (N4).
 
     Said again with another end (a renewal), the end moves and a new notice is due; with the same, nothing happens.
+    `status` and `spare` are the subscription's: only an active one extends, and only as many numbers as it is for.
     """
+    if status != "active":
+        raise SubscriptionNotActive(number=n.number, subscription_id=cover_id, status=status)
     remark = _may_remark(n, remark)
 
     def fact(m: Number) -> list[Event]:
         r = _reserved(m, "extended")
         if r.reserver_id not in (party.id, party.partner_id):
             raise ReservationOfAnother(number=m.number)
-        if (r.cover_id, r.ends_at) == (cover_id, ends_at):
+        end = max(ends_at, r.free_ends_at)
+        if (r.cover_id, r.ends_at) == (cover_id, end):
             return []
+        if r.cover_id != cover_id and spare < 1:
+            raise NothingSpare(number=m.number, subscription_id=cover_id)
         return [
             ReservationExtended(
                 at=now,
@@ -156,8 +175,8 @@ def extend(
                 reserver_kind=r.reserver_kind,
                 cover_id=cover_id,
                 free_ends_at=r.free_ends_at,
-                ends_at=max(ends_at, r.free_ends_at),
-                notice_at=notice_before(r.since, ends_at, policy),
+                ends_at=end,
+                notice_at=_new_notice(r.since, end, now, policy),
                 remark=remark,
             )
         ]
@@ -174,7 +193,7 @@ def uncover(n: Number, cover_id: str, at: datetime, policy: Policy, now: datetim
             return []
         if r.free_ends_at <= at:
             return released(m, r, at, "cover_ended", policy)
-        notice = notice_before(r.since, r.free_ends_at, policy)
+        moved = r.ends_at != r.free_ends_at
         return [
             NumberReserved(
                 at=r.since,
@@ -184,7 +203,7 @@ def uncover(n: Number, cover_id: str, at: datetime, policy: Policy, now: datetim
                 subscription_id=r.subscription_id,
                 ends_at=r.free_ends_at,
                 free_ends_at=r.free_ends_at,
-                notice_at=notice if r.notice_at is not None or r.ends_at != r.free_ends_at else None,
+                notice_at=_new_notice(r.since, r.free_ends_at, at, policy) if moved else r.notice_at,
             )
         ]
 
@@ -222,20 +241,23 @@ def unlock(n: Number, remark: str, policy: Policy, now: datetime) -> list[Event]
 
     def fact(m: Number) -> list[Event]:
         if not isinstance(m.life, Locked):
-            raise NumberNotLocked(**_situation(m))
+            raise _unless_unknown(m, NumberNotLocked)
         return [NumberUnlocked(at=now, remark=remark)]
 
     return decided(n, now, now, policy, fact)
 
 
-def delete(n: Number, reason: DeleteReason, remark: str, policy: Policy, now: datetime) -> list[Event]:
-    """Take an Available or Locked number out of the inventory (N8, R7)."""
+def delete(
+    n: Number, reason: DeleteReason, remark: str, policy: Policy, now: datetime, by: Party | None = None
+) -> list[Event]:
+    """Take an Available or Locked number out of the inventory (N8, R7). `by` None: the platform."""
     remark = _must_remark(n, remark, "deleted")
 
     def fact(m: Number) -> list[Event]:
         if not isinstance(m.life, Locked):
-            _available(m, "deleted")
+            _available(m, "deleted", "an available or locked")
         _check_unbound(m, "deleted")
+        _check_uploader(m, by)
         return [NumberDeleted(at=now, reason=reason, remark=remark)]
 
     return decided(n, now, now, policy, fact)
@@ -245,28 +267,33 @@ def recover(n: Number, remark: str, now: datetime) -> list[Event]:
     """Bring a deleted number back (§10.7)."""
     remark = _must_remark(n, remark, "recovered")
     if not isinstance(n.life, Deleted):
-        raise NumberNotDeleted(**_situation(n))
+        raise _unless_unknown(n, NumberNotDeleted)
     return [NumberRecovered(at=now, remark=remark)]
 
 
-def _situation(n: Number) -> dict[str, object]:
-    return {"number": n.number, "state": n.state, "since": getattr(n.life, "since", None)}
-
-
-def _available(n: Number, wanted: str) -> Available:
+def _unless_unknown(n: Number, refusal: type[Refused], **facts: str) -> Refused:
+    """The refusal, with the state the number is in and since when; or that there is no such number."""
     if isinstance(n.life, Absent):
-        raise NumberUnknown(number=n.number)
+        return NumberUnknown(number=n.number)
+    return refusal(number=n.number, state=n.state, since=rfc3339(n.life.since), **facts)
+
+
+def _available(n: Number, wanted: str, needed: str = "an available") -> Available:
     if not isinstance(n.life, Available):
-        raise NumberNotAvailable(**_situation(n), wanted=wanted)
+        raise _unless_unknown(n, NumberNotAvailable, wanted=wanted, needed=needed)
     return n.life
 
 
 def _reserved(n: Number, wanted: str) -> Reserved:
-    if isinstance(n.life, Absent):
-        raise NumberUnknown(number=n.number)
     if not isinstance(n.life, Reserved):
-        raise NumberNotReserved(**_situation(n), wanted=wanted)
+        raise _unless_unknown(n, NumberNotReserved, wanted=wanted)
     return n.life
+
+
+def _new_notice(since: datetime, end: datetime, moved_at: datetime, policy: Policy) -> datetime | None:
+    """A new end brings a new notice (N4); one that would have been due before the end was moved is due at once."""
+    notice = notice_before(since, end, policy)
+    return max(notice, moved_at) if notice is not None and end > moved_at else None
 
 
 def _kinds(n: Number) -> str:
@@ -278,6 +305,18 @@ def _check_unbound(n: Number, wanted: str) -> None:
         raise NumberHasBinding(number=n.number, kinds=_kinds(n), wanted=wanted)
 
 
+def _check_uploader(n: Number, by: Party | None) -> None:
+    """R7; that the uploader is in the asker's branch at all is for the door to see (P2)."""
+    if by is None:
+        allowed = n.uploader_kind != "partner"
+    elif by.kind == "partner":
+        allowed = n.uploader_id is not None
+    else:
+        allowed = n.uploader_id == by.id
+    if not allowed:
+        raise NumberNotYoursToDelete(number=n.number)
+
+
 def _must_remark(n: Number, remark: str | None, wanted: str) -> str:
     if remark is None or not remark.strip():
         raise RemarkMissing(number=n.number, wanted=wanted)
@@ -287,8 +326,9 @@ def _must_remark(n: Number, remark: str | None, wanted: str) -> str:
 def _may_remark(n: Number, remark: str | None) -> str | None:
     if remark is None or not remark.strip():
         return None
+    remark = remark.strip().replace("\r\n", "\n")
     if len(remark) > 1000:
         raise RemarkUnreadable(number=n.number, problem=f"{len(remark):,} characters")
-    if not all(c.isprintable() or c == "\n" for c in remark):
+    if any(category(c) in {"Cc", "Cs"} and c != "\n" for c in remark):
         raise RemarkUnreadable(number=n.number, problem="control characters")
-    return remark.strip()
+    return remark

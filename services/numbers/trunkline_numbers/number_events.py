@@ -42,6 +42,7 @@ class NumberAdded(Event, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "numbers.NumberAdded"
     listing: Listing
     uploader_id: str | None = None
+    uploader_kind: PartyKind | None = None
     holder_id: str | None = None
     holder_kind: PartyKind | None = None
     legacy: bool = False
@@ -113,6 +114,12 @@ class NumberReleased(Event, frozen=True, kw_only=True):
     subscription_id: str | None = None
     quarantined_until: datetime | None = None
     remark: str | None = None
+
+
+class QuarantineEnded(Event, frozen=True, kw_only=True):
+    """An Available number is for everybody again (N15)."""
+
+    TYPE: ClassVar[str] = "numbers.QuarantineEnded"
 
 
 class NumberLocked(Event, frozen=True, kw_only=True):
@@ -211,6 +218,7 @@ EVENTS: tuple[type[Event], ...] = (
     ReservationEnding,
     ReservationExpired,
     NumberReleased,
+    QuarantineEnded,
     NumberLocked,
     LockEnding,
     LockExpired,

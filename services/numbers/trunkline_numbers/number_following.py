@@ -6,7 +6,6 @@ from datetime import datetime
 
 import msgspec
 
-from trunkline.refusal import Refused
 from trunkline.stream import Event
 from trunkline_numbers.number import (
     Assigned,
@@ -16,6 +15,7 @@ from trunkline_numbers.number import (
     Number,
     Party,
     Reserved,
+    Resolved,
     check_assignable,
     decided,
     evolve,
@@ -27,22 +27,32 @@ from trunkline_numbers.policy import Policy, ReservationCause
 
 
 class Hold(msgspec.Struct, frozen=True, gc=False):
-    """The subscription is active: the number should serve it, from `at` on."""
+    """The subscription is active: the number should serve it, from `at` on.
+
+    `waited`: it was refused before, so it counts from when the number came to be as it is now, if that is later.
+    """
 
     at: datetime
+    waited: bool = False
 
 
 class Keep(msgspec.Struct, frozen=True, gc=False):
     """The subscription lost the number: reserved until the latest end that these facts give (§10.12).
 
-    `held_from` is given where the subscription has never had the number: it takes it first, if it can.
+    `held_from` is given where the subscription has never had the number and may have: it takes it first.
     """
 
     facts: tuple[tuple[ReservationCause, datetime], ...]
     held_from: datetime | None = None
 
 
-Target = Hold | Keep
+class Leave(msgspec.Struct, frozen=True, gc=False):
+    """The number was never the subscription's, as is known since `at`: what it has of it ends at once (X4)."""
+
+    at: datetime
+
+
+Target = Hold | Keep | Leave
 
 
 def follow(
@@ -69,11 +79,19 @@ def follow(
         The events; none where the number is there already or another's act stands.
 
     Raises:
-        Refused: a `Hold` that cannot be (S6).
+        Refused: it should be had, or should have been had (`Keep.held_from`), and cannot be (S6).
     """
-    if isinstance(target, Hold):
-        return decided(n, at, now, policy, lambda m: hold(m, party, subscription_id, target, policy, now))
-    return decided(n, at, now, policy, lambda m: _keep(m, party, subscription_id, target, policy, now))
+
+    def fact(m: Number) -> list[Event]:
+        match target:
+            case Hold():
+                return hold(m, party, subscription_id, target, policy, now)
+            case Keep():
+                return _keep(m, party, subscription_id, target, policy, now)
+            case Leave():
+                return _leave(m, party, subscription_id, min(target.at, now))
+
+    return decided(n, at, now, policy, fact)
 
 
 def owned(life: Life, subscription_id: str) -> bool:
@@ -88,19 +106,19 @@ def owned(life: Life, subscription_id: str) -> bool:
 
 
 def hold(n: Number, party: Party, subscription_id: str, target: Hold, policy: Policy, now: datetime) -> list[Event]:
+    """Assign the number, unless it is already.
+
+    Raises:
+        Refused: it is another's, or not to be had.
+    """
     if isinstance(n.life, Assigned) and n.life.subscription_id == subscription_id:
         return []
-    restored = owned(n.life, subscription_id)
+    at, restored = target.at, owned(n.life, subscription_id)
     if not restored:
         check_assignable(n, party, policy, now)
-    return [
-        NumberAssigned(
-            at=target.at,
-            subscription_id=subscription_id,
-            organization_id=party.id,
-            restored=restored,
-        )
-    ]
+        since: datetime | None = getattr(n.life, "since", None)
+        at = max(at, since) if target.waited and since is not None else at
+    return [NumberAssigned(at=at, subscription_id=subscription_id, organization_id=party.id, restored=restored)]
 
 
 def _keep(n: Number, party: Party, subscription_id: str, target: Keep, policy: Policy, now: datetime) -> list[Event]:
@@ -108,49 +126,81 @@ def _keep(n: Number, party: Party, subscription_id: str, target: Keep, policy: P
         return _kept(n, party, subscription_id, target, policy, now)
     if target.held_from is None:
         return []
-    try:
-        check_assignable(n, party, policy, now)
-    except Refused:
-        return []
+    check_assignable(n, party, policy, now)
     taken = NumberAssigned(at=target.held_from, subscription_id=subscription_id, organization_id=party.id)
     return [taken, *_kept(evolve(n, taken), party, subscription_id, target, policy, now)]
 
 
+def _leave(n: Number, party: Party, subscription_id: str, at: datetime) -> list[Event]:
+    """A reservation that is over as it begins: settling releases the number."""
+    if not isinstance(n.life, Assigned | Reserved) or not owned(n.life, subscription_id):
+        return []
+    return [
+        _reserved(party, subscription_id, "swapped", at, free_ends_at=at, ends_at=at),
+        *unbound(n, at, "swapped", "reserved"),
+    ]
+
+
 def _kept(n: Number, party: Party, subscription_id: str, target: Keep, policy: Policy, now: datetime) -> list[Event]:
     """The reservation that the facts give a number of this subscription, if it is not the one it has."""
+    won = _latest_end(n, target, policy, now)
+    if won is None:
+        return []
+    cause, at, free_end = won
     life = n.life
-    ends: list[tuple[datetime, ReservationCause, datetime]] = []
+    lost = [
+        event
+        for fact, since in target.facts
+        if (fact == "terminated" or fact == "swapped") and not isinstance(life, Available)
+        for event in unbound(n, since, fact, "reserved")
+    ]
+    if not isinstance(life, Reserved):
+        notice_at = notice_before(at, free_end, policy)
+        return [_reserved(party, subscription_id, cause, at, free_end, free_end, notice_at), *lost]
+    if (life.cause, life.since, life.free_ends_at) == won:
+        return lost
+    end = max(free_end, life.ends_at) if life.cover_id else free_end
+    notice_at = life.notice_at if end == life.ends_at else notice_before(at, end, policy)
+    return [_reserved(party, subscription_id, cause, at, free_end, end, notice_at, life.cover_id), *lost]
+
+
+def _latest_end(n: Number, target: Keep, policy: Policy, now: datetime) -> Resolved | None:
+    """The fact whose reservation ends last; None where all are over for a number that has been released since."""
+    life = n.life
+    known: tuple[Resolved, ...] = ()
+    if isinstance(life, Reserved):
+        known = life.resolved
+    elif isinstance(life, Available) and life.lapsed:
+        known = life.lapsed.resolved
+    resolved = {(cause, at): end for cause, at, end in known}
+    ends: list[Resolved] = []
     for cause, at in target.facts:
-        end = at + policy.period(cause, golden=n.listing.golden, ported_in=n.listing.ported_in)
-        if isinstance(life, Reserved) and (life.cause, life.since) == (cause, at):
-            end = life.free_ends_at  # resolved when it was written: a policy changed since does not move it
-        ran_out = life.lapsed if isinstance(life, Available) else None
-        if ran_out is not None and ((ran_out.cause, ran_out.since) == (cause, at) or end <= now):
-            continue  # nobody gets back what is over already
-        ends.append((end, cause, at))
-    if not ends:
-        return []
-    free_end, cause, at = max(ends, key=lambda e: e[0])
-    if isinstance(life, Reserved) and (life.cause, life.since, life.free_ends_at) == (
-        cause,
-        at,
-        free_end,
-    ):
-        return []
-    cover = life.cover_id if isinstance(life, Reserved) else None
-    end = max(free_end, life.ends_at) if isinstance(life, Reserved) and cover else free_end
-    reserved = NumberReserved(
+        end = resolved.get((cause, at))
+        if end is None:
+            end = at + policy.period(cause, golden=n.listing.golden, ported_in=n.listing.ported_in)
+        if not isinstance(life, Available) or end > now:
+            ends.append((cause, at, end))
+    return max(ends, key=lambda e: e[2]) if ends else None
+
+
+def _reserved(
+    party: Party,
+    subscription_id: str,
+    cause: ReservationCause,
+    at: datetime,
+    free_ends_at: datetime,
+    ends_at: datetime,
+    notice_at: datetime | None = None,
+    cover_id: str | None = None,
+) -> NumberReserved:
+    return NumberReserved(
         at=at,
         reserver_id=party.id,
         reserver_kind="organization",
         cause=cause,
         subscription_id=subscription_id,
-        ends_at=end,
-        free_ends_at=free_end,
-        notice_at=notice_before(at, end, policy),
-        cover_id=cover,
+        ends_at=ends_at,
+        free_ends_at=free_ends_at,
+        notice_at=notice_at,
+        cover_id=cover_id,
     )
-    lost: list[Event] = []
-    if cause == "terminated" or cause == "swapped":
-        lost = unbound(n, at, cause, "reserved")
-    return [reserved, *lost]

@@ -46,7 +46,7 @@ class GoldenNeedsReservation(Refused):
 
 
 class NumberNotAvailable(Refused):
-    """{number} is {state} since {since}, and only an available number can be {wanted}."""
+    """{number} is {state} since {since}, and only {needed} number can be {wanted}."""
 
 
 class NumberNotReserved(Refused):
@@ -63,6 +63,10 @@ class NumberNotDeleted(Refused):
 
 class NumberHasBinding(Refused):
     """{number} serves a user ({kinds}) and cannot be {wanted} before it is unbound."""
+
+
+class NumberNotYoursToDelete(Refused):
+    """{number} was brought in by another party, and is not yours to delete."""
 
 
 class RemarkMissing(Refused):
@@ -83,6 +87,10 @@ class SubscriptionNotActive(Refused):
 
 class ReservationOfAnother(Refused):
     """{number} is reserved for another party than the one whose subscription would extend it."""
+
+
+class NothingSpare(Refused):
+    """Subscription {subscription_id} covers as many numbers as it was bought for, so it cannot extend {number}."""
 
 
 class BindingNotAllowed(Refused):

@@ -59,6 +59,10 @@ def hear(party: PartyCopy, said: PartyHeard) -> list[Event]:
 def as_party(party: PartyCopy, partner: PartyCopy | None) -> Party | None:
     """The party as number decisions see it: an organization is shown what its partner's portals show.
 
+    Args:
+        party: an organization, or a partner.
+        partner: an organization's partner; the platform where the organization is the platform's own.
+
     Returns:
         None as long as the party, or the partner it belongs to, is not known.
     """
@@ -68,7 +72,8 @@ def as_party(party: PartyCopy, partner: PartyCopy | None) -> Party | None:
     if heard.kind == "partner":
         return Party(party.party_id, "partner", party.party_id, heard.domains)
     if heard.partner_id is None:
-        return Party(party.party_id, "organization", None)
+        domains = partner.heard.domains if partner is not None and partner.heard is not None else ()
+        return Party(party.party_id, "organization", None, domains)
     if partner is None or partner.heard is None:
         return None
     return Party(party.party_id, "organization", heard.partner_id, partner.heard.domains)

@@ -21,7 +21,16 @@ from trunkline_numbers.party import PartyHeard
 
 _read_number = msgspec.msgpack.Decoder(Number).decode
 
-PRIVATE = frozenset({PartyHeard, s.SubscriptionHeard, s.SubscriptionServed, s.AssignmentRefusalEnded})
+PRIVATE = frozenset(
+    {
+        PartyHeard,
+        e.QuarantineEnded,
+        s.SubscriptionHeard,
+        s.SubscriptionServed,
+        s.NumberForgone,
+        s.AssignmentRefusalEnded,
+    }
+)
 
 
 def _attributes(listing: e.Listing) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from trunkline.stream import Decider, Event
-from trunkline_numbers.number_following import Hold, Keep, Target
+from trunkline_numbers.number_following import Hold, Keep, Leave, Target
 
 Status = Literal["active", "expired", "terminated"]
 
@@ -60,6 +60,13 @@ class NumberAssignmentRefused(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class NumberForgone(Event, frozen=True, kw_only=True):
+    """A number that was the subscription's for a time could not be had then; it is not taken later for that time."""
+
+    TYPE: ClassVar[str] = "numbers.NumberForgone"
+    number: str
+
+
 class AssignmentRefusalEnded(Event, frozen=True, kw_only=True):
     """The subscription waits no more: it got the number, wants another one, or is not active."""
 
@@ -69,11 +76,11 @@ class AssignmentRefusalEnded(Event, frozen=True, kw_only=True):
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """What decisions need: the newest state, every number it ever had or was refused, and the refusal it waits on."""
+    """What decisions need: the newest state, every number it had (from when on) or could not have, what it waits on."""
 
     subscription_id: str
     heard: SubscriptionHeard | None = None
-    served: tuple[str, ...] = ()
+    served: dict[str, datetime] = {}
     denied: tuple[str, ...] = ()
     refused: NumberAssignmentRefused | None = None
 
@@ -89,20 +96,26 @@ def evolve(s: Subscription, event: Event) -> Subscription:
         case SubscriptionHeard():
             return replace(s, heard=event)
         case SubscriptionServed():
-            return replace(s, served=(*s.served, event.number))
+            return replace(s, served={**s.served, event.number: event.at})
         case NumberAssignmentRefused():
-            denied = s.denied if event.number in s.denied else (*s.denied, event.number)
-            return replace(s, refused=event, denied=denied)
+            return replace(s, refused=event, denied=_with(s.denied, event.number))
+        case NumberForgone():
+            return replace(s, denied=_with(s.denied, event.number))
         case AssignmentRefusalEnded():
             return replace(s, refused=None)
         case _:
             return s
 
 
+def _with(numbers: tuple[str, ...], number: str) -> tuple[str, ...]:
+    return numbers if number in numbers else (*numbers, number)
+
+
 EVENTS: tuple[type[Event], ...] = (
     SubscriptionHeard,
     SubscriptionServed,
     NumberAssignmentRefused,
+    NumberForgone,
     AssignmentRefusalEnded,
 )
 SUBSCRIPTION: Decider[Subscription] = Decider("subscription", Subscription, evolve, EVENTS)
@@ -121,54 +134,59 @@ def numbers_of(s: Subscription) -> list[str]:
     return list(dict.fromkeys([*named, *(out.number for out in s.heard.swapped_out), *s.served]))
 
 
-def wanted(s: Subscription, number: str, at: datetime, *, waited: bool = False) -> Target:
+def wanted(s: Subscription, number: str) -> Target:
     """Where the subscription's state says that its own number belongs.
 
     Args:
         s: the subscription; something has been heard of it.
         number: the number it names, or the one it falls back on while a swap is refused (N9).
-        at: the instant that an assignment counts from where it comes back, or where it had to be waited for.
-        waited: it had to be; a first assignment else counts from the start or the swap that named the number.
+
+    Returns:
+        `Hold` or `Keep`. A first assignment counts from the start, or from the swap that named the number; one that
+        it could not have at first, from when it could; any other from the newest fact.
     """
     heard = _heard(s)
-    new = number not in s.served
+    had, denied = number in s.served, number in s.denied
     if heard.status == "active":
-        return Hold(_since(heard, number) if new and not waited else at)
+        return Hold(heard.at if had else _since(heard, number), waited=denied)
     facts: list[tuple[Literal["expired", "terminated"], datetime]] = []
     if heard.expired_at is not None:
         facts.append(("expired", heard.expired_at))
     if heard.terminated_at is not None:
         facts.append(("terminated", heard.terminated_at))
-    return Keep(tuple(facts), _since(heard, number) if new else None)
+    return Keep(tuple(facts), None if had or denied else _since(heard, number))
 
 
-def given_up(s: Subscription) -> dict[str, Keep]:
-    """The numbers that the subscription gave away, each reserved from its newest swap (N3, N9).
+def given_up(s: Subscription) -> list[str]:
+    """The numbers that the subscription has or had and has no more: the newest one first."""
+    heard = _heard(s)
+    named = [out.number for out in sorted(heard.swapped_out, key=lambda out: out.at, reverse=True)]
+    return [number for number in dict.fromkeys([*named, *s.served]) if number != heard.number]
 
-    A number that it has but that the state names nowhere counts from the newest swap: a subscription has one number.
-    One that it was refused and never had is not taken now, only to be given up.
+
+def after_giving_up(s: Subscription, number: str) -> Target:
+    """Where a number belongs that the subscription gave away (N3, N9).
+
+    It is reserved from its newest swap; where the new number had to be waited for, from when it came. One that the
+    subscription never had for any time is not taken only to be given up, and one that its state does not know (a
+    swap that did not count after all) is left.
     """
     heard = _heard(s)
-    newest: dict[str, datetime] = {}
-    for out in heard.swapped_out:
-        newest[out.number] = max(out.at, newest.get(out.number, out.at))
-    last = max(newest.values(), default=heard.started_at)
-    for number in s.served:
-        newest.setdefault(number, last)
-    return {
-        number: Keep((("swapped", at),), None if number in s.served or number in s.denied else _since(heard, number))
-        for number, at in newest.items()
-        if number != heard.number
-    }
+    places = [place for place, out in enumerate(heard.swapped_out) if out.number == number]
+    if not places:
+        return Leave(heard.at)
+    at = heard.swapped_out[places[-1]].at
+    later = [out.number for out in heard.swapped_out[places[-1] + 1 :]]
+    came = next((s.served[name] for name in [*later, heard.number] if name in s.served), at)
+    since = _since(heard, number)
+    return Keep(
+        (("swapped", max(at, came)),), None if number in s.served or number in s.denied or since >= at else since
+    )
 
 
-def fallbacks(s: Subscription) -> list[str]:
-    """The numbers to stay with while the named one cannot be had, newest first; none once it has been had (N9)."""
-    heard = _heard(s)
-    if heard.number in s.served:
-        return []
-    outs = (out.number for out in sorted(heard.swapped_out, key=lambda o: o.at, reverse=True))
-    return [number for number in dict.fromkeys(outs) if number != heard.number]
+def forgo(s: Subscription, number: str, at: datetime) -> list[Event]:
+    """Put on record that a number could not be had in its time; known already, it says nothing."""
+    return [] if number in s.denied or number in s.served else [NumberForgone(at=at, number=number)]
 
 
 def refuse(s: Subscription, number: str, code: str, reason: str, at: datetime) -> list[Event]:
@@ -197,7 +215,7 @@ def _heard(s: Subscription) -> SubscriptionHeard:
 def _since(heard: SubscriptionHeard, number: str) -> datetime:
     """When the subscription came to name a number: at its start, or at the swap that brought it."""
     outs = heard.swapped_out
-    for place, out in enumerate(outs):
-        if out.number == number:
-            return outs[place - 1].at if place else heard.started_at
-    return outs[-1].at if outs else heard.started_at
+    place = len(outs)
+    if number != heard.number:
+        place = next((p for p, out in enumerate(outs) if out.number == number), place)
+    return outs[place - 1].at if place else heard.started_at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 
 from trunkline.recorded import Cause
 from trunkline.stream import key_of
@@ -13,19 +14,20 @@ from trunkline_numbers.reactions.number_changed import serve_waiting
 
 
 def react(work: Work, stream_ids: Sequence[str], policy: Policy) -> None:
-    """Settle the numbers that are due, in the order given; one that is not due any more is left as it is.
+    """Settle the numbers that are due, in due order; one that is not due any more is left as it is.
 
     Args:
         work: `work.now` is the instant up to which is settled.
-        stream_ids: `number/…` streams in due order.
+        stream_ids: `number/…` streams, each once.
         policy: for the quarantine of what is released.
     """
     keys = [key_of(stream_id) for stream_id in stream_ids]
     work.load((NUMBER, key) for key in keys)
+    due = [
+        (event.at, key, event) for key in keys for event in settle(work.state(NUMBER, key), work.now, work.now, policy)
+    ]
+    for _, key, event in sorted(due, key=itemgetter(0)):
+        work.record(NUMBER, key, [event], Cause("timer", f"number/{key}", f"due/{key}"))
     for key in keys:
-        n = work.state(NUMBER, key)
-        cause = Cause("timer", f"number/{key}", f"due/{key}")
-        while events := settle(n, work.now, work.now, policy):
-            n = work.record(NUMBER, key, events, cause)
         work.touch(NUMBER, key)
     serve_waiting(work, Cause("timer", "due", "due"), policy)

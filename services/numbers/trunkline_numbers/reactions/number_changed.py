@@ -38,4 +38,4 @@ def serve_waiting(work: Work, cause: Cause, policy: Policy) -> None:
         known = {key: heard for key in ids if (heard := work.state(SUBSCRIPTION, key).heard) is not None}
         load_parties(work, (heard.organization_id for heard in known.values()))
         for key in sorted(known, key=lambda k: (known[k].started_at, k)):
-            serve(work, key, work.now, cause, policy, waited=True)
+            serve(work, key, cause, policy, woken=True)

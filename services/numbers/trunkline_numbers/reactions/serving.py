@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from trunkline.recorded import Cause
 from trunkline.refusal import Refused
 from trunkline.stream import Event
 from trunkline.work import Work
-from trunkline_numbers.number import NUMBER, Party
+from trunkline_numbers.number import NUMBER, Available, Life, Party, Reserved
 from trunkline_numbers.number_events import NumberAssigned
-from trunkline_numbers.number_following import Target, follow, owned
-from trunkline_numbers.party import PARTY, as_party
+from trunkline_numbers.number_following import Hold, Target, follow, owned
+from trunkline_numbers.party import PARTY, PLATFORM, as_party
 from trunkline_numbers.policy import Policy
 from trunkline_numbers.subscription import (
     SUBSCRIPTION,
     Subscription,
     SubscriptionServed,
+    after_giving_up,
     end_refusal,
-    fallbacks,
+    forgo,
     given_up,
     numbers_of,
     refuse,
@@ -33,32 +33,25 @@ def load_parties(work: Work, organization_ids: Iterable[str]) -> None:
     ids = set(organization_ids)
     work.load((PARTY, key) for key in ids)
     copies = (work.state(PARTY, key).heard for key in ids)
-    work.load((PARTY, heard.partner_id) for heard in copies if heard is not None and heard.partner_id is not None)
+    work.load((PARTY, heard.partner_id or PLATFORM) for heard in copies if heard is not None)
 
 
 def party_of(work: Work, organization_id: str) -> Party | None:
     """An organization as number decisions see it; None where it, or its partner, is not known yet (S7)."""
     copy = work.state(PARTY, organization_id)
-    partner_id = copy.heard.partner_id if copy.heard else None
-    return as_party(copy, work.state(PARTY, partner_id) if partner_id else None)
+    above = (copy.heard.partner_id or PLATFORM) if copy.heard else None
+    return as_party(copy, work.state(PARTY, above) if above else None)
 
 
 @dataclass(frozen=True)
 class Serving:
-    """One subscription being served because of one fact.
-
-    Attributes:
-        at: the instant of the fact that was heard; now, where the subscription had to wait.
-        waited: an assignment counts from `at`, not from the subscription's start.
-    """
+    """One subscription being served: because of something heard of it, or because what it waited for has changed."""
 
     work: Work
     subscription_id: str
     party: Party
-    at: datetime
     cause: Cause
     policy: Policy
-    waited: bool
 
     @property
     def state(self) -> Subscription:
@@ -67,31 +60,29 @@ class Serving:
 
     def serve(self) -> None:
         """Move the named number, then those given up; while a swap is refused, stay with the old one (N9)."""
-        s = self.state
-        assert s.heard is not None
-        number = s.heard.number
-        assert number is not None
-        given = given_up(s)
-        stays = fallbacks(s)
-        if not self._claim(number):
-            for other in stays:
-                if self._try(other, wanted(s, other, self.at, waited=self.waited)):
-                    del given[other]
-                    break
-        for other, keep in given.items():
-            self._move(other, keep)
+        heard = self.state.heard
+        assert heard is not None
+        assert heard.number is not None
+        stays = None if self._claim(heard.number) else next(filter(self._stay, given_up(self.state)), None)
+        for number in given_up(self.state):
+            if number != stays:
+                self._try(number, after_giving_up(self.state, number))
 
     def _claim(self, number: str) -> bool:
         """Move the number the subscription names; a refusal goes on record and waits (S6). Whether it has it."""
+        awaited, waiter = NUMBER.stream(number), SUBSCRIPTION.stream(self.subscription_id)
+        target = wanted(self.state, number)
         try:
-            has = self._move(number, wanted(self.state, number, self.at, waited=self.waited))
+            has = self._move(number, target)
         except Refused as refused:
             if self.state.refused is not None and self.state.refused.number != number:
                 self._end_refusal()
-            since = self.state.heard.started_at if self.state.heard else self.at
             self._note(refuse(self.state, number, refused.code, refused.sentence, self.work.now))
-            self.work.wait(NUMBER.stream(number), SUBSCRIPTION.stream(self.subscription_id), since, refused.code)
-            return False
+            if isinstance(target, Hold):
+                started = self.state.heard.started_at if self.state.heard else self.work.now
+                self.work.wait(awaited, waiter, started, refused.code)
+                return False
+            has = False
         self._end_refusal()
         return has
 
@@ -101,20 +92,38 @@ class Serving:
             self._note(end_refusal(self.state, self.work.now))
             self.work.stop_waiting(NUMBER.stream(refused.number), SUBSCRIPTION.stream(self.subscription_id))
 
+    def _stay(self, number: str) -> bool:
+        """Whether the subscription is served by this number while it cannot have the one it names (N9).
+
+        The one it has at present; or, before it had the named one, the one it would have had to begin with.
+        """
+        s = self.state
+        if number in s.served:
+            life = self.work.state(NUMBER, number).life
+            if not owned(life, self.subscription_id) or _was_swapped_out(life):
+                return False
+        elif number in s.denied or (s.heard is not None and s.heard.number in s.served):
+            return False
+        return self._try(number, wanted(s, number))
+
     def _try(self, number: str, target: Target) -> bool:
+        """Move a number that is not worth waiting for; whether it is the subscription's now."""
         try:
             return self._move(number, target)
         except Refused:
+            self._note(forgo(self.state, number, self.work.now))
             return False
 
     def _move(self, number: str, target: Target) -> bool:
         """Let the number follow; whether its present episode is now this subscription's.
 
         Raises:
-            Refused: it should be held and cannot be.
+            Refused: it should be had and cannot be.
         """
         n = self.work.state(NUMBER, number)
-        events = follow(n, self.party, self.subscription_id, target, self.at, self.policy, self.work.now)
+        heard = self.state.heard
+        assert heard is not None
+        events = follow(n, self.party, self.subscription_id, target, heard.at, self.policy, self.work.now)
         if events:
             n = self.work.record(NUMBER, number, events, self.cause)
             for event in events:
@@ -126,18 +135,25 @@ class Serving:
         self.work.record(SUBSCRIPTION, self.subscription_id, events, self.cause)
 
 
-def serve(
-    work: Work, subscription_id: str, at: datetime, cause: Cause, policy: Policy, *, waited: bool = False
-) -> None:
+def _was_swapped_out(life: Life) -> bool:
+    match life:
+        case Reserved():
+            return life.cause == "swapped"
+        case Available():
+            return life.lapsed is not None and life.lapsed.resolved[-1][0] == "swapped"
+        case _:
+            return False
+
+
+def serve(work: Work, subscription_id: str, cause: Cause, policy: Policy, *, woken: bool = False) -> None:
     """Give a subscription's numbers the places its state says, or put on record why not (S6, N9).
 
     Args:
         work: what is not in hand is loaded.
         subscription_id: something has been heard of it.
-        at: the instant of the fact; now, where it has `waited` for a number or a party.
         cause: goes into the envelopes.
         policy: the periods in force.
-        waited: a first assignment counts from `at`, not from the subscription's start.
+        woken: it may have waited for its organization or partner, and does so no more if they are known now.
     """
     s = work.state(SUBSCRIPTION, subscription_id)
     if s.heard is None or s.heard.product != "number" or s.heard.number is None:
@@ -146,13 +162,14 @@ def serve(
     waiter = SUBSCRIPTION.stream(subscription_id)
     missing = _missing_party(work, s.heard.organization_id)
     if party is None:
+        if woken and missing != s.heard.organization_id:
+            work.stop_waiting(PARTY.stream(s.heard.organization_id), waiter)
         work.wait(PARTY.stream(missing), waiter, work.now, f"{missing} is not known yet")
         return
-    if waited:
-        work.stop_waiting(PARTY.stream(s.heard.organization_id), waiter)
-        work.stop_waiting(PARTY.stream(missing), waiter)
+    for known in {s.heard.organization_id, missing} if woken else ():
+        work.stop_waiting(PARTY.stream(known), waiter)
     work.load((NUMBER, number) for number in numbers_of(s))
-    Serving(work, subscription_id, party, at, cause, policy, waited).serve()
+    Serving(work, subscription_id, party, cause, policy).serve()
 
 
 def _missing_party(work: Work, organization_id: str) -> str:

@@ -39,7 +39,7 @@ def react(work: Work, messages: Sequence[Message], policy: Policy) -> None:
         events = hear(work.state(SUBSCRIPTION, message.subject), _heard(message))
         if events:
             work.record(SUBSCRIPTION, message.subject, events, cause)
-            serve(work, message.subject, message.time, cause, policy)
+            serve(work, message.subject, cause, policy)
     last = fresh[-1]
     serve_waiting(work, Cause(last.source, last.correlation_id or last.id, last.id), policy)
 
