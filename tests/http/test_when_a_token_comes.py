@@ -1,0 +1,251 @@
+"""When a bearer token comes: the home's own, another issuer's, or somebody's invention (P1)."""
+
+from __future__ import annotations
+
+import json
+import stat
+import threading
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+
+from trunkline.jwks import IssuerUnreachable, RemoteKeys
+from trunkline.tokens import TokenRefused, Tokens, signing_key
+
+ISSUER = "https://issuer.example"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Tokens:
+    return Tokens(signing_key(tmp_path / "keys"))
+
+
+def test_the_signing_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    """ARCHITECTURE §1: the home's own key; several processes may start at once."""
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(signing_key(tmp_path / "keys").kid or "")) for _ in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1
+    (file,) = (tmp_path / "keys").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_what_was_issued_is_verified(own: Tokens) -> None:
+    """P1: subject, role, party and scopes."""
+    party = str(uuid4()).upper()
+    principal = own.verify(own.issue("partner-admin", subject="ada", party_id=party, scopes=["operate"]))
+    assert (principal.subject, principal.role, principal.party_id) == ("ada", "partner-admin", party.lower())
+    assert principal.scopes == {"operate"}
+    assert principal.actor == "user:ada"
+
+
+def test_role_and_party_must_go_together(own: Tokens) -> None:
+    """P1, P2: whoever has a branch names it; the platform is nobody's."""
+    with pytest.raises(TokenRefused, match="needs the UUID"):
+        own.issue("org-admin")
+    with pytest.raises(TokenRefused, match="has no `party`"):
+        own.issue("platform-admin", party_id=str(uuid4()))
+    with pytest.raises(TokenRefused, match="not a UUID"):
+        own.issue("member", party_id="me")
+
+
+def _claims(**other: Any) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    claims = {"iss": "trunkline", "aud": "trunkline", "sub": "eve", "role": "platform-admin", "scope": "operate"}
+    return {**claims, "exp": int((now + timedelta(hours=1)).timestamp()), **other}
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        ({"exp": 1}, "expired"),
+        ({"exp": None}, "no end"),
+        ({"exp": "soon"}, "not a time"),
+        ({"exp": True}, "not a time"),
+        ({"nbf": 2**40}, "not valid yet"),
+        ({"aud": "another"}, "audience"),
+        ({"aud": None}, "audience"),
+        ({"role": "root"}, "role"),
+        ({"sub": ""}, "sub"),
+        ({"sub": 7}, "sub"),
+        ({"sub": "a\nb"}, "sub"),
+        ({"scope": 7}, "scope"),
+        ({"iss": "https://nobody.example"}, "not trusted"),
+        ({"iss": 7}, "issuer"),
+    ],
+)
+def test_a_signed_token_with_wrong_claims_is_refused_with_the_reason(
+    tmp_path: Path, other: dict[str, Any], why: str
+) -> None:
+    """P1: the reason is told, the token never repeated."""
+    key = signing_key(tmp_path)
+    token = jwt.encode({"alg": "Ed25519", "kid": key.kid}, _claims(**other), key, algorithms=["Ed25519"])
+    with pytest.raises(TokenRefused, match=why) as told:
+        Tokens(key).verify(token)
+    assert token not in str(told.value)
+
+
+def test_no_algorithm_without_a_public_key_is_believed(tmp_path: Path) -> None:
+    """`none`, and HS256 signed with the public key as the secret."""
+    key = signing_key(tmp_path)
+    tokens = Tokens(key)
+    public = OctKey.import_key(json.dumps(key.as_dict(private=False)))
+    forged = jwt.encode({"alg": "HS256", "kid": key.kid}, _claims(), public, algorithms=["HS256"])
+    header, claims = ({"alg": "none"}, _claims())
+    unsigned = ".".join(urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, claims))
+    unsigned += "."
+    for token in (forged, unsigned):
+        with pytest.raises(TokenRefused, match="algorithm"):
+            tokens.verify(token)
+
+
+def test_another_key_and_no_token_at_all_are_refused(own: Tokens) -> None:
+    """A key that is not the home's; texts that are no JWT."""
+    other = OKPKey.generate_key("Ed25519")
+    with pytest.raises(TokenRefused, match="signature"):
+        own.verify(jwt.encode({"alg": "Ed25519"}, _claims(), other, algorithms=["Ed25519"]))
+    good = own.issue("platform-admin")
+    for text in ("", "a", "a.b", "a.b.c", "é.é.é", good[:-2], good + "x", f"{good}.{good}", "." * 3, "e30.e30.e30"):
+        with pytest.raises(TokenRefused):
+            own.verify(text)
+
+
+def test_the_test_clock_locks_nobody_out(tmp_path: Path) -> None:
+    """O6: tokens live by the machine's clock; here one that is given, to see the leeway of 30 s."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    tokens = Tokens(signing_key(tmp_path), now=lambda: now)
+    token = tokens.issue("platform-admin", ttl=timedelta(minutes=1))
+    now += timedelta(seconds=89)
+    assert tokens.verify(token).role == "platform-admin"
+    now += timedelta(seconds=1)
+    with pytest.raises(TokenRefused, match="expired"):
+        tokens.verify(token)
+
+
+# -- other issuers ----------------------------------------------------------------------------------------------------
+
+
+class Issuer:
+    """Somebody with keys, who publishes them on this machine."""
+
+    def __init__(self) -> None:
+        self.keys: list[Any] = []
+        self.asked = 0
+        self.status = 200
+        issuer = self
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                issuer.asked += 1
+                body = json.dumps(
+                    {"keys": [k if isinstance(k, dict) else k.as_dict(private=False) for k in issuer.keys]}
+                )
+                self.send_response(issuer.status)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks"
+
+    def token(self, key: Any, algorithm: str, **other: Any) -> str:
+        header = {"alg": algorithm, **({"kid": key.kid} if key.kid else {})}
+        return jwt.encode(header, _claims(iss=ISSUER, **other), key, algorithms=[algorithm])
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    found = Issuer()
+    thread = threading.Thread(target=lambda: found.server.serve_forever(0.01))
+    thread.start()
+    yield found
+    found.server.shutdown()
+    thread.join()
+    found.server.server_close()
+
+
+def _ec(kid: str) -> ECKey:
+    return ECKey.generate_key("P-256", {"kid": kid, "use": "sig"})
+
+
+def test_another_issuers_keys_are_fetched_once(own: Tokens, issuer: Issuer, tmp_path: Path) -> None:
+    """P1: ECDSA, RSA and Ed25519; its subjects are its own."""
+    keys = [
+        (_ec("a"), "ES256"),
+        (RSAKey.generate_key(2048, {"kid": "b"}), "RS256"),
+        (OKPKey.generate_key("Ed25519", {"kid": "c"}), "Ed25519"),
+    ]
+    secret = {"kty": "oct", "kid": "d", "k": "c2VjcmV0"}
+    issuer.keys = [key for key, _ in keys] + [secret, {"kty": "MLDSA"}, {"kty": "RSA"}]
+    tokens = Tokens(signing_key(tmp_path), [(ISSUER, RemoteKeys(issuer.url))])
+    for key, algorithm in keys:
+        assert tokens.verify(issuer.token(key, algorithm)).subject == f"{ISSUER}#eve"
+    assert issuer.asked == 1
+    with pytest.raises(TokenRefused, match="not trusted"):
+        own.verify(issuer.token(*keys[0]))
+
+
+def test_a_new_key_is_fetched_but_not_for_every_invention(issuer: Issuer, tmp_path: Path) -> None:
+    """Rotation: an unknown key id asks again, at most every 5 s."""
+    now = 0.0
+
+    def monotonic() -> float:
+        return now
+
+    old, new = _ec("old"), _ec("new")
+    issuer.keys = [old]
+    tokens = Tokens(signing_key(tmp_path), [(ISSUER, RemoteKeys(issuer.url, monotonic))])
+    tokens.verify(issuer.token(old, "ES256"))
+    issuer.keys = [new]
+    for _ in range(3):
+        with pytest.raises(TokenRefused, match="signature"):
+            tokens.verify(issuer.token(new, "ES256"))
+    assert issuer.asked == 1
+    now = 6.0
+    assert tokens.verify(issuer.token(new, "ES256")).role == "platform-admin"
+    with pytest.raises(TokenRefused, match="signature"):
+        tokens.verify(issuer.token(old, "ES256"))
+    assert issuer.asked == 2
+
+
+def test_an_issuer_that_is_away_is_told_and_its_known_keys_stay_good(issuer: Issuer, tmp_path: Path) -> None:
+    """503 as long as it never answered; then what it said last."""
+    now = 0.0
+    key = _ec("a")
+    issuer.keys = [key]
+    issuer.status = 500
+    tokens = Tokens(signing_key(tmp_path), [(ISSUER, RemoteKeys(issuer.url, lambda: now))])
+    with pytest.raises(IssuerUnreachable, match="500"):
+        tokens.verify(issuer.token(key, "ES256"))
+    issuer.status, now = 200, 10.0
+    tokens.verify(issuer.token(key, "ES256"))
+    issuer.status, now = 500, 1000.0
+    assert tokens.verify(issuer.token(key, "ES256")).role == "platform-admin"
+
+
+def test_a_key_of_an_issuer_signs_nothing_else(issuer: Issuer, tmp_path: Path) -> None:
+    """Nobody can sign as the home itself, or with the public key as a shared secret."""
+    key = _ec("a")
+    issuer.keys = [key]
+    tokens = Tokens(signing_key(tmp_path), [(ISSUER, RemoteKeys(issuer.url))])
+    as_own = jwt.encode({"alg": "ES256", "kid": "a"}, _claims(), key, algorithms=["ES256"])
+    with pytest.raises(TokenRefused, match="algorithm"):
+        tokens.verify(as_own)
+    shared = OctKey.import_key(json.dumps(key.as_dict(private=False)))
+    forged = jwt.encode({"alg": "HS256", "kid": "a"}, _claims(iss=ISSUER), shared, algorithms=["HS256"])
+    with pytest.raises(TokenRefused, match="algorithm"):
+        tokens.verify(forged)
