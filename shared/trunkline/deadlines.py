@@ -71,6 +71,10 @@ class Deadlines:
             self._swept = due[-1]
         return len(due)
 
+    def resign(self) -> None:
+        """Let another copy of the service do it."""
+        self._duties.resign()
+
     def next_due(self) -> datetime | None:
         """The earliest due instant; None where nothing is ever due. Ask again after each commit."""
         found: datetime | None = self._store.fetch("SELECT min(due_at) FROM deadlines")[0][0]

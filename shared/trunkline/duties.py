@@ -6,6 +6,7 @@ save work and keep order; what may never happen twice is guarded by the transact
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -42,6 +43,9 @@ class Duties:
     def resign(self) -> None:
         """Give up every duty, so that another copy can take over at once."""
         with self._guard:
+            if self._session is not None:
+                with suppress(psycopg.Error):  # closing alone lets go only when the server notices
+                    self._session.execute(b"SELECT pg_advisory_unlock_all()")
             self._lose()
 
     def _ask(self, duty: str) -> bool:

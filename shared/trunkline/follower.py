@@ -79,6 +79,10 @@ class Follower:
         self._read = reached
         return len(rows)
 
+    def resign(self) -> None:
+        """Let another copy of the service do it."""
+        self._duties.resign()
+
     def _react_to(self, work: Work, page: Sequence[Recorded], reached: int) -> None:
         self._react(work, page)
         work.advance(self._source, self._stored, reached)

@@ -177,6 +177,10 @@ class MailSender:
             self._closed, self._opens_at = 0, None
         return settled
 
+    def resign(self) -> None:
+        """Let another copy of the service do it."""
+        self._duties.resign()
+
     def next_try(self) -> datetime | None:
         """When something is to be tried next; None: nothing waits."""
         found: datetime | None = self._store.fetch("SELECT min(next_try_at) FROM mail WHERE state = 'waiting'")[0][0]

@@ -81,6 +81,10 @@ class Projector:
             return 0
         return sum(self.advance(view) for view in self.views.values())
 
+    def resign(self) -> None:
+        """Let another copy of the service do it."""
+        self._duties.resign()
+
     def advance(self, view: View) -> int:
         """Apply the next page to the generations of one view that are furthest behind; the number of events applied.
 
