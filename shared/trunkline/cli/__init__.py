@@ -22,6 +22,7 @@ from trunkline.cli import (
     prepare,
     projection,
     stream,
+    subscription,
     token,
     up,
 )
@@ -54,7 +55,12 @@ def _app() -> typer.Typer:
     prepare.add_migrate(app, _RUN)
     for name, noun in (("topics", prepare.topics), ("token", token.app), ("clock", clock.app)):
         app.add_typer(noun, name=name, rich_help_panel=_RUN)
-    for name, noun in (("party", party.app), ("billing", billing.app), ("number", number.app)):
+    for name, noun in (
+        ("party", party.app),
+        ("billing", billing.app),
+        ("subscription", subscription.app),
+        ("number", number.app),
+    ):
         app.add_typer(noun, name=name, rich_help_panel=_WORK)
     doctor.add_doctor(app, _OPERATE)
     audit.add_audit(app, _OPERATE)

@@ -35,8 +35,8 @@ class Finding:
     """What is to be said of a line.
 
     Attributes:
-        code: why it cannot be used, as the service would say it; `identity-reused` for an id that another line has
-            with other contents (S3); `repeated` for one that says the same again, which does no harm.
+        code: why it cannot be used, as the service would say it; `quarantined` for an id that another line has with
+            other contents (S3); `duplicate` for one that says the same again, which does no harm.
         reason: one sentence.
         id: the event's, where it can be read.
     """
@@ -49,7 +49,7 @@ class Finding:
     @property
     def harmless(self) -> bool:
         """Whether publishing the line is as good as not publishing it."""
-        return self.code == "repeated"
+        return self.code == "duplicate"
 
 
 def read_lines(file: Path) -> list[Line]:
@@ -91,9 +91,9 @@ def _again(message: Message, number: int, seen: dict[tuple[str, str], tuple[int,
     if first == number:
         return None
     if said == said_first:
-        return Finding(number, "repeated", f"It says the same as line {first}: it takes effect once.", message.id)
+        return Finding(number, "duplicate", f"It says the same as line {first}: it takes effect once.", message.id)
     reason = f"Its source and id are those of line {first}, which says something else."
-    return Finding(number, "identity-reused", reason, message.id)
+    return Finding(number, "quarantined", reason, message.id)
 
 
 def event_id(line: Line) -> str | None:

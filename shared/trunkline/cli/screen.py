@@ -45,10 +45,14 @@ def print_json(document: Any) -> None:
 def print_shown(*shown: RenderableType) -> None:
     """Lines and tables, on stdout."""
     out = console()
-    for part in shown:
-        if part == "":
-            continue
-        out.print(Text(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
+    with out.capture() as captured:
+        for part in shown:
+            if part != "":
+                out.print(Text(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
+    text = captured.get()
+    if not out.is_terminal:  # the padding of a table's last column means nothing in a file
+        text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+    sys.stdout.write(text)
 
 
 def print_error(sentence: str) -> None:
@@ -62,12 +66,12 @@ def line(*parts: str | tuple[str, str]) -> Text:
 
 
 def moment(text: str | None) -> str:
-    """An instant as people read it: `2026-03-01 00:00:00Z`, with a fraction only where there is one; `–` for none."""
+    """An instant as people read it: `2026-03-01 00:00:00Z`, with milliseconds where it has a fraction; `–`: none."""
     if text is None:
         return "–"
     at = datetime.fromisoformat(text).astimezone(UTC)
     shown = at.strftime("%Y-%m-%d %H:%M:%S")
-    return f"{shown}.{at.microsecond:06d}".rstrip("0") + "Z" if at.microsecond else f"{shown}Z"
+    return f"{shown}.{at.microsecond // 1000:03d}Z" if at.microsecond else f"{shown}Z"
 
 
 def state(name: str) -> Text:

@@ -1,0 +1,105 @@
+"""`trunkline subscription`: what billing's facts come to, and what became of each of them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from trunkline.cli.ending import Refused
+from trunkline.cli.options import LIMIT, Limit, more
+from trunkline.cli.verb import Call, verb
+
+app = typer.Typer(help="Subscriptions: what billing's facts come to.", no_args_is_help=True)
+
+
+class Product(StrEnum):
+    """What is sold."""
+
+    number = "number"
+    license = "license"
+    did_reservation = "did_reservation"
+
+
+class Status(StrEnum):
+    """How a subscription stands."""
+
+    active = "active"
+    expired = "expired"
+    terminated = "terminated"
+
+
+@verb(app, "show")
+def show(call: Call, subscription: Annotated[UUID, typer.Argument(metavar="ID", help="Its UUID.")]) -> None:
+    """Show a subscription, every fact that billing said of it, and the numbers it has."""
+    found = call.remote.get(f"/licensing/subscriptions/{subscription}")
+    found["in_numbers"] = _in_numbers(call, subscription)
+    call.tell(found, lambda: _subscription(found))
+
+
+@verb(app, "list")
+def list_(
+    call: Call,
+    organization: Annotated[UUID | None, typer.Option(metavar="UUID", help="Only of this organization.")] = None,
+    product: Annotated[Product | None, typer.Option(help="Only of this kind.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only in this status.")] = None,
+    number: Annotated[str | None, typer.Option(metavar="E164", help="Only that which names this number.")] = None,
+    limit: Limit = LIMIT,
+) -> None:
+    """List subscriptions, the oldest first."""
+    filters = {"organization_id": organization, "product": product, "status": status, "number": number}
+    chosen = {name: str(value) for name, value in filters.items() if value is not None}
+    found = call.remote.page_through("/licensing/subscriptions", limit, **chosen)
+    call.tell(found, lambda: _subscriptions(found["items"]), lambda: more(found))
+
+
+def _in_numbers(call: Call, subscription: UUID) -> Any:
+    """What numbers holds of it; None where it has heard nothing of it (yet)."""
+    try:
+        return call.remote.get(f"/numbers/subscriptions/{subscription}")
+    except Refused as refused:
+        if refused.document.get("status") != 404:
+            raise
+        return None
+
+
+def _subscription(found: dict[str, Any]) -> Any:
+    from rich.console import Group
+
+    from trunkline.cli.screen import facts, line, moment, state, table
+
+    kept = ("subscription_id", "organization_id", "product", "reference", "number", "sku", "license_code")
+    shown: dict[str, Any] = {name: found[name] for name in kept if found.get(name) is not None}
+    shown |= {"status": state(found["status"] or "not started")}
+    instants = ("started_at", "expired_at", "terminated_at", "renewed_until")
+    shown |= {name: moment(found[name]) for name in instants if found.get(name) is not None}
+    shown |= {name: str(found[name]) for name in ("quantity", "plan_days") if found.get(name) is not None}
+    for out in found["swapped_out"]:
+        shown["swapped out"] = f"{out['number']} at {moment(out['at'])}"
+    if (held := found["in_numbers"]) is not None:
+        shown["holds"] = held["numbers"]
+        shown |= {"refused": f"{held['refused']['number']}: {held['refused']['reason']}"} if held["refused"] else {}
+    rows = [
+        (moment(f["at"]), f["fact"], f["verdict"], moment(f["heard_at"]), f["id"], f["reason"]) for f in found["facts"]
+    ]
+    return Group(facts(shown), line(), table(("at", "fact", "verdict", "heard", "id", "why"), rows))
+
+
+def _subscriptions(items: list[dict[str, Any]]) -> Any:
+    from trunkline.cli.screen import moment, state, table
+
+    if not items:
+        return "No subscriptions."
+    rows = [
+        (
+            s["subscription_id"],
+            s["product"],
+            state(s["status"]),
+            s["number"] or s["license_code"],
+            moment(s["started_at"]),
+        )
+        for s in items
+    ]
+    return table(("subscription", "product", "status", "of", "started"), rows)
