@@ -14,13 +14,16 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 import psycopg
+import structlog
 
-from trunkline.generations import Generation, table_of
+from trunkline.generations import Generation, ProjectionBusy, table_of
 from trunkline.projection import Projector, View
 from trunkline.recorded import Recorded
 from trunkline.refusal import Refused
 from trunkline.store import Connection
 from trunkline.streams import whole_streams
+
+log = structlog.get_logger(__name__)
 
 SHOWN = 20
 """Differences that are listed; all are counted."""
@@ -128,8 +131,8 @@ class Rebuild:
             try:
                 self.rebuild(view.name)
                 built += 1
-            except RebuildUnderWay:
-                continue
+            except (RebuildUnderWay, ProjectionBusy) as later:
+                log.info("a view could not be built anew yet", view=view.name, why=later.sentence)
         return built
 
     def verify(self, name: str, tell: Tell = _silent) -> Comparison:
