@@ -7,7 +7,7 @@ A read that must see an earlier change waits for the views by `Trunkline-Wait-Fo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Final, Protocol, TypeVar
 
@@ -277,7 +277,7 @@ class _Stored(msgspec.Struct, frozen=True):
     status: int
     body: bytes
     media_type: str
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = {}
 
 
 def change(node: Node, asked: Asked, decide: Callable[[Work], Answer]) -> Response:

@@ -10,22 +10,25 @@ from tests.http.world import World, created, event, later, problem
 
 async def test_what_is_added_can_be_read_in_any_spelling_of_its_path(world: World) -> None:
     """N12, N13: with `+`, `%2B` or bare digits; the ETag is the stream's version."""
-    answer = await world.add("+6531580001")
+    (number,) = world.numbers(1)
+    answer = await world.add(number)
     body = created(answer)
     assert (body["added"], body["refused"]) == (1, 0)
     assert answer.headers["Trunkline-Position"].startswith("numbers/")
-    for path in ("+6531580001", "%2B6531580001", "6531580001"):
+    for path in (number, f"%2B{number[1:]}", number[1:]):
         shown = await world.admin.get(f"/numbers/{path}")
         assert created(shown)["state"] == "available"
         assert shown.headers["ETag"] == '"1"'
-    again = await world.admin.get("/numbers/6531580001", headers={"If-None-Match": '"1"'})
+    again = await world.admin.get(f"/numbers/{number}", headers={"If-None-Match": '"1"'})
     assert again.status_code == 304
 
 
 async def test_one_bad_number_never_spoils_the_others(world: World) -> None:
     """N12, §9: a result for each, with a code and a sentence; a warning for what is possible but looks unassigned."""
-    created(await world.add("+6531580001"))
-    body = {"numbers": "+6531580002, 31580003,+6531580001,+,abc,+6531580002,+14155550100,+65315800019999,١٢٣٤٥٦٧٨"}
+    there, new, national = world.numbers(3)
+    created(await world.add(there))
+    bad = f"+,abc,{new},+14155550100,+65315800019999,١٢٣٤٥٦٧٨"
+    body = {"numbers": f"{new}, {national[3:]},{there},{bad}"}
     answer = await world.admin.post("/numbers", body | {"vendor": "v", "country": "SG", "sku": "DID"})
     assert answer.status_code == 207
     results = answer.json()["results"]
@@ -40,7 +43,7 @@ async def test_one_bad_number_never_spoils_the_others(world: World) -> None:
         "number-unreadable",
         "number-unreadable",
     ]
-    assert results[1]["number"] == "+6531580003"
+    assert results[1]["number"] == national
     assert all(r["reason"] for r in results if r["code"])
     unlikely = created(await world.add("+6512345678"))["results"][0]
     assert unlikely["outcome"] == "added"
@@ -49,22 +52,24 @@ async def test_one_bad_number_never_spoils_the_others(world: World) -> None:
 
 async def test_a_call_that_is_wrong_as_a_whole_is_refused_as_a_whole(world: World) -> None:
     """N12: 51 numbers, none, an unknown country, an unknown holder; nothing is added."""
-    problem(await world.add(*(f"+65315800{n:02}" for n in range(51))), 422, "too-many-numbers")
+    numbers = world.numbers(51)
+    problem(await world.add(*numbers), 422, "too-many-numbers")
     problem(await world.add(), 422, "too-many-numbers")
-    problem(await world.add("+6531580001", holder=str(uuid4())), 404, "holder-unknown")
-    body = {"numbers": ["+6531580001"], "vendor": "v", "country": "XX", "sku": "DID"}
+    problem(await world.add(numbers[0], holder=str(uuid4())), 404, "holder-unknown")
+    body = {"numbers": [numbers[0]], "vendor": "v", "country": "XX", "sku": "DID"}
     problem(await world.admin.post("/numbers", body), 422, "country-unknown")
     none = problem(await world.add("+", "abc"), 422, "no-number-added")
     assert [e["pointer"] for e in none["errors"]] == ["#/numbers/0", "#/numbers/1"]
-    problem(await world.admin.get("/numbers/6531580001"), 404, "number-unknown")
+    problem(await world.admin.get(f"/numbers/{numbers[0]}"), 404, "number-unknown")
 
 
 async def test_the_past_can_be_read(world: World) -> None:
     """N13: as of an instant; a naive one, one to come and one that is none are refused."""
-    created(await world.add("+6531580001"))
+    (number,) = world.numbers(1)
+    created(await world.add(number))
     at = later(0).isoformat()
     before = later(-60).isoformat()
-    path = "/numbers/6531580001"
+    path = f"/numbers/{number}"
     assert created(await world.admin.get(path, params={"as_of": at}))["state"] == "available"
     problem(await world.admin.get(path, params={"as_of": before}), 404, "number-unknown")
     problem(await world.admin.get(path, params={"as_of": later(3600).isoformat()}), 422, "as-of-future")
@@ -77,12 +82,13 @@ async def test_the_past_can_be_read(world: World) -> None:
 async def test_the_history_tells_who_did_what_and_why(world: World) -> None:
     """N13: actor, instants, cause; paged by a cursor that fits no other list."""
     subscription = str(uuid4())
-    created(await world.add("+6531580001"))
-    started = event("started", subscription, world.east_org, product="number", number="+6531580001", sku="DID")
+    (number,) = world.numbers(1)
+    created(await world.add(number))
+    started = event("started", subscription, world.east_org, product="number", number=number, sku="DID")
     ended = event("expired", subscription, world.east_org, "2026-01-02T00:00:00Z")
     assert created(await world.bill(started, ended))["accepted"] == 2
     await world.settle()
-    path = "/numbers/6531580001/history"
+    path = f"/numbers/{number}/history"
     whole = created(await world.admin.get(path))
     names = [item["event"] for item in whole["items"]]
     assert names[0] == "NumberAdded"
@@ -99,42 +105,44 @@ async def test_the_history_tells_who_did_what_and_why(world: World) -> None:
 
 async def test_a_refused_assignment_waits_and_is_served_when_its_number_is_added(world: World) -> None:
     """S6: seen under /numbers/refused, decided again in the same work that adds the number."""
-    subscription = str(uuid4())
-    started = event("started", subscription, world.east_org, product="number", number="+6531580009", sku="DID")
+    subscription, org = str(uuid4()), world.caller("org-admin", world.east_org)
+    (number,) = world.numbers(1)
+    started = event("started", subscription, world.east_org, product="number", number=number, sku="DID")
     created(await world.bill(started))
     await world.settle()
-    waiting = created(await world.admin.get("/numbers/refused"))
-    assert [(w["number"], w["code"]) for w in waiting["items"]] == [("+6531580009", "number-unknown")]
+    waiting = created(await org.get("/numbers/refused"))
+    assert [(w["number"], w["code"]) for w in waiting["items"]] == [(number, "number-unknown")]
     held = created(await world.admin.get(f"/numbers/subscriptions/{subscription}"))
     assert held["refused"]["code"] == "number-unknown"
-    created(await world.add("+6531580009"))
-    assert created(await world.admin.get("/numbers/6531580009"))["subscription_id"] == subscription
-    assert created(await world.admin.get("/numbers/refused"))["total"] == 0
-    assert created(await world.admin.get(f"/numbers/subscriptions/{subscription}"))["served"] == ["+6531580009"]
+    created(await world.add(number))
+    assert created(await org.get(f"/numbers/{number}"))["subscription_id"] == subscription
+    assert created(await org.get("/numbers/refused"))["total"] == 0
+    assert created(await world.admin.get(f"/numbers/subscriptions/{subscription}"))["served"] == [number]
 
 
 async def test_a_partner_adds_for_its_branch_and_an_organization_where_it_may(world: World) -> None:
     """P3, R6: without a holder the numbers are the asker's own."""
     partner = world.caller("partner-admin", world.east)
     org = world.caller("org-admin", world.east_org)
-    created(await world.add("+6531580001", by=partner))
-    assert created(await partner.get("/numbers/6531580001"))["holder_id"] == world.east
-    created(await world.add("+6531580002", by=partner, holder=world.east_org))
-    problem(await world.add("+6531580003", by=partner, holder=world.west_org), 404, "holder-unknown")
-    problem(await world.add("+6531580003", by=org), 403, "not-allowed")
-    problem(await world.add("+6531580003", by=world.caller("platform-support")), 403, "not-allowed")
+    own, orgs, other = world.numbers(3)
+    created(await world.add(own, by=partner))
+    assert created(await partner.get(f"/numbers/{own}"))["holder_id"] == world.east
+    created(await world.add(orgs, by=partner, holder=world.east_org))
+    problem(await world.add(other, by=partner, holder=world.west_org), 404, "holder-unknown")
+    problem(await world.add(other, by=org), 403, "not-allowed")
+    problem(await world.add(other, by=world.caller("platform-support")), 403, "not-allowed")
     allowed = await world.admin(
         "PATCH", f"/licensing/organizations/{world.east_org}", json={"allow_external_numbers": True}
     )
     created(allowed)
     await world.settle()
-    created(await world.add("+6531580003", by=org))
-    assert created(await org.get("/numbers/6531580003"))["holder_id"] == world.east_org
+    created(await world.add(other, by=org))
+    assert created(await org.get(f"/numbers/{other}"))["holder_id"] == world.east_org
 
 
 async def test_nothing_of_another_branch_is_told(world: World) -> None:
     """P2: a number serving another partner's organization is unknown; what happened to it there stays there."""
-    number, subscription = "+6531580001", str(uuid4())
+    (number,), subscription = world.numbers(1), str(uuid4())
     west, east = world.caller("partner-admin", world.west), world.caller("org-admin", world.east_org)
     created(await world.add(number))
     assert created(await west.get(f"/numbers/{number}"))["state"] == "available"

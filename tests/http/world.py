@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +24,7 @@ from trunkline_licensing.wiring import service as licensing
 from trunkline_numbers.wiring import service as numbers
 
 Json = Any
+_fresh = count(1)
 
 
 def prepare_licensing(url: str) -> None:
@@ -62,11 +64,15 @@ class Caller:
 
 
 class World:
-    """A platform, partners `east` and `west`, an organization of each, and callers of every role."""
+    """A platform, partners `east` and `west`, an organization of each, and callers of every role.
+
+    Every world has parties and numbers of its own; the services under it serve many.
+    """
 
     def __init__(self, deployment: InProcess) -> None:
         self.deployment = deployment
         self.tokens = Tokens.of(deployment.settings)
+        self.name = uuid4().hex[:8]
         self.east, self.west = str(uuid4()), str(uuid4())
         self.east_org, self.west_org = str(uuid4()), str(uuid4())
         self.admin = self.caller("platform-admin", scopes=("operate",))
@@ -81,6 +87,10 @@ class World:
     def nobody(self) -> Caller:
         return Caller(self.app, None)
 
+    def numbers(self, count: int) -> list[str]:
+        """So many numbers of Singapore that no other world has."""
+        return [f"+6531{next(_fresh):06}" for _ in range(count)]
+
     async def settle(self) -> None:
         """Until all that licensing has said has been heard by numbers."""
         node = self.deployment.nodes["licensing"]
@@ -89,7 +99,7 @@ class World:
 
     async def fill(self) -> None:
         """Register the parties."""
-        for partner, name in ((self.east, "east"), (self.west, "west")):
+        for partner, name in ((self.east, f"east-{self.name}"), (self.west, f"west-{self.name}")):
             body = {"partner_id": partner, "name": name, "domains": [f"{name}.example"]}
             body |= {"owner_email": f"owner@{name}.example", "support_email": f"help@{name}.example"}
             created(await self.admin.post("/licensing/partners", body))
@@ -146,16 +156,16 @@ def problem(answer: httpx.Response, status: int, code: str | None = None) -> Jso
 
 
 @asynccontextmanager
-async def running(home: Path, new_database: Callable[..., str]) -> AsyncIterator[World]:
-    """A world without parties yet."""
+async def running(home: Path, licensing_url: str, numbers_url: str) -> AsyncIterator[InProcess]:
+    """Both services, on two databases."""
     settings = Settings(
         home=home,
-        licensing_database_url=SecretStr(new_database(prepare_licensing)),
-        numbers_database_url=SecretStr(new_database(prepare_numbers)),
+        licensing_database_url=SecretStr(licensing_url),
+        numbers_database_url=SecretStr(numbers_url),
         sandbox=True,
     )
     async with InProcess(settings, [licensing(), numbers()]) as deployment:
-        yield World(deployment)
+        yield deployment
 
 
 def later(seconds: float) -> datetime:

@@ -1,0 +1,183 @@
+"""When somebody outside the branch asks: every door × every role, generated from the OpenAPI document (P2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from tests.http.world import Caller, World, created, event
+
+OPEN = {"/livez", "/readyz", "/metrics", "/openapi.json", "/docs"}
+
+
+class Estate:
+    """What the eastern partner has, to be kept from the western one: ids, names and numbers."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.subscription, self.identity = str(uuid4()), ""
+        (self.number, self.reserved) = world.numbers(2)
+        self.secret = f"secret-{uuid4().hex}"
+
+    async def build(self) -> None:
+        world = self.world
+        people = f"/licensing/organizations/{world.east_org}/identities"
+        person = {"name": self.secret, "email": "ada@org.example", "role": "owner"}
+        self.identity = created(await world.admin.post(people, person))["identity_id"]
+        named = {"name": self.secret}
+        created(await world.admin("PATCH", f"/licensing/organizations/{world.east_org}", json=named))
+        created(await world.add(self.number, self.reserved, holder=world.east_org))
+        facts = {"product": "number", "number": self.number, "sku": self.secret}
+        created(await world.bill(event("started", self.subscription, world.east_org, reference="ref", **facts)))
+        await world.settle()
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """What no answer to an outsider may hold unless the outsider named it."""
+        world = self.world
+        return (world.east, world.east_org, self.subscription, self.identity, self.secret, self.number, self.reserved)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        world = self.world
+        return {
+            "partner_id": world.east,
+            "organization_id": world.east_org,
+            "identity_id": self.identity,
+            "subscription_id": self.subscription,
+            "number": self.number,
+        }
+
+    def outsiders(self) -> Iterator[tuple[str, Caller]]:
+        """Everybody with a token and another branch."""
+        world = self.world
+        every = ("billing:write", "projections:read", "operate")
+        for role, party in (
+            ("partner-admin", world.west),
+            ("org-admin", world.west_org),
+            ("member", world.west_org),
+            ("machine", world.west),
+            ("machine", world.west_org),
+            ("org-admin", str(uuid4())),
+            ("partner-admin", str(uuid4())),
+        ):
+            yield f"{role} of {party}", world.caller(role, party, every)
+
+    def bodies(self, path: str) -> list[Any]:
+        """Bodies that name the east."""
+        world = self.world
+        emails = {"owner_email": "a@b.example", "support_email": "a@b.example", "billing_email": "a@b.example"}
+        numbers = {"numbers": [self.number], "vendor": "v", "country": "SG", "sku": "s", "holder_id": world.east_org}
+        known: dict[str, Any] = {
+            "/numbers": numbers,
+            "/licensing/platform": {"name": "x", **_only(emails, "owner_email", "support_email")},
+            "/licensing/partners": {"name": "x", **_only(emails, "owner_email", "support_email")},
+            "/licensing/organizations": {"name": "x", "partner_id": world.east, "billing_email": "a@b.example"},
+            "/licensing/organizations/{organization_id}/identities": {
+                "name": "x",
+                "email": "a@b.example",
+                "role": "member",
+            },
+        }
+        return [known.get(path, {"name": "x"})]
+
+
+def _only(values: dict[str, str], *names: str) -> dict[str, str]:
+    return {name: values[name] for name in names}
+
+
+def _operations(spec: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in spec["paths"].items():
+        for method, operation in methods.items():
+            if path not in OPEN:
+                yield method.upper(), path, operation
+
+
+async def _ask(caller: Caller, estate: Estate, method: str, path: str, where: str) -> httpx.Response:
+    if path == "/licensing/billing-events":
+        told = event("expired", estate.subscription, estate.world.east_org)
+        headers = {"Content-Type": "application/cloudevents+json"}
+        return await caller(method, where, json=told, headers=headers)
+    if method in ("POST", "PUT", "PATCH"):
+        return await caller(method, where, json=estate.bodies(path)[0])
+    return await caller(method, where)
+
+
+async def test_no_door_tells_or_does_anything(world: World) -> None:
+    """P2: outside the branch is 404 (403 where the role may nowhere), never a success, never a trace of it."""
+    estate = Estate(world)
+    await estate.build()
+    end = {name: node.store.end_of_log() for name, node in world.deployment.nodes.items()}
+    asked = 0
+    for method, path, _ in _operations(world.app.openapi()):
+        if "/operate" in path:
+            continue
+        named = re.findall(r"{(\w+)}", path)
+        where = path.format(**{name: estate.parameters[name] for name in named})
+        for who, caller in estate.outsiders():
+            answer = await _ask(caller, estate, method, path, where)
+            asked += 1
+            told = f"{method} {where} by {who}: {answer.status_code} {answer.text}"
+            if named:
+                # a role that reads nothing anywhere may be told so; whether there is something it is not told
+                assert answer.status_code == 404 or (answer.status_code == 403 and "member" in who), told
+            elif method != "GET":
+                assert answer.status_code in (403, 404, 422), told
+            else:
+                assert answer.status_code in (200, 403, 404), told
+            for secret in estate.kept:
+                if secret not in where and not (method != "GET" and answer.is_error):
+                    assert secret not in answer.text, told
+    assert asked > 100
+    assert end == {name: node.store.end_of_log() for name, node in world.deployment.nodes.items()}
+
+
+async def test_what_is_outside_and_what_does_not_exist_are_told_alike(world: World) -> None:
+    """P2: nobody learns by comparing that there is something."""
+    estate = Estate(world)
+    await estate.build()
+    nothing = {name: str(uuid4()) for name in estate.parameters} | {"number": world.numbers(1)[0]}
+    for method, path, _ in _operations(world.app.openapi()):
+        named = re.findall(r"{(\w+)}", path)
+        if not named or "/operate" in path:
+            continue
+        for who, caller in estate.outsiders():
+            answers = []
+            for values in (estate.parameters, nothing):
+                where = path.format(**{name: values[name] for name in named})
+                answer = await _ask(caller, estate, method, path, where)
+                text = answer.text.replace(answer.headers["trunkline-request-id"], "")
+                for name in named:
+                    text = text.replace(values[name], f"<{name}>")
+                answers.append((answer.status_code, text))
+            assert answers[0] == answers[1], f"{method} {path} by {who}"
+
+
+async def test_operators_doors_open_to_nobody_else(world: World) -> None:
+    """P6: the scope `operate`, and a token of the platform's."""
+    callers = [("platform-admin", None, ()), ("platform-support", None, ("billing:write",)), ("machine", None, ())]
+    callers += [(role, party, ("operate",)) for role, party in _of_a_branch(world)]
+    asked = 0
+    for method, path, operation in _operations(world.app.openapi()):
+        if "/operate" not in path:
+            continue
+        where = re.sub(r"{(\w+)(:path)?}", "1", path)
+        wants_body = "requestBody" in operation
+        for role, party, scopes in callers:
+            answer = await world.caller(role, party, scopes)(method, where, json={} if wants_body else None)
+            asked += 1
+            assert answer.status_code == 403, f"{method} {where} by {role}: {answer.status_code} {answer.text}"
+    assert asked > 50
+
+
+def _of_a_branch(world: World) -> list[tuple[str, str]]:
+    return [
+        ("partner-admin", world.west),
+        ("org-admin", world.west_org),
+        ("member", world.west_org),
+        ("machine", world.west),
+    ]
