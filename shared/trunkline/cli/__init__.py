@@ -15,6 +15,7 @@ from trunkline.cli import (
     billing,
     clock,
     deadletter,
+    demo,
     doctor,
     mail,
     number,
@@ -29,7 +30,7 @@ from trunkline.cli import (
 
 _RUN, _WORK, _OPERATE = "Run", "Work", "Operate"
 _ORDER = (
-    *("up", "migrate", "topics", "token", "clock"),
+    *("demo", "up", "migrate", "topics", "token", "clock"),
     *("party", "billing", "subscription", "number"),
     *("doctor", "audit", "stream", "projection", "deadletter", "mail"),
 )
@@ -53,6 +54,7 @@ def _app() -> typer.Typer:
     )
     up.add_up(app, _RUN)
     prepare.add_migrate(app, _RUN)
+    demo.add_demo(app, _RUN)
     for name, noun in (("topics", prepare.topics), ("token", token.app), ("clock", clock.app)):
         app.add_typer(noun, name=name, rich_help_panel=_RUN)
     for name, noun in (

@@ -83,6 +83,8 @@ def _service(name: str, facts: dict[str, Any]) -> Iterator[Check]:
     unpublished = facts["unpublished"]
     yield check("relay", behind(unpublished), f"{unpublished:,} events to publish", "is the broker up? see /readyz")
     for follower, lag in facts["followers"].items():
+        if follower == "relay":
+            continue  # said above
         yield check(follower, behind(lag), f"{lag:,} events behind", "see the service's log")
     for view in (p for p in facts["projections"] if p["status"] == "active"):
         old = view["code_version"] not in (view["version"], None)

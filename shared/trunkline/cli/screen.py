@@ -30,11 +30,18 @@ STATE_STYLES: Final = {
 }
 
 
-def console(file: IO[str] | None = None) -> Console:
-    """A console on stdout, or on another stream."""
+def console(file: IO[str] | None = None, *, widest: int | None = None) -> Console:
+    """A console on stdout, or on another stream.
+
+    Args:
+        file: the stream.
+        widest: no wider than this, however wide the terminal is, nor where there is none.
+    """
     stream = sys.stdout if file is None else file
-    width = None if stream.isatty() else _WIDE
-    return Console(file=stream, width=width, highlight=False, emoji=False, soft_wrap=False)
+    made = Console(file=stream, width=None if stream.isatty() else widest or _WIDE, highlight=False, emoji=False)
+    if widest is not None and made.width > widest:
+        made.width = widest
+    return made
 
 
 def print_json(document: Any) -> None:
@@ -42,9 +49,9 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
-def print_shown(*shown: RenderableType) -> None:
-    """Lines and tables, on stdout."""
-    out = console()
+def print_shown(*shown: RenderableType, widest: int | None = None) -> None:
+    """Lines and tables, on stdout; no wider than `widest`."""
+    out = console(widest=widest)
     with out.capture() as captured:
         for part in shown:
             if part != "":
@@ -53,6 +60,7 @@ def print_shown(*shown: RenderableType) -> None:
     if not out.is_terminal:  # the padding of a table's last column means nothing in a file
         text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
     sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def print_error(sentence: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,10 @@ def serve(call: Call, services: Sequence[Service] | None) -> None:
     import asyncio
 
     from trunkline.deployment import run
+    from trunkline.logs import log_to
 
     settings = call.settings
+    log_to(sys.stderr)
     try:
         told_to = asyncio.run(run(settings, services, lambda deployment: _tell(call, deployment)))
     except Exception as error:

@@ -89,12 +89,13 @@ class Call:
             self._remote = Remote(addresses(self._url, self.settings), token)
         return self._remote
 
-    def tell(self, document: Any, *shown: Callable[[], RenderableType]) -> None:
+    def tell(self, document: Any, *shown: Callable[[], RenderableType], widest: int | None = None) -> None:
         """Say the result.
 
         Args:
             document: what `--json` prints.
             shown: make what people see instead; called only for them.
+            widest: no wider than this, however wide the terminal is.
         """
         from trunkline.cli import screen
 
@@ -102,7 +103,7 @@ class Call:
         if self.as_json:
             screen.print_json(document)
         else:
-            screen.print_shown(*(make() for make in shown))
+            screen.print_shown(*(make() for make in shown), widest=widest)
 
     def finish(self, ended: Ended | None = None) -> None:
         """Close what is open; say why it ended, if it ended before it was done."""
