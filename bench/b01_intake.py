@@ -1,0 +1,71 @@
+"""B1 and B2: 50,000 `SubscriptionExpired` become `NumberReserved`: the full path after the broker."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bench.baselines.copied import copy_again
+from bench.baselines.library import Library
+from bench.figures import Figure, at_least, interleaved, median
+from bench.run import Run
+from bench.world import BATCH, World
+from trunkline.messaging.intake import Intake
+from trunkline.messaging.record import Record
+from trunkline.store import Store
+from trunkline_numbers.wiring import service as numbers_service
+
+B1 = at_least(ratio=20, text="≥ 20×")
+B2 = at_least(ratio=0.15, text="≥ 15 %")
+
+
+def measure(run: Run) -> list[Figure]:
+    """Both figures: they are of the same work."""
+    n, single = (10_000, 500) if run.quick else (50_000, 2_000)
+    world = run.world
+    records = world.expired(run.databases, world.subscriptions[:n])
+    assert len(records) == n
+    library = Library(run.databases, records, kept=single * run.rounds)
+    ours, one_by_one = interleaved(
+        run.rounds,
+        lambda _: _hear_all(run, world, records),
+        lambda number: library.hear(number * single, single),
+    )
+    heard = median(n / seconds for seconds, _, _ in ours)
+    loop = median(one_by_one)
+    rows = ours[0][2]
+    written = median(rows / seconds for seconds, _, _ in ours)
+    copied = median(rows / seconds for _, seconds, _ in ours)
+    return [
+        Figure(
+            "B1", "`SubscriptionExpired` → `NumberReserved`, after the broker", heard, "events/s", B1, n, run.rounds,
+            loop, heard / loop, {"baseline_n": single},
+        ),
+        Figure(
+            "B2", "the same, as event rows written, against binary COPY of these rows", written, "rows/s", B2, rows,
+            run.rounds, copied, written / copied,
+        ),
+    ]  # fmt: skip
+
+
+def _hear_all(run: Run, world: World, records: Sequence[Record]) -> tuple[float, float, int]:
+    """Seconds for all records, seconds to copy the rows they brought about, and how many rows these are."""
+    url = run.databases.copy(world.numbers_url)
+    store = Store(url, numbers_service().codec())
+    intake = Intake(store, numbers_service(), lambda: datetime.now(UTC))
+    before = store.end_of_log()
+    begun = time.perf_counter()
+    for start in range(0, len(records), BATCH):
+        intake.accept(records[start : start + BATCH])
+    seconds = time.perf_counter() - begun
+    counted = dict(
+        store.fetch("SELECT topic, count(*) FROM stored_events WHERE notification_id > %s GROUP BY topic", (before,))
+    )
+    assert counted["numbers.NumberReserved"] == len(records), counted
+    due = store.fetch("SELECT count(*) FROM deadlines")[0][0]
+    assert due == len(records), due
+    store.close()
+    copying = copy_again(url, before)
+    run.databases.drop(url)
+    return seconds, copying, sum(counted.values())

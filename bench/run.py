@@ -1,0 +1,57 @@
+"""What the figures of one run share: servers, the inventory, how many rounds."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+from bench.servers import Databases, kafka, postgres
+from bench.services import Pair, pair
+from bench.world import World, build
+from trunkline.broker import LocalBroker
+
+
+class Run:
+    """One run of the bench. Servers start when the first figure asks for them and stop with the run."""
+
+    def __init__(self, *, quick: bool) -> None:
+        """Prepare.
+
+        Args:
+            quick: less of everything: to see whether it runs, not how fast.
+        """
+        self.quick = quick
+        self.rounds = 2 if quick else 5
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop all servers."""
+        self._running.close()
+
+    @cached_property
+    def databases(self) -> Databases:
+        """The run's PostgreSQL."""
+        return self._running.enter_context(postgres())
+
+    @cached_property
+    def broker(self) -> LocalBroker:
+        """The run's Kafka, with all topics."""
+        return self._running.enter_context(kafka())
+
+    @cached_property
+    def world(self) -> World:
+        """The inventory: large enough for every figure's rounds."""
+        return build(self.databases, 24_000 if self.quick else 120_000)
+
+    @cached_property
+    def pair(self) -> Pair:
+        """Both services over Kafka, each a process."""
+        return self._running.enter_context(pair(self.databases, self.broker, self.world))

@@ -1,0 +1,175 @@
+"""An inventory that both services know: parties, numbers, and active subscriptions that have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from bench.servers import Databases
+from bench.speech import Ids, billed, heard, party
+from trunkline.clock import DAY
+from trunkline.contracts import billing, parties
+from trunkline.deployment import all_migrations
+from trunkline.messaging.intake import Intake
+from trunkline.messaging.record import Outgoing, Record
+from trunkline.messaging.relay import FOLLOWER, read_page
+from trunkline.migrate import migrate
+from trunkline.projection import Projector
+from trunkline.recorded import Cause
+from trunkline.service import Service
+from trunkline.store import Store
+from trunkline.work import Work, run
+from trunkline_licensing.wiring import service as licensing_service
+from trunkline_numbers import number_by_hand
+from trunkline_numbers.number import NUMBER
+from trunkline_numbers.number_events import Listing
+from trunkline_numbers.policy import DEFAULT
+from trunkline_numbers.wiring import service as numbers_service
+
+BATCH = 1_000
+ORGANIZATIONS = 50
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """One subscription of the inventory."""
+
+    id: str
+    organization_id: str
+    number: str
+
+
+@dataclass
+class World:
+    """Two prepared databases, to be copied, and what is in them.
+
+    Attributes:
+        licensing_url, numbers_url: nobody is connected to them.
+        subscriptions: active ones, each with a number.
+        started_at: of all of them.
+    """
+
+    licensing_url: str
+    numbers_url: str
+    subscriptions: Sequence[Subscription]
+    started_at: datetime
+    ids: Ids = field(default_factory=lambda: Ids(2))
+
+    def expiries(self, chosen: Sequence[Subscription]) -> list[Outgoing]:
+        """Billing says of these that they expired yesterday."""
+        at = datetime.now(UTC).replace(microsecond=0) - DAY
+        return [
+            billed("expired", self.ids, at, 2, billing.Expired(subscription_id=s.id, organization_id=s.organization_id))
+            for s in chosen
+        ]
+
+    def expired(self, databases: Databases, chosen: Sequence[Subscription]) -> list[Record]:
+        """What licensing says of it, as numbers hears it: really produced by licensing, on a copy."""
+        url = databases.copy(self.licensing_url)
+        store = open_store(url, licensing_service())
+        before = store.end_of_log()
+        hear(store, licensing_service(), self.expiries(chosen), "expiries")
+        records = heard(outbox(store, licensing_service(), before), "world")
+        store.close()
+        databases.drop(url)
+        return records
+
+
+def build(databases: Databases, size: int) -> World:
+    """Make the inventory through the services' own intakes.
+
+    Args:
+        databases: where.
+        size: how many numbers, each with an active subscription.
+    """
+    ids = Ids(1)
+    started_at = (datetime.now(UTC) - timedelta(days=60)).replace(microsecond=0)
+    partner = ids()
+    organizations = [ids() for _ in range(ORGANIZATIONS)]
+    subscriptions = [
+        Subscription(ids(), organizations[place % ORGANIZATIONS], f"+65{60_000_000 + place}") for place in range(size)
+    ]
+    licensing, numbers = licensing_service(), numbers_service()
+    world = World(databases.create(), databases.create(), subscriptions, started_at)
+    licensing_store = open_store(world.licensing_url, licensing)
+    numbers_store = open_store(world.numbers_url, numbers)
+    hear(licensing_store, licensing, _parties(ids, started_at, partner, organizations), "parties")
+    _add_numbers(numbers_store, [s.number for s in subscriptions], started_at)
+    starts = [_start(ids, started_at, s) for s in subscriptions]
+    hear(licensing_store, licensing, starts, "starts")
+    hear(numbers_store, numbers, list(outbox(licensing_store, licensing, 0)), "licensing")
+    for store, service, url in (
+        (licensing_store, licensing, world.licensing_url),
+        (numbers_store, numbers, world.numbers_url),
+    ):
+        store.move(FOLLOWER, None, store.end_of_log())  # all of this has been said
+        _project(store, service)
+        store.close()
+        databases.settle(url)
+    return world
+
+
+def open_store(url: str, service: Service) -> Store:
+    """A service's store, migrated."""
+    migrate(url, all_migrations(service))
+    return Store(url, service.codec())
+
+
+def hear(store: Store, service: Service, outgoing: Sequence[Outgoing], name: str) -> None:
+    """Let a service hear records in batches, as from a cluster called `name`."""
+    intake = Intake(store, service, lambda: datetime.now(UTC))
+    records = heard((o for o in outgoing if o.topic in intake.topics), name)
+    for start in range(0, len(records), BATCH):
+        intake.accept(records[start : start + BATCH])
+
+
+def outbox(store: Store, service: Service, after: int) -> Iterator[Outgoing]:
+    """All that a service says of its log after a position."""
+    while (page := read_page(store, service, after)) is not None:
+        yield from page.outgoing
+        after = page.end
+
+
+def _parties(ids: Ids, at: datetime, partner: str, organizations: Sequence[str]) -> list[Outgoing]:
+    reseller = parties.PartnerRegistered(
+        partner_id=partner, name="Reseller", owner_email="owner@reseller.example",
+        support_email="support@reseller.example", domains=("reseller.example",),
+    )  # fmt: skip
+    told = [party("partner", ids, at, reseller)]
+    for place, organization in enumerate(organizations):
+        customer = parties.OrganizationRegistered(
+            organization_id=organization, partner_id=partner, name=f"Customer {place}",
+            billing_email=f"billing{place}@customer.example",
+        )  # fmt: skip
+        told.append(party("organization", ids, at, customer))
+    return told
+
+
+def _start(ids: Ids, at: datetime, s: Subscription) -> Outgoing:
+    bought = billing.NumberStarted(
+        subscription_id=s.id, organization_id=s.organization_id, number=s.number, sku="SG-DID"
+    )  # fmt: skip
+    return billed("started", ids, at, 1, bought)
+
+
+def _add_numbers(store: Store, numbers: Sequence[str], at: datetime) -> None:
+    listing = Listing(country="SG", sku="SG-DID", vendor="Vendor")
+    cause = Cause("bench", "bench", "bench")
+    for start in range(0, len(numbers), BATCH):
+        page = numbers[start : start + BATCH]
+
+        def add(work: Work, page: Sequence[str] = page) -> None:
+            work.load((NUMBER, number) for number in page)
+            for number in page:
+                n = work.state(NUMBER, number)
+                work.record(NUMBER, number, number_by_hand.add(n, listing, None, None, DEFAULT, at), cause)
+
+        run(store, lambda: at, add)
+
+
+def _project(store: Store, service: Service) -> None:
+    projector = Projector(store, service.views)
+    projector.prepare()
+    while projector.step():
+        pass
