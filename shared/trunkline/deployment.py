@@ -8,6 +8,7 @@ service's intake.
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -171,6 +172,10 @@ async def run(
         Whether it was told to; False: a loop failed, which the log explains.
     """
     async with Deployment(settings, services) as deployment:
+        # What is loaded stays for good, and what a batch makes dies with it: look for cycles seldom (measured: with
+        # the interpreter's own thresholds the intake takes a fifth more processor time).
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
         if ready is not None:
             ready(deployment)
         await deployment.until_stopped()

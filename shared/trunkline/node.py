@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 import psycopg
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 
 FIRST_DELAY, LONGEST_DELAY = 0.05, 5.0
 BREATH = 0.1
+VIEWS_SHARE = 0.25
+"""Of the time, for the views, while there is much to do: messages go first, and longer pages cost less."""
 AT_REST = 1.0
 """Seconds after which a loop looks again though nothing woke it: a lost wake-up costs no more than this."""
 
@@ -62,6 +65,7 @@ class Node:
         self.loops: dict[str, asyncio.Task[None]] = {}
         self.trouble_of_transport: Callable[[], list[str]] = list
         self.before_stop: list[Callable[[], None]] = []
+        self._readers = 0
         self._listener = Listener(store, self.wake.set)
         store.on_commit.append(self.wake.set)
 
@@ -82,14 +86,18 @@ class Node:
     async def _views_reach(self, position: int, at_most: float) -> bool:
         loop = self.projected.loop
         deadline = loop.time() + at_most
-        while True:
-            seen = self.projected.count
-            if await asyncio.to_thread(views_at, self.store) >= position:
-                return True
-            left = deadline - loop.time()
-            if left <= 0:
-                return False
-            await self.projected.after(seen, min(left, 0.2))
+        self._readers += 1
+        try:
+            while True:
+                seen = self.projected.count
+                if await asyncio.to_thread(views_at, self.store) >= position:
+                    return True
+                left = deadline - loop.time()
+                if left <= 0:
+                    return False
+                await self.projected.after(seen, min(left, 0.2))
+        finally:
+            self._readers -= 1
 
     # -- loops ------------------------------------------------------------------------------------------------
 
@@ -99,7 +107,7 @@ class Node:
         relay = Relay(self.store, self.service, transport, self.wake, self.duties)
         self.spawn("relay", relay.run(self.stopping.is_set))
         self.spawn("deadlines", self.follow("deadlines", self.deadlines.step, patience=self._until_due))
-        self.spawn("views", self.follow("views", self._project, breath=0.01))
+        self.spawn("views", self._keep_views())
         rebuild = Rebuild(self.projector, self.clock.now)
         self.spawn("rebuild", self.follow("rebuild", rebuild.step, patience=lambda: 30.0, breath=30.0))
         letters = DeadLetters(self.store, self.name, transport if transport.has_topics else None, self.duties)
@@ -124,7 +132,7 @@ class Node:
     async def follow(
         self,
         name: str,
-        step: Callable[[], int],
+        step: Callable[[], int] | Callable[[], Awaitable[int]],
         *,
         patience: Callable[[], float] = lambda: AT_REST,
         breath: float = BREATH,
@@ -133,7 +141,7 @@ class Node:
 
         Args:
             name: for the log.
-            step: does one page in a thread; how much it did.
+            step: does one page, in a thread unless it is a coroutine function; how much it did.
             patience: asked in a thread: after how many seconds to look again though nothing woke it.
             breath: seconds between two looks that found nothing, so that a look serves many commits under load.
         """
@@ -141,7 +149,8 @@ class Node:
         while not self.stopping.is_set():
             seen = self.wake.count
             try:
-                if await asyncio.to_thread(step) == 0:
+                done = await (step() if iscoroutinefunction(step) else asyncio.to_thread(step))
+                if done == 0:
                     await self.pause(breath)
                     await self.wake.after(seen, await asyncio.to_thread(patience))
                 delay = FIRST_DELAY
@@ -155,11 +164,21 @@ class Node:
         with suppress(TimeoutError):
             await asyncio.wait_for(self.stopping.wait(), seconds)
 
-    def _project(self) -> int:
-        done = self.projector.step()
-        if done:
-            self.projected.set()
-        return done
+    async def _keep_views(self) -> None:
+        """Keep the views up to the log; under load they take a share of the time, unless a reader waits for them."""
+        loop = self.projected.loop
+
+        async def project() -> int:
+            begun = loop.time()
+            done = await asyncio.to_thread(self.projector.step)
+            if done:
+                self.projected.set()
+                took = loop.time() - begun
+                if took > BREATH and not self._readers:
+                    await self.pause(min(AT_REST, took * (1 / VIEWS_SHARE - 1)))
+            return done
+
+        await self.follow("views", project, breath=0.01)
 
     def _until_due(self) -> float:
         seconds = self.deadlines.seconds_to_next()
