@@ -23,7 +23,7 @@ __all__ = ["Consumer", "Intake", "TopicRecreated", "TopicsMissing"]
 log = structlog.get_logger(__name__)
 
 BATCH: Final = 1_000
-_HINT_SECONDS: Final = 5.0
+HINT_SECONDS: Final = 5.0
 _LEAVE_SECONDS: Final = 1.5
 
 
@@ -155,19 +155,20 @@ class Consumer:
         """Now and then see whether the cluster is there, and tell it how far we are, for people who watch the lag."""
         told: dict[TopicPartition, int] = {}
         while True:
-            await asyncio.sleep(_HINT_SECONDS)
+            await asyncio.sleep(HINT_SECONDS)
             try:
-                async with asyncio.timeout(_HINT_SECONDS):
+                async with asyncio.timeout(HINT_SECONDS):
                     await client.topics()
-                    self._cluster.back()
-                    news = {p: o for p, o in session.heard.items() if told.get(p) != o}
+            except AWAY as error:
+                self._cluster.lost(error)
+                continue
+            self._cluster.back()
+            news = {p: o for p, o in session.heard.items() if told.get(p) != o}
+            with suppress(*AWAY):  # the group may have changed: then it is no longer ours to tell
+                async with asyncio.timeout(HINT_SECONDS):
                     if news:
                         await client.commit(news)
                         told.update(news)
-            except AWAY as error:
-                # A hint that the group no longer wants is no news about the cluster.
-                if not isinstance(error, KafkaError) or error.retriable:
-                    self._cluster.lost(error)
 
 
 async def _close(client: AIOKafkaConsumer) -> None:

@@ -10,20 +10,18 @@ from typing import Final, Protocol
 import psycopg
 import structlog
 
+from trunkline.contracts.dead_letters import HEADERS, TOPIC, headers
 from trunkline.duties import Duties
 from trunkline.messaging.backoff import Backoff, Reach
 from trunkline.messaging.parked import Parked, mark_published, unpublished
 from trunkline.messaging.producer import TooLargeToSend
 from trunkline.messaging.record import Outgoing
-from trunkline.messaging.topics import DEAD_LETTERS
 from trunkline.store import Store
 
 log = structlog.get_logger(__name__)
 
 DUTY: Final = "dead letters"
 PAGE: Final = 20  # each may be megabytes
-ORIGINAL: Final = "original-"
-"""Goes before the name of every header that the message came with."""
 
 
 class Sender(Protocol):
@@ -35,25 +33,22 @@ class Sender(Protocol):
 
 
 def dead_letter(parked: Parked, service: str) -> Outgoing:
-    """A parked message as a record: key and value as they were, its place and the reason in headers.
+    """A parked message as a record: key, value and headers as they were, its place and the reason in more headers.
 
     Args:
         parked: the message.
         service: `licensing` or `numbers`: who could not use it.
     """
-    told = {
-        "service": service,
-        "parked-id": str(parked.id),
-        "topic": parked.topic,
-        "partition": str(parked.partition),
-        "offset": str(parked.offset),
-        "code": parked.code,
-        "reason": parked.reason,
-    }
-    headers: list[tuple[str, bytes | None]] = [(f"dl_{name}", text.encode()) for name, text in told.items()]
-    headers += [(ORIGINAL + name, value) for name, value in parked.headers]
-    key = parked.key if parked.key is not None else f"{service}/{parked.id}".encode()
-    return Outgoing(DEAD_LETTERS, key, parked.value, headers, parked.id)  # type: ignore[arg-type]
+    told = headers(
+        topic=parked.topic,
+        partition=parked.partition,
+        offset=parked.offset,
+        code=parked.code,
+        reason=parked.reason,
+        service=service,
+        original=parked.headers,
+    )
+    return Outgoing(TOPIC, parked.key, parked.value, told, parked.id)
 
 
 class DeadLetters:
@@ -117,5 +112,4 @@ class DeadLetters:
             await sender.send_page([letter])
         except TooLargeToSend:
             log.warning("a dead letter is too large for its topic; the table has all of it", parked_id=parked.id)
-            told = [header for header in letter.headers if not header[0].startswith(ORIGINAL)]
-            await sender.send_page([letter._replace(value=None, headers=[*told, ("dl_value", b"left out")])])
+            await sender.send_page([letter._replace(value=None, headers=letter.headers[: len(HEADERS)])])

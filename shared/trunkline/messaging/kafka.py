@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 REQUEST_MS: Final = 20_000
 """How long the cluster may take to answer, a write that all replicas must have included."""
 
+METADATA_MS: Final = 30_000
+"""How old may be what is known of the cluster: a topic, a partition or a broker that is new is seen this soon."""
+
 AWAY: Final = (KafkaError, OSError, TimeoutError)
 """What a client raises while the cluster is away, half there or not as it must be: worth another try."""
 
@@ -67,8 +70,7 @@ class KafkaSettings:
             "bootstrap_servers": self.bootstrap.split(","),
             "security_protocol": self.security_protocol,
             "request_timeout_ms": REQUEST_MS,
-            # a partition that was added, or a broker, is known this soon
-            "metadata_max_age_ms": 30_000,
+            "metadata_max_age_ms": METADATA_MS,
         }
         if self.security_protocol.endswith("SSL"):
             options["ssl_context"] = create_ssl_context(cafile=self.ca_file and str(self.ca_file))

@@ -27,7 +27,7 @@ from trunkline.messaging.record import Outgoing
 BATCH_BYTES: Final = 512 * 1024
 """One batch of one partition; a topic takes 1 MiB unless it says otherwise, a larger record goes alone."""
 
-_SILENCE_SECONDS: Final = 5.0
+SILENCE_SECONDS: Final = 5.0
 _METADATA_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 2.0
 
@@ -50,6 +50,8 @@ class _Page:
 
 class Producer:
     """Sends pages. Several may be on their way; they arrive in the order they were given."""
+
+    has_topics = True
 
     def __init__(self, settings: KafkaSettings) -> None:
         """Prepare; nothing is sent or connected before `start`."""
@@ -149,10 +151,10 @@ class Producer:
         try:
             while True:
                 try:
-                    async with asyncio.timeout(_SILENCE_SECONDS if sent else None):
+                    async with asyncio.timeout(SILENCE_SECONDS if sent else None):
                         await self._news.wait()
                 except TimeoutError:  # the client tries again by itself; only say so
-                    self._reach.lost(f"nothing was acknowledged for {_SILENCE_SECONDS:.0f} s")
+                    self._reach.lost(f"nothing was acknowledged for {SILENCE_SECONDS:.0f} s")
                     continue
                 self._news.clear()
                 while self._fresh:
@@ -166,8 +168,7 @@ class Producer:
                     backoff.reset()
         finally:
             for acknowledgement in sent:
-                if not acknowledgement.cancel() and not acknowledgement.cancelled():
-                    acknowledgement.exception()  # the first failure has been raised; the others need no word
+                acknowledgement.add_done_callback(_forgotten)
 
     def _acknowledged(self) -> None:
         page = self._unsafe.popleft()
@@ -198,7 +199,7 @@ async def _hand_over(client: AIOKafkaProducer, records: Sequence[Outgoing]) -> l
     for topic, key, value, headers, _ in records:
         if (count := counts.get(topic)) is None:
             count = counts[topic] = await _partitions(client, topic)
-        place = (topic, partition_of(key, count))
+        place = (topic, partition_of(key or b"", count))
         batch = filling.get(place)
         if batch is None or batch.append(timestamp=now, key=key, value=value, headers=headers) is None:
             batch = filling[place] = client.create_batch()
@@ -206,7 +207,11 @@ async def _hand_over(client: AIOKafkaProducer, records: Sequence[Outgoing]) -> l
             batches.append((*place, batch))
     for _, _, batch in batches:
         batch.close()
-    return [await client.send_batch(batch, topic, partition=partition) for topic, partition, batch in batches]
+    queued: list[asyncio.Future[Any]] = []
+    for topic, partition, batch in batches:
+        queued.append(await client.send_batch(batch, topic, partition=partition))
+        queued[-1].add_done_callback(_forgotten)  # should the next one not be taken
+    return queued
 
 
 async def _partitions(client: AIOKafkaProducer, topic: str) -> int:
@@ -227,7 +232,16 @@ async def _discard(client: AIOKafkaProducer) -> None:
     with suppress(*AWAY):
         async with asyncio.timeout(_CLOSE_SECONDS):
             await client._sender.close()
-    client._message_accumulator.fail_all(ProducerClosed())
+    queue = client._message_accumulator
+    for batches in queue._batches.values():
+        queue._pending_batches.update(batches)  # one that waits for its next try is in neither of its places
+    queue.fail_all(ProducerClosed())
     with suppress(*AWAY):
         async with asyncio.timeout(_CLOSE_SECONDS):
             await client.stop()
+
+
+def _forgotten(acknowledgement: asyncio.Future[Any]) -> None:
+    """The first failure has been raised; those that follow from it need no word."""
+    if not acknowledgement.cancelled():
+        acknowledgement.exception()

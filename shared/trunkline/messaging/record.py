@@ -33,7 +33,7 @@ class Outgoing(NamedTuple):
     """One record to send. `position` is the log position of the event it says."""
 
     topic: str
-    key: bytes
+    key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: Headers
     position: int

@@ -188,12 +188,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             self.heard.update({TopicPartition(r.topic, r.partition): r.offset + 1 for r in batch})
 
     def _forget_hand(self) -> None:
-        """The last batch's failure only means that the next reader begins before it; a mistake of ours is logged."""
-        hand = self._in_hand
-        if hand is not None and hand.done() and not hand.cancelled():
-            error = hand.exception()
-            if error is not None and not isinstance(error, Overtaken):
-                log.error("the last batch failed", exc_info=error)
+        if self._in_hand is not None:
+            self._in_hand.add_done_callback(_forgotten)
 
     async def _stop_fetching(self) -> None:
         if self._fetching is not None:
@@ -226,3 +222,10 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             if partition in self._sources:  # or it was taken away meanwhile
                 self._hold(partition, records)
                 self._client.seek(partition, following)
+
+
+def _forgotten(hand: asyncio.Task[None]) -> None:
+    """A last batch that failed only means that the next reader begins before it; a mistake of ours is logged."""
+    error = None if hand.cancelled() else hand.exception()
+    if error is not None and not isinstance(error, Overtaken):
+        log.error("the last batch failed", exc_info=error)

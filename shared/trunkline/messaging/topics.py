@@ -10,11 +10,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from trunkline.contracts import dead_letters
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.message import MAX_VALUE_BYTES
 from trunkline.messaging.kafka import KafkaSettings, admin
 
-DEAD_LETTERS: Final = "DeadLetters"
 STATE_TOPICS: Final = ("NumberState",)
 """Compacted: the newest record of each key is kept for ever."""
 
@@ -93,7 +93,7 @@ def _wanted(contracts: Iterable[Contract], partitions: int, replication: int) ->
         of_topic = settings.setdefault(contract.topic, {})
         if contract.direction == "heard":
             of_topic[_MOST_BYTES] = str(_HEARD_BYTES)
-    settings[DEAD_LETTERS] = {_MOST_BYTES: str(_DEAD_LETTER_BYTES)}
+    settings[dead_letters.TOPIC] = {_MOST_BYTES: str(_DEAD_LETTER_BYTES)}
     for name in STATE_TOPICS:
         settings[name] = {_CLEANUP: "compact"}
     for of_topic in settings.values():

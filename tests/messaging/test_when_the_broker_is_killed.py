@@ -1,0 +1,35 @@
+"""When the broker is killed and started again while records are sent and heard."""
+
+import asyncio
+
+import pytest
+
+from tests.messaging.ear import create_topic, ear, eventually, listening, new_name
+from tests.messaging.test_when_copies_come_and_go import load
+from trunkline.broker import LocalBroker
+from trunkline.messaging.kafka import KafkaSettings
+
+
+async def test_both_ends_go_on_and_nothing_is_lost(
+    local_broker: LocalBroker, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X2, X3, F5: at least once out, once in, in order; without a restart of the service."""
+    monkeypatch.setattr("trunkline.messaging.consumer.HINT_SECONDS", 0.2)
+    monkeypatch.setattr("trunkline.messaging.producer.SILENCE_SECONDS", 0.2)
+    settings = KafkaSettings(local_broker.bootstrap)
+    topic = await create_topic(local_broker.bootstrap, new_name("topic"), 3)
+    with ear(url, topic) as one:
+        async with listening(settings, one, new_name("group")) as consumer, load(settings, topic) as sending:
+            for _ in range(2):
+                before = len(one.records)
+                await one.until(lambda before=before: len(one.records) > before + 500)
+                await asyncio.to_thread(local_broker.kill)
+                await eventually(lambda: not consumer.there and not sending.producer.there)
+                await asyncio.to_thread(local_broker.start)
+            before = len(one.records)
+            await one.until(lambda: len(one.records) > before + 500)
+            sending.stop()
+            await eventually(lambda: sending.ended)
+            await one.until(lambda: len(one.heard()) >= sending.count)
+            await eventually(lambda: consumer.there and sending.producer.there)
+        assert {s: list(dict.fromkeys(heard)) for s, heard in one.heard_of().items()} == sending.sent
