@@ -6,7 +6,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import Generator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import structlog
@@ -19,11 +19,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trunkline import __doc__ as _about
 from trunkline.docs_page import docs_router
-from trunkline.doors import MAX_BODY_BYTES, Node
+from trunkline.doors import MAX_BODY_BYTES
 from trunkline.health import health_router
+from trunkline.operate import operate_router
 from trunkline.problems import add_problem_handlers, problem, refused_problem
 from trunkline.refusal import Refused
 from trunkline.tokens import TokenMissing, Tokens
+
+if TYPE_CHECKING:
+    from trunkline.node import Node
 
 OPEN: Final = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs"})
 """The paths that need no token; every other one does, those that do not exist too."""
@@ -155,6 +159,7 @@ def create_app(nodes: Mapping[str, Node], tokens: Tokens | None = None) -> FastA
     app.include_router(health_router(nodes))
     app.include_router(docs_router(app))
     for node in nodes.values():
+        app.include_router(operate_router(node))
         if node.service.routes is not None:
             app.include_router(node.service.routes(node))
     return app
