@@ -158,10 +158,8 @@ class Story:
             self.said.late_verdicts += [result["verdict"] for result in self._biller.deliver(event)]
         self.said.late_heard_at = self._operator.get("/numbers/operate/clock")["now"]
         self._settle()
-        title = f"Billing, a week late: {short(LATE)} has expired. Then: it had started"
-        self._scene(
-            10, title, [LATE], "kept for 56 days from day 3, when it expired: late or reversed makes no difference"
-        )
+        title = f"Billing, a week late: the end of {short(LATE)}, and then its start"
+        self._scene(10, title, [LATE], "kept for 56 days from day 3: late and reversed, it ends the same")
 
     def _terminated_comes_free(self) -> None:
         self._go_to(24)

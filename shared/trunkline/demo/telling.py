@@ -25,7 +25,7 @@ WIDEST: Final = 96
 
 def opening(seconds: float) -> RenderableType:
     """What this is, and how long it took to start."""
-    told = f"Both services and their PostgreSQL are up after {seconds:.1f} s; all that follows goes over HTTP."
+    told = f"Both services and PostgreSQL are up after {seconds:.1f} s; the rest goes over HTTP."
     title = Text.assemble(("Trunkline", "bold"), ": eight numbers, two customers, sixty days")
     return Group(title, Text(told, style="dim"), Text())
 
@@ -88,7 +88,7 @@ def _held(numbers: Sequence[Mapping[str, Any]]) -> RenderableType:
         for place, row in enumerate(held):
             table.add_row(
                 short(found["number"]) if place == 0 else "",
-                moment(row["since"]),
+                f"{moment(row['since'])[:19]}Z",  # only the entry into the inventory has a fraction
                 _holding(row),
                 _lasting(row["seconds"]),
             )
@@ -98,7 +98,7 @@ def _held(numbers: Sequence[Mapping[str, Any]]) -> RenderableType:
 def _holding(row: Mapping[str, Any]) -> Text:
     state = (row["state"], STATE_STYLES[row["state"]])
     if row["state"] == "reserved":
-        return Text.assemble(state, f" for {row['party']}: {row['cause']}")
+        return Text.assemble(state, f" for {row['party']} ({row['cause']})")
     return Text.assemble(state, f" to {row['party']}" if row["party"] else "")
 
 
