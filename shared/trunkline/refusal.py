@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import ClassVar
+
+from trunkline.clock import rfc3339
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -31,6 +34,7 @@ class Refused(Exception):
 
     @property
     def sentence(self) -> str:
-        """One sentence: what was refused, where and why."""
+        """One sentence: what was refused, where and why; instants in it are RFC 3339."""
         text = " ".join((type(self).__doc__ or type(self).code).split())
-        return text.format(**self.facts)
+        facts = {k: rfc3339(v) if isinstance(v, datetime) else v for k, v in self.facts.items()}
+        return text.format(**facts)
