@@ -199,6 +199,9 @@ async def create_topic(bootstrap: str, name: str, partitions: int = 1, **configs
         named = {key.replace("_", "."): value for key, value in configs.items()}
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, topic_configs=named)
         response = await client.create_topics([topic])
+        async with asyncio.timeout(PATIENCE):
+            while name not in await client.list_topics():  # noqa: ASYNC110 - a broker hears of it a little later
+                await asyncio.sleep(0.01)
     assert [error[1] for error in response.topic_errors] == [0]
     return name
 

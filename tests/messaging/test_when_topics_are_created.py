@@ -1,8 +1,6 @@
 """When `trunkline topics create` is run against a real Kafka."""
 
-from aiokafka.admin import NewPartitions
-
-from tests.messaging.ear import admin, create_topic, new_name
+from tests.messaging.ear import create_topic, new_name
 from trunkline.contracts import billing, licensing
 from trunkline.contracts.contract import Contract
 from trunkline.messaging.kafka import KafkaSettings
@@ -37,9 +35,7 @@ async def test_what_differs_is_told_and_left_alone(settings: KafkaSettings) -> N
     """An operator decides: more partitions move keys, another clean-up removes history."""
     heard, said = contracts()
     await create_topic(settings.bootstrap, heard.topic, 1)
-    await create_topic(settings.bootstrap, said.topic, 2, cleanup_policy="compact")
-    async with admin(settings.bootstrap) as client:
-        await client.create_partitions({said.topic: NewPartitions(3)})
+    await create_topic(settings.bootstrap, said.topic, 3, cleanup_policy="compact")
     told = {t.name: t for t in await create_topics(settings, [heard, said], partitions=2)}
     assert told[heard.topic].action == told[said.topic].action == "differs"
     assert "has 1 partitions, 2 wanted" in told[heard.topic].detail

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -21,6 +22,7 @@ STATE_TOPICS: Final = ("NumberState",)
 PARTITIONS: Final = 6
 _REPLICATION: Final = 3
 
+_SEEN_SECONDS: Final = 30.0
 _CLEANUP: Final = "cleanup.policy"
 _MOST_BYTES: Final = "max.message.bytes"
 _IN_SYNC: Final = "min.insync.replicas"
@@ -77,7 +79,7 @@ async def create_topics(
         brokers = len((await client.describe_cluster())["brokers"])
         copies = replication or min(_REPLICATION, brokers)
         wanted = _wanted(contracts, partitions, copies)
-        there = {t["topic"]: len(t["partitions"]) for t in await client.describe_topics() if t["topic"] in wanted}
+        there = await _there(client, wanted)
         missing = [topic for name, topic in wanted.items() if name not in there]
         if missing and not dry_run:
             await _create(client, missing)
@@ -112,6 +114,15 @@ async def _create(client: AIOKafkaAdminClient, missing: list[NewTopic]) -> None:
         error = for_code(code)
         if code != 0 and error is not TopicAlreadyExistsError:  # somebody else was faster
             raise TopicRefused(f"topic {name}: {said[0] if said and said[0] else error.description}")
+    names = [topic.name for topic in missing]
+    async with asyncio.timeout(_SEEN_SECONDS):
+        while len(await _there(client, names)) < len(names):  # noqa: ASYNC110 - a broker hears of it a little later
+            await asyncio.sleep(0.05)
+
+
+async def _there(client: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, int]:
+    """Those of the topics that exist, and how many partitions each has."""
+    return {t["topic"]: len(t["partitions"]) for t in await client.describe_topics() if t["topic"] in names}
 
 
 async def _configured(client: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
