@@ -166,9 +166,7 @@ class Memory:
         for stream_id, loaded in work.streams.items():
             self._states[stream_id] = loaded
         self.log += work.recorded
-        for pair in work.batch.unwaits:
-            self.awaited.pop(pair, None)
-        self.awaited.update({(awaited, waiter): reason for awaited, waiter, _, reason in work.batch.waits})
+        work.change_waits(self.awaited)
 
 
 def _due(loaded: Loaded[Any]) -> datetime | None:
@@ -198,6 +196,12 @@ class _MemoryWork(Work):
             if stream_id in self._before:
                 loaded.state, loaded.last = self._before[stream_id].state, self._before[stream_id].last
             self._streams[stream_id] = loaded
+
+    def change_waits(self, awaited: dict[tuple[str, str], str]) -> None:
+        """Do to the memory's waits what a commit does to the table."""
+        for pair in self._unwaits:
+            awaited.pop(pair, None)
+        awaited.update({pair: reason for pair, (_, reason) in self._waits.items()})
 
     def waiters(self, awaited: Sequence[str]) -> dict[str, frozenset[str]]:
         """Who waits for these streams."""

@@ -14,12 +14,19 @@ from trunkline_numbers.number_following import Hold, Keep, Target, follow
 from trunkline_numbers.policy import DEFAULT, Policy
 
 KEY = "+6512345678"
-PARTNER, OTHER_PARTNER = "partner-1", "partner-2"
-ACME = Party("acme", "organization", PARTNER, ("acme.example",))
-SISTER = Party("sister", "organization", PARTNER)
-STRANGER = Party("stranger", "organization", OTHER_PARTNER)
+
+
+def uuid(kind: str, place: int = 1) -> str:
+    """An id that says in its first digits what it is of."""
+    return f"{kind.ljust(8, '0')}-0000-4000-8000-{place:012d}"
+
+
+PARTNER, OTHER_PARTNER = uuid("facade", 1), uuid("facade", 2)
+ACME = Party(uuid("ace", 1), "organization", PARTNER, ("acme.example",))
+SISTER = Party(uuid("ace", 2), "organization", PARTNER)
+STRANGER = Party(uuid("ace", 3), "organization", OTHER_PARTNER)
 RESELLER = Party(PARTNER, "partner", PARTNER)
-SUB, OTHER_SUB, THIRD_SUB, COVER = "subscription-1", "subscription-2", "subscription-3", "cover-1"
+SUB, OTHER_SUB, THIRD_SUB, COVER = (uuid("5ab", place) for place in range(1, 5))
 LISTING = Listing(country="SG", sku="did", vendor="carrier")
 QUARANTINE = Policy(quarantine_days={"SG": 90})
 

@@ -175,13 +175,38 @@ def after_giving_up(s: Subscription, number: str) -> Target:
     places = [place for place, out in enumerate(heard.swapped_out) if out.number == number]
     if not places:
         return Leave(heard.at)
-    at = heard.swapped_out[places[-1]].at
-    later = [out.number for out in heard.swapped_out[places[-1] + 1 :]]
-    came = next((s.served[name] for name in [*later, heard.number] if name in s.served), at)
-    since = _since(heard, number)
-    return Keep(
-        (("swapped", max(at, came)),), None if number in s.served or number in s.denied or since >= at else since
-    )
+    taken = None if number in s.served or number in s.denied else had_from(s, number)
+    return Keep((("swapped", _came_after(s, heard, places[-1])),), taken)
+
+
+def had_from(s: Subscription, number: str) -> datetime | None:
+    """From when on a number that was swapped out was the subscription's by its facts; None where it never was (N9)."""
+    since = _heard(s).started_at
+    for out in _heard(s).swapped_out:
+        if out.number == number and out.at != since:
+            return since
+        since = out.at
+    return None
+
+
+def _came_after(s: Subscription, heard: SubscriptionHeard, place: int) -> datetime:
+    """When the number came that took the place of one swapped out; the swap's own instant, unless it had to wait."""
+    outs = heard.swapped_out
+    names = [*(out.number for out in outs[place + 1 :]), heard.number]
+    for out, name in zip(outs[place:], names, strict=True):
+        if name in s.served:
+            return max(out.at, s.served[name])
+    return outs[place].at
+
+
+def named_since(s: Subscription, number: str) -> datetime:
+    """When the subscription came to name a number for the last time."""
+    heard = _heard(s)
+    outs = heard.swapped_out
+    place = len(outs)
+    if number != heard.number:
+        place = max((p for p, out in enumerate(outs) if out.number == number), default=place)
+    return outs[place - 1].at if place else heard.started_at
 
 
 def forgo(s: Subscription, number: str, at: datetime) -> list[Event]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import itemgetter
 
 from trunkline.recorded import Cause
 from trunkline.stream import key_of
@@ -14,7 +13,7 @@ from trunkline_numbers.reactions.number_changed import serve_waiting
 
 
 def react(work: Work, stream_ids: Sequence[str], policy: Policy) -> None:
-    """Settle the numbers that are due, in due order; one that is not due any more is left as it is.
+    """Settle the numbers that are due; one that is not due any more is left as it is.
 
     Args:
         work: `work.now` is the instant up to which is settled.
@@ -23,11 +22,8 @@ def react(work: Work, stream_ids: Sequence[str], policy: Policy) -> None:
     """
     keys = [key_of(stream_id) for stream_id in stream_ids]
     work.load((NUMBER, key) for key in keys)
-    due = [
-        (event.at, key, event) for key in keys for event in settle(work.state(NUMBER, key), work.now, work.now, policy)
-    ]
-    for _, key, event in sorted(due, key=itemgetter(0)):
-        work.record(NUMBER, key, [event], Cause("timer", f"number/{key}", f"due/{key}"))
     for key in keys:
+        events = settle(work.state(NUMBER, key), work.now, work.now, policy)
+        work.record(NUMBER, key, events, Cause("timer", f"number/{key}", f"due/{key}"))
         work.touch(NUMBER, key)
     serve_waiting(work, Cause("timer", "due", "due"), policy)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from trunkline.recorded import Cause
 from trunkline.refusal import Refused
 from trunkline.stream import Event
 from trunkline.work import Work
-from trunkline_numbers.number import NUMBER, Available, Life, Party, Reserved
+from trunkline_numbers.number import NUMBER, Available, Lapsed, Life, Party, Reserved
 from trunkline_numbers.number_events import NumberAssigned
 from trunkline_numbers.number_following import Hold, Target, follow, owned
 from trunkline_numbers.party import PARTY, PLATFORM, as_party
@@ -22,6 +23,8 @@ from trunkline_numbers.subscription import (
     end_refusal,
     forgo,
     given_up,
+    had_from,
+    named_since,
     numbers_of,
     refuse,
     wanted,
@@ -100,9 +103,10 @@ class Serving:
         s = self.state
         if number in s.served:
             life = self.work.state(NUMBER, number).life
-            if not owned(life, self.subscription_id) or _was_swapped_out(life):
+            gone = _swapped_out_at(life)
+            if not owned(life, self.subscription_id) or (gone is not None and gone >= named_since(s, number)):
                 return False
-        elif number in s.denied or (s.heard is not None and s.heard.number in s.served):
+        elif number in s.denied or (s.heard and s.heard.number in s.served) or had_from(s, number) is None:
             return False
         return self._try(number, wanted(s, number))
 
@@ -135,14 +139,16 @@ class Serving:
         self.work.record(SUBSCRIPTION, self.subscription_id, events, self.cause)
 
 
-def _was_swapped_out(life: Life) -> bool:
+def _swapped_out_at(life: Life) -> datetime | None:
+    """Since when a number is, or was at last, reserved because it was swapped out."""
     match life:
-        case Reserved():
-            return life.cause == "swapped"
-        case Available():
-            return life.lapsed is not None and life.lapsed.resolved[-1][0] == "swapped"
+        case Reserved(cause="swapped"):
+            return life.since
+        case Available(lapsed=Lapsed() as lapsed):
+            cause, at, _ = lapsed.resolved[-1]
+            return at if cause == "swapped" else None
         case _:
-            return False
+            return None
 
 
 def serve(work: Work, subscription_id: str, cause: Cause, policy: Policy, *, woken: bool = False) -> None:
