@@ -1,0 +1,326 @@
+"""Both services as processes, a broker and a PostgreSQL, all of the test's own, to be killed and brought back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import psycopg
+from aiokafka.errors import KafkaError
+
+from tests.faults.topics import PATIENCE, Topics
+from trunkline.broker import LocalBroker
+from trunkline.deployment import all_migrations
+from trunkline.duties import Duties
+from trunkline.embedded import EmbeddedPostgres
+from trunkline.messaging.kafka import source_name
+from trunkline.migrate import migrate
+from trunkline.projection import Projector
+from trunkline.rebuild import Rebuild
+from trunkline.sandbox import SandboxClock
+from trunkline.service import Service
+from trunkline.store import Store
+from trunkline_licensing.wiring import service as licensing_service
+from trunkline_numbers.reactions import notice_due
+from trunkline_numbers.wiring import service as numbers_service
+
+_ROOT = Path(__file__).parent.parent.parent
+SERVICES = ("licensing", "numbers")
+LOOK_SECONDS = 0.02
+
+
+class Fuse(NamedTuple):
+    """Where a service is to end (see `doomed.POINTS`), and at which passage."""
+
+    point: str
+    passage: int = 1
+
+
+@dataclass
+class Copy:
+    """One process of one service."""
+
+    service: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    doomed: Fuse | None = None
+
+    @property
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs; minus the signal that ended it."""
+        return self.process.poll()
+
+    def said(self) -> str:
+        """Its log."""
+        return self.log.read_text(errors="replace")
+
+
+@dataclass
+class Part:
+    """What belongs to one service."""
+
+    service: Service
+    url: str
+    store: Store
+    clock: SandboxClock
+    copies: list[Copy] = field(default_factory=list)
+    fuses: list[Fuse] = field(default_factory=list)
+    deaths: list[Fuse] = field(default_factory=list)
+
+    @property
+    def group(self) -> str:
+        """Its consumer group."""
+        return f"trunkline-{self.service.name}"
+
+    @property
+    def hears(self) -> list[str]:
+        """Its topics."""
+        return sorted(topic for hearing in self.service.hearings for topic in hearing.topics)
+
+    @property
+    def says(self) -> list[str]:
+        """The topics of its events."""
+        return sorted(
+            {contract.topic for contract in self.service.says} - {t.contract.topic for t in self.service.states}
+        )
+
+
+class World:
+    """A context manager: in it broker and PostgreSQL run; services are started and ended by the test."""
+
+    def __init__(self, folder: Path, broker: LocalBroker) -> None:
+        """Prepare.
+
+        Args:
+            folder: for the home, the database and the logs.
+            broker: of this test's own; it is started and stopped by whoever gives it.
+        """
+        self.folder = folder
+        self.home = folder / "home"
+        self.broker = broker
+        self.parts: dict[str, Part] = {}
+        self._stack = ExitStack()
+        self._logs = 0
+
+    def __enter__(self) -> World:
+        self.home.mkdir()
+        self.postgres = EmbeddedPostgres(self.folder).start()
+        self._stack.callback(self.postgres.discard)
+        self.topics = self._stack.enter_context(Topics(self.broker.bootstrap))
+        self.topics.create()
+        for service in (licensing_service(), numbers_service()):
+            url = self.postgres.url(service.name)
+            migrate(url, all_migrations(service))
+            store = Store(url, service.codec())
+            self._stack.callback(store.close)
+            self.parts[service.name] = Part(service, url, store, SandboxClock(store))
+        self._stack.callback(self._end_all)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def licensing(self) -> Part:
+        """The service that owns subscriptions."""
+        return self.parts["licensing"]
+
+    @property
+    def numbers(self) -> Part:
+        """The service that owns numbers."""
+        return self.parts["numbers"]
+
+    # -- processes --------------------------------------------------------------------------------------------
+
+    def start(self, service: str, fuse: Fuse | None = None) -> Copy:
+        """One more copy of a service, as its own command starts it; with a fuse it ends there (see `doomed`)."""
+        doomed = None if fuse is None else ["tests.faults.doomed", service, fuse.point, str(fuse.passage)]
+        arguments = doomed or [f"trunkline_{service}"]
+        self._logs += 1
+        log = self.folder / f"{self._logs:03}-{service}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=_ROOT,
+                env={**os.environ, **self._settings()},
+            )
+        copy = Copy(service, process, log, fuse)
+        self.parts[service].copies.append(copy)
+        return copy
+
+    def _settings(self) -> Mapping[str, str]:
+        return {
+            "TRUNKLINE_HOME": str(self.home),
+            "TRUNKLINE_LICENSING_DATABASE_URL": self.licensing.url,
+            "TRUNKLINE_NUMBERS_DATABASE_URL": self.numbers.url,
+            "TRUNKLINE_KAFKA_BOOTSTRAP": self.broker.bootstrap,
+            "TRUNKLINE_HTTP_PORT": "0",
+            "TRUNKLINE_SANDBOX": "on",
+        }
+
+    def stop(self, copy: Copy) -> int:
+        """SIGTERM, and wait; the exit code."""
+        copy.process.terminate()
+        return self._gone(copy)
+
+    def kill(self, copy: Copy) -> None:
+        """SIGKILL."""
+        copy.process.kill()
+        self._gone(copy)
+
+    def _gone(self, copy: Copy) -> int:
+        code = copy.process.wait(PATIENCE)
+        with suppress(ValueError):
+            self.parts[copy.service].copies.remove(copy)
+        return code
+
+    def _end_all(self) -> None:
+        for part in self.parts.values():
+            for copy in list(part.copies):
+                self.kill(copy)
+
+    def run(self, service: str, *fuses: Fuse) -> None:
+        """See that exactly one copy of a service runs, and lies down at these points, one after the other.
+
+        Whenever it does, it is started again with the next fuse, and in the end plainly.
+        """
+        part = self.parts[service]
+        part.fuses = list(fuses)
+        if not fuses and len(part.copies) == 1 and part.copies[0].doomed is None:
+            return
+        for copy in list(part.copies):
+            self.stop(copy)
+        self._restart(part)
+
+    def _restart(self, part: Part) -> None:
+        if not part.copies:
+            self.topics.bury(part.group)
+        self.start(part.service.name, part.fuses.pop(0) if part.fuses else None)
+
+    def look_after(self) -> None:
+        """Whoever has met their point is on record and is started again; any other end is a failure."""
+        for part in self.parts.values():
+            for copy in list(part.copies):
+                if copy.ended is None:
+                    continue
+                part.copies.remove(copy)
+                said = f"{copy.service} ended with {copy.ended}:\n{copy.said()[-4000:]}"
+                assert copy.doomed is not None, said
+                assert copy.ended == -signal.SIGKILL, said
+                part.deaths.append(copy.doomed)
+                self._restart(part)
+
+    # -- time -------------------------------------------------------------------------------------------------
+
+    def set_clock(self, at: datetime) -> None:
+        """Both services' clocks move to an instant."""
+        for part in self.parts.values():
+            part.clock.set(at)
+
+    # -- waiting ----------------------------------------------------------------------------------------------
+
+    def until(self, condition: Callable[[], object], what: str = "it") -> None:
+        """Look again and again until a condition holds, and look after the services meanwhile."""
+        ends = time.monotonic() + PATIENCE
+        while not condition():
+            self.look_after()
+            if time.monotonic() > ends:
+                logs = "\n".join(copy.said()[-3000:] for part in self.parts.values() for copy in part.copies)
+                raise AssertionError(f"{what} has not come about: {self.unfinished()}\n{logs}")
+            time.sleep(LOOK_SECONDS)
+
+    def until_quiet(self) -> None:
+        """Wait until everything has had its effect, everywhere."""
+        self.until(lambda: self.unfinished() is None, "quiet")
+
+    def unfinished(self) -> str | None:
+        """What is still to be done; None: nothing. What comes first can bring about what comes later, never back."""
+        return self._unfinished(self.licensing) or self._unfinished(self.numbers)
+
+    def _unfinished(self, part: Part) -> str | None:
+        name = part.service.name
+        with _reaching() as away:
+            if missing := self._unheard(part):
+                return f"{name} has not heard {missing}"
+            now = part.clock.now()
+            if part.store.fetch("SELECT 1 FROM deadlines WHERE due_at <= %s LIMIT 1", (now,)):
+                return f"{name} has deadlines that are due"
+            end = part.store.end_of_log()
+            at = part.store.positions("")
+            if at.get("relay", 0) != end:
+                return f"the relay of {name} is at {at.get('relay')} of {end}"
+            if part.store.fetch("SELECT 1 FROM parked WHERE NOT published LIMIT 1"):
+                return f"{name} has unpublished dead letters"
+            for check in (_notices_unread, _mail_waiting, _views_behind, _states_unsaid):
+                if late := check(part, at, end):
+                    return f"{name}: {late}"
+        return f"the database of {name} is away" if away else None
+
+    def _unheard(self, part: Part) -> str | None:
+        try:
+            ends = self.topics.ends(part.hears)
+        except KafkaError as away:
+            return f"anything: {away!r}"
+        heard = part.store.positions("kafka/")
+        for (topic, number), end in ends.items():
+            if heard.get(source_name(self.topics.cluster, topic, number), -1) < end - 1:
+                return f"{topic}/{number} up to {end}"
+        return None
+
+    # -- views ------------------------------------------------------------------------------------------------
+
+    def verify_views(self) -> None:
+        """O3: every view is what a fold of the streams from zero gives."""
+        for part in self.parts.values():
+            duties = Duties(part.url)
+            rebuild = Rebuild(Projector(part.store, part.service.views, duties), part.clock.now)
+            for view in part.service.views:
+                assert rebuild.verify(view.name).differences == 0, view.name
+            duties.resign()
+
+
+@contextmanager
+def _reaching() -> Iterator[list[bool]]:
+    """A database that is away is not an answer."""
+    away: list[bool] = []
+    try:
+        yield away
+    except (psycopg.OperationalError, psycopg.InterfaceError):
+        away.append(True)
+
+
+def _notices_unread(part: Part, at: Mapping[str, int], _end: int) -> str | None:
+    if "notices" not in part.service.followers:
+        return None
+    query = "SELECT coalesce(max(notification_id), 0) FROM stored_events WHERE topic = ANY(%s)"
+    last = part.store.fetch(query, (list(notice_due.NAMES),))[0][0]
+    return None if at.get("follower/notices", 0) >= last else "notices are unread"
+
+
+def _mail_waiting(part: Part, _at: Mapping[str, int], _end: int) -> str | None:
+    return "mail waits" if part.store.fetch("SELECT 1 FROM mail WHERE state = 'waiting' LIMIT 1") else None
+
+
+def _views_behind(part: Part, _at: Mapping[str, int], end: int) -> str | None:
+    low = part.store.fetch("SELECT min(position) FROM projections WHERE status = 'active'")[0][0]
+    return None if low is None or low == end else f"a view is at {low} of {end}"
+
+
+def _states_unsaid(part: Part, at: Mapping[str, int], _end: int) -> str | None:
+    for topic in part.service.states:
+        last = part.store.fetch(f"SELECT coalesce(max(position), 0) FROM {topic.view}")[0][0]
+        if at.get(f"states/{topic.contract.name}", 0) < last:
+            return f"{topic.contract.name} is not said"
+    return None
