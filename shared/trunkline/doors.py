@@ -1,7 +1,6 @@
-"""What every HTTP operation is made of: who asks, once-only effects, positions, versions.
+"""What every HTTP operation is made of: who asks for what, and the position that a read must have seen.
 
-A change is `change(node, asked, decide)`: the effect and the answer to its idempotency key are one transaction.
-A read that must see an earlier change waits for the views by `Trunkline-Wait-For`.
+What a change answers, once for each idempotency key, is in `answers.py`.
 """
 
 from __future__ import annotations
@@ -11,14 +10,13 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Final, Protocol, TypeVar
 
-import msgspec
-from fastapi import APIRouter, Depends, Header, Request, Response, Security
+from fastapi import APIRouter, Depends, Header, Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from trunkline.clock import Clock
-from trunkline.parties import Branch, Principal, Tree, authorize
-from trunkline.problems import MEDIA_TYPE, refused_problem
+from trunkline.parties import Branch, Principal, authorize
+from trunkline.problems import MEDIA_TYPE
 from trunkline.recorded import Cause
 from trunkline.refusal import Refused
 from trunkline.service import Service
@@ -67,18 +65,6 @@ class Node(Protocol):
     def troubles(self) -> list[str]:
         """What keeps it from serving, one sentence each; empty: it is ready."""
         ...
-
-
-class IdempotencyKeyReused(Refused):
-    """The Idempotency-Key {key!r} was used before for another request: take a new key for a new request."""
-
-    status: ClassVar[int] = 422
-
-
-class VersionMismatch(Refused):
-    """If-Match is {given}, but the version is "{version}": read it again and decide anew."""
-
-    status: ClassVar[int] = 412
 
 
 class PositionUnknown(Refused):
@@ -235,119 +221,6 @@ def _caught_up(node: Node) -> Callable[[str | None], None]:
     return wait
 
 
-# -- answers ----------------------------------------------------------------------------------------------------------
-
-
-def etag(version: int) -> str:
-    """The ETag of a stream's version."""
-    return f'"{version}"'
-
-
-def check_version(asked: Asked, version: int) -> None:
-    """Hold If-Match, where it was sent, against the version at hand.
-
-    Raises:
-        VersionMismatch: it names another version.
-    """
-    if asked.if_match is None or asked.if_match.strip() == "*":
-        return
-    if etag(version) not in (given.strip() for given in asked.if_match.split(",")):
-        raise VersionMismatch(given=asked.if_match, version=version)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a change answers.
-
-    Attributes:
-        body: the resource after it; None: nothing to show.
-        version: its stream's version, for the ETag.
-        location: where it can be read.
-    """
-
-    body: BaseModel | None = None
-    status: int = 200
-    version: int | None = None
-    location: str | None = None
-
-
-class _Stored(msgspec.Struct, frozen=True):
-    """An answer as the inbox keeps it."""
-
-    status: int
-    body: bytes
-    media_type: str
-    headers: dict[str, str] = {}
-
-
-def change(node: Node, asked: Asked, decide: Callable[[Work], Answer]) -> Response:
-    """Do a change once, and answer the same to the same key ever after.
-
-    Args:
-        node: the service.
-        asked: who asks, and under which key.
-        decide: loads, decides and records; a refusal is an answer too and kept under the key.
-
-    Raises:
-        Refused: as `decide` raises it, where there is no key.
-        IdempotencyKeyReused: the key is another request's.
-    """
-    try:
-        stored, position = node.run(lambda work: _once(work, asked, lambda: _kept(decide(work))))
-    except IdempotencyKeyReused:
-        raise
-    except Refused as refused:
-        if asked.key is None:
-            raise
-        answer = refused_problem({"state": {"request_id": asked.request_id}}, refused)
-        kept = _Stored(answer.status_code, bytes(answer.body), MEDIA_TYPE)
-        # Kept after the fact: should a rival with the same key have been accepted meanwhile, its answer stands.
-        stored, position = node.run(lambda work: _once(work, asked, lambda: kept))
-    headers = {POSITION: f"{node.service.name}/{position}", **stored.headers}
-    return Response(stored.body, stored.status, headers, stored.media_type)
-
-
-def _once(work: Work, asked: Asked, answer: Callable[[], _Stored]) -> _Stored:
-    if asked.key is None:
-        return answer()
-    source = f"http/{asked.principal.subject}"
-    found = work.fetch("SELECT payload_hash, answer FROM inbox WHERE source = %s AND id = %s", (source, asked.key))
-    if found:
-        fingerprint, kept = found[0]
-        if bytes(fingerprint) != asked.fingerprint:
-            raise IdempotencyKeyReused(key=asked.key, part="header", pointer="#/Idempotency-Key", value=asked.key)
-        return msgspec.json.decode(kept, type=_Stored)
-    stored = answer()
-    row = (source, asked.key, asked.fingerprint, work.now, msgspec.json.encode(stored))
-    work.write("INSERT INTO inbox (source, id, payload_hash, received_at, answer) VALUES (%s, %s, %s, %s, %s)", [row])
-    return stored
-
-
-def _kept(answer: Answer) -> _Stored:
-    headers = {}
-    if answer.version is not None:
-        headers["ETag"] = etag(answer.version)
-    if answer.location is not None:
-        headers["Location"] = answer.location
-    body = b"" if answer.body is None else answer.body.model_dump_json().encode()
-    return _Stored(answer.status, body, "application/json", headers)
-
-
-def shown(request: Request, body: BaseModel, version: int | None = None) -> Response:
-    """A resource that was read, with its ETag; 304 where the reader has that version already."""
-    headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
-    if version is not None:
-        headers["ETag"] = etag(version)
-        if etag(version) in request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=headers)
-    return Response(body.model_dump_json(), headers=headers, media_type="application/json")
-
-
 def reader(node: Node) -> Work:
     """Streams as they are now, to be looked at only."""
     return Work(node.store, node.clock.now())
-
-
-def branch(asked: Principal, tree: Tree) -> Branch:
-    """What the asker sees."""
-    return Branch(asked, tree)

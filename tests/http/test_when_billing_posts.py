@@ -84,11 +84,13 @@ async def test_only_billing_and_the_platform_may(world: World) -> None:
 
 async def test_the_same_batch_at_the_same_moment_counts_once(world: World) -> None:
     """S3: two deliveries at once: each event accepted by one of them."""
-    events = [event("started", str(uuid4()), world.east_org, product="license", license_code="a", quantity=1)] * 1
-    events += [event("expired", events[0]["subject"], world.east_org, "2026-02-01T00:00:00Z")]
-    answers = await asyncio.gather(*(world.bill(*events) for _ in range(8)))
-    assert sum(created(answer)["accepted"] for answer in answers) == 2
-    assert sum(created(answer)["duplicate"] for answer in answers) == 14
+    facts = {"product": "license", "license_code": "a", "quantity": 1}
+    for _ in range(5):
+        started = event("started", str(uuid4()), world.east_org, **facts)
+        expired = event("expired", started["subject"], world.east_org, "2026-02-01T00:00:00Z")
+        answers = await asyncio.gather(*(world.bill(started, expired) for _ in range(8)))
+        assert sum(created(answer)["accepted"] for answer in answers) == 2
+        assert sum(created(answer)["duplicate"] for answer in answers) == 14
 
 
 async def test_subscriptions_are_listed_within_the_branch(world: World) -> None:

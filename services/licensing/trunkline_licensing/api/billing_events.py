@@ -9,9 +9,10 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
+from trunkline.answers import Answer, change
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message, Unreadable, content_hash, decode, decode_batch, decode_structured
-from trunkline.doors import Answer, Asked, Node, Posted, change, door
+from trunkline.doors import Asked, Node, Posted, door
 from trunkline.parties import Resource, authorize
 from trunkline.refusal import Refused
 from trunkline.work import Work
@@ -149,8 +150,9 @@ def _heard(work: Work, asked: Asked, items: Sequence[Message | Unreadable]) -> A
     for organization_id in dict.fromkeys(message.data.organization_id for message in messages):
         named = Resource(PartyUnknown(key=organization_id), parties=(organization_id,))
         authorize(branch, "publish billing events", named)
-    before = _before(work, messages)
     react(work, messages)
+    # Read after the reaction has read the same: what a rival commits in between then is a conflict, and decided anew.
+    before = _before(work, messages)
     reasons = _reasons(work)
     results: list[Outcome] = []
     for place, item in enumerate(items):

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from fastapi import Request, Response
 
-from trunkline.doors import Answer, Asked, Node, check_version, reader, shown
+from trunkline.answers import Answer, check_version, shown
+from trunkline.doors import Asked, Node, reader
 from trunkline.paging import Items, Paging, one_page, page
 from trunkline.parties import Branch, Principal, authorize
 from trunkline.stream import Decider

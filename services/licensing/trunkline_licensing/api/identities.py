@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from trunkline.doors import Answer, Changed, Node, Posted, Reading, change, door, reader
+from trunkline.answers import Answer, change
+from trunkline.doors import Changed, Node, Posted, Reading, door, reader
 from trunkline.paging import Items, Paging, paging
 from trunkline.parties import authorize
 from trunkline.work import Work

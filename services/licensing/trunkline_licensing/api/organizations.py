@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from trunkline.doors import Answer, Changed, Node, Posted, Reading, change, door
+from trunkline.answers import Answer, change
+from trunkline.doors import Changed, Node, Posted, Reading, door
 from trunkline.paging import Items, Paging, paging
 from trunkline.parties import Branch, NotAllowed, Resource, authorize
 from trunkline.work import Work

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from trunkline.doors import Answer, Changed, Node, Reading, change, door
+from trunkline.answers import Answer, change
+from trunkline.doors import Changed, Node, Reading, door
 from trunkline.parties import PLATFORM, Resource, authorize
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, party_resource

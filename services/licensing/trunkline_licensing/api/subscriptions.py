@@ -12,7 +12,8 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
-from trunkline.doors import Node, Reading, door, reader, shown
+from trunkline.answers import shown
+from trunkline.doors import Node, Reading, door, reader
 from trunkline.paging import Items, Paging, one_page, page, paging
 from trunkline.parties import Branch, Resource, authorize
 from trunkline.recorded import Recorded, recorded

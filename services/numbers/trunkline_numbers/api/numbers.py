@@ -9,8 +9,9 @@ from typing import Annotated, ClassVar, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
+from trunkline.answers import Answer, change, shown
 from trunkline.bodies import Body, Country, Label, Uuid
-from trunkline.doors import Answer, Asked, Node, Posted, Reading, change, door, reader, shown
+from trunkline.doors import Asked, Node, Posted, Reading, door, reader
 from trunkline.paging import Items, Paging, one_page, page, paging
 from trunkline.parties import Resource, authorize, visible
 from trunkline.recorded import Recorded, recorded

@@ -9,7 +9,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
-from trunkline.doors import Node, Reading, door, reader, shown
+from trunkline.answers import shown
+from trunkline.doors import Node, Reading, door, reader
 from trunkline.paging import Items, Page, Paging, one_page, page, paging
 from trunkline.parties import authorize, visible
 from trunkline.stream import key_of
