@@ -91,7 +91,7 @@ class World:
         data: Any
         if party == PLATFORM:
             data = licensing.Platform(
-                name="Top", support_email="a@t.example", owner_email="b@t.example", domains=(), **own
+                name="Top", support_email="a@t.example", owner_email="b@t.example", **{"domains": (), **own}
             )
         elif party in {PARTNER, OTHER_PARTNER}:
             data = licensing.Partner(
