@@ -1,13 +1,16 @@
 """When the broker is killed and started again while records are sent and heard."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 
-from tests.messaging.ear import create_topic, ear, eventually, listening, new_name
+from tests.messaging.ear import create_topic, ear, event, eventually, listening, new_name
 from tests.messaging.test_when_copies_come_and_go import load
 from trunkline.broker import LocalBroker
 from trunkline.messaging.kafka import KafkaSettings
+from trunkline.messaging.producer import Producer, ProducerStopped
 
 
 async def test_both_ends_go_on_and_nothing_is_lost(
@@ -33,3 +36,23 @@ async def test_both_ends_go_on_and_nothing_is_lost(
             await one.until(lambda: len(one.heard()) >= sending.count)
             await eventually(lambda: consumer.there and sending.producer.there)
         assert {s: list(dict.fromkeys(heard)) for s, heard in one.heard_of().items()} == sending.sent
+
+
+async def test_stopping_does_not_wait_for_a_broker_that_hangs(local_broker: LocalBroker, url: str) -> None:
+    """SIGTERM ends a service in any case, and nothing of its clients lives on."""
+    settings = KafkaSettings(local_broker.bootstrap)
+    topic = await create_topic(local_broker.bootstrap, new_name("topic"))
+    before = asyncio.all_tasks()
+    assert local_broker.pid is not None
+    with ear(url, topic) as one:
+        producer = Producer(settings)
+        producer.start()
+        async with listening(settings, one, new_name("group")):
+            await producer.send_page([event(topic)])
+            await one.until(one.heard)
+            os.kill(local_broker.pid, signal.SIGSTOP)
+            page = producer.enqueue([event(topic)])
+        await producer.stop()
+        os.kill(local_broker.pid, signal.SIGCONT)
+        assert isinstance(page.exception(), ProducerStopped)
+    assert asyncio.all_tasks() == before

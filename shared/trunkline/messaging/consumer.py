@@ -14,7 +14,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
 from trunkline.messaging.backoff import Backoff, Reach
-from trunkline.messaging.kafka import AWAY, KafkaSettings, admin
+from trunkline.messaging.kafka import AWAY, KafkaSettings, admin, ended
 from trunkline.messaging.places import Intake, Places, TopicRecreated
 from trunkline.messaging.session import REVOKE_SECONDS, Session
 
@@ -24,7 +24,8 @@ log = structlog.get_logger(__name__)
 
 BATCH: Final = 1_000
 HINT_SECONDS: Final = 5.0
-_LEAVE_SECONDS: Final = 1.5
+_LEAVE_SECONDS: Final = 2.0
+_CLOSE_SECONDS: Final = 0.5
 
 
 class TopicsMissing(KafkaError):  # type: ignore[misc]
@@ -173,10 +174,8 @@ class Consumer:
 
 async def _close(client: AIOKafkaConsumer) -> None:
     """Leave the group; a broker that does not answer is not waited for."""
-    try:
-        async with asyncio.timeout(_LEAVE_SECONDS):
-            await client.stop()
-    except AWAY:
-        # `stop` cannot be called twice. Without its connections nothing of the client lives on.
-        with suppress(*AWAY):
-            await client._client.close()
+    if not await ended(client.stop(), _LEAVE_SECONDS):
+        # `stop` cannot be called twice, and what it had not come to would go on fetching.
+        if client._fetcher is not None:
+            await ended(client._fetcher.close(), _CLOSE_SECONDS)
+        await ended(client._client.close(), _CLOSE_SECONDS)

@@ -6,8 +6,9 @@ no sooner, and its defaults lose records (ARCHITECTURE §4). `producer`, `consum
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,20 @@ async def cluster_id(settings: KafkaSettings) -> str:
         described = await client.describe_cluster()
     found: str = described["cluster_id"]
     return found
+
+
+async def ended(closing: Coroutine[Any, Any, object], seconds: float) -> bool:
+    """Let a client's closing run for so long; whether it came to its end.
+
+    aiokafka's clients raise whatever their tasks raise when they are closed in the middle of an outage, cancellation
+    too, and leave the rest open.
+    """
+    task = asyncio.create_task(closing)
+    await asyncio.wait({task}, timeout=seconds)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=seconds)
+    return task.done() and not task.cancelled() and task.exception() is None
 
 
 def source_name(cluster: str, topic: str, partition: int) -> str:

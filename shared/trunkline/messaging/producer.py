@@ -17,10 +17,10 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import MessageSizeTooLargeError, ProducerClosed, RecordListTooLargeError
+from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from trunkline.messaging.backoff import Backoff, Reach
-from trunkline.messaging.kafka import AWAY, KafkaSettings
+from trunkline.messaging.kafka import AWAY, KafkaSettings, ended
 from trunkline.messaging.partition import partition_of
 from trunkline.messaging.record import Outgoing
 
@@ -29,7 +29,7 @@ BATCH_BYTES: Final = 512 * 1024
 
 SILENCE_SECONDS: Final = 5.0
 _METADATA_SECONDS: Final = 10.0
-_CLOSE_SECONDS: Final = 2.0
+_CLOSE_SECONDS: Final = 1.0
 
 
 class ProducerStopped(Exception):
@@ -227,18 +227,13 @@ async def _discard(client: AIOKafkaProducer) -> None:
     """Close a client that may be broken or in the middle of a request; what it holds is sent by the next one.
 
     `stop` alone would first deliver what is queued, possibly behind what the next client sends. So the task that sends
-    is ended and the queue failed before it; both have no public name.
+    is ended and the queue emptied before it; they have no public names.
     """
-    with suppress(*AWAY):
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            await client._sender.close()
-    queue = client._message_accumulator
-    for batches in queue._batches.values():
-        queue._pending_batches.update(batches)  # one that waits for its next try is in neither of its places
-    queue.fail_all(ProducerClosed())
-    with suppress(*AWAY):
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            await client.stop()
+    await ended(client._sender.close(), _CLOSE_SECONDS)
+    client._message_accumulator._batches.clear()
+    client._message_accumulator._pending_batches.clear()
+    if not await ended(client.stop(), _CLOSE_SECONDS):
+        await ended(client.client.close(), _CLOSE_SECONDS)
 
 
 def _forgotten(acknowledgement: asyncio.Future[Any]) -> None:
