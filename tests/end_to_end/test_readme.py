@@ -1,0 +1,129 @@
+"""When somebody types what README.md says: it works as it stands, from top to bottom (O1)."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trunkline.broker import free_ports
+from trunkline.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+_BLOCK = re.compile(r"<!-- run(?:: ([a-z ]+))? -->\n```sh\n(.*?)```", re.DOTALL)
+_PORT = "8080"
+_LOOKS = 50
+"""A notice is mailed a moment after it is recorded."""
+
+
+def blocks(mark: str) -> str:
+    """The commands under a mark, one script; their port is one that is free here."""
+    return "".join(script for found, script in _BLOCK.findall(README) if found == mark)
+
+
+class Reader:
+    """Somebody with a fresh home and a free port who types what the page says."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        (self._port,) = map(str, free_ports(1))
+        programs = Path(sys.executable).parent
+        path = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "200"}
+        home = {f"{PREFIX}HOME": str(folder / "home"), f"{PREFIX}HTTP_PORT": self._port}
+        self._environment = (
+            {n: v for n, v in os.environ.items() if not n.startswith(PREFIX)} | path | home | environment
+        )
+        self._folder = folder
+
+    def types(self, script: str) -> str:
+        """What the commands say. Every one of them must succeed."""
+        command = ["bash", "-euo", "pipefail", "-c", script.replace(_PORT, self._port)]
+        done = subprocess.run(
+            command, cwd=self._folder, env=self._environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    @contextmanager
+    def has_running(self, script: str) -> Iterator[None]:
+        """Commands that go on in another terminal until Ctrl-C."""
+        command = ["bash", "-euo", "pipefail", "-c", f"{script.rstrip()} & trap 'kill $!' TERM; wait $!; wait $!"]
+        with (
+            (self._folder / "log").open("a") as log,
+            subprocess.Popen(
+                command, cwd=self._folder, env=self._environment, stdout=subprocess.PIPE, stderr=log, text=True
+            ) as process,
+        ):
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            try:
+                assert "Ctrl-C stops it" in said, (self._folder / "log").read_text()
+                yield
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.stdout.read()
+
+
+@pytest.fixture
+def reader_with(databases: Any, tmp_path: Path) -> Iterator[Any]:
+    """Makes a reader; the databases are of the tests' own server, everything else is new."""
+    urls = {f"{PREFIX}{name}_DATABASE_URL": databases.create() for name in ("LICENSING", "NUMBERS")}
+    yield lambda **environment: Reader(tmp_path, urls | environment)
+    for url in urls.values():
+        databases.drop(url)
+
+
+def _needs(program: str) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"NO {program}, so the README's commands are not shown")
+
+
+def test_then_a_story_runs_from_the_first_command_to_the_last(reader_with: Any) -> None:
+    """Integrator, consumer and operator, in the order of the page, in one shell as they would."""
+    _needs("curl")
+    reader = reader_with()
+    with reader.has_running(blocks("up")):
+        told = reader.types(blocks(""))
+        mailed = next((True for _ in range(_LOOKS) if "reservation of" in reader.types("trunkline mail list")), False)
+    assert mailed
+    for word in ("duplicate", "NumberAssigned", "NumberReserved", "ReservationEnding", "NumberReleased"):
+        assert word in told
+
+
+def test_then_the_events_can_be_read_from_a_real_broker(reader_with: Any, local_broker: Any) -> None:
+    """The same with topics: created, and read by another program."""
+    _needs("kcat")
+    reader = reader_with(TRUNKLINE_KAFKA_BOOTSTRAP=local_broker.bootstrap)
+    assert "NumberAdded" in reader.types(blocks("kafka"))
+    with reader.has_running(blocks("up")):
+        assert "+442079460003 {" in reader.types(blocks("kafka after"))
+
+
+def test_then_every_block_of_commands_has_a_mark_or_is_known() -> None:
+    """No block escapes by lacking its mark: only what makes this environment, or starts a broker, is not run here."""
+    unmarked = re.sub(_BLOCK, "", README)
+    others = re.findall(r"```sh\n(.*?)```", unmarked, re.DOTALL)
+    assert [block[:9] for block in others] == ["make demo", 'eval "$(m']
+
+
+def test_then_every_file_it_names_is_there() -> None:
+    """Code, tests and pages."""
+    named = set(re.findall(r"`((?:services|shared|tests|deploy|bench)/[\w./-]+)`", README))
+    linked = {link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link}
+    assert len(named) > 30
+    assert not {path for path in named | linked if path and not (ROOT / path).exists()}
+
+
+def test_then_it_names_every_setting() -> None:
+    """And none that there is not."""
+    named = set(re.findall(rf"`({PREFIX}[A-Z_]+)`", README))
+    assert named == {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
