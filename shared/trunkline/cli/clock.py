@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,9 @@ from trunkline.cli.options import SERVICES, instant
 from trunkline.cli.verb import Call, verb
 
 app = typer.Typer(help="The services' time; a sandbox can move it ahead.", no_args_is_help=True)
+
+_BETWEEN_LOOKS = 0.05  # seconds
+_LOOKS = 200
 
 
 @verb(app, "show")
@@ -47,7 +51,17 @@ def _move(call: Call, how: str, body: dict[str, Any]) -> None:
         whose = " and ".join(fixed)
         raise Refused(f"The clock of {whose} is the machine's: only a sandbox's can be moved (TRUNKLINE_SANDBOX=on).")
     document = {name: call.remote.post(f"/{name}/operate/clock/{how}", body) for name in SERVICES}
+    _until_done(call)
     call.tell(document, lambda: _shown(document))
+
+
+def _until_done(call: Call) -> None:
+    """Wait until nothing is due any more, so that the next command sees it; what takes longer goes on by itself."""
+    for name in SERVICES:
+        for _ in range(_LOOKS):
+            if call.remote.get(f"/{name}/operate/deadlines")["overdue"] == 0:
+                break
+            time.sleep(_BETWEEN_LOOKS)
 
 
 def _shown(document: dict[str, Any]) -> Any:
