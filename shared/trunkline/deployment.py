@@ -31,6 +31,7 @@ from trunkline.sandbox import SandboxClock
 from trunkline.service import Service, installed_services
 from trunkline.settings import Settings
 from trunkline.store import Store
+from trunkline.telemetry import start_traces
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +72,8 @@ class Deployment:
             NotConfigured: one service alone has nobody to talk to without a broker.
             MigrationError, EmbeddedPostgresError, psycopg.OperationalError: the database.
         """
+        names = "-".join(service.name for service in self.services)
+        self._stack.callback(start_traces(self.settings.otlp_endpoint, names))
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "trunkline"))
         try:
             await self._bring_up()

@@ -62,6 +62,10 @@ class Node(Protocol):
         """Wait until every view has reached a position of its log; False when `at_most` seconds were not enough."""
         ...
 
+    def measure(self) -> None:
+        """Bring the gauges of its metrics up to date."""
+        ...
+
     def troubles(self) -> list[str]:
         """What keeps it from serving, one sentence each; empty: it is ready."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import psycopg
 from fastapi import APIRouter, Response
@@ -47,6 +48,9 @@ def health_router(nodes: Mapping[str, Node]) -> APIRouter:
 
     @router.get("/metrics", summary="What Prometheus reads", response_class=Response)
     def metrics() -> Response:
+        for node in nodes.values():
+            with suppress(psycopg.Error, PoolTimeout):  # without its database the last figures stand
+                node.measure()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router

@@ -17,7 +17,9 @@ def log_to(stream: TextIO) -> None:
         stream: such as stderr, or an open file.
     """
     people = stream.isatty()
-    render = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer()
+    # A traceback shows lines of code, never the values of variables: one of them may be a token or a password.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    render = console if people else structlog.processors.JSONRenderer()
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -56,7 +56,7 @@ def migrate(url: str, migrations: Iterable[Migration], *, dry_run: bool = False)
             "CREATE TABLE IF NOT EXISTS migrations ("
             "name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
         )
-        done = dict(conn.execute("SELECT name, checksum FROM migrations").fetchall())
+        done: dict[str, str] = dict(conn.execute("SELECT name, checksum FROM migrations").fetchall())
         _check(wanted, done)
         missing = [m for m in wanted if m.name not in done]
         for migration in () if dry_run else missing:

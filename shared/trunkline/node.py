@@ -24,6 +24,7 @@ from trunkline.rebuild import Rebuild
 from trunkline.service import Service
 from trunkline.settings import Settings
 from trunkline.store import Store
+from trunkline.telemetry import LOG_END, RELAY_AT, SETTLED, VIEWS_AT
 from trunkline.wake import Listener, Wake
 from trunkline.work import Work, run
 
@@ -65,6 +66,7 @@ class Node:
         self.loops: dict[str, asyncio.Task[None]] = {}
         self.trouble_of_transport: Callable[[], list[str]] = list
         self.before_stop: list[Callable[[], None]] = []
+        self.relay: Relay | None = None
         self._readers = 0
         self._listener = Listener(store, self.wake.set)
         store.on_commit.append(self.wake.set)
@@ -106,7 +108,8 @@ class Node:
         self._listener.start()
         relay = Relay(self.store, self.service, transport, self.wake, self.duties)
         self.spawn("relay", relay.run(self.stopping.is_set))
-        self.spawn("deadlines", self.follow("deadlines", self.deadlines.step, patience=self._until_due))
+        self.relay = relay
+        self.spawn("deadlines", self.follow("deadlines", self._settle, patience=self._until_due))
         self.spawn("views", self._keep_views())
         rebuild = Rebuild(self.projector, self.clock.now)
         self.spawn("rebuild", self.follow("rebuild", rebuild.step, patience=lambda: 30.0, breath=30.0))
@@ -180,9 +183,21 @@ class Node:
 
         await self.follow("views", project, breath=0.01)
 
+    def _settle(self) -> int:
+        done = self.deadlines.step()
+        SETTLED.labels(self.name).inc(done)
+        return done
+
     def _until_due(self) -> float:
         seconds = self.deadlines.seconds_to_next()
         return AT_REST if seconds is None else min(AT_REST, seconds)
+
+    def measure(self) -> None:
+        """Bring the gauges up to date: called when somebody reads the metrics. Raises psycopg.Error."""
+        LOG_END.labels(self.name).set(self.store.end_of_log())
+        VIEWS_AT.labels(self.name).set(views_at(self.store))
+        if self.relay is not None:
+            RELAY_AT.labels(self.name).set(self.relay.position)
 
     def troubles(self) -> list[str]:
         """What keeps the node from serving, one sentence each; empty: it is ready."""

@@ -19,8 +19,10 @@ from trunkline.contracts.message import Message
 from trunkline.contracts.unreadable import Unreadable
 from trunkline.messaging.parked import park
 from trunkline.messaging.record import Record
+from trunkline.recorded import UnknownEvent
 from trunkline.service import Hearing, Service
 from trunkline.store import Conflict, Overtaken, Store
+from trunkline.telemetry import BATCH_SECONDS, HEARD, span
 from trunkline.work import Work, run
 
 log = structlog.get_logger(__name__)
@@ -42,6 +44,7 @@ class Intake:
         """
         self._store = store
         self._now = now
+        self._service = service.name
         self._hearings: dict[str, tuple[int, Mapping[str, Contract]]] = {}
         self._reactions: tuple[Hearing, ...] = service.hearings
         for place, hearing in enumerate(service.hearings):
@@ -80,6 +83,7 @@ class Intake:
 
         Raises:
             Overtaken: another reader has moved a position; read `positions` again and go on from there.
+            UnknownEvent: a newer service wrote what this code cannot read; nothing was taken, and it must not go on.
             psycopg.OperationalError: the database is away; nothing was taken, give the same batch again.
         """
         unknown = {r.source for r in records} - self._known
@@ -94,7 +98,7 @@ class Intake:
         """Commit a batch whole; if a reaction breaks on it, halve it until the one record is found and parked."""
         try:
             self._commit(records, None)
-        except (Overtaken, Conflict, psycopg.OperationalError, psycopg.InterfaceError):
+        except (Overtaken, Conflict, UnknownEvent, psycopg.OperationalError, psycopg.InterfaceError):
             self._known.clear()
             raise
         except Exception as broken:
@@ -130,5 +134,8 @@ class Intake:
             for source, offset in last.items():
                 work.advance(source, self._positions.get(source), offset)
 
-        run(self._store, self._now, decide)
+        with BATCH_SECONDS.labels(self._service).time(), span("hear", service=self._service, records=len(records)):
+            run(self._store, self._now, decide)
         self._positions.update(last)
+        HEARD.labels(self._service, "understood").inc(len(records) - len(unreadable))
+        HEARD.labels(self._service, "parked").inc(len(unreadable))

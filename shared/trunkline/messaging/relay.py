@@ -19,6 +19,7 @@ from trunkline.messaging.record import Outgoing
 from trunkline.recorded import recorded
 from trunkline.service import Service
 from trunkline.store import Store
+from trunkline.telemetry import SAID
 from trunkline.wake import Wake
 
 log = structlog.get_logger(__name__)
@@ -133,4 +134,5 @@ class Relay:
             await sending
             await asyncio.to_thread(self._store.move, FOLLOWER, stored, page.end)
             self.position = stored = page.end
+            SAID.labels(self._service.name).inc(len(page.outgoing))
             page = following
