@@ -145,7 +145,7 @@ def test_then_an_uncommitted_rival_is_never_skipped(store: Store) -> None:
             count(rival, "rival")
             rival.commit()
             done = later.submit(counting, store, "later")
-            until(lambda: blocked(store))
+            until(lambda: blocked(store) or done.done())
             assert log(store) == []
             assert not done.done()
         done.result()
@@ -176,18 +176,23 @@ def test_then_a_follower_sees_every_event_once_and_in_order_while_many_write(sto
     writers, each = 8, 15
     seen: list[tuple[int, str, int]] = []
 
+    written = threading.Event()
+
     def follow() -> None:
-        last = 0
-        while len(seen) < writers * each:
-            for position, stream_id, version, _, _ in store.read_log(last, 7):
-                seen.append((position, stream_id, version))
-                last = position
+        last, done = 0, False
+        while not done:
+            done = written.is_set()
+            while page := store.read_log(last, 7):
+                seen.extend((position, stream_id, version) for position, stream_id, version, _, _ in page)
+                last = seen[-1][0]
 
     with ThreadPoolExecutor(writers + 1) as pool:
         following = pool.submit(follow)
         writing = [pool.submit(lambda w=w: [counting(store, f"w{w}") for _ in range(each)]) for w in range(writers)]  # type: ignore[misc]
-        for future in [*writing, following]:
+        for future in writing:
             future.result()
+        written.set()
+        following.result()
     assert [(s, v) for _, s, v in seen] == log(store)
     assert sorted({s for _, s, _ in seen}) == sorted(f"counter/w{w}" for w in range(writers))
     for writer in range(writers):
