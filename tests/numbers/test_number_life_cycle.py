@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.numbers.facts import ACME, COVER, LISTING, PARTNER, RESELLER, SUB, Tale, day
+from tests.numbers.facts import ACME, COVER, LISTING, PARTNER, RESELLER, SISTER, SUB, Tale, day
+from trunkline_numbers import number_by_hand as by_hand
+from trunkline_numbers import number_refusals as refusals
+from trunkline_numbers.number import Party
 from trunkline_numbers.number_events import (
     LockExpired,
     NumberAdded,
@@ -14,11 +17,13 @@ from trunkline_numbers.number_events import (
     NumberRecovered,
     NumberReleased,
     NumberReserved,
+    NumberUnbound,
     NumberUnlocked,
     ReservationExpired,
     ReservationExtended,
 )
 from trunkline_numbers.number_following import Keep
+from trunkline_numbers.policy import DEFAULT
 
 
 def kept(cause: str, at: float, end: float, **own: object) -> NumberReserved:
@@ -251,3 +256,79 @@ def test_then_a_subscription_never_served_before_its_end_takes_the_number_first(
     Tale().added(0).follows(Keep((("expired", day(10)),), held_from=day(5)), 10, 11).then(
         assigned(5), kept("expired", 10, 66)
     )
+
+
+# -- who may delete, remarks, bindings --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("uploader", "by", "allowed"),
+    [
+        (None, None, True),
+        (None, RESELLER, False),
+        (None, ACME, False),
+        (RESELLER, None, False),
+        (RESELLER, RESELLER, True),
+        (RESELLER, ACME, False),
+        (ACME, None, True),
+        (ACME, RESELLER, True),
+        (ACME, ACME, True),
+        (ACME, SISTER, False),
+    ],
+)
+def test_then_who_brought_it_in_decides_who_may_delete_it(
+    uploader: Party | None, by: Party | None, allowed: bool
+) -> None:
+    """R7, P3: the platform not what a partner uploaded, nor a partner what the platform uploaded."""
+    own = {"uploader_id": uploader.id, "uploader_kind": uploader.kind} if uploader else {}
+    tale = Tale().added(0, **own).deleted(1, by)
+    if allowed:
+        tale.then(NumberDeleted)
+    else:
+        tale.then_refused(refusals.NumberNotYoursToDelete)
+
+
+def test_then_a_bound_number_is_not_reserved_for_another() -> None:
+    """§3: nor locked, deleted; its own organization may reserve it."""
+    held = Tale().added(0, holder=RESELLER).bound(1)
+    held.reserved(SISTER, 2).then_refused(refusals.NumberHasBinding, kinds="pbx")
+    held.reserved(ACME, 2).then(NumberReserved)
+
+
+@pytest.mark.parametrize("cause", ["terminated", "swapped"])
+def test_then_a_binding_ends_with_what_takes_the_number_away(cause: str) -> None:
+    """X5: with the cause on record; an expiry only suspends it."""
+    tale = Tale().added(0).holds(1).bound(2).keeps(("expired", 10))
+    assert tale.state.bindings
+    tale.keeps(("expired", 10), (cause, 11))
+    assert [e.cause for e in tale.events if isinstance(e, NumberUnbound)] == [cause]
+    assert not tale.state.bindings
+    tale.keeps(("expired", 10), (cause, 11)).then_nothing()
+
+
+def test_then_a_binding_comes_back_with_a_restored_number() -> None:
+    """X5."""
+    tale = Tale().added(0).holds(1).bound(2).keeps(("expired", 10)).holds(20)
+    assert tale.state.bindings
+
+
+def test_then_a_release_ends_a_binding() -> None:
+    """X5: by hand or by time."""
+    for end in (lambda t: t.released(20), lambda t: t.settled(66)):
+        tale = end(Tale().added(0).holds(1).bound(2).keeps(("expired", 10)))
+        assert [e.cause for e in tale.events if isinstance(e, NumberUnbound)] == ["released"]
+
+
+def test_then_remarks_are_kept_as_they_are_meant() -> None:
+    """§1: trimmed, in any script, over several lines."""
+    n, said = Tale().added(0).state, "  zwei\r\nZeilen\u3000\u00a0\N{GRINNING FACE} "
+    (reserved,) = by_hand.reserve(n, ACME, said, DEFAULT, day(1))
+    assert reserved.remark == "zwei\nZeilen\u3000\u00a0\N{GRINNING FACE}"  # type: ignore[attr-defined]
+    (given,) = by_hand.assign(n, ACME, SUB, "active", "  ", DEFAULT, day(1))
+    assert given.remark is None  # type: ignore[attr-defined]
+
+
+def test_then_a_subscription_that_is_not_active_gets_nothing() -> None:
+    """§3: and an active one that has it already gets nothing more."""
+    Tale().added(0).assigned(ACME, SUB, 1, status="expired").then_refused(refusals.SubscriptionNotActive)
+    Tale().added(0).assigned(ACME, SUB, 1).assigned(ACME, SUB, 2).then_nothing()

@@ -22,7 +22,7 @@ from trunkline_numbers.api.branch import Sight, parties_of, party
 from trunkline_numbers.api.shown import Happened, NumberShown, shown_event, shown_number
 from trunkline_numbers.number import NUMBER, Number, evolve, settle
 from trunkline_numbers.number_by_hand import add
-from trunkline_numbers.number_events import Listing
+from trunkline_numbers.number_events import Listing, PartyKind
 from trunkline_numbers.policy import Policy
 from trunkline_numbers.reactions.number_changed import serve_waiting
 
@@ -201,10 +201,19 @@ class _Adding:
 
     def _add(self, result: Added) -> Added:
         assert result.number is not None
-        work, uploader = self._work, self._asked.principal.party_id
+        work, asker = self._work, self._asked.principal
+        kind: PartyKind = "partner" if asker.role == "partner-admin" else "organization"
         n = work.state(NUMBER, result.number)
         try:
-            events = add(n, self._listing, uploader, self._holder_party, self._policy, work.now)
+            events = add(
+                n,
+                self._listing,
+                asker.party_id,
+                self._holder_party,
+                self._policy,
+                work.now,
+                uploader_kind=None if asker.party_id is None else kind,
+            )
         except Refused as refused:
             return Added(
                 input=result.input, number=n.number, outcome="refused", code=refused.code, reason=refused.sentence
