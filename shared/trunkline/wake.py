@@ -66,9 +66,10 @@ class Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening and wait for the thread."""
+        """Stop listening and wait for the thread; a node that never started has none."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _listen(self) -> None:
         while not self._stop.is_set():

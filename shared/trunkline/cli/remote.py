@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from trunkline.cli.options import SERVICES
 from trunkline.settings import Settings
 
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, never listened on
+_ANY_LIST: Final = {"licensing": "/licensing/partners", "numbers": "/numbers/refused"}
 _AWAY: Final = frozenset({502, 503, 504})
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 _TIMEOUT_OF_STREAM: Final = httpx.Timeout(None, connect=5.0)
@@ -81,6 +82,14 @@ class Remote:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def catch_up(self) -> None:
+        """Wait until the views have seen this client's own changes, so that the next command sees them too."""
+        for service, position in self.positions.items():
+            # Whatever the answer is, it comes after the waiting.
+            with suppress(httpx.TransportError):
+                url = self.urls[service] + _ANY_LIST[service]
+                self._client.get(url, params={"limit": 1}, headers={"Trunkline-Wait-For": position})
 
     def get(self, path: str, **params: Any) -> Any:
         """Read a resource that has seen this client's own changes."""

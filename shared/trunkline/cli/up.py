@@ -54,12 +54,12 @@ def serve(call: Call, services: Sequence[Service] | None) -> None:
     import asyncio
 
     from trunkline.deployment import run
-    from trunkline.logs import log_to
+    from trunkline.logs import logging_to
 
     settings = call.settings
-    log_to(sys.stderr)
     try:
-        told_to = asyncio.run(run(settings, services, lambda deployment: _tell(call, deployment)))
+        with logging_to(sys.stderr):
+            told_to = asyncio.run(run(settings, services, lambda deployment: _tell(call, deployment)))
     except Exception as error:
         ended = why_not(error)
         if ended is None:

@@ -108,6 +108,7 @@ class Call:
     def finish(self, ended: Ended | None = None) -> None:
         """Close what is open; say why it ended, if it ended before it was done."""
         if self._remote is not None:
+            self._remote.catch_up()
             self._remote.close()
         if ended is None:
             return
