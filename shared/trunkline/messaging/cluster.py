@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from trunkline.messaging.consumer import Consumer
-from trunkline.messaging.dead_letters import DeadLetters
 from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.producer import Producer
 from trunkline.node import Node
@@ -28,7 +27,6 @@ async def connect(nodes: Iterable[Node], kafka: KafkaSettings, stack: AsyncExitS
         node.trouble_of_transport = partial(_troubles, producer, consumer)
         node.start(producer)
         node.spawn("intake", consumer.run())
-        node.spawn("dead letters", DeadLetters(node.store, node.name, producer, node.duties).run(node.stopping))
         node.before_stop.append(consumer.stop)
         stack.push_async_callback(producer.stop)
 

@@ -8,6 +8,7 @@ active for a store; the others stand by. It is woken by commits, not by a slow p
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 FOLLOWER = "relay"
 PAGE = 1000
+FLIGHTS = 3
+"""Pages on their way at once: with one, the broker waits for us and we for it."""
 
 
 class Transport(Protocol):
@@ -121,18 +124,32 @@ class Relay:
                 delay = min(delay * 2, 5.0)
 
     async def _publish(self, stored: int | None, stopping: Callable[[], bool]) -> None:
-        page = await asyncio.to_thread(read_page, self._store, self._service, self.position)
-        while not stopping():
-            if page is None:
+        """Keep a few pages on their way, in order; the position follows those that have arrived."""
+        flights: deque[tuple[Page, asyncio.Future[None]]] = deque()
+        read = self.position
+        try:
+            while flights or not stopping():
                 seen = self._wake.count
-                page = await asyncio.to_thread(read_page, self._store, self._service, self.position)
-                if page is None:
-                    await self._wake.after(seen)
-                    continue
-            sending = asyncio.ensure_future(self._transport.send_page(page.outgoing))
-            following = await asyncio.to_thread(read_page, self._store, self._service, page.end)
-            await sending
-            await asyncio.to_thread(self._store.move, FOLLOWER, stored, page.end)
-            self.position = stored = page.end
-            SAID.labels(self._service.name).inc(len(page.outgoing))
-            page = following
+                if len(flights) < FLIGHTS and not stopping():
+                    page = await asyncio.to_thread(read_page, self._store, self._service, read)
+                    if page is not None:
+                        flights.append((page, asyncio.ensure_future(self._transport.send_page(page.outgoing))))
+                        read = page.end
+                        continue
+                    if not flights:
+                        await self._wake.after(seen)
+                        continue
+                await flights[0][1]
+                said = 0
+                while flights and flights[0][1].done():
+                    page, sending = flights.popleft()
+                    sending.result()
+                    said += len(page.outgoing)
+                    self.position = page.end
+                await asyncio.to_thread(self._store.move, FOLLOWER, stored, self.position)
+                stored = self.position
+                SAID.labels(self._service.name).inc(said)
+        finally:
+            for _, sending in flights:
+                sending.cancel()
+            await asyncio.gather(*(sending for _, sending in flights), return_exceptions=True)
