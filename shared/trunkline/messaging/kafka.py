@@ -1,7 +1,7 @@
 """How to reach a Kafka cluster, and which cluster it is.
 
 aiokafka is used directly: with a raw parser and decoder FastStream adds nothing that is used here, hands a batch over
-no sooner, and its defaults lose records (ARCHITECTURE §4). `producer`, `consumer` and `topics` are the only users.
+no sooner, and its defaults lose records (DECISIONS 1). `producer`, `consumer` and `topics` are the only users.
 """
 
 from __future__ import annotations
