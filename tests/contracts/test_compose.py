@@ -1,4 +1,4 @@
-"""When containers are put together: the names in deploy/ are names that the product knows."""
+"""When containers are put together and watched: the names in deploy/ are names that the product knows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.metrics import MetricWrapperBase
 
+from trunkline import http, telemetry
 from trunkline.settings import PREFIX, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +89,18 @@ def test_then_files_that_are_mounted_exist() -> None:
     mounted = [v.split(":")[0] for s in COMPOSE["services"].values() for v in s.get("volumes", ()) if v.startswith(".")]
     assert mounted
     assert all((DEPLOY / path).is_file() for path in mounted)
+
+
+def test_then_the_dashboard_asks_for_metrics_that_there_are() -> None:
+    """A name that is spelled wrong would be an empty panel."""
+    found = [value for module in (telemetry, http) for value in vars(module).values()]
+    counted = {metric.describe()[0].name for metric in found if isinstance(metric, MetricWrapperBase)}
+    shown = (DEPLOY / "grafana" / "trunkline.json").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\btrunkline_\w+", shown))
+    assert {re.sub(r"_(total|bucket)$", "", name) for name in asked} == counted
+    targets = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    (job,) = targets["scrape_configs"]
+    assert {target.split(":")[0] for c in job["static_configs"] for target in c["targets"]} == {"licensing", "numbers"}
 
 
 def test_then_the_image_has_what_the_product_asks_for_and_no_tests() -> None:

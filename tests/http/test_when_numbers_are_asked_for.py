@@ -51,7 +51,7 @@ async def test_one_bad_number_never_spoils_the_others(world: World) -> None:
 
 
 async def test_a_call_that_is_wrong_as_a_whole_is_refused_as_a_whole(world: World) -> None:
-    """N12: 51 numbers, none, an unknown country, an unknown holder; nothing is added."""
+    """N12, §10.9: 51 numbers, none, an unknown country, an unknown holder; nothing is added."""
     numbers = world.numbers(51)
     problem(await world.add(*numbers), 422, "too-many-numbers")
     problem(await world.add(), 422, "too-many-numbers")

@@ -104,7 +104,7 @@ def test_then_a_subscription_in_the_reserving_partners_branch_gets_it() -> None:
 
 
 def test_then_extend_charges_what_follows_the_free_period() -> None:
-    """N4: 30 days more, and a new notice."""
+    """N4, §10.6: 30 days more after the current end, and a new notice."""
     extended = ReservationExtended(
         at=day(2),
         reserver_id=ACME.id,

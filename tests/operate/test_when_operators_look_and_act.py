@@ -168,7 +168,7 @@ async def test_outside_a_sandbox_the_clock_stays(real: InProcess) -> None:
 
 
 async def test_mail_parked_messages_and_who_waits_can_be_seen(world: World) -> None:
-    """N5, X6, S7: lists page without a gap; one of each can be read whole."""
+    """N5, O5, X6, S7: lists page without a gap; one of each can be read whole."""
     numbers = node(world)
 
     def fill(work: Any) -> None:
