@@ -216,9 +216,9 @@ def run(store: Store, now: Callable[[], datetime], decide: Callable[[Work], T]) 
         Refused: as `decide` raises it; nothing is written.
         Overtaken: a source position has moved.
     """
-    work = Work(store, now())
-    result = decide(work)
     try:
+        work = Work(store, now())
+        result = decide(work)
         position = work.commit()
     except Conflict:
         with store.locked() as conn:

@@ -91,24 +91,33 @@ def test_then_a_message_takes_effect_once_and_a_changed_one_none(licensing: Any,
     assert len(licensing.quarantined()) == 1
 
 
-def test_then_a_domain_that_is_taken_is_refused_and_free_once_given_up(licensing: Any, say: Any) -> None:
-    """P0: in one batch as over several."""
-    other, third = PARTNER[:-1] + "2", PARTNER[:-1] + "3"
+def test_then_a_domain_that_another_has_is_waited_for(licensing: Any, say: Any) -> None:
+    """P0, S7: the first to have it gives it up, and the first of those who waited has it."""
+    other = PARTNER[:-1] + "2"
     licensing.hear(partner(say), partner(say, other))
-    assert licensing.names() == ["PartnerRegistered", "PartyFactRefused"]
-    licensing.hear(say("party.partner.changed", PARTNER, 1, domains=["new.example"]), partner(say, third))
-    assert licensing.claims() == {"domain:new.example": f"party/{PARTNER}", "domain:r.example": f"party/{third}"}
+    assert licensing.names() == ["PartnerRegistered", "PartyFactWaiting"]
+    assert licensing.awaited() == {(f"party/{PARTNER}", f"party/{other}")}
+    licensing.hear(say("party.partner.changed", PARTNER, 1, domains=["new.example"]))
+    assert licensing.claims() == {"domain:new.example": f"party/{PARTNER}", "domain:r.example": f"party/{other}"}
+    assert licensing.awaited() == set()
 
 
-def test_then_the_owner_can_be_another_after_the_first_one_stepped_down(licensing: Any, say: Any) -> None:
-    """DOMAIN §1: exactly one owner."""
-    licensing.hear(partner(say), organization(say), person(say, ANN, "owner"), person(say, BOB, "owner"))
-    assert licensing.names()[-1] == "IdentityFactRefused"
-    licensing.hear(
-        say("party.identity.changed", ANN, 1, role="admin"),
-        say("party.identity.registered", BOB, 2, organization_id=ORG, name="B", email="b@acme.example", role="owner"),
-    )
+@pytest.mark.parametrize("demotion_first", [True, False])
+@pytest.mark.parametrize("one_batch", [True, False])
+def test_then_a_handover_of_the_owner_ends_alike_in_either_order(
+    licensing: Any, say: Any, demotion_first: bool, one_batch: bool
+) -> None:
+    """P0, X4: exactly one owner; the two parts of a handover have different keys, so either may come first."""
+    licensing.hear(partner(say), organization(say), person(say, ANN, "owner"), person(say, BOB, "member"))
+    demotion = say("party.identity.changed", ANN, 1, role="admin")
+    promotion = say("party.identity.changed", BOB, 1, role="owner")
+    parts = [demotion, promotion] if demotion_first else [promotion, demotion]
+    for batch in [parts] if one_batch else [[part] for part in parts]:
+        licensing.hear(*batch)
     assert licensing.claims()[f"owner:{ORG}"] == f"identity/{BOB}"
+    assert licensing.state(IDENTITY, ANN).details.role == "admin"
+    assert licensing.state(IDENTITY, BOB).details.role == "owner"
+    assert licensing.awaited() == set()
     licensing.hear(say("party.identity.removed", BOB, 3))
     assert f"owner:{ORG}" not in licensing.claims()
     assert licensing.state(IDENTITY, BOB).removed

@@ -36,12 +36,13 @@ from trunkline_licensing.party_facts import (
     Registration,
     Removal,
 )
+from trunkline_licensing.party_refusals import DomainTaken
 
 ACME = Organization(partner_id="p", name="Acme", billing_email="b@acme.example")
 RESELLER = Partner(name="R", owner_email="o@r.example", support_email="s@r.example", domains=("r.example",))
 ANN = Identity(organization_id="org", name="Ann", email="ann@acme.example", role="owner")
-NOBODY = Others(known={}, taken=())
-KNOWN = Others(known={"p": "partner", "org": "organization"}, taken=())
+NOBODY = Others(known={}, taken={})
+KNOWN = Others(known={"p": "partner", "org": "organization"}, taken={})
 
 
 def at(n: float) -> datetime:
@@ -158,26 +159,29 @@ def test_then_a_removal_is_final() -> None:
 
 
 def test_then_an_organization_has_one_owner() -> None:
-    """DOMAIN §1: exactly one; a second one is refused until the first is none any more."""
-    taken = Others(known=KNOWN.known, taken=("owner:org",))
+    """P0: exactly one; a second one waits until the first is none any more, in whatever order a handover is heard."""
+    taken = Others(known=KNOWN.known, taken={"owner:org": "identity/ann"})
     [event] = tell(IDENTITY.initial("bob"), message(Registration, 0, details=ANN), taken)
-    assert event.code == "owner-present"
+    assert event.awaits == "identity/ann"
     member = message(
         Registration, 0, details=Identity(organization_id="org", name="B", email="b@b.example", role="member")
     )
     p = told(member, party=IDENTITY.initial("bob"), others=taken)
     promoted = message(Change, 1, changes=IdentityChanges(role="owner"))
-    assert tell(p, promoted, taken)[0].code == "owner-present"
-    [event] = tell(p, promoted, KNOWN)
+    [waits] = tell(p, promoted, taken)
+    assert waits.awaits == "identity/ann"
+    [event] = retry(after(p, [waits]), KNOWN)
     assert isinstance(event, IdentityChanged)
     assert after(p, [event]).claims == {"owner:org"}
 
 
 def test_then_a_portal_domain_belongs_to_one_party() -> None:
-    """P0: platform or partner."""
-    taken = Others(known={}, taken=("domain:r.example",))
+    """P0: platform or partner; whoever asks for it by hand is refused, a message waits until it is given up."""
+    taken = Others(known={}, taken={"domain:r.example": "party/p1"})
     [event] = tell(PARTY.initial("p2"), message(Registration, 0, details=RESELLER), taken)
-    assert (event.code, event.reason) == ("domain-taken", "The portal domain r.example belongs to another party.")
+    assert event.awaits == "party/p1"
+    with pytest.raises(DomainTaken, match="belongs to another party"):
+        tell(PARTY.initial("p2"), Registration(at=at(0), details=RESELLER), taken)
     p = told(message(Registration, 0, details=RESELLER), party=PARTY.initial("p"))
     assert p.claims == {"domain:r.example"}
     assert tell(p, message(Change, 1, changes=PartnerChanges(name="R2")), taken)[0].after.name == "R2"

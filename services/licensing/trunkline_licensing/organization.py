@@ -4,7 +4,8 @@
 
 Each party is one stream: `party/<uuid>` (`party/platform` for the platform), `identity/<uuid>` for a person. What is
 said before it can be understood waits (S7): a change before its registration, an organization before its partner, a
-person before the organization. A command does not wait: it is refused, since somebody is there to read the answer.
+person before the organization, and whoever is to have what another party still has (to be the owner, a domain): the
+other's part of a handover may be on its way. A command does not wait: it is refused, as somebody reads the answer.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ PLATFORM = "platform"
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
-    """Something said too early, and the stream whose registration it waits for."""
+    """Something said too early, and the stream it waits for: to be registered, or to give up what is wanted."""
 
     fact: PartyFact
     awaits: str
@@ -148,11 +149,11 @@ class Others(msgspec.Struct, frozen=True):
 
     Attributes:
         known: party id -> kind, of those among `parties_named` that are registered.
-        taken: those of `claims_wanted` that another party has.
+        taken: those of `claims_wanted` that another party has -> that party's stream.
     """
 
     known: Mapping[str, Kind]
-    taken: Collection[str]
+    taken: Mapping[str, str]
 
 
 def parties_named(p: Party, fact: PartyFact | None = None) -> set[str]:
@@ -240,7 +241,8 @@ def _register(p: Party, fact: Registration, others: Others) -> list[AnyEvent]:
         raise AlreadyRegistered(key=p.key)
     if waits := _unknown_above(p, fact, fact.details, others):
         return waits
-    _check_claims(claims_of(fact.details), others)
+    if waits := _taken(p, fact, claims_of(fact.details), others):
+        return waits
     return [_EVENTS[kind_of(fact.details)][0](at=fact.at, fact=fact, after=fact.details)]
 
 
@@ -260,7 +262,8 @@ def _change(p: Party, fact: Change, others: Others) -> list[AnyEvent]:
         return []
     if belongs_to(after) != belongs_to(p.details) and (waits := _unknown_above(p, fact, after, others)):
         return waits
-    _check_claims(claims_of(after) - p.claims, others)
+    if waits := _taken(p, fact, claims_of(after) - p.claims, others):
+        return waits
     return [_EVENTS[kind_of(after)][1](at=fact.at, fact=fact, after=after, applied=tuple(applied))]
 
 
@@ -292,8 +295,11 @@ def _refused(p: Party, fact: PartyFact, refusal: Refused) -> AnyEvent:
     return refused(at=fact.at, fact=fact, code=refusal.code, reason=refusal.sentence)
 
 
-def _check_claims(wanted: Collection[str], others: Others) -> None:
+def _taken(p: Party, fact: PartyFact, wanted: Collection[str], others: Others) -> list[AnyEvent]:
+    """What another party has is waited for; the first one in the alphabet, for the rest comes up again then."""
     for claim in sorted(wanted):
-        if claim in others.taken:
+        holder = others.taken.get(claim)
+        if holder is not None:
             kind, _, name = claim.partition(":")
-            raise OwnerPresent if kind == "owner" else DomainTaken(domain=name)
+            return _waits(p, fact, holder, OwnerPresent() if kind == "owner" else DomainTaken(domain=name))
+    return []

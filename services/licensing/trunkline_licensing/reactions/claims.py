@@ -23,10 +23,11 @@ class Claims:
             rows = self._work.fetch("SELECT claim, stream_id FROM claims WHERE claim = ANY(%s)", (unread,))
             self._holders.update(dict.fromkeys(unread) | dict(rows))
 
-    def of_others(self, stream_id: str, claims: Collection[str]) -> frozenset[str]:
-        """Those claims that another stream has."""
+    def of_others(self, stream_id: str, claims: Collection[str]) -> dict[str, str]:
+        """Those claims that another stream has, and which."""
         self.read(claims)
-        return frozenset(claim for claim in claims if self._holders[claim] not in (None, stream_id))
+        holders = {claim: self._holders[claim] for claim in claims}
+        return {claim: holder for claim, holder in holders.items() if holder is not None and holder != stream_id}
 
     def move(self, stream_id: str, before: Collection[str], after: Collection[str]) -> None:
         """Give back what a stream no longer needs and take what it now does."""

@@ -13,6 +13,7 @@ from typing import Any
 from trunkline.contracts import parties
 from trunkline.contracts.envelope import Message
 from trunkline.recorded import Cause
+from trunkline.store import Conflict
 from trunkline.stream import Decider, key_of
 from trunkline.work import Work
 from trunkline_licensing.organization import (
@@ -97,33 +98,34 @@ class _Directory:
         states = [(work.state(decider, key), fact) for decider, key, fact in told]
         work.load((PARTY, named) for party, fact in states for named in parties_named(party, fact))
         self._claims.read(claim for party, fact in states for claim in claims_wanted(party, fact))
-        work.waiters([party.stream for party, _ in states if party.details is None])
+        work.waiters([party.stream for party, _ in states])
 
     def tell(self, decider: Decider[Party], key: str, fact: PartyFact, cause: Cause) -> None:
         before = self._work.state(decider, key)
         events = tell(before, fact, self._others(before, fact))
-        self._record(decider, key, before, events, cause)
-        if decider is PARTY and before.details is None:
-            self.wake([key], cause)
+        if self._record(decider, key, before, events, cause):
+            self._wake([before.stream], cause)
 
     def wake(self, keys: Sequence[str], cause: Cause) -> None:
         """Go on with what waited for these parties, and with what waited for those that are registered thereby."""
+        self._wake([PARTY.stream(key) for key in keys if self._work.state(PARTY, key).details is not None], cause)
+
+    def _wake(self, moved: Sequence[str], cause: Cause) -> None:
+        """Go on with what waited for these streams, and so on."""
         work = self._work
-        known = [PARTY.stream(key) for key in keys if work.state(PARTY, key).details is not None]
-        while known:
-            waiters = work.waiters(known)
+        while moved:
+            waiters = work.waiters(moved)
             work.load(_stream(waiter) for waiting in waiters.values() for waiter in waiting)
             woken = [(awaited, waiter) for awaited, waiting in waiters.items() for waiter in sorted(waiting)]
-            known = []
+            moved = []
             for awaited, waiter in woken:
                 decider, key = _stream(waiter)
                 if decider is SUBSCRIPTION:
                     organization_known(work, key, key_of(awaited), cause)
                     continue
                 before = work.state(decider, key)
-                self._record(decider, key, before, retry(before, self._others(before)), cause)
-                if decider is PARTY and before.details is None and work.state(PARTY, key).details is not None:
-                    known.append(waiter)
+                if self._record(decider, key, before, retry(before, self._others(before)), cause):
+                    moved.append(waiter)
 
     def _others(self, party: Party, fact: PartyFact | None = None) -> Others:
         named = {key: self._work.state(PARTY, key).kind for key in parties_named(party, fact)}
@@ -134,9 +136,10 @@ class _Directory:
 
     def _record(
         self, decider: Decider[Party], key: str, before: Party, events: Sequence[AnyEvent], cause: Cause
-    ) -> None:
+    ) -> bool:
+        """Record, with claims and waits; whether others may have waited for this: a registration, a claim given up."""
         if not events:
-            return
+            return False
         work = self._work
         after = work.record(decider, key, events, cause)
         self._claims.move(after.stream, before.claims, after.claims)
@@ -145,7 +148,19 @@ class _Directory:
         for awaited in was - now:
             work.stop_waiting(awaited, after.stream)
         for awaited in now - was:
-            work.wait(awaited, after.stream, work.now, f"{key_of(awaited)} is not registered")
+            work.wait(awaited, after.stream, work.now, self._reason(after, awaited))
+        registered = before.details is None and after.details is not None
+        return (registered and decider is PARTY) or not before.claims <= after.claims
+
+    def _reason(self, waiting: Party, awaited: str) -> str:
+        decider, key = _stream(awaited)
+        other = self._work.state(decider, key)  # read, so that a change of it meanwhile is a conflict
+        if other.details is None or awaited == waiting.stream:
+            return f"{key} is not registered"
+        if other.claims.isdisjoint(claims_wanted(waiting)):
+            msg = f"{awaited} has given up what {waiting.stream} waits for"
+            raise Conflict(msg)
+        return f"{key} has what is wanted"
 
 
 _DECIDERS: dict[str, Decider[Any]] = {d.category: d for d in (SUBSCRIPTION, PARTY, IDENTITY)}
