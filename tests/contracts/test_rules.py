@@ -38,7 +38,7 @@ def cited_tests() -> dict[str, list[tuple[str, str | None]]]:
 
 
 def named_rules(text: str) -> set[str]:
-    """The rules a text names, by their names on the page: §10.5 is D10.5."""
+    """The rules a text names, by their names on the page, where decisions begin with a D."""
     return {name.replace("§10.", "D10.") for name in _NAMED.findall(text)}
 
 
