@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
@@ -132,22 +133,32 @@ class Deployment:
             node.start(transport)
 
     async def _serve(self) -> None:
+        listening = self._listen()
         web = server(create_app(self.nodes), self.settings.http_host, self.settings.http_port)
-        serving = asyncio.get_running_loop().create_task(web.serve(), name="http")
+        serving = asyncio.get_running_loop().create_task(web.serve([listening]), name="http")
         while not web.started:
             if serving.done():
                 await serving
-                msg = f"nothing can listen on {self.settings.http_host}:{self.settings.http_port}: the port is taken"
-                raise NotConfigured(msg)
             await asyncio.sleep(0.01)
-        host, port = web.servers[0].sockets[0].getsockname()[:2]
-        self.address = f"http://{host}:{port}"
+        host, port = listening.getsockname()[:2]
+        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
         async def stop() -> None:
             web.should_exit = True
             await serving
 
         self._stack.push_async_callback(stop)
+
+    def _listen(self) -> socket.socket:
+        """A listening socket, made here: the server's own way would end the process where the port is taken."""
+        host, port = self.settings.http_host, self.settings.http_port
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            return socket.create_server((host, port), family=family, backlog=2048)
+        except OSError as error:
+            why = str(error.strerror).partition(" (")[0].lower()
+            msg = f"nothing can listen on {host}:{port}: {why}"
+            raise NotConfigured(msg) from None
 
     async def until_stopped(self) -> None:
         """Run until SIGTERM or SIGINT, or until a loop that must not end has ended."""

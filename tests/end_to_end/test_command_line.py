@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -512,3 +513,18 @@ def test_then_one_service_alone_asks_for_a_broker(
         main([])
     assert left.value.code == 2
     assert "TRUNKLINE_KAFKA_BOOTSTRAP" in capsys.readouterr().err
+
+
+def test_then_a_taken_port_is_told_in_a_sentence(alone: Shell, databases: Any, monkeypatch: Environment) -> None:
+    """INTERFACE: it refuses to start, naming the address; no traceback."""
+    urls = databases.create(), databases.create()
+    for service, url in zip(("LICENSING", "NUMBERS"), urls, strict=True):
+        monkeypatch.setenv(f"TRUNKLINE_{service}_DATABASE_URL", url)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("TRUNKLINE_HTTP_PORT", str(port))
+        done = alone("up")
+    for url in urls:
+        databases.drop(url)
+    assert done.code == 2
+    assert done.err == f"Nothing can listen on 127.0.0.1:{port}: address already in use.\n"

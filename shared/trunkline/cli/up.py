@@ -82,6 +82,8 @@ def why_not(error: BaseException) -> Ended | None:
             return Misused(f"{_capital(str(error))}.")
         case MigrationError() | EmbeddedPostgresError():
             return Refused(f"{_capital(str(error))}.")
+        case BrokenPipeError():
+            return None  # whoever read what was said has gone: no sentence helps
         case psycopg.OperationalError():
             return Unreachable(f"The database does not answer: {str(error).splitlines()[0]}.")
         case OSError():

@@ -70,6 +70,7 @@ class _Running:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._address: Future[str] = Future()
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="services")
 
     def start(self) -> str:
@@ -79,18 +80,16 @@ class _Running:
 
     def stop(self) -> None:
         """Let them finish what is in hand, and remove their data."""
-        if self._address.done() and self._address.exception() is None:
-            self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join()
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     async def _run(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stopping = asyncio.Event()
         deployment = Deployment(self._settings)
         try:
             async with deployment:
                 self._address.set_result(deployment.address)
-                await self._stopping.wait()
+                await asyncio.to_thread(self._stopping.wait)
         except BaseException as error:
             if self._address.done():
                 raise
