@@ -31,11 +31,13 @@ for each event.
 - **`sequence` is the subject's own version**, for each `source`. It rises with every event of the
   subject, over all topics, and may skip. Newest wins: remember the highest one for each source and
   subject and leave out what is not higher. Subscriptions carry their whole state after the event,
-  numbers their `state`; so late and repeated records do no harm.
+  numbers their `state`; so late and repeated records do no harm. Whoever counts every event, not only
+  the newest, remembers each `id` instead.
 - **At least once.** After a crash records can come again, with the same `id`: it is made from the
   stored event, never from the moment of sending.
-- **CloudEvents 1.0.** Records go out in binary mode: attributes are `ce_…` headers, the value is
-  the data as JSON. What is sent to Trunkline may be in binary or structured mode. The samples are
+- **CloudEvents 1.0.** Records go out in binary mode: attributes are `ce_…` headers (`ce_id`,
+  `ce_source`, `ce_type`, `ce_subject`, `ce_time`, `ce_sequence`, `ce_dataschema` and so on), the value
+  is the data as JSON. What is sent to Trunkline may be in binary or structured mode. The samples are
   in structured form, since one file can show that whole.
 - **Times** are RFC 3339 in UTC with `Z`, **numbers** E.164 with `+`, **identifiers** UUIDs in
   lower case. `time` is the instant from which the fact counts, not the one at which it was sent.
@@ -46,6 +48,8 @@ for each event.
   `id` of the event right before.
 - **`NumberState` is compacted:** the topic keeps the newest document of each number. Read it from
   the start and you have all numbers; a null value means that the number is gone.
+- **The other topics are kept as long as the broker keeps them.** Whoever begins later reads
+  `NumberState` first, or asks over HTTP.
 """
 
 _DEAD: Final = """\
