@@ -121,8 +121,8 @@ def _create(settings: Settings, partitions: int, replication: int | None, *, dry
     except TopicRefused as refused:
         raise Refused(f"{refused}.") from None
     except (KafkaError, OSError, TimeoutError) as error:
-        said_of_it = f"{type(error).__name__} {error}".strip()
-        raise Unreachable(f"The broker {settings.kafka_bootstrap} does not answer: {said_of_it}.") from None
+        name = type(error).__name__
+        raise Unreachable(f"The broker {settings.kafka_bootstrap} does not answer ({name}).") from None
 
 
 def _results(results: list[TopicResult]) -> Any:
