@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from bench.servers import PARTITIONS
 from trunkline.contracts import billing, parties
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import encode
 from trunkline.messaging.partition import partition_of
 from trunkline.messaging.record import Outgoing, Record
+from trunkline.messaging.topics import PARTITIONS
 
 PRODUCER = "https://billing.example"
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 topics = typer.Typer(help="The topics of the broker.", no_args_is_help=True)
 
-PARTITIONS = 6
-
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")]
 
 
@@ -74,7 +72,7 @@ def _applied(applied: dict[str, list[str]], *, dry_run: bool) -> Any:
 def create(
     call: Call,
     dry_run: DryRun = False,
-    partitions: Annotated[int, typer.Option(min=1, help="Of each topic.")] = PARTITIONS,
+    partitions: Annotated[int | None, typer.Option(min=1, help="Of each topic; 3 unless given.")] = None,
     replication: Annotated[
         int | None, typer.Option(min=1, help="Copies of each; else 3, or as many as there are brokers.")
     ] = None,
@@ -96,13 +94,13 @@ def compare_topics(settings: Settings) -> list[TopicResult]:
     return _create(settings, PARTITIONS, None, dry_run=True)
 
 
-def _create(settings: Settings, partitions: int, replication: int | None, *, dry_run: bool) -> list[TopicResult]:
+def _create(settings: Settings, partitions: int | None, replication: int | None, *, dry_run: bool) -> list[TopicResult]:
     import asyncio
 
     from aiokafka.errors import KafkaError
 
     from trunkline.messaging.kafka import KafkaSettings
-    from trunkline.messaging.topics import TopicRefused, create_topics
+    from trunkline.messaging.topics import PARTITIONS, TopicRefused, create_topics
     from trunkline.service import installed_services
 
     kafka = KafkaSettings.of(settings)
@@ -114,7 +112,7 @@ def _create(settings: Settings, partitions: int, replication: int | None, *, dry
     try:
         return asyncio.run(
             create_topics(
-                kafka, [*heard, *said], partitions=partitions, replication=replication,
+                kafka, [*heard, *said], partitions=partitions or PARTITIONS, replication=replication,
                 dry_run=dry_run,
             )
         )  # fmt: skip
