@@ -91,7 +91,7 @@ def create(
 
 def compare_topics(settings: Settings) -> list[TopicResult]:
     """What there is of the topics that are wanted; nothing is created."""
-    return _create(settings, PARTITIONS, None, dry_run=True)
+    return _create(settings, None, None, dry_run=True)
 
 
 def _create(settings: Settings, partitions: int | None, replication: int | None, *, dry_run: bool) -> list[TopicResult]:
