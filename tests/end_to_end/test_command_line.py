@@ -167,7 +167,7 @@ def test_then_wrong_usage_ends_with_2(alone: Shell, argv: tuple[str, ...]) -> No
 
 
 def test_then_a_bad_setting_ends_with_2_and_its_name(alone: Shell, monkeypatch: Environment) -> None:
-    """INTERFACE: a bad value names the variable, what it got and what it takes."""
+    """A bad value names the variable, what it got and what it takes."""
     monkeypatch.setenv("TRUNKLINE_HTTP_PORT", "eighty")
     done = alone("clock", "show")
     assert done.code == 2
@@ -482,7 +482,7 @@ def test_then_the_doctor_finds_everything_well(shell: Shell) -> None:
 def test_then_databases_are_migrated_once(
     alone: Shell, new_database: Callable[..., str], monkeypatch: Environment
 ) -> None:
-    """INTERFACE: `migrate` prepares; a dry run only tells."""
+    """`migrate` prepares; a dry run only tells."""
     monkeypatch.setenv("TRUNKLINE_LICENSING_DATABASE_URL", new_database())
     monkeypatch.setenv("TRUNKLINE_NUMBERS_DATABASE_URL", new_database())
     told = alone.json("migrate", "--dry-run")
@@ -504,7 +504,7 @@ def test_then_a_database_that_is_away_ends_with_4(alone: Shell, monkeypatch: Env
 def test_then_one_service_alone_asks_for_a_broker(
     capsys: pytest.CaptureFixture[str], new_database: Callable[..., str], tmp_path: Path, monkeypatch: Environment
 ) -> None:
-    """INTERFACE: `trunkline-numbers` runs one service, which has nobody to talk to without a broker."""
+    """`trunkline-numbers` runs one service, which has nobody to talk to without a broker."""
     from trunkline_numbers.__main__ import main
 
     monkeypatch.setenv("TRUNKLINE_HOME", str(tmp_path))
@@ -516,7 +516,7 @@ def test_then_one_service_alone_asks_for_a_broker(
 
 
 def test_then_a_taken_port_is_told_in_a_sentence(alone: Shell, databases: Any, monkeypatch: Environment) -> None:
-    """INTERFACE: it refuses to start, naming the address; no traceback."""
+    """It refuses to start, naming the address; no traceback."""
     urls = databases.create(), databases.create()
     for service, url in zip(("LICENSING", "NUMBERS"), urls, strict=True):
         monkeypatch.setenv(f"TRUNKLINE_{service}_DATABASE_URL", url)

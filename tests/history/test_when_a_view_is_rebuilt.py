@@ -284,7 +284,7 @@ def test_a_view_and_its_position_are_one_transaction(inventory: Inventory) -> No
 
 
 def test_a_reader_can_wait_for_what_was_just_written(inventory: Inventory) -> None:
-    """ARCHITECTURE §5: the lowest active position, also where the last events concern no view."""
+    """The lowest active position, also where the last events concern no view."""
     lived(inventory, 4)
     inventory.introduce()
     assert views_at(inventory.store) == 0

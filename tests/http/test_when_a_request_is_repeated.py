@@ -14,7 +14,7 @@ def _body(numbers: list[str]) -> dict[str, Any]:
 
 
 async def test_the_same_key_and_body_get_the_same_answer(world: World) -> None:
-    """INTERFACE: the answer is the stored one, and nothing is added again."""
+    """The answer is the stored one, and nothing is added again."""
     key = {"Idempotency-Key": str(uuid4())}
     body = _body(world.numbers(2))
     first = await world.admin.post("/numbers", body, headers=key)
@@ -27,7 +27,7 @@ async def test_the_same_key_and_body_get_the_same_answer(world: World) -> None:
 
 
 async def test_the_same_key_with_another_request_is_refused(world: World) -> None:
-    """INTERFACE: 422; another body, another path."""
+    """422; another body, another path."""
     key = {"Idempotency-Key": str(uuid4())}
     first, second = world.numbers(2)
     created(await world.admin.post("/licensing/partners", _partner(world, "one"), headers=key))

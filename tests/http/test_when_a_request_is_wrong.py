@@ -36,7 +36,7 @@ async def test_what_is_not_there_is_told(world: World) -> None:
 
 
 async def test_each_wrong_place_in_a_body_is_pointed_at(world: World) -> None:
-    """INTERFACE: `errors[]` with pointer and value."""
+    """`errors[]` with pointer and value."""
     told = problem(await world.admin.post("/numbers", {"numbers": 7, "vendor": "", "colour": "red"}), 422)
     assert told["code"] == "request-invalid"
     places = {e["pointer"]: e["value"] for e in told["errors"]}
@@ -136,7 +136,7 @@ async def test_readiness_says_what_is_wrong(services: InProcess, world: World, m
 
 
 async def test_a_version_that_is_not_the_one_at_hand_guards_the_change(world: World) -> None:
-    """INTERFACE: ETag and If-Match."""
+    """ETag and If-Match."""
     path = f"/licensing/organizations/{world.east_org}"
     tag = (await world.admin.get(path)).headers["ETag"]
     wrong = await world.admin("PATCH", path, json={"name": "new"}, headers={"If-Match": '"99"'})

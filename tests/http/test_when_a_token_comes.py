@@ -29,7 +29,7 @@ def own(tmp_path: Path) -> Tokens:
 
 
 def test_the_signing_key_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    """ARCHITECTURE §1: the home's own key; several processes may start at once."""
+    """The home's own key; several processes may start at once."""
     found: list[str] = []
     threads = [threading.Thread(target=lambda: found.append(signing_key(tmp_path / "keys").kid or "")) for _ in "abcd"]
     for thread in threads:

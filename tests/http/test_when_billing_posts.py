@@ -41,7 +41,7 @@ async def test_each_event_of_a_batch_has_its_outcome(world: World) -> None:
 
 
 async def test_all_three_ways_to_send_an_event_mean_the_same(world: World) -> None:
-    """INTERFACE: structured, batch, and binary mode with `ce-` headers."""
+    """Structured, batch, and binary mode with `ce-` headers."""
     one = event("started", str(uuid4()), world.east_org, product="did_reservation", quantity=1, plan_days=30)
     first = await world.admin("POST", PATH, content=json.dumps(one), headers=ONE)
     assert created(first)["accepted"] == 1

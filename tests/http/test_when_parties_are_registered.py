@@ -47,7 +47,7 @@ async def test_an_organization_has_one_owner(world: World) -> None:
 
 
 async def test_lists_are_paged_and_bounded_by_the_branch(world: World) -> None:
-    """INTERFACE, P2: a cursor neither skips nor repeats; the total counts what the asker may see."""
+    """P2: a cursor neither skips nor repeats; the total counts what the asker may see."""
     partner = world.caller("partner-admin", world.east)
     for number in range(5):
         body = {"name": f"org {number}", "billing_email": "b@org.example"}

@@ -33,7 +33,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_then_the_sentence_names_variable_value_and_what_it_takes(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, takes: str
 ) -> None:
-    """INTERFACE, Settings."""
+    """Settings: each says what it takes."""
     monkeypatch.setenv(f"TRUNKLINE_{name}", value)
     with pytest.raises(SettingsError) as told:
         load_settings()
@@ -51,7 +51,7 @@ def test_then_the_sentence_names_variable_value_and_what_it_takes(
     ],
 )
 def test_then_no_secret_is_repeated(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """INTERFACE, Settings: secrets never reach a log."""
+    """Settings: secrets never reach a log."""
     monkeypatch.setenv(f"TRUNKLINE_{name}", value)
     with pytest.raises(SettingsError) as told:
         load_settings()
@@ -82,7 +82,7 @@ def test_then_what_only_together_is_wrong_is_told_too(monkeypatch: pytest.Monkey
 
 
 def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """INTERFACE: `--config FILE.toml`."""
+    """`--config FILE.toml`."""
     config = tmp_path / "trunkline.toml"
     config.write_text('http_port = 1\nsandbox = true\nsmtp_url = "smtp://u:hunter2@h"\n', encoding="utf-8")
     monkeypatch.setenv("TRUNKLINE_HTTP_PORT", "2")

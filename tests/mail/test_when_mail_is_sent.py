@@ -197,7 +197,7 @@ class DiesAfter:
 
 
 def test_a_crash_between_leaves_one_file_in_the_mailbox(outbox: Outbox, tmp_path: Path) -> None:
-    """N5, ARCHITECTURE §5: mailbox files, named by the key, are exactly once."""
+    """N5: mailbox files, named by the key, are exactly once."""
     box = Mailbox(tmp_path / "mailbox", SENDER)
     outbox.post("ann", "bob")
     dying = outbox.sender(DiesAfter(box))
@@ -214,7 +214,7 @@ def test_a_crash_between_leaves_one_file_in_the_mailbox(outbox: Outbox, tmp_path
 
 
 def test_a_crash_between_repeats_a_mail_under_the_same_id(outbox: Outbox, server: Server) -> None:
-    """ARCHITECTURE §5: over SMTP at least once."""
+    """Over SMTP at least once."""
     server.start()
     outbox.post("ann")
     dying = outbox.sender(DiesAfter(SmtpServer(server.url, SENDER)))
@@ -236,13 +236,13 @@ def test_a_mailbox_that_cannot_be_written_says_so(outbox: Outbox, tmp_path: Path
 
 
 def test_the_settings_choose_the_post_office(tmp_path: Path, server: Server) -> None:
-    """INTERFACE: without TRUNKLINE_SMTP_URL mail is kept as files."""
+    """Without TRUNKLINE_SMTP_URL mail is kept as files."""
     assert isinstance(open_post_office(None, SENDER, tmp_path), Mailbox)
     assert isinstance(open_post_office(server.url, SENDER, tmp_path), SmtpServer)
 
 
 def test_a_password_is_not_in_what_is_recorded() -> None:
-    """INTERFACE: secrets never reach a log or an error."""
+    """Secrets never reach a log or an error."""
     office = SmtpServer(SecretStr("smtp://user:secret@127.0.0.1:1"), SENDER)
 
     def nothing(mail: MailRow, result: Result) -> None:

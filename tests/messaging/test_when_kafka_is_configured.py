@@ -11,13 +11,13 @@ from trunkline.settings import Settings
 
 
 def test_unset_means_the_local_transport(monkeypatch: pytest.MonkeyPatch) -> None:
-    """INTERFACE, settings: no broker."""
+    """Settings: no broker."""
     monkeypatch.delenv("TRUNKLINE_KAFKA_BOOTSTRAP", raising=False)
     assert KafkaSettings.of(Settings()) is None
 
 
 def test_the_settings_become_the_clients_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    """INTERFACE, settings: brokers, protocol, mechanism, name and password; the password is in no `repr`."""
+    """Settings: brokers, protocol, mechanism, name and password; the password is in no `repr`."""
     for name, value in {
         "BOOTSTRAP": "a:9092,b:9092",
         "SECURITY_PROTOCOL": "SASL_SSL",
@@ -39,7 +39,7 @@ def test_the_settings_become_the_clients_options(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_file_of_certificates_is_the_only_trust(tmp_path: Path) -> None:
-    """INTERFACE, settings: a file without certificates is an error, not a return to the system's trust."""
+    """Settings: a file without certificates is an error, not a return to the system's trust."""
     (tmp_path / "ca.pem").write_text("none")
     with pytest.raises(ssl.SSLError):
         KafkaSettings("a:9092", "SSL", ca_file=tmp_path / "ca.pem").options()
