@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from tests.numbers.facts import ACME, COVER, LISTING, PARTNER, RESELLER, SISTER, SUB, Tale, day
 from trunkline_numbers import number_by_hand as by_hand
@@ -332,3 +333,35 @@ def test_then_a_subscription_that_is_not_active_gets_nothing() -> None:
     """§3: and an active one that has it already gets nothing more."""
     Tale().added(0).assigned(ACME, SUB, 1, status="expired").then_refused(refusals.SubscriptionNotActive)
     Tale().added(0).assigned(ACME, SUB, 1).assigned(ACME, SUB, 2).then_nothing()
+
+
+def test_then_what_a_person_released_is_not_claimed_back() -> None:
+    """§10.10: somebody has acted."""
+    tale = Tale().added(0).holds(1).keeps(("expired", 10)).released(20)
+    tale.keeps(("expired", 10), ("terminated", 15), on=21).then_nothing()
+    tale.holds(22).then(assigned(22, restored=False))
+
+
+def test_then_a_termination_whose_end_is_now_reserves_nothing() -> None:
+    """§10.10: an end still ahead."""
+    tale = Tale().added(0).holds(1).keeps(("expired", 10)).settled(70)
+    tale.keeps(("expired", 10), ("terminated", 60), on=88).then_nothing()
+
+
+def test_then_a_fact_of_the_future_ends_nothing_before_its_time() -> None:
+    """N10: another's reservation stands until day 29."""
+    Tale().added(0).reserved(SISTER, 1).holds(40, 20).then_refused(refusals.NumberHeldForAnother)
+
+
+def test_then_texts_have_a_default_carrier_only_where_there_are_texts() -> None:
+    """R2."""
+    texts = Tale().added(0, listing=replace(LISTING, sms=True, voice=False)).state.listing
+    assert (texts.voice_carrier, texts.sms_carrier) == (None, "default")
+    chosen = Tale().added(0, listing=replace(LISTING, sms=True, sms_carrier="mine", voice_carrier="own")).state.listing
+    assert (chosen.voice_carrier, chosen.sms_carrier) == ("own", "mine")
+
+
+def test_then_a_remark_of_a_thousand_characters_is_taken() -> None:
+    """§9: to the character."""
+    n = Tale().added(0).state
+    assert by_hand.lock(n, "x" * 1000, DEFAULT, day(1))

@@ -23,7 +23,9 @@ from trunkline_numbers.subscription import (
     end_refusal,
     forgo,
     given_up,
+    had_from,
     hear,
+    named_since,
     numbers_of,
     refuse,
     wanted,
@@ -128,6 +130,14 @@ def test_then_a_number_given_up_twice_counts_from_the_newest_swap() -> None:
     """N3: A to B to A to C."""
     s = after(heard(C, (A, 1), (B, 2), (A, 3)), served(A, 0))
     assert after_giving_up(s, A) == Keep((("swapped", day(3)),))
+
+
+@pytest.mark.parametrize(("number", "first", "last"), [(A, 0, 2), (B, 1, 1), (C, 3, 3)])
+def test_then_it_is_known_since_when_a_number_is_named(number: str, first: float, last: float) -> None:
+    """N9: A to B to A to C; A twice."""
+    s = after(heard(C, (A, 1), (B, 2), (A, 3)))
+    assert named_since(s, number) == day(last)
+    assert had_from(s, number) == (None if number == C else day(first))
 
 
 def test_then_a_swap_that_had_to_wait_gives_up_the_old_number_when_the_new_one_came() -> None:

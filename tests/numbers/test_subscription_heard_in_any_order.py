@@ -193,3 +193,16 @@ def test_then_an_old_number_of_billing_that_was_never_the_subscriptions_is_not_t
     world.hears(licensing.started(1), licensing.swapped(5, B, old=Z))
     assert world.picture(B) == ("assigned", SUB)
     assert world.number(Z).last_organization_id is None
+
+
+def test_then_a_refused_swap_falls_back_on_the_number_of_its_last_naming() -> None:
+    """N9, X4: A, B, (C refused), A, B, (C refused): B it is, though an earlier swap had given it up."""
+    licensing = Licensing()
+    facts = [licensing.started(0), *(licensing.swapped(n, NUMBERS[n % 3]) for n in range(1, 6))]
+    for heard in (facts, [facts[3], facts[5]]):
+        world = begun(5.1, {C: "taken"})
+        for fact in heard:
+            world.hears(fact)
+        assert world.picture(B) == ("assigned", SUB)
+        assert world.picture(KEY) == ("available",)
+        assert world.waits_for() == "number-taken"

@@ -325,3 +325,30 @@ def test_then_settling_in_steps_ends_where_settling_at_once_ends(state: str, fir
     ends = (LockEnding, ReservationEnding)
     assert [e for e in told if not isinstance(e, ends)] == [e for e in once.events if not isinstance(e, ends)]
     assert [e.at for e in told] == sorted(e.at for e in told)
+
+
+def test_then_an_end_that_is_now_has_passed_for_its_notice() -> None:
+    """N10: settled to day 22 at the very end."""
+    Tale().added(0).reserved(ACME, 0).settled(22, now=28).then_nothing()
+    Tale().added(0).locked(0).settled(22, now=28).then_nothing()
+
+
+def test_then_a_termination_moves_the_free_end_under_a_cover_and_tells_nothing_twice() -> None:
+    """N4, §10.5: what is paid for stays; the notice of day 193 has been told."""
+    tale = reserved_by("expired", 10).extended(ACME, 200, 20).settled(193).as_given()
+    tale.keeps(("expired", 10), ("terminated", 50), on=194)
+    life = tale.state.life
+    assert (life.free_ends_at, life.ends_at, life.cover_id) == (day(78), day(200), COVER)  # type: ignore[union-attr]
+    assert due(tale.state) == day(200)
+
+
+def test_then_a_cover_that_ends_with_the_free_period_releases_there() -> None:
+    """N4: at the very instant."""
+    tale = Tale().added(0).reserved(ACME, 0).extended(ACME, 58, 2).uncovered(28)
+    tale.then(NumberReleased(at=day(28), cause="cover_ended", reserver_id=ACME.id))
+
+
+def test_then_a_cover_cut_back_into_the_past_ends_without_a_notice() -> None:
+    """N4, N10: paid until day 58, now only until day 40, heard on day 50."""
+    tale = Tale().added(0).reserved(ACME, 0).extended(ACME, 58, 2).extended(ACME, 40, 50)
+    assert instants(tale)[1:] == [("ReservationExpired", day(40)), ("NumberReleased", day(40))]
