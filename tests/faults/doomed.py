@@ -1,20 +1,19 @@
 """A service that kills itself, as if the machine had lost its power, when it passes a named point.
 
-`python -m tests.faults.doomed SERVICE POINT PASSAGE` runs `trunkline-licensing` or `trunkline-numbers` as they are;
-before that, functions of the product are wrapped from here. The product has no hooks for it.
+`run` is what `trunkline-licensing` and `trunkline-numbers` are, in a process of its own; before that, functions of the
+product are wrapped from here. The product has no hooks for it.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from trunkline import deadlines, follower, store
 from trunkline.generations import Generations
@@ -25,7 +24,14 @@ from trunkline.post_office import Mailbox
 from trunkline.projection import Projector
 
 
-class Fuse:
+class Fuse(NamedTuple):
+    """Where a service is to end (see `POINTS`), and at which passage."""
+
+    point: str
+    passage: int = 1
+
+
+class Burning:
     """Ends the process at the n-th passage."""
 
     def __init__(self, passage: int) -> None:
@@ -97,7 +103,7 @@ def _around_sending(
     producer.Producer.send_page = around  # type: ignore[method-assign]
 
 
-def _first_batch_acknowledged(fuse: Fuse) -> None:
+def _first_batch_acknowledged(fuse: Burning) -> None:
     """A page goes out as a batch for each partition: pass by when the first is safe and the others may not be."""
     hand_over = producer._hand_over
 
@@ -119,13 +125,13 @@ def _is_event(topic: str) -> bool:
     return topic not in STATE_TOPICS and topic != "DeadLetters"
 
 
-def _uncommitted(module: Any, what: str, fuse: Fuse) -> None:
+def _uncommitted(module: Any, what: str, fuse: Burning) -> None:
     """All is written, and the transaction is still open."""
     _during(module, what)
     _around(store, "_write", after=lambda *_: fuse.burn() if getattr(_here, "what", None) == what else None)
 
 
-def _committed(module: Any, what: str, fuse: Fuse) -> None:
+def _committed(module: Any, what: str, fuse: Burning) -> None:
     """The transaction is committed, and nobody has been told."""
     _during(module, what)
 
@@ -136,7 +142,7 @@ def _committed(module: Any, what: str, fuse: Fuse) -> None:
     _around(store.Store, "append", after=after)
 
 
-def _moved(follower: str, fuse: Fuse, *, after: bool) -> None:
+def _moved(follower: str, fuse: Burning, *, after: bool) -> None:
     """A follower's position alone is about to be recorded, or has been."""
 
     def burn(_store: Any, name: str, *_: Any) -> None:
@@ -146,7 +152,7 @@ def _moved(follower: str, fuse: Fuse, *, after: bool) -> None:
     _around(store.Store, "move", **{"after" if after else "before": burn})
 
 
-POINTS: dict[str, Callable[[Fuse], None]] = {
+POINTS: dict[str, Callable[[Burning], None]] = {
     # what was heard
     "intake: not yet committed": lambda fuse: _uncommitted(intake, "intake", fuse),
     "intake: committed, nobody told": lambda fuse: _committed(intake, "intake", fuse),
@@ -177,12 +183,19 @@ POINTS: dict[str, Callable[[Fuse], None]] = {
 """Where a service can be made to end."""
 
 
-def main() -> None:
-    """Run a service with a fuse."""
-    service, point, passage = sys.argv[1:]
-    POINTS[point](Fuse(int(passage)))
+def run(service: str, fuse: Fuse | None, settings: Mapping[str, str], log: Path) -> None:
+    """Be a service, with or without a fuse.
+
+    Args:
+        service: `licensing` or `numbers`.
+        fuse: where to end; None: when told to.
+        settings: environment variables.
+        log: the file of all it says.
+    """
+    with log.open("wb") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    os.environ.update(settings)
+    if fuse is not None:
+        POINTS[fuse.point](Burning(fuse.passage))
     import_module(f"trunkline_{service}.__main__").main([])
-
-
-if __name__ == "__main__":
-    main()

@@ -30,6 +30,8 @@ from trunkline_numbers.number_events import Listing
 from trunkline_numbers.policy import DEFAULT
 
 DAY = timedelta(days=1)
+STARTS, DAY_10, DAY_20, DUE = 3, 5, 7, 8
+"""Steps of a story: all subscriptions start; most end, or change their number; some come back; notices are due."""
 _FIRST = datetime(2040, 1, 1, tzinfo=UTC)
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NAMED = re.compile(rf"{_ID}|\+\d{{8,15}}|\d{{4}}-\d\d-\d\dT[\d:.]+Z|\d{{4}}-\d\d-\d\d \d\d:\d\d UTC")

@@ -6,9 +6,9 @@ point of the list, and in the end as it is. The other service is hit at the same
 
 import pytest
 
-from tests.faults.doomed import POINTS
+from tests.faults.doomed import POINTS, Fuse
 from tests.faults.story import Picture, Story
-from tests.faults.world import Fuse, World
+from tests.faults.world import World
 
 _BOTH = ("licensing", "numbers")
 _NUMBERS = ("numbers",)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
 from aiokafka.errors import KafkaError
 
+from tests.faults import doomed
+from tests.faults.doomed import Fuse
 from tests.faults.topics import PATIENCE, Topics
 from trunkline.broker import LocalBroker
 from trunkline.deployment import all_migrations
@@ -33,16 +34,13 @@ from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers.reactions import notice_due
 from trunkline_numbers.wiring import service as numbers_service
 
-_ROOT = Path(__file__).parent.parent.parent
+# A process that has imported the services already and forks: what is started from it is there at once.
+_PROCESSES = get_context("forkserver")
+_PROCESSES.set_forkserver_preload(
+    ["trunkline.deployment", "trunkline_licensing.__main__", "trunkline_numbers.__main__"]
+)
 SERVICES = ("licensing", "numbers")
 LOOK_SECONDS = 0.02
-
-
-class Fuse(NamedTuple):
-    """Where a service is to end (see `doomed.POINTS`), and at which passage."""
-
-    point: str
-    passage: int = 1
 
 
 @dataclass
@@ -50,14 +48,14 @@ class Copy:
     """One process of one service."""
 
     service: str
-    process: subprocess.Popen[bytes]
+    process: ForkServerProcess
     log: Path
     doomed: Fuse | None = None
 
     @property
     def ended(self) -> int | None:
         """Its exit code; None while it runs; minus the signal that ended it."""
-        return self.process.poll()
+        return self.process.exitcode
 
     def said(self) -> str:
         """Its log."""
@@ -143,19 +141,10 @@ class World:
 
     def start(self, service: str, fuse: Fuse | None = None) -> Copy:
         """One more copy of a service, as its own command starts it; with a fuse it ends there (see `doomed`)."""
-        doomed = None if fuse is None else ["tests.faults.doomed", service, fuse.point, str(fuse.passage)]
-        arguments = doomed or [f"trunkline_{service}"]
         self._logs += 1
         log = self.folder / f"{self._logs:03}-{service}.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=_ROOT,
-                env={**os.environ, **self._settings()},
-            )
+        process = _PROCESSES.Process(target=doomed.run, args=(service, fuse, self._settings(), log), daemon=True)
+        process.start()
         copy = Copy(service, process, log, fuse)
         self.parts[service].copies.append(copy)
         return copy
@@ -181,7 +170,9 @@ class World:
         self._gone(copy)
 
     def _gone(self, copy: Copy) -> int:
-        code = copy.process.wait(PATIENCE)
+        copy.process.join(PATIENCE)
+        code = copy.process.exitcode
+        assert code is not None, f"{copy.service} does not end:\n{copy.said()[-4000:]}"
         with suppress(ValueError):
             self.parts[copy.service].copies.remove(copy)
         return code
@@ -222,6 +213,31 @@ class World:
                 part.deaths.append(copy.doomed)
                 self._restart(part)
 
+    def until_ended(self, copy: Copy) -> int:
+        """Wait for a copy that ends by itself; its exit code."""
+        return self._gone(copy)
+
+    # -- what they stand on -----------------------------------------------------------------------------------
+
+    def restart_postgres(self, how: str) -> None:
+        """End PostgreSQL at once, `immediate` or by `SIGKILL`, and start it again on the same data."""
+        os.kill(self.postgres.pid, signal.SIGQUIT if how == "immediate" else signal.SIGKILL)
+        while True:
+            try:
+                psycopg.connect(self.numbers.url).close()
+            except psycopg.OperationalError:
+                break
+            time.sleep(LOOK_SECONDS)
+        self.postgres.start()
+
+    def forget_topic(self, service: str, topic: str) -> None:
+        """Decide that what a topic holds now is to be heard from its beginning."""
+        with self.parts[service].store.connection() as conn:
+            conn.execute(
+                b"DELETE FROM notification_tracking WHERE starts_with(application_name, %s)",
+                (f"kafka/{self.topics.cluster}/{topic}/",),
+            )
+
     # -- time -------------------------------------------------------------------------------------------------
 
     def set_clock(self, at: datetime) -> None:
@@ -240,6 +256,11 @@ class World:
                 logs = "\n".join(copy.said()[-3000:] for part in self.parts.values() for copy in part.copies)
                 raise AssertionError(f"{what} has not come about: {self.unfinished()}\n{logs}")
             time.sleep(LOOK_SECONDS)
+
+    def until_joined(self, copies: int) -> None:
+        """Wait until that many copies of each service are in its group."""
+        groups = [part.group for part in self.parts.values()]
+        self.until(lambda: all(len(self.topics.members(group)) == copies for group in groups), f"{copies} copies")
 
     def until_quiet(self) -> None:
         """Wait until everything has had its effect, everywhere."""
