@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 FIRST_DELAY, LONGEST_DELAY = 0.05, 5.0
 BREATH = 0.1
-VIEWS_SHARE = 0.25
+VIEWS_SHARE = 0.1
 """Of the time, for the views, while there is much to do: messages go first, and longer pages cost less."""
 AT_REST = 1.0
 """Seconds after which a loop looks again though nothing woke it: a lost wake-up costs no more than this."""

@@ -48,6 +48,7 @@ class Service:
         deciders: every kind of stream it owns.
         hearings: what it reacts to.
         published: a stored event -> what is said of it publicly; None for a private one.
+        private: the stored names that are never said, so that publishing need not read them.
         says: every contract it may publish, so that topics can be created.
         settle: what to do with streams that are due (N10): loads, decides and records into the work.
         views: its projections.
@@ -63,6 +64,7 @@ class Service:
     published: Callable[[Recorded], Public | None]
     says: tuple[Contract, ...]
     settle: Callable[[Work, Sequence[str]], None]
+    private: frozenset[str] = frozenset()
     views: tuple[View, ...] = ()
     followers: Mapping[str, Callable[[Node], Callable[[], int]]] = field(default_factory=dict)
     states: tuple[StateTopic, ...] = ()

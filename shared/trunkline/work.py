@@ -89,7 +89,8 @@ class Work:
 
     def state(self, decider: Decider[S], key: str) -> S:
         """The state of one stream, with what this work has recorded."""
-        return self.get(decider, key).state
+        found: Loaded[S] | None = self._streams.get(f"{decider.category}/{key}")
+        return found.state if found is not None else self.get(decider, key).state
 
     def record(self, decider: Decider[S], key: str, events: Sequence[Event], cause: Cause) -> S:
         """Add decided events to a stream and return the state after them.

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from trunkline.contracts import billing, parties
 from trunkline.contracts.licensing import CONTRACTS
+from trunkline.recorded import stored_name
 from trunkline.service import Hearing, Service
 from trunkline.work import Work
 from trunkline_licensing.api.routes import routes
 from trunkline_licensing.organization import IDENTITY, PARTY
-from trunkline_licensing.published import published
+from trunkline_licensing.published import PRIVATE, published
 from trunkline_licensing.reactions import billing_heard, party_heard
 from trunkline_licensing.subscription import SUBSCRIPTION
 from trunkline_licensing.views.identity_view import VIEW as IDENTITY_VIEW
@@ -28,6 +29,7 @@ def service() -> Service:
             Hearing({billing.TOPIC: billing.CONTRACTS}, billing_heard.react),
         ),
         published=published,
+        private=frozenset(map(stored_name, PRIVATE)),
         says=tuple(CONTRACTS.values()),
         settle=_nothing_falls_due,
         views=(SUBSCRIPTION_VIEW, PARTY_VIEW, IDENTITY_VIEW),

@@ -14,6 +14,7 @@ import msgspec
 from trunkline.contracts import numbers as said
 from trunkline.contracts.contract import Contract
 from trunkline.recorded import Recorded
+from trunkline.stream import Event
 from trunkline_numbers import number_events as e
 from trunkline_numbers import subscription as s
 from trunkline_numbers.number import Absent, Available, Deleted, Number, Reserved
@@ -21,7 +22,7 @@ from trunkline_numbers.party import PartyHeard
 
 _read_number = msgspec.msgpack.Decoder(Number).decode
 
-PRIVATE = frozenset(
+PRIVATE: frozenset[type[Event]] = frozenset(
     {
         PartyHeard,
         e.QuarantineEnded,

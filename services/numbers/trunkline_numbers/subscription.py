@@ -131,6 +131,8 @@ def numbers_of(s: Subscription) -> list[str]:
     if s.heard is None or s.heard.product != "number":
         return []
     named = [] if s.heard.number is None else [s.heard.number]
+    if not s.heard.swapped_out and (not s.served or [*s.served] == named):
+        return named
     return list(dict.fromkeys([*named, *(out.number for out in s.heard.swapped_out), *s.served]))
 
 
@@ -160,6 +162,8 @@ def wanted(s: Subscription, number: str) -> Target:
 def given_up(s: Subscription) -> list[str]:
     """The numbers that the subscription has or had and has no more: the newest one first."""
     heard = _heard(s)
+    if not heard.swapped_out and (not s.served or s.served.keys() == {heard.number}):
+        return []  # as it nearly always is
     named = [out.number for out in sorted(heard.swapped_out, key=lambda out: out.at, reverse=True)]
     return [number for number in dict.fromkeys([*named, *s.served]) if number != heard.number]
 

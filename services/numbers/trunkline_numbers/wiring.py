@@ -15,12 +15,13 @@ from trunkline.mail import MailSender
 from trunkline.messaging.states import StateTopic
 from trunkline.migrate import read_migrations
 from trunkline.post_office import open_post_office
+from trunkline.recorded import stored_name
 from trunkline.service import Hearing, Service
 from trunkline_numbers.api.routes import routes
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.party import PARTY
 from trunkline_numbers.policy import DEFAULT, Policy
-from trunkline_numbers.published import number_state, published
+from trunkline_numbers.published import PRIVATE, number_state, published
 from trunkline_numbers.reactions import deadline_due, notice_due, party_changed, subscription_changed
 from trunkline_numbers.subscription import SUBSCRIPTION
 from trunkline_numbers.views.number_view import VIEW as NUMBER_VIEW
@@ -65,6 +66,7 @@ def service(policy: Policy = DEFAULT) -> Service:
             Hearing(_topics(SUBSCRIPTION_TOPICS), partial(subscription_changed.react, policy=policy)),
         ),
         published=published,
+        private=frozenset(map(stored_name, PRIVATE)),
         says=tuple(said.CONTRACTS.values()),
         settle=partial(deadline_due.react, policy=policy),
         views=(NUMBER_VIEW, SUBSCRIPTION_VIEW),

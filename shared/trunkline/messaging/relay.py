@@ -65,7 +65,10 @@ def read_page(store: Store, service: Service, after: int, limit: int = PAGE) -> 
         return None
     outgoing: list[Outgoing] = []
     codec, published = store.codec, service.published
+    private = service.private
     for row in rows:
+        if row[3] in private:
+            continue
         event = recorded(codec, row)
         said = published(event)
         if said is None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from trunkline.recorded import Cause
 from trunkline.refusal import Refused
 from trunkline.stream import Event
-from trunkline.work import Work
+from trunkline.work import Loaded, Work
 from trunkline_numbers.number import NUMBER, Available, Lapsed, Life, Party, Reserved
 from trunkline_numbers.number_events import NumberAssigned
 from trunkline_numbers.number_following import Hold, Target, follow, owned
@@ -46,12 +46,13 @@ def party_of(work: Work, organization_id: str) -> Party | None:
     return as_party(copy, work.state(PARTY, above) if above else None)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Serving:
     """One subscription being served: because of something heard of it, or because what it waited for has changed."""
 
     work: Work
     subscription_id: str
+    loaded: Loaded[Subscription]
     party: Party
     cause: Cause
     policy: Policy
@@ -59,7 +60,7 @@ class Serving:
     @property
     def state(self) -> Subscription:
         """What numbers knows of the subscription, up to the last thing recorded."""
-        return self.work.state(SUBSCRIPTION, self.subscription_id)
+        return self.loaded.state
 
     def serve(self) -> None:
         """Move the named number, then those given up; while a swap is refused, stay with the old one (N9)."""
@@ -73,7 +74,6 @@ class Serving:
 
     def _claim(self, number: str) -> bool:
         """Move the number the subscription names; a refusal goes on record and waits (S6). Whether it has it."""
-        awaited, waiter = NUMBER.stream(number), SUBSCRIPTION.stream(self.subscription_id)
         target = wanted(self.state, number)
         try:
             has = self._move(number, target)
@@ -83,7 +83,7 @@ class Serving:
             self._note(refuse(self.state, number, refused.code, refused.sentence, self.work.now))
             if isinstance(target, Hold):
                 started = self.state.heard.started_at if self.state.heard else self.work.now
-                self.work.wait(awaited, waiter, started, refused.code)
+                self.work.wait(NUMBER.stream(number), self.loaded.stream_id, started, refused.code)
                 return False
             has = False
         self._end_refusal()
@@ -93,7 +93,7 @@ class Serving:
         refused = self.state.refused
         if refused is not None:
             self._note(end_refusal(self.state, self.work.now))
-            self.work.stop_waiting(NUMBER.stream(refused.number), SUBSCRIPTION.stream(self.subscription_id))
+            self.work.stop_waiting(NUMBER.stream(refused.number), self.loaded.stream_id)
 
     def _stay(self, number: str) -> bool:
         """Whether the subscription is served by this number while it cannot have the one it names (N9).
@@ -155,27 +155,26 @@ def serve(work: Work, subscription_id: str, cause: Cause, policy: Policy, *, wok
     """Give a subscription's numbers the places its state says, or put on record why not (S6, N9).
 
     Args:
-        work: what is not in hand is loaded.
+        work: what is not in hand is loaded; a batch has read it all at once before.
         subscription_id: something has been heard of it.
         cause: goes into the envelopes.
         policy: the periods in force.
         woken: it may have waited for its organization or partner, and does so no more if they are known now.
     """
-    s = work.state(SUBSCRIPTION, subscription_id)
-    if s.heard is None or s.heard.product != "number" or s.heard.number is None:
+    loaded = work.get(SUBSCRIPTION, subscription_id)
+    heard = loaded.state.heard
+    if heard is None or heard.product != "number" or heard.number is None:
         return
-    party = party_of(work, s.heard.organization_id)
-    waiter = SUBSCRIPTION.stream(subscription_id)
-    missing = _missing_party(work, s.heard.organization_id)
-    if party is None:
-        if woken and missing != s.heard.organization_id:
-            work.stop_waiting(PARTY.stream(s.heard.organization_id), waiter)
-        work.wait(PARTY.stream(missing), waiter, work.now, f"{missing} is not known yet")
-        return
-    for known in {s.heard.organization_id, missing} if woken else ():
-        work.stop_waiting(PARTY.stream(known), waiter)
-    work.load((NUMBER, number) for number in numbers_of(s))
-    Serving(work, subscription_id, party, cause, policy).serve()
+    party = party_of(work, heard.organization_id)
+    if party is None or woken:
+        missing = _missing_party(work, heard.organization_id)
+        for known in {heard.organization_id, missing} if woken else ():
+            work.stop_waiting(PARTY.stream(known), loaded.stream_id)
+        if party is None:
+            work.wait(PARTY.stream(missing), loaded.stream_id, work.now, f"{missing} is not known yet")
+            return
+        work.load((NUMBER, number) for number in numbers_of(loaded.state))
+    Serving(work, subscription_id, loaded, party, cause, policy).serve()
 
 
 def _missing_party(work: Work, organization_id: str) -> str:
