@@ -160,12 +160,10 @@ class Deployment:
             msg = f"nothing can listen on {host}:{port}: {why}"
             raise NotConfigured(msg) from None
 
-    async def until_stopped(self) -> None:
-        """Run until SIGTERM or SIGINT, or until a loop that must not end has ended."""
-        stopped = asyncio.Event()
+    async def until_stopped(self, stopped: asyncio.Event) -> None:
+        """Run until SIGTERM (which sets the event) or SIGINT, or until a loop that must not end has ended."""
         loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stopped.set)
+        loop.add_signal_handler(signal.SIGINT, stopped.set)
         waiting = [loop.create_task(event.wait()) for event in (stopped, *(n.stopping for n in self.nodes.values()))]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
@@ -185,6 +183,9 @@ async def run(
     Returns:
         Whether it was told to; False: a loop failed, which the log explains.
     """
+    stopped = asyncio.Event()
+    # From the beginning: work is taken before all is up, and who is told to stop by then stops in order too.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with Deployment(settings, services) as deployment:
         # What is loaded stays for good, and what a batch makes dies with it: look for cycles seldom (measured: with
         # the interpreter's own thresholds the intake takes a fifth more processor time).
@@ -192,6 +193,6 @@ async def run(
         gc.set_threshold(50_000, 20, 20)
         if ready is not None:
             ready(deployment)
-        await deployment.until_stopped()
+        await deployment.until_stopped(stopped)
         failed = [t for n in deployment.nodes.values() for t in n.loops.values() if t.done() and not t.cancelled()]
         return all(task.exception() is None for task in failed)
