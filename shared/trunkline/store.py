@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 import psycopg
-from eventsourcing.postgres import PostgresDatastore, PostgresProcessRecorder
+from eventsourcing.postgres import ConnectionPool, PostgresDatastore, PostgresProcessRecorder
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 
@@ -25,6 +26,7 @@ from trunkline.recorded import Codec, RawRow
 
 WRITERS = 7_301  # advisory lock of every writing transaction
 CHANNEL = "stored_events"
+_RESTED_SECONDS = 1.0
 
 Connection = psycopg.Connection[Any]
 
@@ -64,15 +66,34 @@ class Batch:
     writes: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
 
 
+def _check_if_idle(conn: Connection) -> None:
+    """Look whether a connection still lives, if it has rested: a round trip each time would cost a tenth of a batch."""
+    now = monotonic()
+    used: float = conn.__dict__.get("trunkline_used", 0.0)
+    if now - used > _RESTED_SECONDS:
+        ConnectionPool.check_connection(conn)
+    conn.__dict__["trunkline_used"] = now
+
+
 class _Datastore(PostgresDatastore):
-    """The library's pool, with any libpq parameter, tuples for rows, and no composite types to register."""
+    """The library's datastore with any libpq parameter, tuples for rows, and no composite types to register."""
 
     def __init__(self, url: str, pool_size: int) -> None:
         given = conninfo_to_dict(url)
         known: dict[str, Any] = {k: given.pop(k, None) or "" for k in ("dbname", "host", "port", "user", "password")}
-        super().__init__(**known, originator_id_type="text", pool_size=1, max_overflow=pool_size - 1, pre_ping=True)
+        super().__init__(**known, originator_id_type="text")
         everything = {**known, **given, "row_factory": tuple_row}
-        self.pool.kwargs = {k: v for k, v in everything.items() if v != ""}
+        self.pool = ConnectionPool(
+            connection_class=psycopg.Connection,
+            kwargs={k: v for k, v in everything.items() if v != ""},
+            min_size=1,
+            max_size=pool_size,
+            open=False,
+            configure=self.after_connect_func(),
+            timeout=5.0,
+            max_lifetime=3600.0,
+            check=_check_if_idle,
+        )
 
     def register_type_adapters(self) -> None:
         """The append needs none: rows are copied, not passed as an array of composites."""
