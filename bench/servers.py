@@ -18,6 +18,8 @@ from trunkline.messaging.topics import PARTITIONS, create_topics
 from trunkline.service import installed_services
 from trunkline.settings import load_settings
 
+__all__ = ["PARTITIONS", "Databases", "kafka", "kafka_version", "postgres"]
+
 
 class Databases:
     """Databases on one server, made fresh or as copies of one that was prepared."""
@@ -86,7 +88,7 @@ def kafka() -> Iterator[LocalBroker]:
             services = installed_services().values()
             heard = [c for s in services for h in s.hearings for known in h.topics.values() for c in known.values()]
             said = [c for s in services for c in s.says]
-            asyncio.run(create_topics(KafkaSettings(broker.bootstrap), [*heard, *said], partitions=PARTITIONS))
+            asyncio.run(create_topics(KafkaSettings(broker.bootstrap), [*heard, *said]))
             yield broker
 
 
