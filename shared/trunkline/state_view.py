@@ -85,13 +85,13 @@ class _Fold:
                 state = initial(key_of(stream_id))
             states[stream_id] = evolve(state, event.event)
         if older:
-            conn.execute(f"DELETE FROM {table} WHERE key = ANY(%s)".encode(), (older,))
+            conn.execute(f"DELETE FROM {table} WHERE key = ANY(%b)".encode(), (older,))
         self._write(conn, table, last, states)
 
     def _read(self, conn: Connection, table: str, keys: list[str]) -> dict[str, Any]:
         if not keys:
             return {}
-        rows = conn.execute(f"SELECT key, folded FROM {table} WHERE key = ANY(%s)".encode(), (keys,), binary=True)
+        rows = conn.execute(f"SELECT key, folded FROM {table} WHERE key = ANY(%b)".encode(), (keys,), binary=True)
         decode, category = self._decode, self._category
         return {f"{category}/{key}": decode(folded) for key, folded in rows}
 

@@ -146,14 +146,14 @@ class Store(PostgresProcessRecorder):
         """All events of many streams in one query: (stream id, version, stored name, bytes), each stream in order."""
         return self.fetch(
             "SELECT originator_id, originator_version, topic, state FROM stored_events"
-            " WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version",
+            " WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version",
             (list(stream_ids),),
             conn,
         )
 
     def read_log(self, after: int, limit: int, names: Sequence[str] | None = None) -> list[RawRow]:
         """The log after a position, in order; only some stored names if given."""
-        chosen = "" if names is None else " AND topic = ANY(%s)"
+        chosen = "" if names is None else " AND topic = ANY(%b)"
         return self.fetch(
             "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events"
             f" WHERE notification_id > %s{chosen} ORDER BY notification_id LIMIT %s",
@@ -256,7 +256,7 @@ def _check_reads(conn: Connection, batch: Batch) -> None:
     if batch.depends:
         rows = conn.execute(
             b"SELECT s.id, (SELECT max(originator_version) FROM stored_events WHERE originator_id = s.id)"
-            b" FROM unnest(%s::text[]) AS s(id)",
+            b" FROM unnest(%b::text[]) AS s(id)",
             (list(batch.depends),),
         )
         for stream_id, version in rows:
@@ -273,7 +273,7 @@ def _check_reads(conn: Connection, batch: Batch) -> None:
 def read_waiters(conn: Connection, awaited: Iterable[str]) -> dict[str, frozenset[str]]:
     """Who waits for these streams: awaited stream id -> waiting stream ids; those nobody waits for are left out."""
     found: dict[str, set[str]] = {}
-    rows = conn.execute(b"SELECT awaited, waiter FROM awaited WHERE awaited = ANY(%s)", (list(awaited),))
+    rows = conn.execute(b"SELECT awaited, waiter FROM awaited WHERE awaited = ANY(%b)", (list(awaited),))
     for stream_id, waiter in rows:
         found.setdefault(stream_id, set()).add(waiter)
     return {k: frozenset(v) for k, v in found.items()}
@@ -281,15 +281,15 @@ def read_waiters(conn: Connection, awaited: Iterable[str]) -> dict[str, frozense
 
 def _write_index(conn: Connection, batch: Batch) -> None:
     if batch.unclaims:
-        conn.execute(b"DELETE FROM claims WHERE claim = ANY(%s)", (batch.unclaims,))
+        conn.execute(b"DELETE FROM claims WHERE claim = ANY(%b)", (batch.unclaims,))
     if batch.claims:
         conn.execute(
-            b"INSERT INTO claims SELECT * FROM unnest(%s::text[], %s::text[])",
+            b"INSERT INTO claims SELECT * FROM unnest(%b::text[], %b::text[])",
             _columns(batch.claims),
         )
     gone = [key for key, due, _ in batch.deadlines if due is None]
     if gone:
-        conn.execute(b"DELETE FROM deadlines WHERE key = ANY(%s)", (gone,))
+        conn.execute(b"DELETE FROM deadlines WHERE key = ANY(%b)", (gone,))
     kept = [row for row in batch.deadlines if row[1] is not None]
     if kept:
         conn.execute(
@@ -300,12 +300,12 @@ def _write_index(conn: Connection, batch: Batch) -> None:
         )
     if batch.unwaits:
         conn.execute(
-            b"DELETE FROM awaited USING unnest(%s::text[], %s::text[]) AS u(a, w) WHERE awaited = u.a AND waiter = u.w",
+            b"DELETE FROM awaited USING unnest(%b::text[], %b::text[]) AS u(a, w) WHERE awaited = u.a AND waiter = u.w",
             _columns(batch.unwaits),
         )
     if batch.waits:
         conn.execute(
-            b"INSERT INTO awaited SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::text[])"
+            b"INSERT INTO awaited SELECT * FROM unnest(%b::text[], %b::text[], %b::timestamptz[], %b::text[])"
             b" ON CONFLICT (awaited, waiter) DO UPDATE SET reason = EXCLUDED.reason",
             _columns(batch.waits),
         )
@@ -318,13 +318,13 @@ def _move(conn: Connection, positions: Mapping[str, tuple[int | None, int]]) -> 
     moved = 0
     if first:
         moved += conn.execute(
-            b"INSERT INTO notification_tracking SELECT * FROM unnest(%s::text[], %s::int8[]) ON CONFLICT DO NOTHING",
+            b"INSERT INTO notification_tracking SELECT * FROM unnest(%b::text[], %b::int8[]) ON CONFLICT DO NOTHING",
             _columns(first),
         ).rowcount
     if known:
         moved += conn.execute(
             b"UPDATE notification_tracking SET notification_id = u.new"
-            b" FROM unnest(%s::text[], %s::int8[], %s::int8[]) AS u(source, expected, new)"
+            b" FROM unnest(%b::text[], %b::int8[], %b::int8[]) AS u(source, expected, new)"
             b" WHERE application_name = u.source AND notification_id = u.expected",
             _columns(known),
         ).rowcount

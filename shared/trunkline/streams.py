@@ -22,7 +22,7 @@ def whole_streams(store: Store, upto: int, names: Sequence[str] | None, page: in
     Yields:
         Events in the order of stream id and version; a page ends where a stream ends.
     """
-    chosen = "" if names is None else " AND topic = ANY(%s)"
+    chosen = "" if names is None else " AND topic = ANY(%b)"
     sql = (
         "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events"
         f" WHERE notification_id <= %s{chosen} ORDER BY originator_id, originator_version"

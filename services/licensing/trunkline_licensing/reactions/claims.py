@@ -20,7 +20,7 @@ class Claims:
         """Look claims up, in one query; those already in hand are left alone."""
         unread = [claim for claim in set(claims) if claim not in self._holders]
         if unread:
-            rows = self._work.fetch("SELECT claim, stream_id FROM claims WHERE claim = ANY(%s)", (unread,))
+            rows = self._work.fetch("SELECT claim, stream_id FROM claims WHERE claim = ANY(%b)", (unread,))
             self._holders.update(dict.fromkeys(unread) | dict(rows))
 
     def of_others(self, stream_id: str, claims: Collection[str]) -> dict[str, str]:

@@ -14,12 +14,12 @@ log = structlog.get_logger(__name__)
 
 _KNOWN = (
     "SELECT i.source, i.id, i.payload_hash FROM inbox i"
-    " JOIN unnest(%s::text[], %s::text[]) AS m(source, id) ON i.source = m.source AND i.id = m.id"
+    " JOIN unnest(%b::text[], %b::text[]) AS m(source, id) ON i.source = m.source AND i.id = m.id"
 )
 _HEARD = (
     "INSERT INTO inbox (source, id, payload_hash, received_at)"
     " SELECT source, id, payload_hash, %s::timestamptz"
-    " FROM unnest(%s::text[], %s::text[], %s::bytea[]) AS m(source, id, payload_hash)"
+    " FROM unnest(%b::text[], %b::text[], %b::bytea[]) AS m(source, id, payload_hash)"
 )
 
 
