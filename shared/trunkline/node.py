@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from inspect import iscoroutinefunction
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
@@ -32,6 +32,8 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 FIRST_DELAY, LONGEST_DELAY = 0.05, 5.0
+MUCH = 100
+"""A look that found this much is followed by the next one at once."""
 BREATH = 0.1
 VIEWS_SHARE = 0.1
 """Of the time, for the views, while there is much to do: messages go first, and longer pages cost less."""
@@ -68,6 +70,7 @@ class Node:
         self.before_stop: list[Callable[[], None]] = []
         self.relay: Relay | None = None
         self._readers = 0
+        self._hurry = asyncio.Event()
         self._listener = Listener(store, self.wake.set)
         store.on_commit.append(self.wake.set)
 
@@ -89,6 +92,7 @@ class Node:
         loop = self.projected.loop
         deadline = loop.time() + at_most
         self._readers += 1
+        self._hurry.set()
         try:
             while True:
                 seen = self.projected.count
@@ -100,6 +104,8 @@ class Node:
                 await self.projected.after(seen, min(left, 0.2))
         finally:
             self._readers -= 1
+            if not self._readers and not self.stopping.is_set():
+                self._hurry.clear()
 
     # -- loops ------------------------------------------------------------------------------------------------
 
@@ -109,17 +115,22 @@ class Node:
         relay = Relay(self.store, self.service, transport, self.wake, self.duties)
         self.spawn("relay", relay.run(self.stopping.is_set))
         self.relay = relay
-        self.spawn("deadlines", self.follow("deadlines", self._settle, patience=self._until_due))
+        self.spawn(
+            "deadlines", self.follow("deadlines", partial(asyncio.to_thread, self._settle), patience=self._until_due)
+        )
         self.spawn("views", self._keep_views())
         rebuild = Rebuild(self.projector, self.clock.now)
-        self.spawn("rebuild", self.follow("rebuild", rebuild.step, patience=lambda: 30.0, breath=30.0))
+        self.spawn(
+            "rebuild",
+            self.follow("rebuild", partial(asyncio.to_thread, rebuild.step), patience=lambda: 30.0, breath=30.0),
+        )
         letters = DeadLetters(self.store, self.name, transport if transport.has_topics else None, self.duties)
         self.spawn("dead letters", letters.run(self.stopping))
         for topic in self.service.states if transport.has_topics else ():
             feed = StateFeed(self.store, topic, self.duties)
             self.spawn(topic.contract.name, feed.run(transport.send_page, self.projected, self.stopping.is_set))
         for name, make in self.service.followers.items():
-            self.spawn(name, self.follow(name, make(self)))
+            self.spawn(name, self.follow(name, partial(asyncio.to_thread, make(self))))
 
     def spawn(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
         """Run one more loop until the node stops; one that ends by itself with an error stops the process."""
@@ -135,26 +146,28 @@ class Node:
     async def follow(
         self,
         name: str,
-        step: Callable[[], int] | Callable[[], Awaitable[int]],
+        step: Callable[[], Awaitable[int]],
         *,
         patience: Callable[[], float] = lambda: AT_REST,
         breath: float = BREATH,
+        hurry: asyncio.Event | None = None,
     ) -> None:
-        """Repeat a step as long as it finds something to do; then wait for a commit.
+        """Repeat a step as long as it finds much to do; then wait for a commit.
 
         Args:
             name: for the log.
-            step: does one page, in a thread unless it is a coroutine function; how much it did.
+            step: does one page; how much it did.
             patience: asked in a thread: after how many seconds to look again though nothing woke it.
-            breath: seconds between two looks that found nothing, so that a look serves many commits under load.
+            breath: seconds between two looks that found little, so that a look serves many commits.
+            hurry: no breath is taken while it is set.
         """
         delay = FIRST_DELAY
         while not self.stopping.is_set():
             seen = self.wake.count
             try:
-                done = await (step() if iscoroutinefunction(step) else asyncio.to_thread(step))
-                if done == 0:
-                    await self.pause(breath)
+                done = await step()
+                if done < MUCH:
+                    await self.pause(breath, hurry)
                     await self.wake.after(seen, await asyncio.to_thread(patience))
                 delay = FIRST_DELAY
             except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError) as away:
@@ -162,10 +175,10 @@ class Node:
                 await self.pause(delay)
                 delay = min(2 * delay, LONGEST_DELAY)
 
-    async def pause(self, seconds: float) -> None:
-        """Wait, unless the node stops."""
+    async def pause(self, seconds: float, hurry: asyncio.Event | None = None) -> None:
+        """Wait, unless the node stops, or somebody is in a hurry."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.stopping.wait(), seconds)
+            await asyncio.wait_for((hurry or self.stopping).wait(), seconds)
 
     async def _keep_views(self) -> None:
         """Keep the views up to the log; under load they take a share of the time, unless a reader waits for them."""
@@ -181,7 +194,7 @@ class Node:
                     await self.pause(min(AT_REST, took * (1 / VIEWS_SHARE - 1)))
             return done
 
-        await self.follow("views", project, breath=0.01)
+        await self.follow("views", project, hurry=self._hurry)
 
     def _settle(self) -> int:
         done = self.deadlines.step()
@@ -209,6 +222,7 @@ class Node:
     async def stop(self) -> None:
         """Let every loop finish the page it has in hand, and close the store."""
         self.stopping.set()
+        self._hurry.set()
         for begin in self.before_stop:
             begin()
         self.wake.set()

@@ -7,7 +7,9 @@ late batch change nothing. A record that cannot be read, or that a reaction brea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 
 import psycopg
@@ -26,6 +28,12 @@ from trunkline.telemetry import BATCH_SECONDS, HEARD, span
 from trunkline.work import Work, run
 
 log = structlog.get_logger(__name__)
+
+PART = 500
+"""Records in one transaction: a command that waits for its turn to write waits about 20 ms."""
+
+_NOT_THE_RECORDS = (Overtaken, Conflict, UnknownEvent, psycopg.OperationalError, psycopg.InterfaceError)
+"""What no single record is to blame for."""
 
 Fault = tuple[str, str]
 """A stable code and one sentence."""
@@ -75,6 +83,8 @@ class Intake:
     def accept(self, records: Sequence[Record]) -> int:
         """Take a batch, in its order; what was heard before has no effect.
 
+        A long batch goes in parts, each a transaction of its own: while one is being written the next one is decided.
+
         Args:
             records: of any topics and partitions; offsets of one source ascend.
 
@@ -84,22 +94,80 @@ class Intake:
         Raises:
             Overtaken: another reader has moved a position; read `positions` again and go on from there.
             UnknownEvent: a newer service wrote what this code cannot read; nothing was taken, and it must not go on.
-            psycopg.OperationalError: the database is away; nothing was taken, give the same batch again.
+            psycopg.OperationalError: the database is away; give the same batch again, what was taken is known.
         """
         unknown = {r.source for r in records} - self._known
         if unknown:
             self.positions(unknown)
         fresh = [r for r in records if r.offset > self._positions.get(r.source, -1)]
-        if fresh:
-            self._take(fresh)
+        parts = [fresh[start : start + PART] for start in range(0, len(fresh), PART)]
+        try:
+            if len(parts) == 1:
+                self._take(parts[0])
+            elif parts:
+                self._take_overlapping(parts)
+        except BaseException:
+            self._known.clear()  # how much was written must be read again
+            raise
         return len(fresh)
 
-    def _take(self, records: Sequence[Record]) -> None:
-        """Commit a batch whole; if a reaction breaks on it, halve it until the one record is found and parked."""
+    def _take_overlapping(self, parts: Sequence[Sequence[Record]]) -> None:
+        """Decide each part while the one before it is being written.
+
+        A part that names a subject of the one before waits for it; whatever else it should have seen is a conflict
+        at its own commit, and it is decided again.
+        """
+        writing: tuple[_Part, Future[None]] | None = None
+        with ThreadPoolExecutor(1, "append") as writer:
+            for records in parts:
+                part = self._read(records, None)
+                if writing is not None and not part.subjects.isdisjoint(writing[0].subjects):
+                    self._finish(*writing)
+                    writing = None
+                work = self._decided(part)
+                if writing is not None:
+                    self._finish(*writing)
+                    writing = None
+                if work is None:
+                    self._take(records)
+                else:
+                    writing = (part, writer.submit(self._write, part, work))
+                    self._positions.update(part.last)
+            if writing is not None:
+                self._finish(*writing)
+
+    def _decided(self, part: _Part) -> Work | None:
+        """The work of a part, not yet written; None where a reaction fails on it."""
+        work = Work(self._store, self._now())
         try:
-            self._commit(records, None)
-        except (Overtaken, Conflict, UnknownEvent, psycopg.OperationalError, psycopg.InterfaceError):
-            self._known.clear()
+            self._decide(part, work)
+        except _NOT_THE_RECORDS:
+            raise
+        except Exception:  # noqa: BLE001 - `_take` finds the one record, and tells of it
+            return None
+        return work
+
+    def _write(self, part: _Part, work: Work) -> None:
+        with self._watched(part):
+            position = work.commit()
+        if work.batch.events:
+            self._store.committed(position)
+
+    def _finish(self, part: _Part, writing: Future[None]) -> None:
+        """Wait for a part to be written; after a conflict it is decided again, on its own."""
+        try:
+            writing.result()
+        except Conflict:
+            self._positions.update(part.before)
+            for source in part.last.keys() - part.before.keys():
+                self._positions.pop(source, None)
+            self._take(part.records)
+
+    def _take(self, records: Sequence[Record]) -> None:
+        """Commit a part whole; if a reaction breaks on it, halve it until the one record is found and parked."""
+        try:
+            self._commit(self._read(records, None))
+        except _NOT_THE_RECORDS:
             raise
         except Exception as broken:
             if len(records) > 1:
@@ -108,9 +176,15 @@ class Intake:
                 self._take(records[middle:])
                 return
             log.exception("a record was parked because its reaction failed", topic=records[0].topic)
-            self._commit(records, ("reaction-failed", f"{type(broken).__name__}: {broken}"))
+            self._commit(self._read(records, ("reaction-failed", f"{type(broken).__name__}: {broken}")))
 
-    def _commit(self, records: Sequence[Record], broken: Fault | None) -> None:
+    def _commit(self, part: _Part) -> None:
+        with self._watched(part):
+            run(self._store, self._now, lambda work: self._decide(part, work))
+        self._positions.update(part.last)
+
+    def _read(self, records: Sequence[Record], broken: Fault | None) -> _Part:
+        """Decode records; those that cannot be understood, or are `broken`, are to be parked."""
         heard: list[list[Message]] = [[] for _ in self._reactions]
         unreadable: list[tuple[Record, Fault]] = []
         last: dict[str, int] = {}
@@ -124,18 +198,46 @@ class Intake:
                 heard[place].append(decode(record.headers, record.value, contracts))
             except Unreadable as reason:
                 unreadable.append((record, (reason.code, reason.reason)))
+        before = {source: self._positions[source] for source in last if source in self._positions}
+        return _Part(records, heard, unreadable, before, last)
 
-        def decide(work: Work) -> None:
-            for hearing, messages in zip(self._reactions, heard, strict=True):
-                if messages:
-                    hearing.react(work, messages)
-            for record, (code, why) in unreadable:
-                park(work, record, code, why)
-            for source, offset in last.items():
-                work.advance(source, self._positions.get(source), offset)
+    def _decide(self, part: _Part, work: Work) -> None:
+        for hearing, messages in zip(self._reactions, part.heard, strict=True):
+            if messages:
+                hearing.react(work, messages)
+        for record, (code, why) in part.unreadable:
+            park(work, record, code, why)
+        for source, offset in part.last.items():
+            work.advance(source, part.before.get(source), offset)
 
-        with BATCH_SECONDS.labels(self._service).time(), span("hear", service=self._service, records=len(records)):
-            run(self._store, self._now, decide)
-        self._positions.update(last)
-        HEARD.labels(self._service, "understood").inc(len(records) - len(unreadable))
-        HEARD.labels(self._service, "parked").inc(len(unreadable))
+    @contextmanager
+    def _watched(self, part: _Part) -> Iterator[None]:
+        with BATCH_SECONDS.labels(self._service).time(), span("hear", service=self._service, records=len(part.records)):
+            yield
+        HEARD.labels(self._service, "understood").inc(len(part.records) - len(part.unreadable))
+        HEARD.labels(self._service, "parked").inc(len(part.unreadable))
+
+
+class _Part:
+    """Some records, read: messages for each reaction, what is to be parked, and positions before and after."""
+
+    __slots__ = ("before", "heard", "last", "records", "unreadable")
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        heard: list[list[Message]],
+        unreadable: list[tuple[Record, Fault]],
+        before: dict[str, int],
+        last: dict[str, int],
+    ) -> None:
+        self.records = records
+        self.heard = heard
+        self.unreadable = unreadable
+        self.before = before
+        self.last = last
+
+    @property
+    def subjects(self) -> set[str]:
+        """What the messages are about."""
+        return {message.subject for messages in self.heard for message in messages}
