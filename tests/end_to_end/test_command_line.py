@@ -146,7 +146,7 @@ def test_then_its_help_says_what_it_does(alone: Shell, path: tuple[str, ...]) ->
         ("token", "issue", "--role", "org-admin"),
         ("party", "show", "not-a-uuid"),
         ("party", "list", "identities"),
-        ("party", "change", "partner", str(uuid4())),
+        ("party", "change", "partner", "3466261f-9a93-43c2-851f-4050529fdaa6"),
         ("stream", "show", "number"),
         ("stream", "follow", "--after", "3"),
         ("billing", "publish", "/there/is/no/such.file"),
