@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.end_to_end.pair import Billing, Pair, prepare_licensing, prepare_numbers
@@ -113,6 +113,14 @@ def shuffled(chance: Random, items: list[Any]) -> list[Any]:
     later=st.integers(0, 90),
     seed=st.integers(0, 2**32),
     batch=st.sampled_from([1, 2, 500]),
+)
+@example(
+    history=[("started", 0), ("renewed", 1), ("expired", 1), ("swapped", 1)],
+    sequenced=True,
+    spoilt={"A": "unknown"},
+    later=0,
+    seed=0,
+    batch=1,
 )
 def test_then_numbers_end_where_in_order_delivery_ends(
     pair: Pair,

@@ -101,12 +101,14 @@ class Serving:
         The one it has at present; or, before it had the named one, the one it would have had to begin with.
         """
         s = self.state
+        if s.heard is None or all(out.number != number for out in s.heard.swapped_out):
+            return False  # it came by a swap that did not count after all
         if number in s.served:
             life = self.work.state(NUMBER, number).life
             gone = _swapped_out_at(life)
             if not owned(life, self.subscription_id) or (gone is not None and gone >= named_since(s, number)):
                 return False
-        elif number in s.denied or (s.heard and s.heard.number in s.served) or had_from(s, number) is None:
+        elif number in s.denied or s.heard.number in s.served or had_from(s, number) is None:
             return False
         return self._try(number, wanted(s, number))
 
