@@ -19,12 +19,14 @@ from trunkline_numbers import number_events as e
 from trunkline_numbers import subscription as s
 from trunkline_numbers.number import Absent, Available, Deleted, Number, Reserved
 from trunkline_numbers.party import PartyHeard
+from trunkline_numbers.policy import PolicyApplied
 
 _read_number = msgspec.msgpack.Decoder(Number).decode
 
 PRIVATE: frozenset[type[Event]] = frozenset(
     {
         PartyHeard,
+        PolicyApplied,
         e.QuarantineEnded,
         s.SubscriptionHeard,
         s.SubscriptionServed,
