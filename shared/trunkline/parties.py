@@ -104,12 +104,15 @@ ACTIONS: Final[Mapping[str, Row]] = {
     "add numbers": {"platform-admin": "branch", "partner-admin": "branch", "org-admin": "external"},
     "reserve numbers": {"platform-admin": "branch", "platform-support": "branch", "partner-admin": "branch"},
     "assign numbers": _SELLERS,
+    "allocate numbers": _SELLERS,
     "lock numbers": {"platform-admin": "branch", "platform-support": "branch", "partner-admin": "uploaded"},
     "delete numbers": {"platform-admin": "branch", "partner-admin": "uploaded", "org-admin": "uploaded"},
     "change numbers": {"platform-admin": "branch", "partner-admin": "held"},
     "bind numbers": {"platform-admin": "branch", "partner-admin": "orgs", "org-admin": "branch"},
     "allow external numbers": _SELLERS,
     "change policies": {"platform-admin": "branch"},
+    # what the platform's import brings in: locks without end (N7), trunks' own forms of a number (R9)
+    "import legacy records": {"platform-admin": "branch"},
     # P4, and the directory of P0
     "see parties": _EVERYONE,
     "change the platform": {"platform-admin": "branch"},

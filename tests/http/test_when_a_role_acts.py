@@ -46,12 +46,14 @@ P3 = {
     "see numbers": ("as p o", "as p", "as p o", "as p o"),
     "reserve numbers": ("as p", "as p", "as p", "as p"),
     "assign numbers": ("a p", "a", "a p", "a"),
+    "allocate numbers": ("a p", "a", "a p", "a"),
     "lock numbers": ("as p", "as p", "as", "as"),
     "delete numbers": ("a p o", "a p", "a", "a"),
     "change numbers": ("a", "a p", "a", "a"),
     "bind numbers": ("a p o", "a", "a p o", "a o"),
     "allow external numbers": ("a p", "a", "a p", "a"),
     "change policies": ("a", "a", "a", "a"),
+    "import legacy records": ("a", "a", "a", "a"),
 }
 INITIALS: dict[str, Role] = {
     "a": "platform-admin",

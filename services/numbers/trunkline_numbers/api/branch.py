@@ -63,12 +63,12 @@ class Sight:
         unknown = SubscriptionUnknown(subscription_id=s.subscription_id)
         return Resource(unknown, parties=(s.heard.organization_id,) if s.heard else (), exists=s.heard is not None)
 
-    def holder(self, party_id: str) -> Resource:
-        """A party that a number is to be for."""
+    def holder(self, party_id: str, pointer: str = "#/holder_id") -> Resource:
+        """A party that a number is to be for; `pointer` is where the request names it."""
         heard = self._work.state(PARTY, party_id).heard
         known = heard is not None and heard.kind != "platform"
         return Resource(
-            unknown=HolderUnknown(value=party_id, pointer="#/holder_id"),
+            unknown=HolderUnknown(value=party_id, pointer=pointer),
             parties=(party_id,),
             external=heard is not None and heard.allow_external_numbers,
             exists=known,
