@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from trunkline.contracts import billing, parties
 from trunkline.contracts.licensing import CONTRACTS
 from trunkline.recorded import stored_name
 from trunkline.service import Hearing, Service
-from trunkline.work import Work
 from trunkline_licensing.api.routes import routes
+from trunkline_licensing.extension import EXTENSION
+from trunkline_licensing.license_pool import POOL
 from trunkline_licensing.organization import IDENTITY, PARTY
 from trunkline_licensing.published import PRIVATE, published
-from trunkline_licensing.reactions import billing_heard, party_heard
+from trunkline_licensing.reactions import billing_heard, deadline_due, party_heard
 from trunkline_licensing.subscription import SUBSCRIPTION
 from trunkline_licensing.views.identity_view import VIEW as IDENTITY_VIEW
 from trunkline_licensing.views.party_view import VIEW as PARTY_VIEW
@@ -23,7 +22,7 @@ def service() -> Service:
     """Licensing, whole (entry point `trunkline.services`)."""
     return Service(
         name="licensing",
-        deciders=(SUBSCRIPTION, PARTY, IDENTITY),
+        deciders=(SUBSCRIPTION, PARTY, IDENTITY, POOL, EXTENSION),
         hearings=(
             Hearing({parties.TOPIC: parties.CONTRACTS}, party_heard.react),
             Hearing({billing.TOPIC: billing.CONTRACTS}, billing_heard.react),
@@ -31,11 +30,7 @@ def service() -> Service:
         published=published,
         private=frozenset(map(stored_name, PRIVATE)),
         says=tuple(CONTRACTS.values()),
-        settle=_nothing_falls_due,
+        settle=deadline_due.react,
         views=(SUBSCRIPTION_VIEW, PARTY_VIEW, IDENTITY_VIEW),
         routes=routes,
     )
-
-
-def _nothing_falls_due(_work: Work, _stream_ids: Sequence[str]) -> None:
-    """No stream of licensing has a deadline: none of its deciders says when it is due."""
