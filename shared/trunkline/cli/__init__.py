@@ -20,6 +20,7 @@ from trunkline.cli import (
     mail,
     number,
     party,
+    policy,
     prepare,
     projection,
     stream,
@@ -31,7 +32,7 @@ from trunkline.cli import (
 _RUN, _WORK, _OPERATE = "Run", "Work", "Operate"
 _ORDER = (
     *("demo", "up", "migrate", "topics", "token", "clock"),
-    *("party", "billing", "subscription", "number"),
+    *("party", "billing", "subscription", "number", "policy"),
     *("doctor", "audit", "stream", "projection", "deadletter", "mail"),
 )
 
@@ -62,6 +63,7 @@ def _app() -> typer.Typer:
         ("billing", billing.app),
         ("subscription", subscription.app),
         ("number", number.app),
+        ("policy", policy.app),
     ):
         app.add_typer(noun, name=name, rich_help_panel=_WORK)
     doctor.add_doctor(app, _OPERATE)

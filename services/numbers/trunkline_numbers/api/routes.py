@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from trunkline.doors import Node
-from trunkline_numbers.api import numbers, subscriptions
+from trunkline_numbers.api import numbers, policies, subscriptions
 from trunkline_numbers.policy import DEFAULT, Policy
 
 
@@ -18,5 +18,6 @@ def routes(node: Node, policy: Policy = DEFAULT) -> APIRouter:
     """
     router = APIRouter()
     router.include_router(subscriptions.router(node))
+    router.include_router(policies.router(node))
     router.include_router(numbers.router(node))
     return router
