@@ -138,6 +138,14 @@ def shuffled(chance: Random, items: list[Any]) -> list[Any]:
     seed=0,
     batch=1,
 )
+@example(
+    history=[("started", 0), ("renewed", 1), ("swapped", 1), ("swapped", 1)],
+    sequenced=False,
+    spoilt={"C": "unknown"},
+    later=0,
+    seed=0,
+    batch=1,
+)
 def test_then_numbers_end_where_in_order_delivery_ends(
     pair: Pair,
     history: list[tuple[str, int]],

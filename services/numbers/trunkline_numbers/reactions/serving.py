@@ -98,17 +98,23 @@ class Serving:
     def _stay(self, number: str) -> bool:
         """Whether the subscription is served by this number while it cannot have the one it names (N9).
 
-        The one it has at present; or, before it had the named one, the one it would have had to begin with.
+        The one it has at present; or, before it had the named one, the one it would have had to begin with. Swaps of
+        one instant count as one here: a number between them is nothing to stay with, the one before them is.
         """
         s = self.state
         if s.heard is None or all(out.number != number for out in s.heard.swapped_out):
             return False  # it came by a swap that did not count after all
+        if had_from(s, number) is None:
+            return False
         if number in s.served:
             life = self.work.state(NUMBER, number).life
             gone = _swapped_out_at(life)
-            if not owned(life, self.subscription_id) or (gone is not None and gone >= named_since(s, number)):
+            just_now = s.heard.number not in s.served and gone == named_since(s, s.heard.number or "")
+            if not owned(life, self.subscription_id):
                 return False
-        elif number in s.denied or s.heard.number in s.served or had_from(s, number) is None:
+            if gone is not None and gone >= named_since(s, number) and not just_now:
+                return False
+        elif number in s.denied or s.heard.number in s.served:
             return False
         return self._try(number, wanted(s, number))
 
