@@ -23,7 +23,6 @@ from trunkline_numbers.number import Number, Reserved
 from trunkline_numbers.number_binding import Asked, belongs
 from trunkline_numbers.number_refusals import NumberUnavailable
 
-
 Place = tuple[int, bool]
 """Of a word of licensing in the order of all about one extension: its generation, and whether it withdraws."""
 
