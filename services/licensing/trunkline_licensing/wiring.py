@@ -13,8 +13,10 @@ from trunkline_licensing.organization import IDENTITY, PARTY
 from trunkline_licensing.published import PRIVATE, published
 from trunkline_licensing.reactions import billing_heard, deadline_due, party_heard
 from trunkline_licensing.subscription import SUBSCRIPTION
+from trunkline_licensing.views.extension_view import VIEW as EXTENSION_VIEW
 from trunkline_licensing.views.identity_view import VIEW as IDENTITY_VIEW
 from trunkline_licensing.views.party_view import VIEW as PARTY_VIEW
+from trunkline_licensing.views.pool_view import VIEW as POOL_VIEW
 from trunkline_licensing.views.subscription_view import VIEW as SUBSCRIPTION_VIEW
 
 
@@ -31,6 +33,6 @@ def service() -> Service:
         private=frozenset(map(stored_name, PRIVATE)),
         says=tuple(CONTRACTS.values()),
         settle=deadline_due.react,
-        views=(SUBSCRIPTION_VIEW, PARTY_VIEW, IDENTITY_VIEW),
+        views=(SUBSCRIPTION_VIEW, PARTY_VIEW, IDENTITY_VIEW, POOL_VIEW, EXTENSION_VIEW),
         routes=routes,
     )
