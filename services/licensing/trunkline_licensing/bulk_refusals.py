@@ -18,11 +18,11 @@ class BulkAssignmentIsDraft(Refused):
 
 
 class BulkAssignmentInProgress(Refused):
-    """The bulk assignment {name!r} is in progress since {since}; one can look at it and duplicate it, but not {what}."""
+    """The bulk assignment {name!r} runs since {since}; one can look at it and duplicate it, but not {what}."""
 
 
 class BulkAssignmentIsCompleted(Refused):
-    """The bulk assignment {name!r} was completed at {since}; it has a report and can be duplicated, but one cannot {what}."""
+    """The bulk assignment {name!r} is completed since {since}: it has a report, can be duplicated; one cannot {what}."""
 
 
 class NoUsersYet(Refused):
@@ -40,7 +40,7 @@ class FileWithoutUsers(Refused):
 
 
 class TooManyUsers(Refused):
-    """The file {file!r} would bring the users to {total:,}, and a bulk assignment takes {limit:,}: line {line} is the first too many."""
+    """The file {file!r} would make it {total:,} users, and {limit:,} are taken: line {line} is the first too many."""
 
     status: ClassVar[int] = 422
 

@@ -10,6 +10,7 @@ from trunkline.contracts.contract import Contract
 from trunkline.recorded import Recorded
 from trunkline.service import Public
 from trunkline.stream import Event
+from trunkline_licensing import bulk_events as bulk
 from trunkline_licensing import extension_events as extension
 from trunkline_licensing import party_events as party
 from trunkline_licensing import pool_events as pool
@@ -29,6 +30,7 @@ PRIVATE: frozenset[type[Event]] = frozenset(
         extension.ExtensionNumberBound,
         extension.ExtensionNumberRefused,
         extension.ExtensionNumberLost,
+        *(set(bulk.EVENTS) - {bulk.BulkAssignmentStarted, bulk.BulkAssignmentCompleted}),
     )
 )
 """Stored events that are nobody else's business."""
@@ -196,6 +198,28 @@ def _unbinding_requested(key: str, event: extension.NumberUnbindingRequested) ->
     )
 
 
+def _bulk_started(key: str, event: bulk.BulkAssignmentStarted) -> says.BulkAssignmentStarted:
+    return says.BulkAssignmentStarted(
+        bulk_id=key,
+        organization_id=event.organization_id,
+        name=event.name,
+        total=event.total,
+        addons=event.addons,
+        all_or_nothing=event.all_or_nothing,
+    )
+
+
+def _bulk_completed(key: str, event: bulk.BulkAssignmentCompleted) -> says.BulkAssignmentCompleted:
+    return says.BulkAssignmentCompleted(
+        bulk_id=key,
+        organization_id=event.organization_id,
+        name=event.name,
+        total=event.total,
+        succeeded=event.succeeded,
+        failed=event.failed,
+    )
+
+
 _DATA: dict[type[Event], Callable[[str, Any], Any]] = {
     subscription.SubscriptionActivated: _state(says.SubscriptionActivated),
     subscription.SubscriptionRenewed: _state(says.SubscriptionRenewed),
@@ -219,6 +243,8 @@ _DATA: dict[type[Event], Callable[[str, Any], Any]] = {
     extension.ExtensionDeleted: _deleted,
     extension.NumberBindingRequested: _binding_requested,
     extension.NumberUnbindingRequested: _unbinding_requested,
+    bulk.BulkAssignmentStarted: _bulk_started,
+    bulk.BulkAssignmentCompleted: _bulk_completed,
 }
 SAYS: dict[type[Event], tuple[Contract, Callable[[str, Any], Any]]] = {
     kind: (says.CONTRACTS[kind.__name__], data) for kind, data in _DATA.items()

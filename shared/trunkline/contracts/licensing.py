@@ -201,6 +201,29 @@ class ExtensionDeleted(Extension, frozen=True, kw_only=True, gc=False):
     cause_subscription_id: Id | None
 
 
+class BulkAssignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A bulk assignment: one row for each of its `total` people."""
+
+    bulk_id: Id
+    organization_id: Id
+    name: Name
+    total: Count
+
+
+class BulkAssignmentStarted(BulkAssignment, frozen=True, kw_only=True, gc=False):
+    """A bulk assignment runs from now on; `addons`: every row's, beside its own."""
+
+    addons: tuple[Code, ...]
+    all_or_nothing: bool
+
+
+class BulkAssignmentCompleted(BulkAssignment, frozen=True, kw_only=True, gc=False):
+    """Every row of a bulk assignment is settled: `succeeded` and `failed` make the total."""
+
+    succeeded: Count
+    failed: Count
+
+
 def _said(name: str, data: Any, key: str, said: str) -> Contract:
     if key == PLATFORM:
         return Contract(name, data, subject=PLATFORM, source=SOURCE, said=said)
@@ -239,5 +262,7 @@ CONTRACTS: Final = registry(
         _extension(ExtensionDeleted, "it is no more"),
         _said("NumberBindingRequested", NumberBindingRequested, "extension_id", "an extension is to have a number"),
         _said("NumberUnbindingRequested", NumberUnbindingRequested, "extension_id", "it is to have that one no more"),
+        _said("BulkAssignmentStarted", BulkAssignmentStarted, "bulk_id", "people get extensions by the thousand"),
+        _said("BulkAssignmentCompleted", BulkAssignmentCompleted, "bulk_id", "each of them has one, or a reason"),
     )
 )

@@ -158,7 +158,7 @@ def refuse_all(work: Work, bulk_id: str, failures: Mapping[int, Failure], places
 
 
 def settle_answers(work: Work, bulk_id: str, outcomes: Sequence[Outcome]) -> None:
-    """Rows that waited have their answer: each is now succeeded (held, where all or nothing was asked for) or failed."""
+    """Rows that waited have their answer: each has succeeded (is held, where it is all or nothing) or failed."""
     b = work.state(BULK, bulk_id)
     if b.all_or_nothing:
         outcomes = [Outcome(o.place, "held") if o.status == "succeeded" else o for o in outcomes]
