@@ -78,6 +78,16 @@ class Sight:
         """A party's id where the asker may know it; else None."""
         return party_id if party_id is not None and self.branch.holds(party_id) else None
 
+    def name(self, party_id: str) -> str:
+        """How a party is called in a sentence: by its name, and its id in brackets."""
+        name = self.name_of(party_id)
+        return f"{name} ({party_id})" if name is not None else party_id
+
+    def name_of(self, party_id: str) -> str | None:
+        """A party's name; None where nothing has been heard of it."""
+        heard = self._work.state(PARTY, party_id).heard
+        return heard.name if heard is not None else None
+
     def domains(self, n: Number) -> tuple[str, ...]:
         """The portal domains a number is shown to, without those of others."""
         if self.branch.principal.sees_all:
