@@ -19,6 +19,9 @@ from trunkline.cli import (
     doctor,
     mail,
     number,
+    number_acting,
+    number_asking,
+    number_changing,
     party,
     policy,
     prepare,
@@ -29,6 +32,8 @@ from trunkline.cli import (
     up,
 )
 
+_MORE_VERBS = (number_acting, number_changing, number_asking)
+"""Each adds its verbs to its noun by being imported."""
 _RUN, _WORK, _OPERATE = "Run", "Work", "Operate"
 _ORDER = (
     *("demo", "up", "migrate", "topics", "token", "clock"),
