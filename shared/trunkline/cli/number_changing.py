@@ -1,4 +1,4 @@
-"""`trunkline number`: allocate, take-back, change, bind, unbind: whose a number is to use, what it is, who is served."""
+"""`trunkline number`: allocate, take-back, change, bind, unbind: whose a number is, what it is, and whom it serves."""
 
 from __future__ import annotations
 
