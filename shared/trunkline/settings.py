@@ -148,6 +148,12 @@ class Settings(BaseSettings):
         description="further add-on licenses with semicolons between, each `CODE=NAME` or "
         "`CODE=NAME needs CODE|CODE and CODE`",
     )
+    range_limit: int = Field(
+        default=10_000, ge=1, le=100_000, description="how many numbers one range may have, from 1 to 100000"
+    )
+    upload_limit: int = Field(
+        default=250_000, ge=1, le=1_000_000, description="how many rows one upload may have, from 1 to 1000000"
+    )
     sandbox: bool = Field(default=False, description="on or off")
     otlp_endpoint: str | None = Field(
         default=None, pattern=r"^https?://[^/\s]+", description="an http:// or https:// URL"

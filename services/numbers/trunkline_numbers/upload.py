@@ -107,6 +107,7 @@ class Upload(msgspec.Struct, frozen=True):
     chunks_done: int = 0
     rows_done: int = 0
     added: int = 0
+    chunk_at: datetime | None = None
     changed_at: datetime | None = None
 
     @property
@@ -129,6 +130,7 @@ def evolve(u: Upload, event: Any) -> Upload:
                 chunks_done=event.chunk + 1,
                 rows_done=u.rows_done + event.rows,
                 added=u.added + event.added,
+                chunk_at=event.at,
             )
         case UploadCancelled():
             return replace(u, status="cancelled")

@@ -5,7 +5,18 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from trunkline.doors import Node
-from trunkline_numbers.api import acting, allocating, asking, binding, changing, numbers, policies, ranges, subscriptions
+from trunkline_numbers.api import (
+    acting,
+    allocating,
+    asking,
+    binding,
+    changing,
+    numbers,
+    policies,
+    ranges,
+    subscriptions,
+    uploads,
+)
 from trunkline_numbers.policy import DEFAULT, Policy
 
 
@@ -22,6 +33,7 @@ def routes(node: Node, policy: Policy = DEFAULT) -> APIRouter:
     router.include_router(allocating.router(node))
     router.include_router(asking.router(node))
     router.include_router(ranges.router(node))
+    router.include_router(uploads.router(node))
     router.include_router(numbers.router(node))
     router.include_router(acting.router(node))
     router.include_router(binding.router(node))
