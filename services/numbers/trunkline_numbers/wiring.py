@@ -26,7 +26,9 @@ from trunkline_numbers.reactions import binding_asked, deadline_due, notice_due,
 from trunkline_numbers.reactions.upload_running import Uploads
 from trunkline_numbers.subscription import SUBSCRIPTION
 from trunkline_numbers.upload import UPLOAD
+from trunkline_numbers.views.listing_view import VIEW as LISTING_VIEW
 from trunkline_numbers.views.number_view import VIEW as NUMBER_VIEW
+from trunkline_numbers.views.party_view import VIEW as PARTY_VIEW
 from trunkline_numbers.views.subscription_view import VIEW as SUBSCRIPTION_VIEW
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def service() -> Service:
         private=frozenset(map(stored_name, PRIVATE)),
         says=tuple(said.CONTRACTS.values()),
         settle=deadline_due.react,
-        views=(NUMBER_VIEW, SUBSCRIPTION_VIEW),
+        views=(NUMBER_VIEW, LISTING_VIEW, SUBSCRIPTION_VIEW, PARTY_VIEW),
         followers={"notices": _notices, "mail": _mail, "uploads": _uploads},
         states=(StateTopic(said.STATE, NUMBER_VIEW.name, number_state),),
         routes=routes,
