@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from email.message import Message
-from email.parser import BytesHeaderParser
+from email.parser import HeaderParser
 from typing import ClassVar, Final
 
 from trunkline.refusal import Refused
@@ -72,7 +72,8 @@ def _part(piece: bytes) -> Part:
     head, separator, content = (b"\r\n" + rest).partition(b"\r\n\r\n")
     if not separator:
         raise FormUnreadable(why="a field has no empty line after its headers")
-    headers = BytesHeaderParser().parsebytes(head.removeprefix(b"\r\n") + b"\r\n\r\n")
+    # What browsers send is UTF-8, without a word about it.
+    headers = HeaderParser().parsestr(head.decode("utf-8", "replace").lstrip("\r\n") + "\r\n\r\n")
     if headers.get_content_disposition() != "form-data":
         raise FormUnreadable(why="a field is not described as form-data")
     name = headers.get_param("name", header="content-disposition")
@@ -85,4 +86,4 @@ def _part(piece: bytes) -> Part:
 def _plain(file_name: str) -> str:
     """A file's own name, without the folders that some browsers tell, and without what cannot be shown."""
     last = file_name.replace("\\", "/").rpartition("/")[2]
-    return "".join(c for c in last.encode("utf-8", "replace").decode() if c.isprintable())[:200]
+    return "".join(c for c in last if c.isprintable())[:200]
