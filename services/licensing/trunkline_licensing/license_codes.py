@@ -67,17 +67,21 @@ class Catalogue:
         lacking = [" or ".join(f"{self.name(c)} ({c})" for c in group) for group in groups]
         return " and ".join(lacking) or None
 
-    def check(self, codes: Collection[str]) -> None:
+    def check(self, codes: Collection[str], before: Collection[str] = ()) -> None:
         """Refuse a set of add-ons of one extension that cannot be together.
+
+        Args:
+            codes: all that it is to have.
+            before: all that it had; what one of these lacked then, it may go on lacking.
 
         Raises:
             AddonUnknown: naming the first code that there is not (L21).
             AddonPrerequisite: naming what the first of them lacks (L17).
         """
         for code in codes:
-            if code not in self.addons:
+            if code not in self.addons and code not in before:
                 raise AddonUnknown(license_code=code, value=code)
         for code in codes:
             missing = self.missing(code, codes)
-            if missing is not None:
-                raise AddonPrerequisite(name=self.name(code), license_code=code, missing=missing)
+            if missing is not None and not (code in before and self.missing(code, before)):
+                raise AddonPrerequisite(name=self.name(code), license_code=code, missing=missing, value=code)

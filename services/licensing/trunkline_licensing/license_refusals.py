@@ -21,6 +21,10 @@ class NoAddonLicense(Refused):
     """There is no free license of the add-on {license_code}: an active subscription with a spare unit is needed."""
 
 
+class NotEnoughLicenses(Refused):
+    """{wanted} units of {name} ({license_code}) are needed and {left} are free{where}."""
+
+
 class ReferenceUnknown(Refused):
     """The organization has no Phone System subscription with the reference {value!r}."""
 
@@ -72,6 +76,12 @@ class UserAssigned(Refused):
     """The person {value} has an extension already, or is named twice: a person has at most one."""
 
 
+class NumberFormat(Refused):
+    """{value!r} is no telephone number: it takes 3 to 15 digits, with or without + before them."""
+
+    status: ClassVar[int] = 422
+
+
 class NumberDuplicate(Refused):
     """The number {value} is named twice: an extension has a number of its own."""
 
@@ -89,4 +99,4 @@ class AddonPrerequisite(Refused):
 
 
 class SomeRefused(Refused):
-    """Nothing was done, as {count} of it cannot be: see `errors`."""
+    """Nothing was done, for {count} reasons: see `errors`."""

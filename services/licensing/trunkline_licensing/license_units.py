@@ -22,10 +22,15 @@ class Spare:
         self._left = {s.subscription_id: s.spare for s in oldest_first}
         self._granted: list[Unit] = []
 
-    @property
-    def left(self) -> int:
-        """How many units can still be given out."""
-        return sum(self._left.values())
+    def left(self, reference: str | None = None) -> int:
+        """How many units can still be given out; of subscriptions with a reference, if one is named.
+
+        Raises:
+            ReferenceUnknown: no subscription has it.
+        """
+        self._check(reference)
+        supplies = self._pool.supplies
+        return sum(n for key, n in self._left.items() if reference is None or supplies[key].reference == reference)
 
     def take(self, extension_id: str, reference: str | None = None) -> str:
         """Give an extension one unit; the subscription it is a unit of.
@@ -38,9 +43,8 @@ class Spare:
             ReferenceUnknown: no subscription has this reference.
             NoBaseLicense, NoAddonLicense: there is no spare unit.
         """
+        self._check(reference)
         supplies = self._pool.supplies
-        if reference is not None and all(s.reference != reference or s.over for s in supplies.values()):
-            raise ReferenceUnknown(value=reference)
         for subscription_id, left in self._left.items():
             if left and (reference is None or supplies[subscription_id].reference == reference):
                 self._left[subscription_id] -= 1
@@ -57,6 +61,11 @@ class Spare:
     def allocated(self, at: datetime) -> list[UnitsAllocated]:
         """All that was given out, as one event; nothing where nothing was."""
         return [UnitsAllocated(at=at, units=tuple(self._granted))] if self._granted else []
+
+    def _check(self, reference: str | None) -> None:
+        supplies = self._pool.supplies.values()
+        if reference is not None and all(s.reference != reference or s.over for s in supplies):
+            raise ReferenceUnknown(value=reference)
 
     def _none_left(self, reference: str | None) -> Refused:
         code = self._pool.license_code
