@@ -22,7 +22,7 @@ class BulkAssignmentInProgress(Refused):
 
 
 class BulkAssignmentIsCompleted(Refused):
-    """The bulk assignment {name!r} is completed since {since}: it has a report, can be duplicated; one cannot {what}."""
+    """The bulk assignment {name!r} is completed since {since}; it has a report and can be duplicated, not {what}."""
 
 
 class NoUsersYet(Refused):

@@ -15,37 +15,17 @@ from trunkline.doors import Node
 from trunkline.duties import Duties
 from trunkline.follower import Follower
 from trunkline.work import Work, run
-from trunkline_licensing.bulk_assignment import BULK, Bulk
-from trunkline_licensing.bulk_rows import Failure, Judged, failure_of
+from trunkline_licensing.bulk_assignment import BULK
 from trunkline_licensing.license_codes import Catalogue
 from trunkline_licensing.reactions import bulk_answered
+from trunkline_licensing.reactions.bulk_foreseen import what_fails
 from trunkline_licensing.reactions.bulk_people import judged_rows
-from trunkline_licensing.reactions.bulk_run import Sheet, new_extension, refuse_all, run_chunk
-from trunkline_licensing.reactions.provisioning import Plan
+from trunkline_licensing.reactions.bulk_run import Sheet, refuse_all, run_chunk
 from trunkline_licensing.views.bulk_row_table import running
 
 log = structlog.get_logger(__name__)
 
 _VIEWS_WITHIN_S = 5.0
-
-
-def what_fails(work: Work, b: Bulk, judged: list[Judged], catalogue: Catalogue) -> dict[int, Failure]:
-    """What would fail if all rows were tried now, in file order: place -> why. Nothing is recorded.
-
-    Args:
-        work: what is read with; it is thrown away.
-        b: the template.
-        judged: its rows. Those whose number cannot be had are better taken out before: they would take units.
-        catalogue: the add-ons there are.
-    """
-    assert b.organization_id is not None
-    failures = {j.row.place: j.failure for j in judged if j.failure is not None}
-    good = [j for j in judged if j.failure is None]
-    plan = Plan(work, b.organization_id, [new_extension(b, j) for j in good], catalogue)
-    for j, refused in zip(good, plan.outcomes, strict=True):
-        if refused is not None:
-            failures[j.row.place] = failure_of(refused)
-    return failures
 
 
 class Runner:

@@ -75,33 +75,34 @@ def running(fetch: Fetch) -> list[str]:
     return [bulk_id for (bulk_id,) in fetch("SELECT bulk_id FROM bulk_running ORDER BY bulk_id", ())]
 
 
-def page_of_rows(
-    fetch: Fetch, b: Bulk, after: int, limit: int, status: str | None = None, code: str | None = None
-) -> list[Reported]:
-    """Rows after a place, in file order; only those of one status, or whose code begins so, if given."""
-    chosen, params = "", [b.id, after]
-    for column, wanted in (("status = %s", status), ("split_part(code, '(', 1) = %s", code)):
-        if wanted is not None:
-            chosen += f" AND {column}"
-            params.append(wanted)
-    sql = f"SELECT {_REPORTED} FROM bulk_rows WHERE bulk_id = %s AND place > %s{chosen} ORDER BY place LIMIT {limit}"
-    return [Reported(_row(b, r), *r[8:]) for r in fetch(sql, params)]
+class Chosen(msgspec.Struct, frozen=True):
+    """Which rows: in some of the statuses, with a code (what stands in its parentheses does not matter); None: any."""
+
+    statuses: tuple[RowStatus, ...] | None = None
+    code: str | None = None
+
+    @property
+    def where(self) -> tuple[str, list[Any]]:
+        """A condition to go on with, and its parameters."""
+        sql, params = "", list[Any]()
+        if self.statuses is not None:
+            sql, params = " AND status = ANY(%b)", [list(self.statuses)]
+        if self.code is not None:
+            sql, params = f"{sql} AND status = 'failed' AND split_part(code, '(', 1) = %s", [*params, self.code]
+        return sql, params
 
 
-def count_rows(fetch: Fetch, bulk_id: str, status: str | None = None, code: str | None = None) -> int:
-    """How many rows there are, of one status or code if given."""
-    chosen, params = "", [bulk_id]
-    for column, wanted in (("status = %s", status), ("split_part(code, '(', 1) = %s", code)):
-        if wanted is not None:
-            chosen += f" AND {column}"
-            params.append(wanted)
-    return int(fetch(f"SELECT count(*) FROM bulk_rows WHERE bulk_id = %s{chosen}", params)[0][0])
+def page_of_rows(fetch: Fetch, b: Bulk, after: int, limit: int, chosen: Chosen | None = None) -> list[Reported]:
+    """Rows after a place, in file order."""
+    where, params = (chosen or Chosen()).where
+    sql = f"SELECT {_REPORTED} FROM bulk_rows WHERE bulk_id = %s AND place > %s{where} ORDER BY place LIMIT {limit}"
+    return [Reported(_row(b, r), *r[8:]) for r in fetch(sql, (b.id, after, *params))]
 
 
-def count_codes(fetch: Fetch, bulk_id: str) -> dict[str, int]:
-    """How many rows failed with each code."""
-    sql = "SELECT code, count(*) FROM bulk_rows WHERE bulk_id = %s AND code IS NOT NULL GROUP BY code ORDER BY code"
-    return dict(fetch(sql, (bulk_id,)))
+def count_rows(fetch: Fetch, bulk_id: str, chosen: Chosen | None = None) -> int:
+    """How many rows there are."""
+    where, params = (chosen or Chosen()).where
+    return int(fetch(f"SELECT count(*) FROM bulk_rows WHERE bulk_id = %s{where}", (bulk_id, *params))[0][0])
 
 
 def _row(b: Bulk, columns: Sequence[Any]) -> Row:
