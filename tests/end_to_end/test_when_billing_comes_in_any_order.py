@@ -146,6 +146,14 @@ def shuffled(chance: Random, items: list[Any]) -> list[Any]:
     seed=0,
     batch=1,
 )
+@example(
+    history=[("started", 0), ("swapped", 1), ("expired", 1), ("renewed", 1), ("swapped", 4)],
+    sequenced=False,
+    spoilt={"B": "unknown"},
+    later=0,
+    seed=77,
+    batch=1,
+)
 def test_then_numbers_end_where_in_order_delivery_ends(
     pair: Pair,
     history: list[tuple[str, int]],
