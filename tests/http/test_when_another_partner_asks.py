@@ -20,7 +20,7 @@ class Estate:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.subscription, self.identity = str(uuid4()), ""
+        self.subscription, self.identity, self.upload = str(uuid4()), "", ""
         (self.number, self.reserved) = world.numbers(2)
         self.secret = f"secret-{uuid4().hex}"
 
@@ -32,15 +32,28 @@ class Estate:
         named = {"name": self.secret}
         created(await world.admin("PATCH", f"/licensing/organizations/{world.east_org}", json=named))
         created(await world.add(self.number, self.reserved, holder=world.east_org))
+        self.upload = created(await world.admin("POST", "/numbers/uploads", **self._file()))["upload_id"]
         facts = {"product": "number", "number": self.number, "sku": self.secret}
         created(await world.bill(event("started", self.subscription, world.east_org, reference="ref", **facts)))
         await world.settle()
+
+    def _file(self) -> dict[str, Any]:
+        """A file of numbers for the east."""
+        rows = f"Country Code,Phone Number,Voice,SMS,Fax\nSG,{self.reserved},TRUE,FALSE,FALSE\n"
+        return {
+            "content": rows.encode(),
+            "headers": {"Content-Type": "text/csv"},
+            "params": {"holder_id": self.world.east_org, "file_name": self.secret},
+        }
 
     @property
     def kept(self) -> tuple[str, ...]:
         """What no answer to an outsider may hold unless the outsider named it."""
         world = self.world
-        return (world.east, world.east_org, self.subscription, self.identity, self.secret, self.number, self.reserved)
+        return (
+            *(world.east, world.east_org, self.subscription, self.identity),
+            *(self.secret, self.number, self.reserved, self.upload),
+        )
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -51,6 +64,7 @@ class Estate:
             "identity_id": self.identity,
             "subscription_id": self.subscription,
             "number": self.number,
+            "upload_id": self.upload,
         }
 
     def outsiders(self) -> Iterator[tuple[str, Caller]]:
@@ -74,6 +88,8 @@ class Estate:
         if path == "/licensing/billing-events":
             told = event("expired", self.subscription, world.east_org)
             return {"json": told, "headers": {"Content-Type": "application/cloudevents+json"}}
+        if (method, path) == ("POST", "/numbers/uploads"):
+            return self._file()
         named = {
             **self.parameters,
             "numbers": [self.number, self.reserved],
@@ -101,7 +117,7 @@ async def test_no_door_tells_or_does_anything(world: World) -> None:
         named = re.findall(r"{(\w+)}", path)
         where = path.format(**{name: estate.parameters[name] for name in named})
         request = estate.request(method, path, operation)
-        sent = f"{where} {json.dumps(request.get('json'))}"
+        sent = f"{where} {json.dumps([request.get('json'), request.get('params')])}"
         for who, caller in estate.outsiders():
             answer = await caller(method, where, **request)
             asked += 1
