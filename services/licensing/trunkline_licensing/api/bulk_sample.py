@@ -37,6 +37,10 @@ _KEYS: Final = (
     "SELECT s.n::text FROM generate_series(101, 99999) AS s(n)"
     " WHERE NOT EXISTS (SELECT FROM claims WHERE claim = %s || s.n) ORDER BY s.n LIMIT 2"
 )
+_NUMBER: Final = (
+    "SELECT number FROM number_copy WHERE organization_id = %s AND state = 'assigned' AND NOT bound"
+    " AND capabilities LIKE '%%voice%%' ORDER BY number LIMIT 1"
+)
 
 
 def sample(work: Work, organization_id: str, layout: LayoutName, catalogue: Catalogue) -> Iterator[bytes]:
@@ -54,7 +58,8 @@ def sample(work: Work, organization_id: str, layout: LayoutName, catalogue: Cata
         return csv_bytes(_HEADINGS[layout], rows)
     keys = [key for (key,) in work.fetch(_KEYS, (key_claim(organization_id, ""),))]
     addons = _free_addons(work, organization_id, catalogue, len(people))
-    return csv_bytes(_HEADINGS[layout], _rows(layout, people[: len(keys)], keys, "", addons))
+    number = next((number for (number,) in work.fetch(_NUMBER, (organization_id,))), "")
+    return csv_bytes(_HEADINGS[layout], _rows(layout, people[: len(keys)], keys, number, addons))
 
 
 def _free_addons(work: Work, organization_id: str, catalogue: Catalogue, wanted: int) -> tuple[str, ...]:

@@ -17,19 +17,25 @@ from trunkline_licensing.extension import EXTENSION, Extension
 from trunkline_licensing.extension_events import (
     ExtensionDeleted,
     ExtensionNumberBound,
+    ExtensionNumberLost,
     ExtensionNumberRefused,
     NumberUnbindingRequested,
 )
+from trunkline_licensing.extension_number import TIMEOUT
 from trunkline_licensing.reactions.bulk_run import settle_answers
 from trunkline_licensing.views.bulk_row_table import Outcome, waiting_for
 
 NAMES: Final = tuple(
     stored_name(kind)
-    for kind in (ExtensionNumberBound, ExtensionNumberRefused, ExtensionDeleted, NumberUnbindingRequested)
+    for kind in (
+        ExtensionNumberBound,
+        ExtensionNumberRefused,
+        ExtensionNumberLost,
+        ExtensionDeleted,
+        NumberUnbindingRequested,
+    )
 )
 """What is followed: after each of these an extension that a row waits for may need no answer any more."""
-
-TIMEOUT: Final = "binding-timeout"
 
 
 def react(work: Work, page: Sequence[Recorded]) -> None:
@@ -61,7 +67,7 @@ def _outcome(place: int, number: str, x: Extension, said: ExtensionNumberRefused
         return Outcome(place, "failed", _why(number, x, said))
     if on is None or on.generation > 1:  # somebody has given it another number, or none, by hand: the row is done
         return Outcome(place, "succeeded")
-    return Outcome(place, "succeeded") if on.status in ("bound", "lost") else None
+    return Outcome(place, "succeeded") if on.status in ("bound", "suspended", "lost") else None
 
 
 def _why(number: str, x: Extension, said: ExtensionNumberRefused | None) -> Failure:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
 from trunkline.work import Work
 from trunkline_licensing.bulk_assignment import Bulk
-from trunkline_licensing.bulk_rows import Failure, Judged, failure_of
+from trunkline_licensing.bulk_rows import Failure, Judged, failure_of, number_unavailable
 from trunkline_licensing.license_codes import Catalogue
 from trunkline_licensing.reactions.bulk_people import judged_rows
 from trunkline_licensing.reactions.bulk_run import new_extension
 from trunkline_licensing.reactions.provisioning import Plan
+from trunkline_licensing.views.number_copy import Copy
+from trunkline_licensing.views.number_copy import read as read_numbers
 
 
 def foresee(work: Work, b: Bulk, catalogue: Catalogue) -> tuple[list[Judged], dict[int, Failure]]:
@@ -20,7 +26,31 @@ def foresee(work: Work, b: Bulk, catalogue: Catalogue) -> tuple[list[Judged], di
         catalogue: the add-ons there are.
     """
     judged = judged_rows(work.fetch, b, catalogue)
-    return judged, what_fails(work, b, judged, catalogue)
+    numbers = [j.number for j in judged if j.failure is None and j.number is not None]
+    copies = read_numbers(work.fetch, numbers)
+    assert b.organization_id is not None
+    seen = [_with_number(j, copies, b.organization_id) for j in judged]
+    return seen, what_fails(work, b, seen, catalogue)
+
+
+def _with_number(judged: Judged, copies: Mapping[str, Copy], organization_id: str) -> Judged:
+    """A row, failed where what numbers last said keeps its number from it (R5); another's is told as unknown."""
+    if judged.failure is not None or judged.number is None:
+        return judged
+    copy, why = copies.get(judged.number), None
+    if copy is None or not _usable(copy, organization_id):
+        why = "the organization has no such number."
+    elif "voice" not in (copy.capabilities or "").split():
+        why = "it is not one for voice."
+    elif copy.voice_bound:
+        why = "somebody else is called by it."
+    return judged if why is None else replace(judged, failure=number_unavailable(judged.number, why))
+
+
+def _usable(copy: Copy, organization_id: str) -> bool:
+    if copy.state == "assigned":
+        return copy.organization_id == organization_id
+    return copy.state == "available" and copy.holder_id == organization_id
 
 
 def what_fails(work: Work, b: Bulk, judged: list[Judged], catalogue: Catalogue) -> dict[int, Failure]:
