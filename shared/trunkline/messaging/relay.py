@@ -17,9 +17,10 @@ import structlog
 from trunkline.contracts.envelope import encode
 from trunkline.duties import Duties
 from trunkline.messaging.record import Outgoing
-from trunkline.recorded import recorded
+from trunkline.recorded import Recorded, recorded, stored_name
 from trunkline.service import Service
 from trunkline.store import Store
+from trunkline.tail import Written
 from trunkline.telemetry import SAID
 from trunkline.wake import Wake
 
@@ -27,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 FOLLOWER = "relay"
 PAGE = 1000
+AT_ONCE = 50
+"""Events that are said without a thread: so few do not hold up the loop."""
 FLIGHTS = 3
 """Pages on their way at once: with one, the broker waits for us and we for it."""
 
@@ -63,30 +66,41 @@ def read_page(store: Store, service: Service, after: int, limit: int = PAGE) -> 
     rows = store.read_log(after, limit)
     if not rows:
         return None
-    outgoing: list[Outgoing] = []
-    codec, published = store.codec, service.published
     private = service.private
-    for row in rows:
-        if row[3] in private:
-            continue
-        event = recorded(codec, row)
-        said = published(event)
-        if said is None:
-            continue
-        contract, data = said
-        subject = event.key
-        headers, value = encode(
-            contract,
-            id=event.id,
-            subject=subject,
-            time=event.event.at,
-            sequence=event.version,
-            correlation_id=event.meta.correlation_id,
-            causation_id=event.meta.causation_id,
-            data=data,
-        )
-        outgoing.append(Outgoing(contract.topic, subject.encode(), value, headers, row[0]))
-    return Page(rows[-1][0], outgoing)
+    events = (recorded(store.codec, row) for row in rows if row[3] not in private)
+    return Page(rows[-1][0], [said for event in events if (said := say(service, event)) is not None])
+
+
+def page_of(service: Service, after: int, written: Sequence[Written]) -> Page:
+    """The same of what was just written in this process: it follows `after` without a gap."""
+    private = service.private
+    events = (
+        Recorded(position, stream_id, version, meta, event)
+        for position, (stream_id, version, meta, event) in enumerate(written, start=after + 1)
+        if stored_name(type(event)) not in private
+    )
+    outgoing = [said for event in events if (said := say(service, event)) is not None]
+    return Page(after + len(written), outgoing)
+
+
+def say(service: Service, event: Recorded) -> Outgoing | None:
+    """What a service says of one event, as a record to send; None for what it keeps to itself."""
+    said = service.published(event)
+    if said is None:
+        return None
+    contract, data = said
+    subject = event.key
+    headers, value = encode(
+        contract,
+        id=event.id,
+        subject=subject,
+        time=event.event.at,
+        sequence=event.version,
+        correlation_id=event.meta.correlation_id,
+        causation_id=event.meta.causation_id,
+        data=data,
+    )
+    return Outgoing(contract.topic, subject.encode(), value, headers, event.position)
 
 
 class Relay:
@@ -108,6 +122,8 @@ class Relay:
         self._wake = wake
         self._duties = duties
         self.position = 0
+        self._in_doubt = True
+        self._elsewhere = 0
 
     async def run(self, stopping: Callable[[], bool]) -> None:
         """Publish until told to stop; whatever goes wrong is retried from the last recorded position."""
@@ -126,21 +142,43 @@ class Relay:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
 
+    async def _next_page(self, read: int) -> Page | None:
+        """What follows a position: from memory, else from the store, if there may be anything.
+
+        There may be after a commit of another process, after one of ours that memory does not have, and now and then:
+        a word of the others' commits may get lost.
+        """
+        tail = self._store.tail
+        written = tail.take(read, PAGE)
+        if written:
+            if len(written) <= AT_ONCE:
+                return page_of(self._service, read, written)
+            return await asyncio.to_thread(page_of, self._service, read, written)
+        elsewhere = self._wake.elsewhere
+        if not self._in_doubt and elsewhere == self._elsewhere and tail.end <= read:
+            return None
+        page = await asyncio.to_thread(read_page, self._store, self._service, read)
+        self._in_doubt = page is not None
+        self._elsewhere = elsewhere
+        return page
+
     async def _publish(self, stored: int | None, stopping: Callable[[], bool]) -> None:
         """Keep a few pages on their way, in order; the position follows those that have arrived."""
         flights: deque[tuple[Page, asyncio.Future[None]]] = deque()
         read = self.position
+        self._store.tail.wanted = self._in_doubt = True
         try:
             while flights or not stopping():
                 seen = self._wake.count
                 if len(flights) < FLIGHTS and not stopping():
-                    page = await asyncio.to_thread(read_page, self._store, self._service, read)
+                    page = await self._next_page(read)
                     if page is not None:
                         flights.append((page, asyncio.ensure_future(self._transport.send_page(page.outgoing))))
                         read = page.end
                         continue
                     if not flights:
-                        await self._wake.after(seen)
+                        if not await self._wake.after(seen):
+                            self._in_doubt = True
                         continue
                 await flights[0][1]
                 said = 0
@@ -153,6 +191,8 @@ class Relay:
                 stored = self.position
                 SAID.labels(self._service.name).inc(said)
         finally:
+            self._store.tail.wanted = False
+            self._store.tail.clear()
             for _, sending in flights:
                 sending.cancel()
             await asyncio.gather(*(sending for _, sending in flights), return_exceptions=True)

@@ -41,8 +41,9 @@ def react(work: Work, messages: Sequence[Message]) -> None:
     """Hear a batch, each message once; one query for what was heard before, one for all streams."""
     fresh = heard_once(work, PRODUCER, messages)
     facts = [(message, fact_of(message)) for message in fresh]
-    work.load((SUBSCRIPTION, message.subject) for message in fresh)
-    work.load((PARTY, fact.organization_id) for _, fact in facts)
+    work.load(
+        [(SUBSCRIPTION, message.subject) for message in fresh] + [(PARTY, fact.organization_id) for _, fact in facts]
+    )
     for message, fact in facts:
         subscription = work.state(SUBSCRIPTION, message.subject)
         events = hear(

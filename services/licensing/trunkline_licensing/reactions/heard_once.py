@@ -16,11 +16,6 @@ _KNOWN = (
     "SELECT i.source, i.id, i.payload_hash FROM inbox i"
     " JOIN unnest(%b::text[], %b::text[]) AS m(source, id) ON i.source = m.source AND i.id = m.id"
 )
-_HEARD = (
-    "INSERT INTO inbox (source, id, payload_hash, received_at)"
-    " SELECT source, id, payload_hash, %s::timestamptz"
-    " FROM unnest(%b::text[], %b::text[], %b::bytea[]) AS m(source, id, payload_hash)"
-)
 
 
 def heard_once(work: Work, producer: str, messages: Sequence[Message]) -> list[Message]:
@@ -52,5 +47,5 @@ def heard_once(work: Work, producer: str, messages: Sequence[Message]) -> list[M
             quarantine(work, message, told)
             log.warning("quarantined a message that changed under its id", source=message.source, id=message.id)
     if heard:
-        work.write(_HEARD, [(work.now, *map(list, zip(*heard, strict=True)))])
+        work.heard(heard)
     return fresh
