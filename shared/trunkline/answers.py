@@ -1,22 +1,25 @@
 """What operations answer: changes once for each idempotency key, resources in the version at hand.
 
 A change is `change(node, asked, decide)`: its effect and the answer that is kept under its key are one transaction.
+Asked with `?dry_run=true` it decides the same and commits nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from trunkline.doors import POSITION, Asked, Node
+from trunkline.doors import POSITION, Asked, Node, reader
 from trunkline.problems import MEDIA_TYPE, refused_problem
 from trunkline.refusal import Refused
 from trunkline.work import Work
+
+DRY_RUN: Final = "Trunkline-Dry-Run"
 
 
 class IdempotencyKeyReused(Refused):
@@ -80,11 +83,15 @@ def change(node: Node, asked: Asked, decide: Callable[[Work], Answer]) -> Respon
         node: the service.
         asked: who asks, and under which key.
         decide: loads, decides and records; a refusal is an answer too and kept under the key.
+            In a dry run what it records is thrown away: its answer has neither a position nor an ETag.
 
     Raises:
         Refused: as `decide` raises it, where there is no key.
         IdempotencyKeyReused: the key is another request's.
     """
+    if asked.dry_run:
+        told = _kept(decide(reader(node)))
+        return Response(told.body, told.status, {DRY_RUN: "true"}, told.media_type)
     try:
         stored, position = node.run(lambda work: _once(work, asked, lambda: _kept(decide(work))))
     except IdempotencyKeyReused:

@@ -78,7 +78,7 @@ def write_at_once(conn: Connection, batch: Batch, sender: str) -> int:
         Overtaken: see there.
     """
     params = (WRITERS, *_reads(batch), *_columns(batch.events, 4), sender, *_beside(batch))
-    return _call(conn, _APPEND, params)
+    return int(_call(conn, _APPEND, params))
 
 
 def write(conn: Connection, batch: Batch, sender: str) -> int:
@@ -92,7 +92,7 @@ def write(conn: Connection, batch: Batch, sender: str) -> int:
                 copy.set_types(("text", "int8", "text", "bytea"))
                 for row in batch.events:
                     copy.write_row(row)
-        position = _call(conn, _BESIDE, (len(batch.events), sender, *_beside(batch)))
+        position = int(_call(conn, _BESIDE, (len(batch.events), sender, *_beside(batch))))
         for sql, rows in batch.writes:
             conn.cursor().executemany(sql.encode(), rows)
     except (psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure) as e:

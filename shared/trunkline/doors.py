@@ -6,11 +6,11 @@ What a change answers, once for each idempotency key, is in `answers.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Final, Protocol, TypeVar
 
-from fastapi import APIRouter, Depends, Header, Request, Security
+from fastapi import APIRouter, Depends, Header, Query, Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
@@ -93,6 +93,7 @@ class Asked:
         key: its Idempotency-Key; None: none.
         fingerprint: equal for requests that ask the same.
         if_match: the If-Match header.
+        dry_run: only tell what would happen.
     """
 
     principal: Principal
@@ -100,6 +101,7 @@ class Asked:
     key: str | None = None
     fingerprint: bytes = b""
     if_match: str | None = None
+    dry_run: bool = False
 
     @property
     def cause(self) -> Cause:
@@ -114,35 +116,39 @@ def principal(request: Request) -> Principal:
     return found
 
 
-async def posted(
-    request: Request,
-    key: Annotated[
-        str | None,
-        Header(
-            alias="Idempotency-Key",
-            min_length=1,
-            max_length=255,
-            pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$",
-            description="The same key and body: the same answer, and one effect. The same key, another body: 422.",
-        ),
-    ] = None,
-) -> Asked:
+DryRun = Annotated[bool, Query(description="Tell what would happen; nothing is recorded, no key is used up.")]
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", max_length=200, description="The ETag it was read with: change only that version."),
+]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$",
+        description="The same key and body: the same answer, and one effect. The same key, another body: 422.",
+    ),
+]
+
+
+async def posted(request: Request, key: Key = None, dry_run: DryRun = False) -> Asked:
     """A POST; a dependency."""
     seen = blake2b(digest_size=16)
     for part in (request.method.encode(), request.url.path.encode(), request.url.query.encode(), await request.body()):
         seen.update(len(part).to_bytes(8, "big") + part)
-    return Asked(principal(request), request.state.request_id, key, seen.digest())
+    return Asked(principal(request), request.state.request_id, key, seen.digest(), dry_run=dry_run)
 
 
-def changed(
-    request: Request,
-    if_match: Annotated[
-        str | None,
-        Header(alias="If-Match", max_length=200, description="The ETag it was read with: change only that version."),
-    ] = None,
-) -> Asked:
+async def acting(request: Request, if_match: IfMatch = None, key: Key = None, dry_run: DryRun = False) -> Asked:
+    """A POST that acts on one resource, in a version if need be; a dependency."""
+    return replace(await posted(request, key, dry_run), if_match=if_match)
+
+
+def changed(request: Request, if_match: IfMatch = None, dry_run: DryRun = False) -> Asked:
     """A PUT, PATCH or DELETE; a dependency."""
-    return Asked(principal(request), request.state.request_id, if_match=if_match)
+    return Asked(principal(request), request.state.request_id, if_match=if_match, dry_run=dry_run)
 
 
 def operating(request: Request) -> Principal:
@@ -163,6 +169,7 @@ class _NoTree:
 
 Reading = Annotated[Principal, Depends(principal)]
 Posted = Annotated[Asked, Depends(posted)]
+Acting = Annotated[Asked, Depends(acting)]
 Changed = Annotated[Asked, Depends(changed)]
 Operating = Annotated[Principal, Depends(operating)]
 

@@ -39,6 +39,15 @@ from trunkline.tail import Tail, Written
 __all__ = ["Batch", "Conflict", "Connection", "Overtaken", "Store", "read_waiters"]
 
 CHANNEL = "stored_events"
+WAITS, HEARD = 0, -1
+"""In place of a version: the row tells who waits for a stream; that a message was heard."""
+
+_STREAMS = "SELECT originator_id, originator_version, topic, state FROM stored_events WHERE originator_id = ANY(%b)"
+_WAITERS = f"SELECT awaited, {WAITS}, waiter, '' FROM awaited WHERE awaited = ANY(%b)"
+_INBOX = (
+    f"SELECT i.source, {HEARD}, i.id, i.payload_hash FROM inbox i"
+    " JOIN unnest(%b::text[], %b::text[]) AS m(source, id) ON i.source = m.source AND i.id = m.id"
+)
 _RESTED_SECONDS = 1.0
 
 
@@ -133,25 +142,39 @@ class Store(PostgresProcessRecorder):
         self, stream_ids: Sequence[str], conn: Connection | None = None
     ) -> list[tuple[str, int, str, bytes]]:
         """All events of many streams in one query: (stream id, version, stored name, bytes), each stream in order."""
-        return self.fetch(
-            "SELECT originator_id, originator_version, topic, state FROM stored_events"
-            " WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version",
-            (list(stream_ids),),
-            conn,
-        )
+        return self.fetch(f"{_STREAMS} ORDER BY originator_id, originator_version", (list(stream_ids),), conn)
 
-    def read_streams_and_waiters(
-        self, stream_ids: Sequence[str], conn: Connection | None = None
+    def read(
+        self,
+        stream_ids: Sequence[str],
+        conn: Connection | None = None,
+        *,
+        waiters: bool = False,
+        heard: Sequence[tuple[str, str]] = (),
     ) -> list[tuple[str, int, str, bytes]]:
-        """The same, and who waits for these streams as (stream id, 0, waiting stream id, nothing), in one query."""
+        """Streams, and what a batch needs beside them, in one query.
+
+        Args:
+            stream_ids: as for `read_streams`.
+            conn: to read through.
+            waiters: also who waits for these streams.
+            heard: sources and ids of messages; also which of them were heard, and the hash of the payload (S3).
+
+        Returns:
+            Rows of `read_streams`, and among them (stream id, `WAITS`, waiting stream id, nothing) and
+            (source, `HEARD`, id, hash).
+        """
+        if not waiters and not heard:
+            return self.read_streams(stream_ids, conn)
         ids = list(stream_ids)
-        return self.fetch(
-            "SELECT originator_id, originator_version, topic, state FROM stored_events WHERE originator_id = ANY(%b)"
-            " UNION ALL SELECT awaited, 0, waiter, '' FROM awaited WHERE awaited = ANY(%b)"
-            " ORDER BY 1, 2",
-            (ids, ids),
-            conn,
-        )
+        parts, params = [_STREAMS], [ids]
+        if waiters:
+            parts.append(_WAITERS)
+            params.append(ids)
+        if heard:
+            parts.append(_INBOX)
+            params += map(list, zip(*heard, strict=True))
+        return self.fetch(f"{' UNION ALL '.join(parts)} ORDER BY 1, 2", params, conn)
 
     def read_log(self, after: int, limit: int, names: Sequence[str] | None = None) -> list[RawRow]:
         """The log after a position, in order; only some stored names if given."""

@@ -186,7 +186,13 @@ class _MemoryWork(Work):
         """The streams in hand."""
         return self._streams
 
-    def load(self, wanted: Iterable[tuple[Decider[Any], str]]) -> None:
+    def load(
+        self,
+        wanted: Iterable[tuple[Decider[Any], str]],
+        *,
+        waiters: bool = False,  # noqa: ARG002 - asked for when they are needed
+        heard: Sequence[tuple[str, str]] = (),  # noqa: ARG002 - a memory has no inbox
+    ) -> None:
         """Take many streams in hand."""
         for decider, key in wanted:
             stream_id = decider.stream(key)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from trunkline.recorded import Cause, Envelope, stored_name
-from trunkline.store import Batch, Conflict, Connection, Store, read_waiters
+from trunkline.store import HEARD, Batch, Conflict, Connection, Store, read_waiters
 from trunkline.stream import Decider, Event
 from trunkline.tail import Written
 
@@ -56,31 +56,42 @@ class Work:
         self._unwaits: set[tuple[str, str]] = set()
         self._order: list[tuple[Loaded[Any], Event, Envelope]] = []
         self._waiters_read: dict[str, frozenset[str]] = {}
+        self.heard_before: dict[tuple[str, str], bytes] = {}
+        """Source and id of messages that `load` was asked for and that were heard: the hash of their payload."""
         self.written: list[Written] = []
         """What the commit has written, in log order."""
 
     # -- streams ----------------------------------------------------------------------------------------------
 
-    def load(self, wanted: Iterable[tuple[Decider[Any], str]], *, waiters: bool = False) -> None:
+    def load(
+        self,
+        wanted: Iterable[tuple[Decider[Any], str]],
+        *,
+        waiters: bool = False,
+        heard: Sequence[tuple[str, str]] = (),
+    ) -> None:
         """Read many streams in one query; those already in hand are left alone.
 
         Args:
             wanted: deciders and keys.
             waiters: read with them who waits for them, since `waiters` will be asked.
+            heard: read with them which of these messages, by source and id, were heard: see `heard_before`.
         """
         missing: dict[str, Loaded[Any]] = {}
         for decider, key in wanted:
             stream_id = f"{decider.category}/{key}"
             if stream_id not in self._streams and stream_id not in missing:
                 missing[stream_id] = Loaded(decider, key)
-        if not missing:
+        if not missing and not heard:
             return
         decode = self.store.codec.decode
-        read = self.store.read_streams_and_waiters if waiters else self.store.read_streams
         waiting: dict[str, set[str]] = {}
-        for stream_id, version, name, state in read(list(missing), self._conn):
-            if version == 0:
-                waiting.setdefault(stream_id, set()).add(name)
+        for stream_id, version, name, state in self.store.read(list(missing), self._conn, waiters=waiters, heard=heard):
+            if version <= 0:
+                if version == HEARD:
+                    self.heard_before[stream_id, name] = bytes(state)
+                else:
+                    waiting.setdefault(stream_id, set()).add(name)
                 continue
             loaded = missing[stream_id]
             stored = decode(name, state)

@@ -120,7 +120,7 @@ class Pair:
         def work_it(work: Work) -> None:
             for number in numbers:
                 work.record(NUMBER, number, decide(work.state(NUMBER, number)), BY_HAND)
-            serve_waiting(work, BY_HAND, DEFAULT)
+            serve_waiting(work, BY_HAND)
 
         run(self.numbers, lambda: self.now, work_it)
 
@@ -134,7 +134,7 @@ class Pair:
             if not rows:
                 return
             ids = [key for (key,) in rows]
-            run(self.numbers, lambda: now, lambda work, ids=ids: settle_due(work, ids, DEFAULT))  # type: ignore[misc]
+            run(self.numbers, lambda: now, lambda work, ids=ids: settle_due(work, ids))  # type: ignore[misc]
 
     def number(self, number: str) -> Number:
         """The number as it is."""

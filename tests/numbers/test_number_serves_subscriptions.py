@@ -90,7 +90,7 @@ def test_then_it_is_served_in_the_work_of_the_timer_that_frees_the_number(world:
 
 def test_then_it_is_served_when_a_quarantine_is_over(strange_world: World) -> None:
     """S6, N15: nothing else happens to the number then."""
-    strange_world.policy = Policy(quarantine_days={"SG": 10})
+    strange_world.applies(Policy(quarantine_days={"SG": 10}))
     world = strange_world.knows(PARTNER, OTHER_PARTNER, ACME.id)
     world.hears_of(STRANGER.id, partner_id=OTHER_PARTNER)
     first = Licensing(OTHER_SUB, STRANGER.id)

@@ -12,15 +12,13 @@ import pytest
 from tests.numbers.facts import KEY, SUB
 from trunkline.contracts.numbers import CONTRACTS
 from trunkline.recorded import Recorded, stored_name
+from trunkline_numbers.number import NUMBER
 from trunkline_numbers.published import PRIVATE, SAID, published
-from trunkline_numbers.subscription import EVENTS as SUBSCRIPTION_EVENTS
 from trunkline_numbers.wiring import service
 
 STORED = sorted((Path(__file__).parent / "stored").glob("*.json"))
 CODEC = service().codec()
 EVENTS = [kind for decider in service().deciders for kind in decider.events]
-NOT_YET = {"NumberBindingRefused"}
-"""Promised by name, and said once bindings are asked for."""
 
 
 def read(sample: Path) -> Any:
@@ -52,15 +50,15 @@ def test_then_every_event_is_said_or_private() -> None:
     """X1: one of both, and every contract of numbers is said by an event of its name."""
     assert set(SAID) | PRIVATE == set(EVENTS)
     assert set(SAID).isdisjoint(PRIVATE)
-    assert {kind.__name__ for kind in SAID} == set(CONTRACTS) - NOT_YET
+    assert {kind.__name__ for kind in SAID} == set(CONTRACTS)
 
 
 @pytest.mark.parametrize("sample", STORED, ids=lambda sample: sample.stem)
 def test_then_what_is_said_keeps_to_its_contract(sample: Path) -> None:
     """X1, X7: a consumer can read it by the published contract; its subject is the record's key."""
     stored = read(sample)
-    of_subscription = type(stored.data) in SUBSCRIPTION_EVENTS
-    stream = f"subscription/{SUB}" if of_subscription else f"number/{KEY}"
+    of_number = type(stored.data) in NUMBER.events
+    stream = f"number/{KEY}" if of_number else f"other/{SUB}"
     said = published(Recorded(1, stream, 1, stored.meta, stored.data))
     if type(stored.data) in PRIVATE:
         assert said is None
@@ -70,4 +68,4 @@ def test_then_what_is_said_keeps_to_its_contract(sample: Path) -> None:
     assert contract is CONTRACTS[type(stored.data).__name__]
     assert isinstance(data, contract.data)
     assert contract.read(msgspec.json.encode(data)) == data
-    assert contract.subject_of(data) == (SUB if of_subscription else KEY)
+    assert contract.subject_of(data) == (KEY if of_number else SUB)

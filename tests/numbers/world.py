@@ -20,7 +20,7 @@ from trunkline.work import Work, run
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import NUMBER, Assigned, Available, Number, Reserved
 from trunkline_numbers.party import PLATFORM
-from trunkline_numbers.policy import DEFAULT, Policy
+from trunkline_numbers.policy import CURRENT, POLICY, Policy, apply_policy
 from trunkline_numbers.reactions import deadline_due, party_changed, subscription_changed
 from trunkline_numbers.reactions.number_changed import serve_waiting
 from trunkline_numbers.subscription import SUBSCRIPTION, Subscription
@@ -77,9 +77,22 @@ def prepare(url: str) -> None:
 class World:
     """What is heard and done; `on` is always the day it happens, and the clock moves there."""
 
-    def __init__(self, place: Place, policy: Policy = DEFAULT) -> None:
+    def __init__(self, place: Place) -> None:
         self.place = place
-        self.policy = policy
+
+    @property
+    def policy(self) -> Policy:
+        """The one in force."""
+        return self.place.state(POLICY, CURRENT).policy  # type: ignore[no-any-return]
+
+    def applies(self, policy: Policy) -> World:
+        """The platform puts another policy in force."""
+
+        def act(work: Work) -> None:
+            work.record(POLICY, CURRENT, apply_policy(work.state(POLICY, CURRENT), policy, None, work.now), BY_HAND)
+
+        self.place.run(act)
+        return self
 
     def knows(self, *parties: str, partner_id: str | None = PARTNER) -> World:
         """Organizations of a partner, or without one; a partner by its own id; the platform."""
@@ -111,11 +124,11 @@ class World:
             )
         kind = f"{type(data).__name__}Registered"
         message = self._message(kind, party, self.place.clock.now(), sequence, data)
-        self.place.run(lambda work: party_changed.react(work, [message], self.policy))
+        self.place.run(lambda work: party_changed.react(work, [message]))
 
     def hears(self, *facts: Message) -> World:
         """One batch of what licensing says of subscriptions."""
-        self.place.run(lambda work: subscription_changed.react(work, facts, self.policy))
+        self.place.run(lambda work: subscription_changed.react(work, facts))
         return self
 
     @staticmethod
@@ -129,7 +142,7 @@ class World:
         def act(work: Work) -> None:
             for number in numbers:
                 work.record(NUMBER, number, decide(work.state(NUMBER, number), work.now), BY_HAND)
-            serve_waiting(work, BY_HAND, self.policy)
+            serve_waiting(work, BY_HAND)
 
         self.place.run(act)
         return self
@@ -147,7 +160,7 @@ class World:
         """The clock moves to that day, and the timer runs."""
         self.moves_to(n)
         while due := self.place.due():
-            self.place.run(lambda work, due=due: deadline_due.react(work, due, self.policy))  # type: ignore[misc]
+            self.place.run(lambda work, due=due: deadline_due.react(work, due))  # type: ignore[misc]
         return self
 
     def moves_to(self, n: float) -> World:
@@ -179,9 +192,9 @@ class World:
                 return (type(life).__name__.lower(),)
 
 
-def in_memory(policy: Policy = DEFAULT, *, on: float = 0) -> World:
+def in_memory(*, on: float = 0) -> World:
     """An empty world where the partner and the organization of most tests are known."""
-    return World(Memory(FixedClock(day(on))), policy).knows(PARTNER, ACME.id)
+    return World(Memory(FixedClock(day(on)))).knows(PARTNER, ACME.id)
 
 
 class Licensing:

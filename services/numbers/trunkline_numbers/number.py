@@ -136,16 +136,18 @@ Life = Absent | Available | Reserved | Assigned | Locked | Deleted
 
 
 class Binding(msgspec.Struct, frozen=True, gc=False):
-    """One user that the number serves."""
+    """One user that the number serves; `trunk_form`: the legacy form the trunk knows it by (R9), else the number."""
 
     kind: BindingKind
-    user_id: str
+    user_id: str | None
     organization_id: str
     extension_id: str | None
+    generation: int | None = None
+    trunk_form: str | None = None
 
 
 class Number(msgspec.Struct, frozen=True):
-    """All that decisions need to know of a number."""
+    """All that decisions need to know of a number. `handed_on_by`: the partner its holder has it from (R4)."""
 
     number: str
     life: Life = Absent()
@@ -154,6 +156,7 @@ class Number(msgspec.Struct, frozen=True):
     uploader_kind: PartyKind | None = None
     holder_id: str | None = None
     holder_kind: PartyKind | None = None
+    handed_on_by: str | None = None
     last_organization_id: str | None = None
     bindings: tuple[Binding, ...] = ()
 
@@ -217,12 +220,26 @@ def evolve(n: Number, event: Any) -> Number:
         case NumberDeleted():
             return replace(n, life=Deleted(at, event.reason, _quarantine(n.life, at)))
         case NumberAllocated():
-            return replace(n, life=_acted_on(n.life), holder_id=event.holder_id, holder_kind=event.holder_kind)
+            return replace(
+                n,
+                life=_acted_on(n.life),
+                holder_id=event.holder_id,
+                holder_kind=event.holder_kind,
+                handed_on_by=n.holder_id if (n.holder_kind, event.holder_kind) == ("partner", "organization") else None,
+            )
         case NumberChanged():
-            return replace(n, life=_acted_on(n.life), listing=event.listing)
+            return replace(n, life=_acted_on(n.life), listing=event.listing, bindings=_with_form(n.bindings, event))
         case NumberBound():
-            bound = Binding(event.kind, event.user_id, event.organization_id, event.extension_id)
-            return replace(n, life=_acted_on(n.life), bindings=(*n.bindings, bound))
+            bound = Binding(
+                event.kind,
+                event.user_id,
+                event.organization_id,
+                event.extension_id,
+                event.generation,
+                event.trunk_form,
+            )
+            others = tuple(b for b in n.bindings if b.kind != event.kind)
+            return replace(n, life=_acted_on(n.life), bindings=(*others, bound))
         case NumberUnbound():
             return replace(n, bindings=tuple(b for b in n.bindings if b.kind != event.kind))
         case _:
@@ -239,6 +256,13 @@ def _lapsed(life: Life, event: NumberReleased) -> Lapsed | None:
 def _acted_on(life: Life) -> Life:
     """Somebody has acted on the number: whoever had it last cannot claim it back (§10.10)."""
     return replace(life, lapsed=None) if isinstance(life, Available) and life.lapsed else life
+
+
+def _with_form(bindings: tuple[Binding, ...], e: NumberChanged) -> tuple[Binding, ...]:
+    """The trunk's binding in its new form (R9)."""
+    if "trunk_form" not in e.changed:
+        return bindings
+    return tuple(replace(b, trunk_form=e.trunk_form) if b.kind == "trunk" else b for b in bindings)
 
 
 def _quarantine(life: Life, at: datetime) -> datetime | None:
@@ -372,6 +396,7 @@ def unbound(n: Number, at: datetime, cause: Literal["terminated", "swapped", "re
             user_id=b.user_id,
             organization_id=b.organization_id,
             extension_id=b.extension_id,
+            generation=b.generation,
             cause=cause,
             state=state,
         )

@@ -178,36 +178,45 @@ class NumberAllocated(Event, frozen=True, kw_only=True):
 
 
 class NumberChanged(Event, frozen=True, kw_only=True):
-    """Attributes after a change, and the names of those that changed (R8)."""
+    """Attributes after a change, and the names of those that changed (R8); the trunk's form too, if it did (R9)."""
 
     TYPE: ClassVar[str] = "numbers.NumberChanged"
     listing: Listing
     changed: tuple[str, ...]
     state: State
+    trunk_form: str | None = None
     remark: str | None = None
 
 
 class NumberBound(Event, frozen=True, kw_only=True):
-    """The number serves a user (R5)."""
+    """The number serves a user (R5); that of an extension in the `generation` licensing asked for (X5).
+
+    `trunk_form`: the legacy form the trunk knows it by, from an import (R9); None: the number itself.
+    """
 
     TYPE: ClassVar[str] = "numbers.NumberBound"
     kind: BindingKind
-    user_id: str
+    user_id: str | None
     organization_id: str
     state: State
     extension_id: str | None = None
+    generation: int | None = None
+    trunk_form: str | None = None
+    remark: str | None = None
 
 
 class NumberUnbound(Event, frozen=True, kw_only=True):
-    """The number serves that user no more."""
+    """The number serves that user no more. `asked`: licensing asked for it, of an extension."""
 
     TYPE: ClassVar[str] = "numbers.NumberUnbound"
     kind: BindingKind
-    user_id: str
+    user_id: str | None
     organization_id: str
-    cause: Literal["by_hand", "terminated", "swapped", "released"]
+    cause: Literal["by_hand", "asked", "terminated", "swapped", "released"]
     state: State
     extension_id: str | None = None
+    generation: int | None = None
+    remark: str | None = None
 
 
 EVENTS: tuple[type[Event], ...] = (

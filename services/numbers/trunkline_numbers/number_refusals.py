@@ -99,3 +99,7 @@ class BindingNotAllowed(Refused):
 
 class NumberNotBound(Refused):
     """{number} has no {kind} binding."""
+
+
+class NumberUnavailable(Refused):
+    """{number} is not available to this organization."""

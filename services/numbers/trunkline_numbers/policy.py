@@ -1,20 +1,28 @@
 """Policies are data, not code (N15): how long, for which cause, for which kind of number.
 
-A policy is resolved when an event is written: events carry absolute instants, so that a later policy never
-rewrites the past.
+The policy in force is a stream of its own, `policy/current`; before anything is applied it is `DEFAULT`. It is
+resolved when an event is written: events carry absolute instants, so that a later policy never rewrites the past.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import ClassVar, Literal
 
 import msgspec
 
 from trunkline.clock import DAY
+from trunkline.refusal import Refused
+from trunkline.stream import Decider, Event
 
 ReservationCause = Literal["manual", "expired", "terminated", "swapped"]
 SpecialProperty = Literal["golden", "ported_in"]
+
+
+class PolicyOutdated(Refused):
+    """The document was made from version {given} of the policy, and version {version} is in force: look at it first."""
+
+    status: ClassVar[int] = 409
 
 
 class SpecialPeriod(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +33,7 @@ class SpecialPeriod(msgspec.Struct, frozen=True, kw_only=True):
     days: int
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """All that may differ from one deployment to the next. Days are of 24 hours.
 
     Attributes:
@@ -75,3 +83,49 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 DEFAULT = Policy()
+
+
+class PolicyApplied(Event, frozen=True, kw_only=True):
+    """From now on this policy is in force, whole; who applied it is in the envelope."""
+
+    TYPE: ClassVar[str] = "numbers.PolicyApplied"
+    policy: Policy
+    remark: str | None = None
+
+
+class PolicyInForce(msgspec.Struct, frozen=True):
+    """The policy that what is written now obeys. `version` counts what was applied; 0: the built-in one."""
+
+    policy: Policy = DEFAULT
+    version: int = 0
+    since: datetime | None = None
+
+
+def evolve(p: PolicyInForce, event: PolicyApplied) -> PolicyInForce:
+    """The newest document counts."""
+    return PolicyInForce(event.policy, p.version + 1, event.at)
+
+
+CURRENT = "current"
+"""The key of the only stream of its kind."""
+POLICY: Decider[PolicyInForce] = Decider("policy", lambda _: PolicyInForce(), evolve, (PolicyApplied,))
+
+
+def apply_policy(
+    p: PolicyInForce, policy: Policy, remark: str | None, at: datetime, based_on: int | None = None
+) -> list[Event]:
+    """Put a policy in force; the one that is, says nothing.
+
+    Args:
+        p: what is in force.
+        policy: what is to be, whole and sound.
+        remark: why.
+        at: from when on.
+        based_on: the version that the document was made from; None: whatever is in force.
+
+    Raises:
+        PolicyOutdated: another version has come into force meanwhile.
+    """
+    if based_on is not None and based_on != p.version:
+        raise PolicyOutdated(given=based_on, version=p.version, pointer="#/policy/version", value=based_on)
+    return [] if policy == p.policy else [PolicyApplied(at=at, policy=policy, remark=remark)]

@@ -15,17 +15,22 @@ from trunkline.contracts import numbers as said
 from trunkline.contracts.contract import Contract
 from trunkline.recorded import Recorded
 from trunkline.stream import Event
+from trunkline_numbers import extension as x
 from trunkline_numbers import number_events as e
 from trunkline_numbers import subscription as s
 from trunkline_numbers.number import Absent, Available, Deleted, Number, Reserved
 from trunkline_numbers.party import PartyHeard
+from trunkline_numbers.policy import PolicyApplied
 
 _read_number = msgspec.msgpack.Decoder(Number).decode
 
 PRIVATE: frozenset[type[Event]] = frozenset(
     {
         PartyHeard,
+        PolicyApplied,
         e.QuarantineEnded,
+        x.BindingHeard,
+        x.BindingWithdrawn,
         s.SubscriptionHeard,
         s.SubscriptionServed,
         s.NumberForgone,
@@ -135,6 +140,7 @@ def _bound(key: str, v: e.NumberBound) -> Any:
         kind=v.kind,
         user_id=v.user_id,
         extension_id=v.extension_id,
+        generation=v.generation,
         organization_id=v.organization_id,
         bound_at=v.at,
     )
@@ -147,6 +153,7 @@ def _unbound(key: str, v: e.NumberUnbound) -> Any:
         kind=v.kind,
         user_id=v.user_id,
         extension_id=v.extension_id,
+        generation=v.generation,
         organization_id=v.organization_id,
         cause=v.cause,
         unbound_at=v.at,
@@ -175,6 +182,19 @@ def _refused(key: str, v: s.NumberAssignmentRefused) -> Any:
     return said.NumberAssignmentRefused(number=v.number, subscription_id=key, code=v.code, reason=v.reason)
 
 
+def _binding_refused(key: str, v: x.NumberBindingRefused) -> Any:
+    return said.NumberBindingRefused(
+        number=v.number,
+        extension_id=key,
+        organization_id=v.organization_id,
+        user_id=v.user_id,
+        generation=v.generation,
+        code=v.code,
+        reason=v.reason,
+        refused_at=v.at,
+    )
+
+
 SAID: dict[type, Callable[[str, Any], Any]] = {
     e.NumberReserved: _reserved,
     e.NumberAssigned: _assigned,
@@ -194,6 +214,7 @@ SAID: dict[type, Callable[[str, Any], Any]] = {
     e.NumberBound: _bound,
     e.NumberUnbound: _unbound,
     s.NumberAssignmentRefused: _refused,
+    x.NumberBindingRefused: _binding_refused,
 }
 
 
@@ -233,6 +254,9 @@ def number_state(folded: bytes, version: int) -> said.NumberState | None:
         available_since=life.since if isinstance(life, Available) else None,
         quarantined_until=getattr(life, "quarantined_until", None),
         sequence=version,
-        bindings=tuple(said.Binding(kind=b.kind, user_id=b.user_id, extension_id=b.extension_id) for b in n.bindings),
+        bindings=tuple(
+            said.Binding(kind=b.kind, user_id=b.user_id, extension_id=b.extension_id, generation=b.generation)
+            for b in n.bindings
+        ),
         **_attributes(n.listing),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,12 @@ from trunkline.post_office import open_post_office
 from trunkline.recorded import stored_name
 from trunkline.service import Hearing, Service
 from trunkline_numbers.api.routes import routes
+from trunkline_numbers.extension import EXTENSION
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.party import PARTY
-from trunkline_numbers.policy import DEFAULT, Policy
+from trunkline_numbers.policy import POLICY
 from trunkline_numbers.published import PRIVATE, number_state, published
-from trunkline_numbers.reactions import deadline_due, notice_due, party_changed, subscription_changed
+from trunkline_numbers.reactions import binding_asked, deadline_due, notice_due, party_changed, subscription_changed
 from trunkline_numbers.subscription import SUBSCRIPTION
 from trunkline_numbers.views.number_view import VIEW as NUMBER_VIEW
 from trunkline_numbers.views.subscription_view import VIEW as SUBSCRIPTION_VIEW
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from trunkline.node import Node
 
 SUBSCRIPTION_TOPICS = tuple(name for name in heard.CONTRACTS if name.startswith("Subscription"))
+BINDING_TOPICS = ("NumberBindingRequested", "NumberUnbindingRequested")
 PARTY_TOPICS = tuple(name for name in heard.CONTRACTS if name.startswith(("Platform", "Partner", "Organization")))
 
 
@@ -51,27 +52,24 @@ def _mail(node: Node) -> Callable[[], int]:
     return MailSender(node.store, node.clock, office, node.duties).step
 
 
-def service(policy: Policy = DEFAULT) -> Service:
-    """Numbers as a service.
-
-    Args:
-        policy: the periods in force (N15).
-    """
+def service() -> Service:
+    """Numbers as a service."""
     folder = files("trunkline_numbers") / "migrations"
     return Service(
         name="numbers",
-        deciders=(NUMBER, SUBSCRIPTION, PARTY),
+        deciders=(NUMBER, SUBSCRIPTION, EXTENSION, PARTY, POLICY),
         hearings=(
-            Hearing(_topics(PARTY_TOPICS), partial(party_changed.react, policy=policy)),
-            Hearing(_topics(SUBSCRIPTION_TOPICS), partial(subscription_changed.react, policy=policy)),
+            Hearing(_topics(PARTY_TOPICS), party_changed.react),
+            Hearing(_topics(SUBSCRIPTION_TOPICS), subscription_changed.react),
+            Hearing(_topics(BINDING_TOPICS), binding_asked.react),
         ),
         published=published,
         private=frozenset(map(stored_name, PRIVATE)),
         says=tuple(said.CONTRACTS.values()),
-        settle=partial(deadline_due.react, policy=policy),
+        settle=deadline_due.react,
         views=(NUMBER_VIEW, SUBSCRIPTION_VIEW),
         followers={"notices": _notices, "mail": _mail},
         states=(StateTopic(said.STATE, NUMBER_VIEW.name, number_state),),
-        routes=partial(routes, policy=policy),
+        routes=routes,
         migrations=tuple(read_migrations(folder)) if folder.is_dir() else (),
     )

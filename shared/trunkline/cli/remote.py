@@ -107,9 +107,9 @@ class Remote:
         headers = {"Idempotency-Key": str(uuid4()), "Content-Type": media_type}
         return _body(self._send("POST", path, headers=headers, content=body))
 
-    def patch(self, path: str, body: Any) -> Any:
+    def patch(self, path: str, body: Any, **params: Any) -> Any:
         """Change what the body names of a resource."""
-        return _body(self._send("PATCH", path, json=body))
+        return _body(self._send("PATCH", path, params=_known(params), json=body))
 
     def put(self, path: str, body: Any) -> Any:
         """Make a resource what the body says."""

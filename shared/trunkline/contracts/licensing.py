@@ -11,6 +11,7 @@ from trunkline.contracts.values import (
     Count,
     Domains,
     Email,
+    Generation,
     Id,
     Instant,
     Label,
@@ -131,6 +132,25 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     role: Annotated[Role, msgspec.Meta(description="exactly one owner in an organization")]
 
 
+class _OfBinding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    number: E164
+    organization_id: Id
+    extension_id: Id
+    user_id: Id | None
+    generation: Generation
+
+
+class NumberBindingRequested(_OfBinding, frozen=True, kw_only=True, gc=False):
+    """An extension is to have a number: numbers answers NumberBound or NumberBindingRefused (X5).
+
+    It takes the place of every older request for the extension, heard or not.
+    """
+
+
+class NumberUnbindingRequested(_OfBinding, frozen=True, kw_only=True, gc=False):
+    """An extension is not to have a number any more; older requests for it count no more (X5)."""
+
+
 def _said(name: str, data: Any, key: str, said: str) -> Contract:
     if key == PLATFORM:
         return Contract(name, data, subject=PLATFORM, source=SOURCE, said=said)
@@ -159,5 +179,7 @@ CONTRACTS: Final = registry(
         _said("IdentityRegistered", Identity, "identity_id", "a person is new"),
         _said("IdentityChanged", Identity, "identity_id", "some of their facts changed"),
         _said("IdentityRemoved", Identity, "identity_id", "a person has left"),
+        _said("NumberBindingRequested", NumberBindingRequested, "extension_id", "an extension is to have a number"),
+        _said("NumberUnbindingRequested", NumberUnbindingRequested, "extension_id", "it is to have that one no more"),
     )
 )

@@ -13,6 +13,7 @@ from trunkline.contracts.values import (
     Code,
     Country,
     Domains,
+    Generation,
     Id,
     Instant,
     Label,
@@ -28,7 +29,7 @@ ReservationCause = Literal["manual", "expired", "terminated", "swapped"]
 ReleaseCause = Literal["ended", "by_hand", "cover_ended"]
 DeleteReason = Literal["ported_out", "returned_to_vendor", "faulty", "other"]
 BindingKind = Literal["pbx", "trunk", "sms"]
-UnbindingCause = Literal["by_hand", "expired_released", "terminated", "swapped", "released", "ended"]
+UnbindingCause = Literal["by_hand", "asked", "terminated", "swapped", "released"]
 
 
 class _Of(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -187,26 +188,41 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kind: BindingKind
     user_id: Id | None
     extension_id: Id | None
+    generation: Generation | None
 
 
 class _Bound(_Of, frozen=True, kw_only=True, gc=False):
     kind: BindingKind
     user_id: Id | None
     extension_id: Id | None
+    generation: Generation | None
     organization_id: Id
 
 
 class NumberBound(_Bound, frozen=True, kw_only=True, gc=False):
-    """A number is bound to a user or an extension (R5)."""
+    """A number is bound to a user or an extension (R5); for an extension, the answer to that generation (X5)."""
 
     bound_at: Instant
 
 
 class NumberUnbound(_Bound, frozen=True, kw_only=True, gc=False):
-    """A number is bound no more, and why (X5)."""
+    """A number is bound no more, and why (X5); `asked`: licensing asked for it."""
 
     cause: UnbindingCause
     unbound_at: Instant
+
+
+class NumberBindingRefused(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An extension does not get the number that licensing asked for (X5)."""
+
+    number: E164
+    extension_id: Id
+    organization_id: Id
+    user_id: Id | None
+    generation: Generation
+    code: Code
+    reason: Sentence
+    refused_at: Instant
 
 
 class NumberState(_Attributes, frozen=True, kw_only=True, gc=False):
@@ -227,8 +243,11 @@ class NumberState(_Attributes, frozen=True, kw_only=True, gc=False):
     bindings: tuple[Binding, ...]
 
 
+_KEYS: Final = {NumberAssignmentRefused: "subscription_id", NumberBindingRefused: "extension_id"}
+
+
 def _said(data: Any) -> Contract:
-    key = "subscription_id" if data is NumberAssignmentRefused else "number"
+    key = _KEYS.get(data, "number")
     return Contract(data.__name__, data, key=key, source=SOURCE, said=data.__doc__ or "")
 
 
@@ -236,7 +255,7 @@ _EVENTS = (
     NumberAdded, NumberChanged, NumberAllocated, NumberAssigned, NumberAssignmentRefused,
     NumberReserved, ReservationExtended, ReservationEnding, ReservationExpired, NumberReleased,
     NumberLocked, LockEnding, LockExpired, NumberUnlocked, NumberDeleted, NumberRecovered,
-    NumberBound, NumberUnbound,
+    NumberBound, NumberUnbound, NumberBindingRefused,
 )  # fmt: skip
 
 CONTRACTS: Final = registry(map(_said, _EVENTS))

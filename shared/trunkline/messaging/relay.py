@@ -8,7 +8,6 @@ active for a store; the others stand by. It is woken by commits, not by a slow p
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -30,6 +29,8 @@ FOLLOWER = "relay"
 PAGE = 1000
 AT_ONCE = 50
 """Events that are said without a thread: so few do not hold up the loop."""
+RECORD_SECONDS = 0.05
+"""At least so long between two records of the position."""
 FLIGHTS = 3
 """Pages on their way at once: with one, the broker waits for us and we for it."""
 
@@ -164,35 +165,72 @@ class Relay:
 
     async def _publish(self, stored: int | None, stopping: Callable[[], bool]) -> None:
         """Keep a few pages on their way, in order; the position follows those that have arrived."""
-        flights: deque[tuple[Page, asyncio.Future[None]]] = deque()
-        read = self.position
+        flights = _Flights()
         self._store.tail.wanted = self._in_doubt = True
         try:
-            while flights or not stopping():
-                seen = self._wake.count
-                if len(flights) < FLIGHTS and not stopping():
-                    page = await self._next_page(read)
-                    if page is not None:
-                        flights.append((page, asyncio.ensure_future(self._transport.send_page(page.outgoing))))
-                        read = page.end
-                        continue
-                    if not flights:
-                        if not await self._wake.after(seen):
-                            self._in_doubt = True
-                        continue
-                await flights[0][1]
-                said = 0
-                while flights and flights[0][1].done():
-                    page, sending = flights.popleft()
-                    sending.result()
-                    said += len(page.outgoing)
-                    self.position = page.end
-                await asyncio.to_thread(self._store.move, FOLLOWER, stored, self.position)
-                stored = self.position
-                SAID.labels(self._service.name).inc(said)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._send(flights, stopping), name="relay send")
+                tasks.create_task(self._follow(flights), name="relay follow")
+                tasks.create_task(self._write_down(flights, stored), name="relay position")
         finally:
             self._store.tail.wanted = False
             self._store.tail.clear()
-            for _, sending in flights:
-                sending.cancel()
-            await asyncio.gather(*(sending for _, sending in flights), return_exceptions=True)
+            await flights.cancel()
+
+    async def _send(self, flights: _Flights, stopping: Callable[[], bool]) -> None:
+        """Send page after page, until told to stop."""
+        read = self.position
+        while not stopping():
+            seen = self._wake.count
+            page = await self._next_page(read)
+            if page is None:
+                if not await self._wake.after(seen):
+                    self._in_doubt = True
+                continue
+            read = page.end
+            await flights.room.acquire()
+            flights.begun.put_nowait((page, asyncio.ensure_future(self._transport.send_page(page.outgoing))))
+        flights.begun.put_nowait(None)
+
+    async def _follow(self, flights: _Flights) -> None:
+        """Move the position past each page that has arrived."""
+        while (flight := await flights.begun.get()) is not None:
+            page, flights.first = flight
+            await flights.first
+            flights.room.release()
+            self.position = page.end
+            SAID.labels(self._service.name).inc(len(page.outgoing))
+            flights.arrived.set()
+        flights.ended = True
+        flights.arrived.set()
+
+    async def _write_down(self, flights: _Flights, stored: int | None) -> None:
+        """Record the position, not for each page: what arrived after it is said once more after a crash."""
+        while not flights.ended or self.position != (stored or 0):
+            await flights.arrived.wait()
+            flights.arrived.clear()
+            if (at := self.position) != (stored or 0):
+                await asyncio.to_thread(self._store.move, FOLLOWER, stored, at)
+                stored = at
+                await asyncio.sleep(RECORD_SECONDS)
+
+
+class _Flights:
+    """Pages on their way, oldest first."""
+
+    def __init__(self) -> None:
+        self.room = asyncio.Semaphore(FLIGHTS)
+        self.begun: asyncio.Queue[tuple[Page, asyncio.Future[None]] | None] = asyncio.Queue()
+        self.first: asyncio.Future[None] | None = None
+        self.arrived = asyncio.Event()
+        self.ended = False
+
+    async def cancel(self) -> None:
+        """Give up those that have not arrived."""
+        left = [] if self.first is None else [self.first]
+        while not self.begun.empty():
+            if (flight := self.begun.get_nowait()) is not None:
+                left.append(flight[1])
+        for sending in left:
+            sending.cancel()
+        await asyncio.gather(*left, return_exceptions=True)

@@ -11,6 +11,7 @@ import phonenumbers
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message
 from trunkline.recorded import Cause
+from trunkline.stream import Decider
 from trunkline.work import Work
 from trunkline_licensing.organization import PARTY
 from trunkline_licensing.reactions.heard_once import heard_once
@@ -38,13 +39,14 @@ PRODUCER = "billing"
 
 
 def react(work: Work, messages: Sequence[Message]) -> None:
-    """Hear a batch, each message once; one query for what was heard before, one for all streams."""
-    fresh = heard_once(work, PRODUCER, messages)
-    facts = [(message, fact_of(message)) for message in fresh]
-    work.load(
-        [(SUBSCRIPTION, message.subject) for message in fresh] + [(PARTY, fact.organization_id) for _, fact in facts]
-    )
-    for message, fact in facts:
+    """Hear a batch, each message once; one query reads what was heard before and all streams."""
+    organizations = {message.data.organization_id for message in messages}
+    streams: list[tuple[Decider[Any], str]] = [
+        *((SUBSCRIPTION, m.subject) for m in messages),
+        *((PARTY, key) for key in organizations),
+    ]
+    for message in heard_once(work, PRODUCER, messages, streams):
+        fact = fact_of(message)
         subscription = work.state(SUBSCRIPTION, message.subject)
         events = hear(
             subscription,

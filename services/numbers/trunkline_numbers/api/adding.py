@@ -8,9 +8,13 @@ from typing import ClassVar, Final
 import phonenumbers
 
 from trunkline.refusal import Refused
+from trunkline_numbers.api.phone_plan import NO_COUNTRY, plan_by_calling_code, plan_of
 
 MOST: Final = 50
+_CALLING_CODE: Final = re.compile(r"\+?([1-9][0-9]{0,2})", re.ASCII)
 _WRITTEN: Final = re.compile(r"\+?[0-9][0-9 ().-]*$", re.ASCII)
+_LONGEST: Final = 40
+_UNLIKELY: Final = "is possible, but looks unassigned"
 _REASONS: Final = {
     phonenumbers.ValidationResult.TOO_SHORT: "too short",
     phonenumbers.ValidationResult.TOO_LONG: "too long",
@@ -26,12 +30,24 @@ class NumberUnreadable(Refused):
     status: ClassVar[int] = 422
 
 
+class NumberIsShortCode(Refused):
+    """{value!r} is a short code of {country}, not a telephone number that a subscription can have."""
+
+    status: ClassVar[int] = 422
+
+
 class NumberTwice(Refused):
     """{value!r} is {number}, which was named before in the same call."""
 
 
 class CountryUnknown(Refused):
     """{value!r} is no country with telephone numbers: it takes an ISO 3166 code such as SG, or 001 for none."""
+
+    status: ClassVar[int] = 422
+
+
+class CountryCodeUnknown(Refused):
+    """{value!r} is neither an ISO 3166 code such as SG nor a calling code such as 65."""
 
     status: ClassVar[int] = 422
 
@@ -61,8 +77,26 @@ def check_country(country: str) -> None:
     Raises:
         CountryUnknown: as it says.
     """
-    if country != "001" and country not in phonenumbers.SUPPORTED_REGIONS:
+    if country != NO_COUNTRY and country not in phonenumbers.SUPPORTED_REGIONS:
         raise CountryUnknown(value=country, pointer="#/country")
+
+
+def country_named(text: str) -> str:
+    """The country that an ISO code in any case, or a calling code with or without `+`, names (R1).
+
+    Of the countries that share a calling code it is the main one.
+
+    Raises:
+        CountryCodeUnknown: it names none.
+    """
+    named = text.strip()
+    if named == NO_COUNTRY or named.upper() in phonenumbers.SUPPORTED_REGIONS:
+        return named.upper()
+    if called := _CALLING_CODE.fullmatch(named):
+        plan = plan_by_calling_code(int(called[1]))
+        if plan is not None:
+            return plan.country
+    raise CountryCodeUnknown(value=text[:60])
 
 
 def read_number(text: str, country: str) -> tuple[str, str | None]:
@@ -75,21 +109,32 @@ def read_number(text: str, country: str) -> tuple[str, str | None]:
     Raises:
         NumberUnreadable: it cannot be a number of that country.
     """
-    if len(text) > 40 or not _WRITTEN.match(text):
+    plan = plan_of(country)
+    quick = plan.read(text) if plan is not None and len(text) <= _LONGEST else None
+    if quick is not None:
+        e164, _, likely = quick
+        return e164, None if likely else f"{e164} {_UNLIKELY}"
+    if len(text) > _LONGEST or not _WRITTEN.match(text):
         raise NumberUnreadable(value=text[:60], why="only digits, with + at the beginning where it is international")
     try:
-        parsed = phonenumbers.parse(text, None if text.startswith("+") or country == "001" else country)
+        parsed = phonenumbers.parse(text, None if text.startswith("+") or country == NO_COUNTRY else country)
     except phonenumbers.NumberParseException as error:
         raise NumberUnreadable(value=text, why=str(error).rstrip(".").lower()) from None
+    _check_possible(text, country, parsed)
+    e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    warning = None if phonenumbers.is_valid_number(parsed) else f"{e164} {_UNLIKELY}"
+    return e164, warning
+
+
+def _check_possible(text: str, country: str, parsed: phonenumbers.PhoneNumber) -> None:
+    calling_code = parsed.country_code or 0
     reason = phonenumbers.is_possible_number_with_reason(parsed)
     if reason != phonenumbers.ValidationResult.IS_POSSIBLE:
+        if not text.startswith("+") and phonenumbers.is_valid_short_number_for_region(parsed, country):
+            raise NumberIsShortCode(value=text, country=country)
         raise NumberUnreadable(value=text, why=f"it is {_REASONS.get(reason, 'impossible')}")
-    calling_code = parsed.country_code or 0
     if country not in phonenumbers.region_codes_for_country_code(calling_code):
         raise NumberUnreadable(value=text, why=f"+{calling_code} is not the calling code of {country}")
-    e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    warning = None if phonenumbers.is_valid_number(parsed) else f"{e164} is possible, but looks unassigned"
-    return e164, warning
 
 
 def key_in_path(text: str) -> str:

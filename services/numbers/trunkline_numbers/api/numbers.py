@@ -23,8 +23,8 @@ from trunkline_numbers.api.shown import Happened, NumberShown, shown_event, show
 from trunkline_numbers.number import NUMBER, Number, evolve, settle
 from trunkline_numbers.number_by_hand import add
 from trunkline_numbers.number_events import Listing, PartyKind
-from trunkline_numbers.policy import Policy
 from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 
 InPath = Annotated[str, Path(description="E.164, with or without `+`.", max_length=40)]
 
@@ -72,18 +72,13 @@ class AsOfFuture(Refused):
     status: ClassVar[int] = 422
 
 
-def router(node: Node, policy: Policy) -> APIRouter:
-    """The operations.
-
-    Args:
-        node: numbers.
-        policy: the periods in force.
-    """
+def router(node: Node) -> APIRouter:
+    """The operations."""
     routes = door(node, "numbers", {404: "no such number, or not in the asker's branch", 409: "the number refuses"})
 
     @routes.post("/numbers", summary="Add up to 50 numbers", response_model=AddedNumbers, responses=_PARTLY)
     def add_numbers(body: AddNumbers, asked: Posted) -> Response:
-        return change(node, asked, lambda work: _Adding(work, asked, body, policy).answer())
+        return change(node, asked, lambda work: _Adding(work, asked, body).answer())
 
     @routes.get("/numbers/{number}", summary="One number, now or as of an instant", response_model=NumberShown)
     def show_number(
@@ -98,7 +93,7 @@ def router(node: Node, policy: Policy) -> APIRouter:
         if at > work.now:
             raise AsOfFuture(value=as_of, now=work.now, part="query", pointer="#/as_of")
         n, version = _as_of(node, key, None if as_of is None else at)
-        due = settle(n, at, work.now, policy)  # what fell due and no timer has written down yet
+        due = settle(n, at, work.now, in_force(work))  # what fell due and no timer has written down yet
         for event in due:
             n = evolve(n, event)
         sight = Sight(work, asker)
@@ -158,8 +153,8 @@ def _history(node: Node, key: str, sight: Sight) -> list[Happened]:
 class _Adding:
     """One call that adds numbers, within one piece of work."""
 
-    def __init__(self, work: Work, asked: Asked, body: AddNumbers, policy: Policy) -> None:
-        self._work, self._asked, self._body, self._policy = work, asked, body, policy
+    def __init__(self, work: Work, asked: Asked, body: AddNumbers) -> None:
+        self._work, self._asked, self._body = work, asked, body
         self._listing = Listing(country=body.country, sku=body.sku, vendor=body.vendor)
 
     def answer(self) -> Answer:
@@ -170,13 +165,13 @@ class _Adding:
         holder_id = self._holder()
         read: dict[str, None] = {}
         results = [self._read(text, read) for text in named]
-        self._work.load((NUMBER, number) for number in read)
+        self._work.load([THE_POLICY, *((NUMBER, number) for number in read)])
         self._holder_party = party(self._work, holder_id)
         results = [self._add(result) if result.outcome == "added" else result for result in results]
         added = sum(result.outcome == "added" for result in results)
         if not added:
             raise NoNumberAdded(count=len(results), errors=[_error(place, r) for place, r in enumerate(results)])
-        serve_waiting(self._work, self._asked.cause, self._policy)
+        serve_waiting(self._work, self._asked.cause)
         whole = added == len(results)
         answer = AddedNumbers(added=added, refused=len(results) - added, results=results)
         return Answer(answer, status=200 if whole else 207)
@@ -210,7 +205,7 @@ class _Adding:
                 self._listing,
                 asker.party_id,
                 self._holder_party,
-                self._policy,
+                in_force(work),
                 work.now,
                 uploader_kind=None if asker.party_id is None else kind,
             )

@@ -6,10 +6,10 @@ from fastapi import APIRouter
 
 from trunkline.doors import Node
 from trunkline_numbers.api import numbers, subscriptions
-from trunkline_numbers.policy import Policy
+from trunkline_numbers.policy import DEFAULT, Policy
 
 
-def routes(node: Node, policy: Policy) -> APIRouter:
+def routes(node: Node, policy: Policy = DEFAULT) -> APIRouter:
     """The router that the composition root names.
 
     Args:
@@ -18,5 +18,5 @@ def routes(node: Node, policy: Policy) -> APIRouter:
     """
     router = APIRouter()
     router.include_router(subscriptions.router(node))
-    router.include_router(numbers.router(node, policy))
+    router.include_router(numbers.router(node))
     return router

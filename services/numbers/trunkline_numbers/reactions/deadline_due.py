@@ -8,22 +8,22 @@ from trunkline.recorded import Cause
 from trunkline.stream import key_of
 from trunkline.work import Work
 from trunkline_numbers.number import NUMBER, settle
-from trunkline_numbers.policy import Policy
 from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 
 
-def react(work: Work, stream_ids: Sequence[str], policy: Policy) -> None:
+def react(work: Work, stream_ids: Sequence[str]) -> None:
     """Settle the numbers that are due; one that is not due any more is left as it is.
 
     Args:
         work: `work.now` is the instant up to which is settled.
         stream_ids: `number/…` streams, each once.
-        policy: for the quarantine of what is released.
     """
     keys = [key_of(stream_id) for stream_id in stream_ids]
-    work.load((NUMBER, key) for key in keys)
+    work.load([THE_POLICY, *((NUMBER, key) for key in keys)])
+    policy = in_force(work)  # for the quarantine of what is released
     for key in keys:
         events = settle(work.state(NUMBER, key), work.now, work.now, policy)
         work.record(NUMBER, key, events, Cause("timer", f"number/{key}", f"due/{key}"))
         work.touch(NUMBER, key)
-    serve_waiting(work, Cause("timer", "due", "due"), policy)
+    serve_waiting(work, Cause("timer", "due", "due"))

@@ -6,13 +6,14 @@ from trunkline.recorded import Cause
 from trunkline.stream import key_of
 from trunkline.work import Work
 from trunkline_numbers.policy import Policy
+from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.reactions.serving import load_parties, serve
 from trunkline_numbers.subscription import SUBSCRIPTION
 
 _AWAITED = ("number/", "party/")
 
 
-def serve_waiting(work: Work, cause: Cause, policy: Policy) -> None:
+def serve_waiting(work: Work, cause: Cause, _policy: Policy | None = None) -> None:
     """Serve those who wait for anything this work has changed, until nothing changes any more.
 
     Called at the end of every piece of work that records something of a number or a party: an assignment that frees
@@ -21,7 +22,6 @@ def serve_waiting(work: Work, cause: Cause, policy: Policy) -> None:
     Args:
         work: with everything decided so far recorded.
         cause: goes into the envelopes of what follows.
-        policy: the periods in force.
     """
     seen = 0
     while True:
@@ -34,8 +34,8 @@ def serve_waiting(work: Work, cause: Cause, policy: Policy) -> None:
         if not waiting:
             return
         ids = [key_of(waiter) for waiter in waiting]
-        work.load((SUBSCRIPTION, key) for key in ids)
+        work.load([THE_POLICY, *((SUBSCRIPTION, key) for key in ids)])
         known = {key: heard for key in ids if (heard := work.state(SUBSCRIPTION, key).heard) is not None}
         load_parties(work, (heard.organization_id for heard in known.values()))
         for key in sorted(known, key=lambda k: (known[k].started_at, k)):
-            serve(work, key, cause, policy, woken=True)
+            serve(work, key, cause, in_force(work), woken=True)

@@ -9,11 +9,10 @@ from trunkline.contracts.message import Message
 from trunkline.recorded import Cause
 from trunkline.work import Work
 from trunkline_numbers.party import PARTY, PLATFORM, PartyHeard, hear
-from trunkline_numbers.policy import Policy
 from trunkline_numbers.reactions.number_changed import serve_waiting
 
 
-def react(work: Work, messages: Sequence[Message], policy: Policy) -> None:
+def react(work: Work, messages: Sequence[Message]) -> None:
     """Hear a batch of `Platform…`, `Partner…` and `Organization…` events."""
     if not messages:
         return
@@ -23,7 +22,7 @@ def react(work: Work, messages: Sequence[Message], policy: Policy) -> None:
         key = _key(message)
         work.record(PARTY, key, hear(work.state(PARTY, key), _heard(message)), cause)
     last = messages[-1]
-    serve_waiting(work, Cause(last.source, last.correlation_id or last.id, last.id), policy)
+    serve_waiting(work, Cause(last.source, last.correlation_id or last.id, last.id))
 
 
 def _key(message: Message) -> str:

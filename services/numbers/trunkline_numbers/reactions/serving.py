@@ -30,7 +30,6 @@ from trunkline_numbers.subscription import (
     wanted,
 )
 
-
 _last_above: dict[str, str] = {}
 """Organization -> the party above it when it was read last: tells what to read with it, never what is so."""
 _MOST_REMEMBERED = 100_000

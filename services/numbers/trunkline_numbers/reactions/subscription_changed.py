@@ -14,19 +14,18 @@ from trunkline.recorded import Cause
 from trunkline.work import Work
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.party import PARTY
-from trunkline_numbers.policy import Policy
 from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.reactions.serving import likely_parties, load_parties, serve
 from trunkline_numbers.subscription import SUBSCRIPTION, SubscriptionHeard, SwappedOut, hear, numbers_of
 
 
-def react(work: Work, messages: Sequence[Message], policy: Policy) -> None:
+def react(work: Work, messages: Sequence[Message]) -> None:
     """Hear a batch, in its order, and settle everything that follows from it.
 
     Args:
         work: where it is read, decided and recorded.
         messages: `Subscription…` events of licensing; those about licenses do not concern numbers.
-        policy: the periods in force.
     """
     messages = [m for m in messages if m.data.product != "license"]
     _load(work, messages)
@@ -35,6 +34,7 @@ def react(work: Work, messages: Sequence[Message], policy: Policy) -> None:
         return
     load_parties(work, {m.data.organization_id for m in fresh})
     work.load((NUMBER, number) for m in fresh for number in _numbers(work, m))
+    policy = in_force(work)
     for message in fresh:
         cause = Cause(message.source, message.correlation_id or message.id, message.id)
         events = hear(work.state(SUBSCRIPTION, message.subject), _heard(message))
@@ -42,7 +42,7 @@ def react(work: Work, messages: Sequence[Message], policy: Policy) -> None:
             work.record(SUBSCRIPTION, message.subject, events, cause)
             serve(work, message.subject, cause, policy)
     last = fresh[-1]
-    serve_waiting(work, Cause(last.source, last.correlation_id or last.id, last.id), policy)
+    serve_waiting(work, Cause(last.source, last.correlation_id or last.id, last.id))
 
 
 def _load(work: Work, messages: Sequence[Message]) -> None:
@@ -50,6 +50,7 @@ def _load(work: Work, messages: Sequence[Message]) -> None:
     organizations = {m.data.organization_id for m in messages}
     work.load(
         [
+            THE_POLICY,
             *((SUBSCRIPTION, m.subject) for m in messages),
             *((NUMBER, number) for m in messages for number in _named(m)),
             *((PARTY, key) for key in likely_parties(organizations)),

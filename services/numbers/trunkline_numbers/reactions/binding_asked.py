@@ -1,0 +1,71 @@
+"""Licensing asks for numbers for its extensions, or wants them no more: obeyed and answered in batches (X5).
+
+One reaction for both topics. Of each extension only the newest generation of a batch counts, and withdrawals come
+before requests, so that a number that one extension gives up can be had by the next in the same batch. All extensions
+are read in one query and all numbers in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trunkline.contracts.licensing import NumberBindingRequested
+from trunkline.contracts.message import Message
+from trunkline.recorded import Cause
+from trunkline.refusal import Refused
+from trunkline.work import Work
+from trunkline_numbers.extension import EXTENSION, granted, refused, withdrawn
+from trunkline_numbers.number import NUMBER
+from trunkline_numbers.number_binding import Asked, bind_extension, unbind_extension
+from trunkline_numbers.policy import Policy
+from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
+
+
+def react(work: Work, messages: Sequence[Message]) -> None:
+    """Hear a batch of requests and withdrawals.
+
+    Args:
+        work: where it is read, decided and recorded.
+        messages: `NumberBindingRequested` and `NumberUnbindingRequested` of licensing, in any order, any of them again.
+    """
+    work.load([THE_POLICY, *((EXTENSION, m.subject) for m in messages)])
+    newest: dict[str, Message] = {}
+    for message in messages:
+        known = newest[message.subject].data if message.subject in newest else work.state(EXTENSION, message.subject)
+        if message.data.generation > known.generation:
+            newest[message.subject] = message
+    if not newest:
+        return
+    had = {key: number for key in newest if (number := work.state(EXTENSION, key).number) is not None}
+    work.load((NUMBER, number) for number in (*had.values(), *(m.data.number for m in newest.values())))
+    policy = in_force(work)
+    for key, message in newest.items():
+        wanted = message.data.number if isinstance(message.data, NumberBindingRequested) else None
+        if key in had and had[key] != wanted:
+            events = unbind_extension(work.state(NUMBER, had[key]), key, policy, work.now)
+            work.record(NUMBER, had[key], events, _cause(message))
+    for key, message in newest.items():
+        if isinstance(message.data, NumberBindingRequested):
+            _bind(work, message, policy)
+        else:
+            events = withdrawn(message.data.number, message.data.generation, message.time)
+            work.record(EXTENSION, key, events, _cause(message))
+    serve_waiting(work, _cause(messages[-1]))
+
+
+def _bind(work: Work, message: Message, policy: Policy) -> None:
+    data: NumberBindingRequested = message.data
+    asked = Asked(message.subject, data.organization_id, data.user_id, data.generation)
+    n = work.state(NUMBER, data.number)
+    try:
+        events = bind_extension(n, asked, policy, work.now)
+    except Refused as refusal:
+        work.record(EXTENSION, message.subject, refused(n, asked, refusal, work.now), _cause(message))
+        return
+    work.record(NUMBER, data.number, events, _cause(message))
+    work.record(EXTENSION, message.subject, granted(data.number, asked, message.time), _cause(message))
+
+
+def _cause(message: Message) -> Cause:
+    return Cause(message.source, message.correlation_id or message.id, message.id)
