@@ -190,8 +190,8 @@ class _MemoryWork(Work):
         self,
         wanted: Iterable[tuple[Decider[Any], str]],
         *,
-        waiters: bool = False,  # noqa: ARG002 - asked for when they are needed
-        heard: Sequence[tuple[str, str]] = (),  # noqa: ARG002 - a memory has no inbox
+        waiters: bool = False,
+        heard: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Take many streams in hand."""
         for decider, key in wanted:

@@ -40,11 +40,8 @@ PRODUCER = "billing"
 
 def react(work: Work, messages: Sequence[Message]) -> None:
     """Hear a batch, each message once; one query reads what was heard before and all streams."""
-    organizations = {message.data.organization_id for message in messages}
-    streams: list[tuple[Decider[Any], str]] = [
-        *((SUBSCRIPTION, m.subject) for m in messages),
-        *((PARTY, key) for key in organizations),
-    ]
+    streams: list[tuple[Decider[Any], str]] = [(SUBSCRIPTION, message.subject) for message in messages]
+    streams += [(PARTY, key) for key in {message.data.organization_id for message in messages}]
     for message in heard_once(work, PRODUCER, messages, streams):
         fact = fact_of(message)
         subscription = work.state(SUBSCRIPTION, message.subject)
