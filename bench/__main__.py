@@ -7,7 +7,16 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from bench import b01_intake, b03_end_to_end, b04_latency, b05_relay, b14_demo, table
+from bench import (
+    b01_intake,
+    b03_end_to_end,
+    b04_latency,
+    b05_relay,
+    b10_deadlines,
+    b12_growth,
+    b14_demo,
+    table,
+)
 from bench.figures import OUT, Figure, machine
 from bench.run import Run
 from bench.servers import kafka_version
@@ -15,6 +24,8 @@ from bench.servers import kafka_version
 MEASURES: dict[tuple[str, ...], Callable[[Run], list[Figure]]] = {
     ("B1", "B2"): b01_intake.measure,
     ("B5",): b05_relay.measure,
+    ("B10", "B12"): b10_deadlines.measure,
+    ("B12",): b12_growth.measure,
     ("B14",): b14_demo.measure,
     # from here on both services run
     ("B3", "B13"): b03_end_to_end.measure,

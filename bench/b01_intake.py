@@ -29,7 +29,7 @@ def measure(run: Run) -> list[Figure]:
     library = Library(run.databases, records, kept=single * run.rounds)
     ours, one_by_one = interleaved(
         run.rounds,
-        lambda _: _hear_all(run, world, records),
+        lambda _: hear_all(run, world, records),
         lambda number: library.hear(number * single, single),
     )
     heard = median(n / seconds for seconds, _, _ in ours)
@@ -49,7 +49,7 @@ def measure(run: Run) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _hear_all(run: Run, world: World, records: Sequence[Record]) -> tuple[float, float, int]:
+def hear_all(run: Run, world: World, records: Sequence[Record]) -> tuple[float, float, int]:
     """Seconds for all records, seconds to copy the rows they brought about, and how many rows these are."""
     url = run.databases.copy(world.numbers_url)
     store = Store(url, numbers_service().codec())

@@ -36,6 +36,11 @@ class Run:
         """Stop all servers."""
         self._running.close()
 
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """How many numbers an inventory has, where growth is measured."""
+        return (2_000, 5_000, 10_000) if self.quick else (10_000, 100_000, 1_000_000)
+
     @cached_property
     def databases(self) -> Databases:
         """The run's PostgreSQL."""

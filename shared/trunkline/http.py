@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request
 from prometheus_client import Counter, Histogram
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trunkline import __doc__ as _about
@@ -132,8 +133,10 @@ class _BodyLimit:
             await self._app(scope, receiving, send)
 
     def _limit(self, scope: Scope) -> int:
-        operation = self._operations.openapi()["paths"].get(scope["path"], {}).get(scope["method"].lower(), {})
-        return int(operation.get("x-max-body-bytes", MAX_BODY_BYTES))
+        for route in self._operations.routes:
+            if route.matches(scope)[0] is Match.FULL:
+                return int((getattr(route, "openapi_extra", None) or {}).get("x-max-body-bytes", MAX_BODY_BYTES))
+        return MAX_BODY_BYTES
 
 
 def create_app(nodes: Mapping[str, Node], tokens: Tokens | None = None) -> FastAPI:

@@ -80,10 +80,10 @@ class Branch:
         return self.holds(party_id) and party_id != self.principal.party_id
 
 
-Reach = Literal["branch", "orgs", "uploaded", "held", "external"]
+Reach = Literal["branch", "orgs", "uploaded", "held", "external", "own"]
 """What of its branch a role reaches with an action: `branch` all of it; `orgs` what is below its own party;
 `uploaded` what the branch brought in; `held` what its own party holds or brought in; `external` all of it where
-the organization is allowed external numbers (R6)."""
+the organization is allowed external numbers (R6); `own` what serves the asker as a person (P4)."""
 
 Row = Mapping[Role, Reach]
 
@@ -104,12 +104,15 @@ ACTIONS: Final[Mapping[str, Row]] = {
     "add numbers": {"platform-admin": "branch", "partner-admin": "branch", "org-admin": "external"},
     "reserve numbers": {"platform-admin": "branch", "platform-support": "branch", "partner-admin": "branch"},
     "assign numbers": _SELLERS,
+    "allocate numbers": _SELLERS,
     "lock numbers": {"platform-admin": "branch", "platform-support": "branch", "partner-admin": "uploaded"},
     "delete numbers": {"platform-admin": "branch", "partner-admin": "uploaded", "org-admin": "uploaded"},
     "change numbers": {"platform-admin": "branch", "partner-admin": "held"},
     "bind numbers": {"platform-admin": "branch", "partner-admin": "orgs", "org-admin": "branch"},
     "allow external numbers": _SELLERS,
     "change policies": {"platform-admin": "branch"},
+    # what the platform's import brings in: locks without end (N7), trunks' own forms of a number (R9)
+    "import legacy records": {"platform-admin": "branch"},
     # P4, and the directory of P0
     "see parties": _EVERYONE,
     "change the platform": {"platform-admin": "branch"},
@@ -119,6 +122,9 @@ ACTIONS: Final[Mapping[str, Row]] = {
     "move organizations": {"platform-admin": "branch"},
     "change identities": _CHIEFS,
     "see subscriptions": _EVERYONE,
+    "see licenses": _EVERYONE,
+    "see extensions": {**_EVERYONE, "member": "own"},
+    "change licenses": _CHIEFS,
     "publish billing events": {"platform-admin": "branch", "machine": "branch"},
     # P6
     "operate": {"platform-admin": "branch", "platform-support": "branch", "machine": "branch"},
@@ -129,6 +135,8 @@ _NEEDS_SCOPE: Final[Mapping[str, Scope]] = {
     "see numbers": "projections:read",
     "see parties": "projections:read",
     "see subscriptions": "projections:read",
+    "see licenses": "projections:read",
+    "see extensions": "projections:read",
 }
 
 
@@ -161,6 +169,7 @@ class Resource:
         uploader_id: the party that brought it in; None: the platform.
         offered: the asker sees it though it is nobody's of its branch (an Available number).
         external: its organization is allowed external numbers (R6).
+        user_id: the person it serves; None: nobody.
         exists: whether there is such a thing at all; what does not exist is unknown to everybody.
     """
 
@@ -170,6 +179,7 @@ class Resource:
     uploader_id: str | None = None
     offered: bool = False
     external: bool = False
+    user_id: str | None = None
     exists: bool = True
 
 
@@ -213,6 +223,7 @@ _WHERE: Final[Mapping[Reach, str]] = {
     "uploaded": " that its branch has not uploaded",
     "held": " that its party neither holds nor has uploaded",
     "external": " for an organization that is not allowed external numbers",
+    "own": " other than its own",
 }
 
 
@@ -228,3 +239,5 @@ def _reaches(branch: Branch, reach: Reach, resource: Resource) -> bool:
             return branch.principal.party_id in (resource.holder_id, resource.uploader_id)
         case "external":
             return branch.holds_any(resource.parties) and resource.external
+        case "own":
+            return resource.user_id is not None and branch.principal.subject == resource.user_id

@@ -28,6 +28,7 @@ class Refused(Exception):
 
         Args:
             facts: the values named in the docstring's `{…}`, and any others that a caller may show.
+                `also` is what the asker is told beside it, as the end of the same sentence.
         """
         self.facts = facts
         super().__init__(self.sentence)
@@ -37,4 +38,5 @@ class Refused(Exception):
         """One sentence: what was refused, where and why; instants in it are RFC 3339."""
         text = " ".join((type(self).__doc__ or type(self).code).split())
         facts = {k: rfc3339(v) if isinstance(v, datetime) else v for k, v in self.facts.items()}
-        return text.format(**facts)
+        also = facts.get("also")
+        return f"{text.format(**facts).removesuffix('.')}; {also}." if also else text.format(**facts)

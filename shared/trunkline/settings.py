@@ -65,6 +65,29 @@ class Issuer(BaseModel, frozen=True):
     jwks_url: str
 
 
+class AddonSetting(BaseModel, frozen=True):
+    """A further add-on license (L21): its code, its name, and the add-ons it needs: one out of each group."""
+
+    code: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")
+    name: str = Field(min_length=1, max_length=64)
+    needs: tuple[tuple[str, ...], ...] = ()
+
+
+def _addons(value: Any) -> Any:
+    if isinstance(value, str):
+        value = [line for line in value.split(";") if line.strip()]
+    return tuple(_addon(line) if isinstance(line, str) else line for line in value)
+
+
+def _addon(line: str) -> AddonSetting:
+    code, sign, rest = line.partition("=")
+    name, _, needs = rest.partition(" needs ")
+    if not sign:
+        raise ValueError
+    groups = tuple(tuple(c.strip() for c in group.split("|")) for group in needs.split(" and ") if group.strip())
+    return AddonSetting(code=code.strip(), name=name.strip(), needs=groups)
+
+
 def _issuers(value: Any) -> Any:
     return tuple(_issuer(word) if isinstance(word, str) else word for word in _words(value))
 
@@ -119,6 +142,17 @@ class Settings(BaseSettings):
     )
     token_audience: str = Field(
         default="trunkline", min_length=1, description="the audience that tokens must be made for"
+    )
+    addons: Annotated[tuple[AddonSetting, ...], NoDecode, BeforeValidator(_addons)] = Field(
+        default=(),
+        description="further add-on licenses with semicolons between, each `CODE=NAME` or "
+        "`CODE=NAME needs CODE|CODE and CODE`",
+    )
+    range_limit: int = Field(
+        default=10_000, ge=1, le=100_000, description="how many numbers one range may have, from 1 to 100000"
+    )
+    upload_limit: int = Field(
+        default=250_000, ge=1, le=1_000_000, description="how many rows one upload may have, from 1 to 1000000"
     )
     sandbox: bool = Field(default=False, description="on or off")
     otlp_endpoint: str | None = Field(

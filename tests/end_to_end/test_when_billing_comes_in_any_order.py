@@ -122,6 +122,38 @@ def shuffled(chance: Random, items: list[Any]) -> list[Any]:
     seed=0,
     batch=1,
 )
+@example(
+    history=[("started", 0), ("swapped", 1), ("swapped", 1), ("swapped", 1)],
+    sequenced=False,
+    spoilt={},
+    later=0,
+    seed=0,
+    batch=1,
+)
+@example(
+    history=[("started", 0), ("swapped", 1), ("swapped", 1)],
+    sequenced=True,
+    spoilt={},
+    later=0,
+    seed=0,
+    batch=1,
+)
+@example(
+    history=[("started", 0), ("renewed", 1), ("swapped", 1), ("swapped", 1)],
+    sequenced=False,
+    spoilt={"C": "unknown"},
+    later=0,
+    seed=0,
+    batch=1,
+)
+@example(
+    history=[("started", 0), ("swapped", 1), ("expired", 1), ("renewed", 1), ("swapped", 4)],
+    sequenced=False,
+    spoilt={"B": "unknown"},
+    later=0,
+    seed=77,
+    batch=1,
+)
 def test_then_numbers_end_where_in_order_delivery_ends(
     pair: Pair,
     history: list[tuple[str, int]],

@@ -46,12 +46,14 @@ P3 = {
     "see numbers": ("as p o", "as p", "as p o", "as p o"),
     "reserve numbers": ("as p", "as p", "as p", "as p"),
     "assign numbers": ("a p", "a", "a p", "a"),
+    "allocate numbers": ("a p", "a", "a p", "a"),
     "lock numbers": ("as p", "as p", "as", "as"),
     "delete numbers": ("a p o", "a p", "a", "a"),
     "change numbers": ("a", "a p", "a", "a"),
     "bind numbers": ("a p o", "a", "a p o", "a o"),
     "allow external numbers": ("a p", "a", "a p", "a"),
     "change policies": ("a", "a", "a", "a"),
+    "import legacy records": ("a", "a", "a", "a"),
 }
 INITIALS: dict[str, Role] = {
     "a": "platform-admin",
@@ -108,8 +110,22 @@ def test_machines_do_what_their_scopes_say() -> None:
         "see numbers",
         "see parties",
         "see subscriptions",
+        "see licenses",
+        "see extensions",
         "publish billing events",
     }
+
+
+def test_licenses_are_the_chiefs_and_a_member_sees_its_own_extension() -> None:
+    """P4: owner and admin for their organization, the partner and the platform above it; members read their own."""
+    mine = Resource(UNKNOWN, parties=(ORG,), user_id="m")
+    others, nobodys = Resource(UNKNOWN, parties=(ORG,), user_id="x"), Resource(UNKNOWN, parties=(ORG,))
+    chiefs = {"platform-admin", "partner-admin", "org-admin"}
+    assert {role for role in ASKERS if _may(role, "change licenses", mine)} == chiefs
+    assert {role for role in ASKERS if _may(role, "see licenses", mine)} == chiefs | {"platform-support", "machine"}
+    assert {role for role in ASKERS if _may(role, "see extensions", mine)} == set(ASKERS)
+    for resource in (others, nobodys):
+        assert {role for role in ASKERS if _may(role, "see extensions", resource)} == set(ASKERS) - {"member"}
 
 
 def test_operators_need_the_scope_and_the_whole_tree() -> None:

@@ -301,3 +301,15 @@ def test_then_a_fact_without_sequence_puts_all_in_the_order_of_time_and_the_newe
     assert whole.after is not None
     assert whole.after.status == "expired"
     assert whole.newest_said == whole.after
+
+
+@pytest.mark.parametrize("ids", ["1234", "4321", "3142"])
+def test_then_swaps_of_one_instant_follow_one_another_by_their_numbers(ids: str) -> None:
+    """X4, §10.12: neither time nor sequence orders them, so each follows the one that brought what it gives up."""
+    chain = [started(id=ids[0]), swapped(1, A, B, id=ids[1]), swapped(1, B, C, id=ids[2]), swapped(1, C, A, id=ids[3])]
+    told = [heard(*chain), heard(*reversed(chain)), heard(*sorted(chain, key=lambda f: f.id))]
+    for whole in told:
+        assert whole.after is not None
+        assert whole.after.number == A
+        assert [out.number for out in whole.after.swapped_out] == [A, B, C]
+        assert whole.newest_said == whole.after

@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 from trunkline.testing import Story
+from trunkline_numbers import number_binding as binding
 from trunkline_numbers import number_by_hand as by_hand
+from trunkline_numbers import number_changing as changing
 from trunkline_numbers.number import NUMBER, Number, Party, settle
 from trunkline_numbers.number_events import Listing, NumberBound, NumberReserved
 from trunkline_numbers.number_following import Hold, Keep, Target, follow
@@ -26,6 +28,8 @@ ACME = Party(uuid("ace", 1), "organization", PARTNER, ("acme.example",))
 SISTER = Party(uuid("ace", 2), "organization", PARTNER)
 STRANGER = Party(uuid("ace", 3), "organization", OTHER_PARTNER)
 RESELLER = Party(PARTNER, "partner", PARTNER)
+PARTNERS = {party.id: party.partner_id for party in (ACME, SISTER, STRANGER)}
+USER = uuid("beef")
 SUB, OTHER_SUB, THIRD_SUB, COVER = (uuid("5ab", place) for place in range(1, 5))
 LISTING = Listing(country="SG", sku="did", vendor="carrier")
 QUARANTINE = Policy(quarantine_days={"SG": 90})
@@ -63,8 +67,8 @@ class Tale(Story[Number]):
     def released(self, on: float) -> Tale:
         return self._do(by_hand.release, "not needed", self.policy, day(on))
 
-    def locked(self, on: float) -> Tale:
-        return self._do(by_hand.lock, "to be checked", self.policy, day(on))
+    def locked(self, on: float, **own: Any) -> Tale:
+        return self._do(by_hand.lock, "to be checked", self.policy, day(on), **own)
 
     def unlocked(self, on: float) -> Tale:
         return self._do(by_hand.unlock, "checked", self.policy, day(on))
@@ -91,6 +95,21 @@ class Tale(Story[Number]):
         """`facts` as (cause, day), the newest last."""
         keep = Keep(tuple((cause, day(at)) for cause, at in facts))
         return self.follows(keep, facts[-1][1], on, party=party, of=of)
+
+    def allocated(self, holder: Party, on: float, by: Party | None = None) -> Tale:
+        return self._do(changing.allocate, holder, by, PARTNERS.get, None, self.policy, day(on))
+
+    def taken_back(self, on: float, by: Party | None = None) -> Tale:
+        return self._do(changing.take_back, by, None, self.policy, day(on))
+
+    def changed(self, on: float, **changes: Any) -> Tale:
+        return self._do(changing.change, changing.Changes(**changes), None, self.policy, day(on))
+
+    def serving(self, on: float, kind: Any = "trunk", organization: str = ACME.id, **own: Any) -> Tale:
+        return self._do(binding.bind, kind, USER, organization, self.policy, day(on), **own)
+
+    def unbound(self, on: float, kind: Any = "trunk") -> Tale:
+        return self._do(binding.unbind, kind, self.policy, day(on))
 
     def bound(self, on: float, kind: Any = "pbx", organization: str = ACME.id) -> Tale:
         state: Any = self.state.state

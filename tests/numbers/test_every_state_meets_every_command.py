@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
-from tests.numbers.facts import ACME, NOW, OTHER_SUB, Tale, outcome, states
+from tests.numbers.facts import ACME, NOW, OTHER_SUB, PARTNERS, RESELLER, USER, Tale, outcome, states
+from trunkline.refusal import Refused
+from trunkline_numbers import number_binding as binding
 from trunkline_numbers import number_by_hand as by_hand
+from trunkline_numbers import number_changing as changing
 from trunkline_numbers import number_refusals
 
 COMMANDS: dict[str, Callable[[Tale], Tale]] = {
@@ -23,6 +27,14 @@ COMMANDS: dict[str, Callable[[Tale], Tale]] = {
     "unlock": lambda n: n.unlocked(NOW),
     "delete": lambda n: n.deleted(NOW),
     "recover": lambda n: n.recovered(NOW),
+    "legacy lock": lambda n: n.locked(NOW, legacy=True),
+    "allocate": lambda n: n.allocated(ACME, NOW),
+    "allocate to its partner": lambda n: n.allocated(RESELLER, NOW),
+    "take back": lambda n: n.taken_back(NOW),
+    "change": lambda n: n.changed(NOW, golden=True),
+    "bind": lambda n: n.serving(NOW),
+    "bind sms": lambda n: n.serving(NOW, "sms"),
+    "unbind": lambda n: n.unbound(NOW),
 }
 
 # Who asks is the organization that a number is reserved for or assigned to, with another subscription of its own.
@@ -52,11 +64,39 @@ locked, legacy            | present | not-available | is-locked        | not-res
 deleted                   | present | not-available | is-deleted       | not-reserved           | -        | not-reserved | not-available | not-locked | not-available | Recovered
 """
 
+# What leaves the state as it is (R4, R5, R8): by the platform; the number can be called, and not be texted.
+AS_IT_IS = """
+state                     | legacy lock   | allocate         | allocate to its partner | take back        | change           | bind                | bind sms            | unbind
+absent                    | unknown       | unknown          | unknown                 | unknown          | unknown          | unknown             | unknown             | unknown
+available                 | Locked        | Allocated        | Allocated               | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+available, lapsed         | Locked        | Allocated        | Allocated               | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+available, quarantined    | Locked        | Allocated        | Allocated               | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+available, bound          | has-binding   | -                | held-elsewhere          | has-binding      | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+available, held elsewhere | Locked        | held-elsewhere   | held-elsewhere          | Allocated        | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+reserved                  | not-available | Allocated        | Allocated               | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+reserved, for another     | not-available | used-outside     | used-outside            | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+reserved, for its partner | not-available | used-outside     | Allocated               | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+reserved, expired         | not-available | Allocated        | Allocated               | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+reserved, terminated      | not-available | Allocated        | Allocated               | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+reserved, swapped         | not-available | Allocated        | Allocated               | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+reserved, charged         | not-available | Allocated        | Allocated               | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+reserved, only charged    | not-available | Allocated        | Allocated               | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+reserved, partner charged | not-available | used-outside     | Allocated               | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+reserved, overdue         | + Locked      | + Allocated      | + Allocated             | +                | + Changed        | binding-not-allowed | binding-not-allowed | not-bound
+assigned                  | not-available | Allocated        | Allocated               | -                | Changed          | Bound               | binding-not-allowed | not-bound
+locked                    | not-available | Allocated        | Allocated               | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+locked, legacy            | not-available | Allocated        | Allocated               | -                | Changed          | binding-not-allowed | binding-not-allowed | not-bound
+deleted                   | not-available | not-in-inventory | not-in-inventory        | not-in-inventory | not-in-inventory | binding-not-allowed | binding-not-allowed | not-bound
+"""
+
 
 def cells() -> list[tuple[str, str, str]]:
-    head, *rows = [line.split("|") for line in TABLE.strip().splitlines()]
-    commands = [word.strip() for word in head[1:]]
-    return [(row[0].strip(), c, cell.strip()) for row in rows for c, cell in zip(commands, row[1:], strict=True)]
+    found: list[tuple[str, str, str]] = []
+    for table in (TABLE, AS_IT_IS):
+        head, *rows = [line.split("|") for line in table.strip().splitlines()]
+        commands = [word.strip() for word in head[1:]]
+        found += [(row[0].strip(), c, cell.strip()) for row in rows for c, cell in zip(commands, row[1:], strict=True)]
+    return found
 
 
 def test_then_the_table_is_whole() -> None:
@@ -78,7 +118,7 @@ def test_then_it_happens_or_is_refused_as_the_table_says(state: str, command: st
 
 
 @pytest.mark.parametrize("state", states())
-@pytest.mark.parametrize("command", ["reserve", "release", "lock", "unlock", "delete", "recover"])
+@pytest.mark.parametrize("command", ["reserve", "release", "lock", "legacy lock", "unlock", "delete", "recover"])
 def test_then_it_needs_a_remark_in_every_state(state: str, command: str) -> None:
     """§1: must for reserve, release, lock, unlock, delete and recover."""
     given = states()[state]
@@ -87,6 +127,7 @@ def test_then_it_needs_a_remark_in_every_state(state: str, command: str) -> None
         "reserve": lambda remark: by_hand.reserve(n, ACME, remark, policy, now),
         "release": lambda remark: by_hand.release(n, remark, policy, now),
         "lock": lambda remark: by_hand.lock(n, remark, policy, now),
+        "legacy lock": lambda remark: by_hand.lock(n, remark, policy, now, legacy=True),
         "unlock": lambda remark: by_hand.unlock(n, remark, policy, now),
         "delete": lambda remark: by_hand.delete(n, "other", remark, policy, now),
         "recover": lambda remark: by_hand.recover(n, remark, now),
@@ -97,3 +138,24 @@ def test_then_it_needs_a_remark_in_every_state(state: str, command: str) -> None
     for remark in ("x" * 1001, "bell\a"):
         with pytest.raises(number_refusals.RemarkUnreadable):
             asked[command](remark)
+
+
+@pytest.mark.parametrize("state", states())
+@pytest.mark.parametrize("command", ["allocate", "take back", "change", "bind", "unbind"])
+def test_then_a_remark_is_welcome_but_must_be_readable(state: str, command: str) -> None:
+    """§1: may for the rest; spaces are none."""
+    given = states()[state]
+    n, policy, now = given.state, given.policy, given.at(NOW)
+    golden = changing.Changes(golden=True)
+    asked: dict[str, Callable[[str], object]] = {
+        "allocate": lambda remark: changing.allocate(n, ACME, None, PARTNERS.get, remark, policy, now),
+        "take back": lambda remark: changing.take_back(n, None, remark, policy, now),
+        "change": lambda remark: changing.change(n, golden, remark, policy, now),
+        "bind": lambda remark: binding.bind(n, "trunk", USER, ACME.id, policy, now, remark=remark),
+        "unbind": lambda remark: binding.unbind(n, "trunk", policy, now, remark=remark),
+    }
+    for unreadable in ("x" * 10_000, "bell\a", "\0"):
+        with pytest.raises(number_refusals.RemarkUnreadable):
+            asked[command](unreadable)
+    with suppress(Refused):
+        assert all(getattr(event, "remark", None) is None for event in asked[command]("  \n "))  # type: ignore[attr-defined]

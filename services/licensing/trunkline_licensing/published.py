@@ -1,4 +1,4 @@
-"""What licensing's stored events say to the outside: the only place where it speaks as a service (X1, S4, P0)."""
+"""What licensing's stored events say to the outside: the only place where it speaks as a service (X1, S4, P0, X5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from trunkline.contracts.contract import Contract
 from trunkline.recorded import Recorded
 from trunkline.service import Public
 from trunkline.stream import Event
+from trunkline_licensing import bulk_events as bulk
+from trunkline_licensing import extension_events as extension
 from trunkline_licensing import party_events as party
+from trunkline_licensing import pool_events as pool
 from trunkline_licensing import subscription_events as subscription
 from trunkline_licensing.party_facts import Identity, Organization, Partner, Platform
 from trunkline_licensing.subscription_facts import After
@@ -23,6 +26,11 @@ PRIVATE: frozenset[type[Event]] = frozenset(
         party.PartyFactRefused,
         party.IdentityFactWaiting,
         party.IdentityFactRefused,
+        *pool.EVENTS,
+        extension.ExtensionNumberBound,
+        extension.ExtensionNumberRefused,
+        extension.ExtensionNumberLost,
+        *(set(bulk.EVENTS) - {bulk.BulkAssignmentStarted, bulk.BulkAssignmentCompleted}),
     )
 )
 """Stored events that are nobody else's business."""
@@ -130,6 +138,88 @@ def _identity(
     )
 
 
+# -- extensions -------------------------------------------------------------------------------------------------------
+
+
+def _extension(data: type[says.Extension], key: str, is_: extension.Facts, **own: Any) -> says.Extension:
+    number = is_.number
+    return data(
+        extension_id=key,
+        organization_id=is_.organization_id,
+        ext_key=is_.ext_key,
+        subscription_id=is_.subscription_id,
+        user_id=is_.user_id,
+        directory_name=is_.directory_name,
+        addons=tuple(says.AddonOn(code=a.code, subscription_id=a.subscription_id) for a in is_.addons),
+        suspended=is_.suspended,
+        number=number.number if number is not None else None,
+        number_status=number.status if number is not None else None,
+        **own,
+    )
+
+
+def _provisioned(key: str, event: extension.ExtensionProvisioned) -> says.Extension:
+    by = event.bulk
+    own = {"bulk_id": by.bulk_id if by is not None else None, "bulk_row": by.row if by is not None else None}
+    return _extension(says.ExtensionProvisioned, key, event.after, **own)
+
+
+def _assigned(key: str, event: extension.ExtensionAssigned) -> says.Extension:
+    return _extension(says.ExtensionAssigned, key, event.after)
+
+
+def _changed(key: str, event: extension.ExtensionChanged) -> says.Extension:
+    own = {"changed": event.changed, "cause": event.cause, "cause_subscription_id": event.subscription_id}
+    return _extension(says.ExtensionChanged, key, event.after, **own)
+
+
+def _deleted(key: str, event: extension.ExtensionDeleted) -> says.Extension:
+    own = {"cause": event.cause, "cause_subscription_id": event.subscription_id}
+    return _extension(says.ExtensionDeleted, key, event.after, **own)
+
+
+def _binding_requested(key: str, event: extension.NumberBindingRequested) -> says.NumberBindingRequested:
+    return says.NumberBindingRequested(
+        number=event.number,
+        organization_id=event.organization_id,
+        extension_id=key,
+        user_id=event.user_id,
+        generation=event.generation,
+    )
+
+
+def _unbinding_requested(key: str, event: extension.NumberUnbindingRequested) -> says.NumberUnbindingRequested:
+    return says.NumberUnbindingRequested(
+        number=event.number,
+        organization_id=event.organization_id,
+        extension_id=key,
+        user_id=event.user_id,
+        generation=event.generation,
+    )
+
+
+def _bulk_started(key: str, event: bulk.BulkAssignmentStarted) -> says.BulkAssignmentStarted:
+    return says.BulkAssignmentStarted(
+        bulk_id=key,
+        organization_id=event.organization_id,
+        name=event.name,
+        total=event.total,
+        addons=event.addons,
+        all_or_nothing=event.all_or_nothing,
+    )
+
+
+def _bulk_completed(key: str, event: bulk.BulkAssignmentCompleted) -> says.BulkAssignmentCompleted:
+    return says.BulkAssignmentCompleted(
+        bulk_id=key,
+        organization_id=event.organization_id,
+        name=event.name,
+        total=event.total,
+        succeeded=event.succeeded,
+        failed=event.failed,
+    )
+
+
 _DATA: dict[type[Event], Callable[[str, Any], Any]] = {
     subscription.SubscriptionActivated: _state(says.SubscriptionActivated),
     subscription.SubscriptionRenewed: _state(says.SubscriptionRenewed),
@@ -147,6 +237,14 @@ _DATA: dict[type[Event], Callable[[str, Any], Any]] = {
     party.IdentityRegistered: _identity,
     party.IdentityChanged: _identity,
     party.IdentityRemoved: _identity,
+    extension.ExtensionProvisioned: _provisioned,
+    extension.ExtensionAssigned: _assigned,
+    extension.ExtensionChanged: _changed,
+    extension.ExtensionDeleted: _deleted,
+    extension.NumberBindingRequested: _binding_requested,
+    extension.NumberUnbindingRequested: _unbinding_requested,
+    bulk.BulkAssignmentStarted: _bulk_started,
+    bulk.BulkAssignmentCompleted: _bulk_completed,
 }
 SAYS: dict[type[Event], tuple[Contract, Callable[[str, Any], Any]]] = {
     kind: (says.CONTRACTS[kind.__name__], data) for kind, data in _DATA.items()

@@ -42,6 +42,7 @@ from trunkline_licensing.subscription_facts import (
     by_time,
     fold,
     number_named,
+    order_open,
 )
 from trunkline_licensing.subscription_refusals import NumberImpossible
 
@@ -162,7 +163,11 @@ def hear(
     if s.newest is None:
         if not isinstance(fact, Started):
             return [SubscriptionFactWaiting(at=fact.at, fact=fact, awaits="subscription")]
-    elif (s.sequenced and fact.sequence is None) or not _later(fact, s.newest, sequenced=s.sequenced):
+    elif (
+        (s.sequenced and fact.sequence is None)
+        or not _later(fact, s.newest, sequenced=s.sequenced)
+        or order_open(fact, s.newest, by_sequence if s.sequenced else by_time)
+    ):
         return _judge(s, [fact])
     outcome = apply(s.after, fact)
     return [_refused(fact, outcome) if isinstance(outcome, Refused) else _accepted(fact, outcome)]

@@ -230,6 +230,30 @@ def by_sequence(fact: AnyFact) -> tuple[Any, ...]:
     return (fact.sequence, fact.at, fact.RANK, fact.source, fact.id)
 
 
+def order_open(one: AnyFact, other: AnyFact, order: Order) -> bool:
+    """Whether their places do not say which of two swaps came first: then their numbers do."""
+    swaps = isinstance(one, NumberSwapped) and isinstance(other, NumberSwapped)
+    return swaps and order(one)[:-2] == order(other)[:-2]
+
+
+def _next(after: After | None, ordered: list[AnyFact], order: Order) -> AnyFact:
+    """Take the fact that comes next out of `ordered`.
+
+    Of swaps whose order is open, the one that gives up the number held now; else one whose old number no other of
+    them brings; else the least id.
+    """
+    end = 1
+    while end < len(ordered) and order_open(ordered[0], ordered[end], order):
+        end += 1
+    if end == 1:
+        return ordered.pop(0)
+    swaps = [swap for swap in ordered[:end] if isinstance(swap, NumberSwapped)]
+    held = after.number if after is not None else None
+    brought = {swap.new_number for swap in swaps}
+    places = range(len(swaps))
+    return ordered.pop(min(places, key=lambda p: (swaps[p].old_number != held, swaps[p].old_number in brought, p)))
+
+
 Verdict = tuple[AnyFact, Refused | None]
 
 
@@ -243,7 +267,9 @@ def fold(facts: Iterable[AnyFact]) -> tuple[After | None, list[Verdict]]:
     order: Order = by_sequence if all(fact.sequence is not None for fact in found) else by_time
     after: After | None = None
     verdicts: list[Verdict] = []
-    for fact in sorted(found, key=order):
+    ordered = sorted(found, key=order)
+    while ordered:
+        fact = _next(after, ordered, order)
         outcome = apply(after, fact)
         if isinstance(outcome, Refused):
             verdicts.append((fact, outcome))

@@ -2,9 +2,10 @@
 
     (nothing) --request--> bound | refused --newer request--> bound | refused
                               |                                   |
-                              '------ withdrawal (newer) ---------'--> withdrawn --newer request--> ...
+                              '--------- withdrawal of it --------'--> withdrawn --newer request--> ...
 
-The newest generation says what licensing wants: a number, or none. An older one, heard late, twice, or after what
+Requests are counted in generations; a withdrawal has the generation of the request that it withdraws, with every
+older one. The newest word says what licensing wants: a number, or none. An older one, heard late, twice, or after what
 took its place, is not obeyed and not answered. That the number is bound is on the number's own record; whether it
 still is, too.
 """
@@ -21,6 +22,9 @@ from trunkline.stream import Decider, Event
 from trunkline_numbers.number import Number, Reserved
 from trunkline_numbers.number_binding import Asked, belongs
 from trunkline_numbers.number_refusals import NumberUnavailable
+
+Place = tuple[int, bool]
+"""Of a word of licensing in the order of all about one extension: its generation, and whether it withdraws."""
 
 
 class BindingHeard(Event, frozen=True, kw_only=True):
@@ -55,14 +59,14 @@ class Extension(msgspec.Struct, frozen=True, gc=False):
     """An extension as numbers knows it: `number` is the one it got, as long as nothing newer was heard."""
 
     extension_id: str
-    generation: int = 0
+    newest: Place = (0, False)
     number: str | None = None
 
 
 def evolve(extension: Extension, event: BindingHeard | NumberBindingRefused | BindingWithdrawn) -> Extension:
-    """The extension after one more event: the newest generation counts."""
+    """The extension after one more event: the newest word counts."""
     number = event.number if isinstance(event, BindingHeard) else None
-    return Extension(extension.extension_id, event.generation, number)
+    return Extension(extension.extension_id, (event.generation, isinstance(event, BindingWithdrawn)), number)
 
 
 EXTENSION: Decider[Extension] = Decider(

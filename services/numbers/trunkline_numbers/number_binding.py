@@ -10,12 +10,14 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from trunkline.clock import rfc3339
 from trunkline.stream import Event
 from trunkline_numbers.number import Absent, Assigned, Available, Binding, Number, decided
 from trunkline_numbers.number_events import BindingKind, NumberBound, NumberUnbound
 from trunkline_numbers.number_refusals import BindingNotAllowed, NumberInQuarantine, NumberNotBound, NumberUnknown
+from trunkline_numbers.number_remark import may_remark
 from trunkline_numbers.policy import Policy
 
 
@@ -29,30 +31,42 @@ class Asked(msgspec.Struct, frozen=True, gc=False):
 
 
 def bind(
-    n: Number, kind: BindingKind, user_id: str | None, organization_id: str, policy: Policy, now: datetime
+    n: Number,
+    kind: BindingKind,
+    user_id: str | None,
+    organization_id: str,
+    policy: Policy,
+    now: datetime,
+    *,
+    trunk_form: str | None = None,
+    remark: str | None = None,
 ) -> list[Event]:
     """Let the number serve a trunk or SMS user, by hand; the same user again says nothing (R5).
+
+    `trunk_form` is the legacy form by which a trunk knows the number (R9); who may bring it in is for the door to see.
 
     Raises:
         Refused: see `check_bindable`.
     """
+    remark = may_remark(n.number, remark)
 
     def fact(m: Number) -> list[Event]:
         has = binding(m, kind)
         if has is not None and (has.user_id, has.organization_id) == (user_id, organization_id):
             return []
         check_bindable(m, kind, organization_id, now)
-        return [_bound(m, kind, user_id, organization_id, now)]
+        return [replace(_bound(m, kind, user_id, organization_id, now), trunk_form=trunk_form, remark=remark)]
 
     return decided(n, now, now, policy, fact)
 
 
-def unbind(n: Number, kind: BindingKind, policy: Policy, now: datetime) -> list[Event]:
+def unbind(n: Number, kind: BindingKind, policy: Policy, now: datetime, *, remark: str | None = None) -> list[Event]:
     """End a binding by hand.
 
     Raises:
         NumberNotBound, NumberUnknown: there is none of this kind.
     """
+    remark = may_remark(n.number, remark)
 
     def fact(m: Number) -> list[Event]:
         if isinstance(m.life, Absent):
@@ -60,7 +74,7 @@ def unbind(n: Number, kind: BindingKind, policy: Policy, now: datetime) -> list[
         has = binding(m, kind)
         if has is None:
             raise NumberNotBound(number=m.number, kind=kind)
-        return [_unbound(m, has, "by_hand", now)]
+        return [replace(_unbound(m, has, "by_hand", now), remark=remark)]
 
     return decided(n, now, now, policy, fact)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from unicodedata import category
 
 from msgspec.structs import replace
 
@@ -46,11 +45,10 @@ from trunkline_numbers.number_refusals import (
     NumberNotYoursToDelete,
     NumberPresent,
     NumberUnknown,
-    RemarkMissing,
-    RemarkUnreadable,
     ReservationOfAnother,
     SubscriptionNotActive,
 )
+from trunkline_numbers.number_remark import may_remark, must_remark
 from trunkline_numbers.policy import Policy
 
 
@@ -86,19 +84,19 @@ def add(
         uploader_kind=uploader_kind,
         holder_id=holder_id,
         holder_kind=holder_kind,
-        remark=_may_remark(n, remark),
+        remark=may_remark(n.number, remark),
     )
     return [added]
 
 
 def reserve(n: Number, party: Party, remark: str, policy: Policy, now: datetime) -> list[Event]:
     """Keep an Available number for a party, 28 days by default, for free (N2)."""
-    remark = _must_remark(n, remark, "reserved")
+    remark = must_remark(n.number, remark, "reserved")
 
     def fact(m: Number) -> list[Event]:
         life = _available(m, "reserved")
         if any(b.organization_id != party.id for b in m.bindings):
-            raise NumberHasBinding(number=m.number, kinds=_kinds(m), wanted="reserved for another")
+            raise NumberHasBinding(number=m.number, kinds=kinds(m), wanted="reserved for another")
         check_offered(m, life, party, now)
         end = now + policy.period("manual", golden=m.listing.golden, ported_in=m.listing.ported_in)
         return [
@@ -129,7 +127,7 @@ def assign(
     """Give a number to an active subscription by hand; a second time says nothing (§10.8)."""
     if status != "active":
         raise SubscriptionNotActive(number=n.number, subscription_id=subscription_id, status=status)
-    remark = _may_remark(n, remark)
+    remark = may_remark(n.number, remark)
 
     def fact(m: Number) -> list[Event]:
         held = hold(m, party, subscription_id, Hold(now), policy, now)
@@ -157,7 +155,7 @@ def extend(
     """
     if status != "active":
         raise SubscriptionNotActive(number=n.number, subscription_id=cover_id, status=status)
-    remark = _may_remark(n, remark)
+    remark = may_remark(n.number, remark)
 
     def fact(m: Number) -> list[Event]:
         r = _reserved(m, "extended")
@@ -212,7 +210,7 @@ def uncover(n: Number, cover_id: str, at: datetime, policy: Policy, now: datetim
 
 def release(n: Number, remark: str, policy: Policy, now: datetime) -> list[Event]:
     """End a reservation by hand."""
-    remark = _must_remark(n, remark, "released")
+    remark = must_remark(n.number, remark, "released")
     return decided(
         n,
         now,
@@ -222,13 +220,18 @@ def release(n: Number, remark: str, policy: Policy, now: datetime) -> list[Event
     )
 
 
-def lock(n: Number, remark: str, policy: Policy, now: datetime) -> list[Event]:
-    """Take an Available number out of sale for nobody in particular (N6)."""
-    remark = _must_remark(n, remark, "locked")
+def lock(n: Number, remark: str, policy: Policy, now: datetime, *, legacy: bool = False) -> list[Event]:
+    """Take an Available number out of sale for nobody in particular (N6), without end where it is a legacy lock (N7).
+
+    Who may bring in legacy locks is for the door to see.
+    """
+    remark = must_remark(n.number, remark, "locked")
 
     def fact(m: Number) -> list[Event]:
         _available(m, "locked")
         _check_unbound(m, "locked")
+        if legacy:
+            return [NumberLocked(at=now, legacy=True, remark=remark)]
         end = now + policy.lock_days * DAY
         return [NumberLocked(at=now, ends_at=end, notice_at=notice_before(now, end, policy), remark=remark)]
 
@@ -237,7 +240,7 @@ def lock(n: Number, remark: str, policy: Policy, now: datetime) -> list[Event]:
 
 def unlock(n: Number, remark: str, policy: Policy, now: datetime) -> list[Event]:
     """End a lock by hand, a legacy one too (N7)."""
-    remark = _must_remark(n, remark, "unlocked")
+    remark = must_remark(n.number, remark, "unlocked")
 
     def fact(m: Number) -> list[Event]:
         if not isinstance(m.life, Locked):
@@ -251,7 +254,7 @@ def delete(
     n: Number, reason: DeleteReason, remark: str, policy: Policy, now: datetime, by: Party | None = None
 ) -> list[Event]:
     """Take an Available or Locked number out of the inventory (N8, R7). `by` None: the platform."""
-    remark = _must_remark(n, remark, "deleted")
+    remark = must_remark(n.number, remark, "deleted")
 
     def fact(m: Number) -> list[Event]:
         if not isinstance(m.life, Locked):
@@ -265,7 +268,7 @@ def delete(
 
 def recover(n: Number, remark: str, now: datetime) -> list[Event]:
     """Bring a deleted number back (§10.7)."""
-    remark = _must_remark(n, remark, "recovered")
+    remark = must_remark(n.number, remark, "recovered")
     if not isinstance(n.life, Deleted):
         raise _unless_unknown(n, NumberNotDeleted)
     return [NumberRecovered(at=now, remark=remark)]
@@ -296,13 +299,14 @@ def _new_notice(since: datetime, end: datetime, moved_at: datetime, policy: Poli
     return max(notice, moved_at) if notice is not None and end > moved_at else None
 
 
-def _kinds(n: Number) -> str:
+def kinds(n: Number) -> str:
+    """The kinds of user that the number serves, as a refusal tells them."""
     return ", ".join(b.kind for b in n.bindings)
 
 
 def _check_unbound(n: Number, wanted: str) -> None:
     if n.bindings:
-        raise NumberHasBinding(number=n.number, kinds=_kinds(n), wanted=wanted)
+        raise NumberHasBinding(number=n.number, kinds=kinds(n), wanted=wanted)
 
 
 def _check_uploader(n: Number, by: Party | None) -> None:
@@ -315,20 +319,3 @@ def _check_uploader(n: Number, by: Party | None) -> None:
         allowed = n.uploader_id == by.id
     if not allowed:
         raise NumberNotYoursToDelete(number=n.number)
-
-
-def _must_remark(n: Number, remark: str | None, wanted: str) -> str:
-    if remark is None or not remark.strip():
-        raise RemarkMissing(number=n.number, wanted=wanted)
-    return _may_remark(n, remark) or ""
-
-
-def _may_remark(n: Number, remark: str | None) -> str | None:
-    if remark is None or not remark.strip():
-        return None
-    remark = remark.strip().replace("\r\n", "\n")
-    if len(remark) > 1000:
-        raise RemarkUnreadable(number=n.number, problem=f"{len(remark):,} characters")
-    if any(category(c) in {"Cc", "Cs"} and c != "\n" for c in remark):
-        raise RemarkUnreadable(number=n.number, problem="control characters")
-    return remark

@@ -103,3 +103,27 @@ class NumberNotBound(Refused):
 
 class NumberUnavailable(Refused):
     """{number} is not available to this organization."""
+
+
+class NumberNotInInventory(Refused):
+    """{number} is {state} since {since}, and only a number in the inventory can be {wanted}."""
+
+
+class NumberUsedOutside(Refused):
+    """{number} is {state} since {since} for a party outside the branch that it would be allocated to."""
+
+
+class NumberHeldElsewhere(Refused):
+    """{number} is held by another party and must be taken back before it can be allocated anew."""
+
+
+class NumberNotYoursToAllocate(Refused):
+    """{number} is not held by the partner that would allocate it."""
+
+
+class NumberNotYoursToTakeBack(Refused):
+    """{number} was not handed on by whoever would take it back."""
+
+
+class TrunkFormNotKept(Refused):
+    """{number} has no trunk binding with a legacy form, and a new one takes the exact number."""

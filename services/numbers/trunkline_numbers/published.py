@@ -18,6 +18,7 @@ from trunkline.stream import Event
 from trunkline_numbers import extension as x
 from trunkline_numbers import number_events as e
 from trunkline_numbers import subscription as s
+from trunkline_numbers import upload as u
 from trunkline_numbers.number import Absent, Available, Deleted, Number, Reserved
 from trunkline_numbers.party import PartyHeard
 from trunkline_numbers.policy import PolicyApplied
@@ -35,12 +36,14 @@ PRIVATE: frozenset[type[Event]] = frozenset(
         s.SubscriptionServed,
         s.NumberForgone,
         s.AssignmentRefusalEnded,
+        *u.EVENTS,
     }
 )
 
 
 def _attributes(listing: e.Listing) -> dict[str, Any]:
-    return {field: getattr(listing, field) for field in listing.__struct_fields__}
+    said = {field: getattr(listing, field) for field in listing.__struct_fields__}
+    return said | {"sku": listing.sku or None, "vendor": listing.vendor or None}  # an upload may name none (R1)
 
 
 def _added(key: str, v: e.NumberAdded) -> Any:

@@ -172,12 +172,12 @@ def after_giving_up(s: Subscription, number: str) -> Target:
     """Where a number belongs that the subscription gave away (N3, N9).
 
     It is reserved from its newest swap; where the new number had to be waited for, from when it came. One that the
-    subscription never had for any time is not taken only to be given up, and one that its state does not know (a
-    swap that did not count after all) is left.
+    subscription never had for any time is not taken only to be given up: if it has it (the swaps of one instant were
+    heard one by one), it is left, as is one that its state does not know (a swap that did not count after all).
     """
     heard = _heard(s)
     places = [place for place, out in enumerate(heard.swapped_out) if out.number == number]
-    if not places:
+    if not places or (number in s.served and had_from(s, number) is None):
         return Leave(heard.at)
     taken = None if number in s.served or number in s.denied else had_from(s, number)
     return Keep((("swapped", _came_after(s, heard, places[-1])),), taken)

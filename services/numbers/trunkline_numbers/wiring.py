@@ -23,8 +23,12 @@ from trunkline_numbers.party import PARTY
 from trunkline_numbers.policy import POLICY
 from trunkline_numbers.published import PRIVATE, number_state, published
 from trunkline_numbers.reactions import binding_asked, deadline_due, notice_due, party_changed, subscription_changed
+from trunkline_numbers.reactions.upload_running import Uploads
 from trunkline_numbers.subscription import SUBSCRIPTION
+from trunkline_numbers.upload import UPLOAD
+from trunkline_numbers.views.listing_view import VIEW as LISTING_VIEW
 from trunkline_numbers.views.number_view import VIEW as NUMBER_VIEW
+from trunkline_numbers.views.party_view import VIEW as PARTY_VIEW
 from trunkline_numbers.views.subscription_view import VIEW as SUBSCRIPTION_VIEW
 
 if TYPE_CHECKING:
@@ -52,12 +56,17 @@ def _mail(node: Node) -> Callable[[], int]:
     return MailSender(node.store, node.clock, office, node.duties).step
 
 
+def _uploads(node: Node) -> Callable[[], int]:
+    """Uploads run, chunk after chunk (R3)."""
+    return Uploads(node.store, node.clock, node.duties).step
+
+
 def service() -> Service:
     """Numbers as a service."""
     folder = files("trunkline_numbers") / "migrations"
     return Service(
         name="numbers",
-        deciders=(NUMBER, SUBSCRIPTION, EXTENSION, PARTY, POLICY),
+        deciders=(NUMBER, SUBSCRIPTION, EXTENSION, PARTY, POLICY, UPLOAD),
         hearings=(
             Hearing(_topics(PARTY_TOPICS), party_changed.react),
             Hearing(_topics(SUBSCRIPTION_TOPICS), subscription_changed.react),
@@ -67,8 +76,8 @@ def service() -> Service:
         private=frozenset(map(stored_name, PRIVATE)),
         says=tuple(said.CONTRACTS.values()),
         settle=deadline_due.react,
-        views=(NUMBER_VIEW, SUBSCRIPTION_VIEW),
-        followers={"notices": _notices, "mail": _mail},
+        views=(NUMBER_VIEW, LISTING_VIEW, SUBSCRIPTION_VIEW, PARTY_VIEW),
+        followers={"notices": _notices, "mail": _mail, "uploads": _uploads},
         states=(StateTopic(said.STATE, NUMBER_VIEW.name, number_state),),
         routes=routes,
         migrations=tuple(read_migrations(folder)) if folder.is_dir() else (),

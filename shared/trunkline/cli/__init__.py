@@ -19,7 +19,11 @@ from trunkline.cli import (
     doctor,
     mail,
     number,
+    number_acting,
+    number_asking,
+    number_changing,
     party,
+    policy,
     prepare,
     projection,
     stream,
@@ -28,10 +32,12 @@ from trunkline.cli import (
     up,
 )
 
+_MORE_VERBS = (number_acting, number_changing, number_asking)
+"""Each adds its verbs to its noun by being imported."""
 _RUN, _WORK, _OPERATE = "Run", "Work", "Operate"
 _ORDER = (
     *("demo", "up", "migrate", "topics", "token", "clock"),
-    *("party", "billing", "subscription", "number"),
+    *("party", "billing", "subscription", "number", "policy"),
     *("doctor", "audit", "stream", "projection", "deadletter", "mail"),
 )
 
@@ -62,6 +68,7 @@ def _app() -> typer.Typer:
         ("billing", billing.app),
         ("subscription", subscription.app),
         ("number", number.app),
+        ("policy", policy.app),
     ):
         app.add_typer(noun, name=name, rich_help_panel=_WORK)
     doctor.add_doctor(app, _OPERATE)

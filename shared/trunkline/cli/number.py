@@ -19,12 +19,12 @@ Number = Annotated[str, typer.Argument(metavar="NUMBER", help="In E.164 form, su
 def show(call: Call, number: Number, as_of: AsOf = None) -> None:
     """Show a number as it is, or as it was."""
     found = call.remote.get(f"/numbers/{number}", as_of=instant(as_of))
-    call.tell(found, lambda: _number(found))
+    tell_number(call, found)
 
 
 @verb(app, "history")
 def history(call: Call, number: Number, limit: Limit = LIMIT) -> None:
-    """Show everything that happened to a number: when, what, why and by whom."""
+    """Show everything that happened to a number: when, what, why and by whom, down to the billing event behind it."""
     found = call.remote.page_through(f"/numbers/{number}/history", limit)
     call.tell(found, lambda: history_table(found["items"]), lambda: more(found))
 
@@ -56,6 +56,14 @@ def refused(call: Call, limit: Limit = LIMIT) -> None:
     call.tell(found, lambda: _refused(found["items"]), lambda: more(found))
 
 
+WOULD_BE = "Nothing was done. It would be so:"
+
+
+def tell_number(call: Call, found: dict[str, Any], *, dry_run: bool | None = None) -> None:
+    """Show a number as it is; after a dry run, as it would be."""
+    call.tell(found, lambda: WOULD_BE if dry_run else "", lambda: _number(found))
+
+
 def _number(found: dict[str, Any]) -> Any:
     from trunkline.cli.screen import facts, moment, state
 
@@ -71,20 +79,29 @@ def _number(found: dict[str, Any]) -> Any:
     shown |= {"country": found["country"], "sku": found["sku"], "vendor": found["vendor"], "capabilities": able}
     shown |= {name: found[name] for name in ("voice_carrier", "sms_carrier", "routing", "domains") if found.get(name)}
     shown |= {"marks": [m.replace("_", " ") for m in marks]} if marks else {}
-    shown |= {"bound to": [f"{b['kind']} {b['user_id']}" for b in found["bindings"]]} if found["bindings"] else {}
+    shown |= {"bound to": [bound_to(b) for b in found["bindings"]]} if found["bindings"] else {}
     return facts(shown)
+
+
+def bound_to(binding: dict[str, Any]) -> str:
+    """A user that a number serves, in a few words."""
+    form = f" as {binding['trunk_form']}" if binding.get("trunk_form") else ""
+    return f"{binding['kind']} {binding['user_id'] or binding['extension_id']}{form}"
 
 
 def history_table(items: list[dict[str, Any]]) -> Any:
     """What happened to a number, one line each."""
     from trunkline.cli.screen import moment, state, table
 
-    rows = [(moment(h["at"]), h["event"], state(h["state"]), why(h), h.get("actor")) for h in items]
-    return table(("at", "what", "state", "why", "by"), rows)
+    rows = [
+        (moment(h["at"]), h["event"], state(h["state"]), why(h), h.get("remark"), h.get("actor"), h["correlation_id"])
+        for h in items
+    ]
+    return table(("at", "what", "state", "why", "remark", "by", "cause"), rows)
 
 
 def why(happened: dict[str, Any]) -> str:
-    """The gist of an event of a number: its cause, until when, for whom, the remark."""
+    """The gist of an event of a number: its cause, until when, for whom, what changed."""
     from trunkline.cli.screen import moment
 
     data = happened.get("data", {})
@@ -92,7 +109,11 @@ def why(happened: dict[str, Any]) -> str:
     parts += ["restored"] if data.get("restored") else []
     parts += [f"until {moment(data['ends_at'])}"] if data.get("ends_at") else []
     parts += [f"subscription {data['subscription_id']}"] if data.get("subscription_id") else []
-    parts += [happened["remark"]] if happened.get("remark") else []
+    parts += [f"reserver {data['reserver_id']}"] if data.get("reserver_id") and not data.get("subscription_id") else []
+    parts += [f"holder {data['holder_id']}"] if data.get("holder_id") else []
+    parts += [str(data["reason"])] if data.get("reason") else []
+    parts += [", ".join(data["changed"])] if data.get("changed") else []
+    parts += [bound_to(data | {"extension_id": data.get("extension_id")})] if data.get("kind") else []
     return ", ".join(parts)
 
 

@@ -111,9 +111,9 @@ class Remote:
         """Change what the body names of a resource."""
         return _body(self._send("PATCH", path, params=_known(params), json=body))
 
-    def put(self, path: str, body: Any) -> Any:
+    def put(self, path: str, body: Any, **params: Any) -> Any:
         """Make a resource what the body says."""
-        return _body(self._send("PUT", path, json=body))
+        return _body(self._send("PUT", path, params=_known(params), json=body))
 
     def page_through(self, path: str, limit: int, **params: Any) -> dict[str, Any]:
         """A list of at most `limit` items, read by as many pages as that takes: items, next, total, total_is."""

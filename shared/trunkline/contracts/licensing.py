@@ -1,4 +1,4 @@
-"""What licensing says: subscriptions with their state after each fact, and the parties (S4, P0)."""
+"""What licensing says: subscriptions with their state after each fact, the parties, extensions (S4, P0, L1-L4, X5)."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -11,6 +11,7 @@ from trunkline.contracts.values import (
     Count,
     Domains,
     Email,
+    ExtKey,
     Generation,
     Id,
     Instant,
@@ -29,6 +30,7 @@ PLATFORM: Final = "platform"
 Product = Literal["number", "license", "did_reservation"]
 Status = Literal["active", "expired", "terminated"]
 Role = Literal["owner", "admin", "member"]
+NumberStatus = Literal["requested", "bound", "refused", "lost"]
 
 
 class SwappedOut(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -148,7 +150,78 @@ class NumberBindingRequested(_OfBinding, frozen=True, kw_only=True, gc=False):
 
 
 class NumberUnbindingRequested(_OfBinding, frozen=True, kw_only=True, gc=False):
-    """An extension is not to have a number any more; older requests for it count no more (X5)."""
+    """An extension is not to have a number any more: this generation's request, and every older one, is over (X5)."""
+
+
+class AddonOn(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An add-on license on an extension, and the subscription that pays for it."""
+
+    code: Code
+    subscription_id: Id
+
+
+class Extension(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An extension, as it is after the event; `suspended` names those of its licenses that nothing covers now."""
+
+    extension_id: Id
+    organization_id: Id
+    ext_key: ExtKey
+    subscription_id: Id
+    user_id: Id | None
+    directory_name: Name | None
+    addons: tuple[AddonOn, ...]
+    suspended: tuple[Code, ...]
+    number: E164 | None
+    number_status: NumberStatus | None
+
+
+class ExtensionProvisioned(Extension, frozen=True, kw_only=True, gc=False):
+    """A Phone System license became an extension; `bulk_id` and `bulk_row`: by that row of that bulk assignment."""
+
+    bulk_id: Id | None
+    bulk_row: Count | None
+
+
+class ExtensionAssigned(Extension, frozen=True, kw_only=True, gc=False):
+    """An extension serves a person: `user_id`."""
+
+
+class ExtensionChanged(Extension, frozen=True, kw_only=True, gc=False):
+    """Some facts of an extension are others: the fields in `changed`; why, and because of which subscription."""
+
+    changed: tuple[Label, ...]
+    cause: Label
+    cause_subscription_id: Id | None
+
+
+class ExtensionDeleted(Extension, frozen=True, kw_only=True, gc=False):
+    """An extension is no more; the rest is how it was. Why, and because of which subscription."""
+
+    cause: Label
+    cause_subscription_id: Id | None
+
+
+class BulkAssignment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A bulk assignment: one row for each of its `total` people."""
+
+    bulk_id: Id
+    organization_id: Id
+    name: Name
+    total: Count
+
+
+class BulkAssignmentStarted(BulkAssignment, frozen=True, kw_only=True, gc=False):
+    """A bulk assignment runs from now on; `addons`: every row's, beside its own."""
+
+    addons: tuple[Code, ...]
+    all_or_nothing: bool
+
+
+class BulkAssignmentCompleted(BulkAssignment, frozen=True, kw_only=True, gc=False):
+    """Every row of a bulk assignment is settled: `succeeded` and `failed` make the total."""
+
+    succeeded: Count
+    failed: Count
 
 
 def _said(name: str, data: Any, key: str, said: str) -> Contract:
@@ -159,6 +232,10 @@ def _said(name: str, data: Any, key: str, said: str) -> Contract:
 
 def _subscription(data: Any, said: str) -> Contract:
     return _said(data.__name__, data, "subscription_id", said)
+
+
+def _extension(data: Any, said: str) -> Contract:
+    return _said(data.__name__, data, "extension_id", said)
 
 
 CONTRACTS: Final = registry(
@@ -179,7 +256,13 @@ CONTRACTS: Final = registry(
         _said("IdentityRegistered", Identity, "identity_id", "a person is new"),
         _said("IdentityChanged", Identity, "identity_id", "some of their facts changed"),
         _said("IdentityRemoved", Identity, "identity_id", "a person has left"),
+        _extension(ExtensionProvisioned, "a Phone System license became an extension"),
+        _extension(ExtensionAssigned, "it serves a person"),
+        _extension(ExtensionChanged, "some of its facts changed"),
+        _extension(ExtensionDeleted, "it is no more"),
         _said("NumberBindingRequested", NumberBindingRequested, "extension_id", "an extension is to have a number"),
         _said("NumberUnbindingRequested", NumberUnbindingRequested, "extension_id", "it is to have that one no more"),
+        _said("BulkAssignmentStarted", BulkAssignmentStarted, "bulk_id", "people get extensions by the thousand"),
+        _said("BulkAssignmentCompleted", BulkAssignmentCompleted, "bulk_id", "each of them has one, or a reason"),
     )
 )

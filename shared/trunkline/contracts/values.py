@@ -36,6 +36,7 @@ PlanDays = Annotated[int, Meta(ge=1, le=36_500, description="length of the plan 
 Sequence = Annotated[int, Meta(ge=1, description="the subject's own version; the newest wins")]
 Generation = Annotated[int, Meta(ge=1, description="rises with each request for one extension; the newest counts")]
 Code = Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,63}" + _END, description="stable code")]
+ExtKey = Annotated[str, Meta(pattern="^[0-9]{3,5}" + _END, description="extension key, 3 to 5 digits")]
 Country = Annotated[str, Meta(pattern="^([A-Z]{2}|001)" + _END, description="ISO 3166 alpha-2; 001: no country")]
 Reference = Annotated[str, Meta(pattern="^[0-9A-Za-z]{0,64}" + _END, description="alphanumeric; blank is none")]
 Label = Annotated[

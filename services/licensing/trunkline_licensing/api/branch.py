@@ -8,6 +8,8 @@ from typing import ClassVar
 from trunkline.parties import PLATFORM, Branch, Principal, Resource
 from trunkline.refusal import Refused
 from trunkline.work import Work
+from trunkline_licensing.extension import EXTENSION
+from trunkline_licensing.license_refusals import ExtensionUnknown
 from trunkline_licensing.organization import IDENTITY, PARTY
 from trunkline_licensing.party_facts import Identity, Organization
 from trunkline_licensing.party_refusals import PartyUnknown
@@ -48,3 +50,13 @@ def identity_resource(work: Work, organization_id: str, identity_id: str) -> Res
     details = identity.details
     here = isinstance(details, Identity) and details.organization_id == organization_id and not identity.removed
     return Resource(IdentityUnknown(key=identity_id), parties=(organization_id,), exists=here)
+
+
+def extension_resource(work: Work, organization_id: str, extension_id: str) -> Resource:
+    """An extension of an organization as a resource; one that was deleted is no more there."""
+    x = work.state(EXTENSION, extension_id)
+    facts = x.facts
+    here = facts is not None and facts.organization_id == organization_id and not x.deleted
+    serves = facts.user_id if facts is not None and here else None
+    unknown = ExtensionUnknown(extension_id=extension_id)
+    return Resource(unknown, parties=(organization_id,), exists=here, user_id=serves)

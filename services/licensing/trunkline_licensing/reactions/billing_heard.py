@@ -15,6 +15,7 @@ from trunkline.stream import Decider
 from trunkline.work import Work
 from trunkline_licensing.organization import PARTY
 from trunkline_licensing.reactions.heard_once import heard_once
+from trunkline_licensing.reactions.pool_supplied import SupplyChange, concerns_pools, feed
 from trunkline_licensing.subscription import (
     SUBSCRIPTION,
     Subscription,
@@ -42,6 +43,7 @@ def react(work: Work, messages: Sequence[Message]) -> None:
     """Hear a batch, each message once; one query reads what was heard before and all streams."""
     streams: list[tuple[Decider[Any], str]] = [(SUBSCRIPTION, message.subject) for message in messages]
     streams += [(PARTY, key) for key in {message.data.organization_id for message in messages}]
+    supplies: list[SupplyChange] = []
     for message in heard_once(work, PRODUCER, messages, streams):
         fact = fact_of(message)
         subscription = work.state(SUBSCRIPTION, message.subject)
@@ -51,13 +53,14 @@ def react(work: Work, messages: Sequence[Message]) -> None:
             organization_known=work.state(PARTY, fact.organization_id).kind == "organization",
             number_possible=_possible(number_named(fact)),
         )
-        _record(work, subscription, events, cause_of(message))
+        supplies += _record(work, subscription, events, cause_of(message))
+    feed(work, supplies)
 
 
 def organization_known(work: Work, subscription_id: str, organization_id: str, cause: Cause) -> None:
     """Go on with a subscription whose facts may have waited for an organization that is registered now (S7)."""
     subscription = work.state(SUBSCRIPTION, subscription_id)
-    _record(work, subscription, organization_registered(subscription, organization_id), cause)
+    feed(work, _record(work, subscription, organization_registered(subscription, organization_id), cause))
 
 
 def cause_of(message: Message) -> Cause:
@@ -65,12 +68,19 @@ def cause_of(message: Message) -> Cause:
     return Cause(message.source, message.correlation_id or message.id, message.id)
 
 
-def _record(work: Work, before: Subscription, events: Sequence[AnyEvent], cause: Cause) -> None:
+def _record(work: Work, before: Subscription, events: Sequence[AnyEvent], cause: Cause) -> list[SupplyChange]:
+    """Record, with waits; what it means for pools: for a subscription for a number nothing, so nothing is read."""
     if not events:
-        return
+        return []
     after = work.record(SUBSCRIPTION, before.id, events, cause)
-    if not (before.waiting or after.waiting):
-        return
+    if before.waiting or after.waiting:
+        _wait(work, before, after)
+    if not concerns_pools(before.after, after.after):
+        return []
+    return [SupplyChange(before.id, before.after, after.after, events[-1].at, cause)]
+
+
+def _wait(work: Work, before: Subscription, after: Subscription) -> None:
     stream = SUBSCRIPTION.stream(before.id)
     was, now = awaited(before), awaited(after)
     for kind, key in was - now:

@@ -63,12 +63,12 @@ class Sight:
         unknown = SubscriptionUnknown(subscription_id=s.subscription_id)
         return Resource(unknown, parties=(s.heard.organization_id,) if s.heard else (), exists=s.heard is not None)
 
-    def holder(self, party_id: str) -> Resource:
-        """A party that a number is to be for."""
+    def holder(self, party_id: str, pointer: str = "#/holder_id") -> Resource:
+        """A party that a number is to be for; `pointer` is where the request names it."""
         heard = self._work.state(PARTY, party_id).heard
         known = heard is not None and heard.kind != "platform"
         return Resource(
-            unknown=HolderUnknown(value=party_id, pointer="#/holder_id"),
+            unknown=HolderUnknown(value=party_id, pointer=pointer),
             parties=(party_id,),
             external=heard is not None and heard.allow_external_numbers,
             exists=known,
@@ -77,6 +77,16 @@ class Sight:
     def own(self, party_id: str | None) -> str | None:
         """A party's id where the asker may know it; else None."""
         return party_id if party_id is not None and self.branch.holds(party_id) else None
+
+    def name(self, party_id: str) -> str:
+        """How a party is called in a sentence: by its name, and its id in brackets."""
+        name = self.name_of(party_id)
+        return f"{name} ({party_id})" if name is not None else party_id
+
+    def name_of(self, party_id: str) -> str | None:
+        """A party's name; None where nothing has been heard of it."""
+        heard = self._work.state(PARTY, party_id).heard
+        return heard.name if heard is not None else None
 
     def domains(self, n: Number) -> tuple[str, ...]:
         """The portal domains a number is shown to, without those of others."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -13,14 +11,14 @@ from trunkline.answers import Answer, change, shown
 from trunkline.bodies import Body, Country, Label, Uuid
 from trunkline.doors import Asked, Node, Posted, Reading, door, reader
 from trunkline.paging import Items, Paging, one_page, page, paging
-from trunkline.parties import Resource, authorize, visible
-from trunkline.recorded import Recorded, recorded
+from trunkline.parties import authorize
 from trunkline.refusal import Refused
 from trunkline.work import Work
 from trunkline_numbers.api.adding import NumberTwice, check_country, key_in_path, named_numbers, read_number
-from trunkline_numbers.api.branch import Sight, parties_of, party
-from trunkline_numbers.api.shown import Happened, NumberShown, shown_event, shown_number
-from trunkline_numbers.number import NUMBER, Number, evolve, settle
+from trunkline_numbers.api.branch import Sight, party
+from trunkline_numbers.api.past import history_of, number_at
+from trunkline_numbers.api.shown import Happened, NumberShown, shown_number
+from trunkline_numbers.number import NUMBER, evolve, settle
 from trunkline_numbers.number_by_hand import add
 from trunkline_numbers.number_events import Listing, PartyKind
 from trunkline_numbers.reactions.number_changed import serve_waiting
@@ -92,7 +90,7 @@ def router(node: Node) -> APIRouter:
         at = work.now if as_of is None else as_of
         if at > work.now:
             raise AsOfFuture(value=as_of, now=work.now, part="query", pointer="#/as_of")
-        n, version = _as_of(node, key, None if as_of is None else at)
+        n, version = number_at(node.store, key, None if as_of is None else at)
         due = settle(n, at, work.now, in_force(work))  # what fell due and no timer has written down yet
         for event in due:
             n = evolve(n, event)
@@ -103,7 +101,7 @@ def router(node: Node) -> APIRouter:
     @routes.get("/numbers/{number}/history", summary="Everything that happened to a number")
     def history(number: InPath, asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[Happened]:
         sight = Sight(reader(node), asker)
-        happened = _history(node, key_in_path(number), sight)
+        happened = [told for _, told in history_of(node.store, key_in_path(number), sight)]
         wanted = page(asked, ("at",), number)
         if wanted.descending:
             happened.reverse()
@@ -115,39 +113,6 @@ def router(node: Node) -> APIRouter:
 
 
 _PARTLY: dict[int | str, dict[str, object]] = {207: {"model": AddedNumbers, "description": "some were refused"}}
-
-
-def _events(node: Node, key: str) -> Iterator[Recorded]:
-    for stream_id, version, name, state in node.store.read_streams([NUMBER.stream(key)]):
-        yield recorded(node.store.codec, (0, stream_id, version, name, state))
-
-
-def _as_of(node: Node, key: str, at: datetime | None) -> tuple[Number, int]:
-    """The number after all that occurred at or before an instant (None: after all), and its version."""
-    n, version = NUMBER.initial(key), 0
-    for event in _events(node, key):
-        if at is not None and event.meta.occurred_at > at:
-            break
-        n, version = evolve(n, event.event), event.version
-    return n, version
-
-
-def _history(node: Node, key: str, sight: Sight) -> list[Happened]:
-    """What the asker may know of it: every event while the number was, or thereby came or went, in its sight (P2)."""
-    n = NUMBER.initial(key)
-    happened: list[Happened] = []
-    seen = owned = False
-    for event in _events(node, key):
-        was_seen, n = seen, evolve(n, event.event)
-        seen = visible(sight.branch, sight.number(n))
-        owned = owned or (n.state != "absent" and sight.branch.holds_any(parties_of(n)))
-        if (seen or was_seen) and (told := shown_event(event, n, sight)) is not None:
-            happened.append(told)
-    resource = sight.number(n)
-    if owned and not seen:  # it was in the branch once: what happened then stays known there
-        resource = Resource(resource.unknown, offered=True)
-    authorize(sight.branch, "see numbers", resource)
-    return happened
 
 
 class _Adding:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from trunkline.doors import Node
-from trunkline_numbers.api import numbers, subscriptions
+from trunkline_numbers.api import (
+    acting,
+    allocating,
+    asking,
+    binding,
+    changing,
+    numbers,
+    policies,
+    ranges,
+    subscriptions,
+    uploads,
+)
 from trunkline_numbers.policy import DEFAULT, Policy
 
 
@@ -18,5 +29,13 @@ def routes(node: Node, policy: Policy = DEFAULT) -> APIRouter:
     """
     router = APIRouter()
     router.include_router(subscriptions.router(node))
+    router.include_router(policies.router(node))
+    router.include_router(allocating.router(node))
+    router.include_router(asking.router(node))
+    router.include_router(ranges.router(node))
+    router.include_router(uploads.router(node))
     router.include_router(numbers.router(node))
+    router.include_router(acting.router(node))
+    router.include_router(binding.router(node))
+    router.include_router(changing.router(node))
     return router

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from trunkline.recorded import Recorded
 from trunkline_numbers.api.branch import Sight
-from trunkline_numbers.number import Assigned, Available, Deleted, Locked, Number, Reserved
+from trunkline_numbers.number import Assigned, Available, Binding, Deleted, Locked, Number, Reserved
 
 _ABOUT: Final = ("organization_id", "reserver_id")
 _UPWARDS: Final = ("holder_id", "uploader_id")
@@ -25,12 +25,13 @@ class Capabilities(BaseModel):
 
 
 class BindingShown(BaseModel):
-    """A user that the number serves."""
+    """A user that the number serves; `trunk_form`: the legacy form their trunk knows it by (R9)."""
 
     kind: Literal["pbx", "trunk", "sms"]
-    user_id: str
+    user_id: str | None
     organization_id: str
     extension_id: str | None
+    trunk_form: str | None = None
 
 
 class NumberShown(BaseModel):
@@ -108,8 +109,14 @@ def shown_number(n: Number, sight: Sight) -> NumberShown:
     )
 
 
-def _binding(b: Any) -> BindingShown:
-    return BindingShown(kind=b.kind, user_id=b.user_id, organization_id=b.organization_id, extension_id=b.extension_id)
+def _binding(b: Binding) -> BindingShown:
+    return BindingShown(
+        kind=b.kind,
+        user_id=b.user_id,
+        organization_id=b.organization_id,
+        extension_id=b.extension_id,
+        trunk_form=b.trunk_form,
+    )
 
 
 def _life(n: Number, sight: Sight) -> dict[str, Any]:
@@ -153,8 +160,10 @@ def shown_event(event: Recorded, n: Number, sight: Sight) -> Happened | None:
     if any(data.get(field) is not None and sight.own(data[field]) is None for field in _ABOUT):
         return None
     for field in _UPWARDS:
-        if field in data:
-            data[field] = sight.own(data[field])
+        if data.get(field) is not None and sight.own(data[field]) is None:
+            data[field] = None
+            if field == "holder_id":
+                data["remark"] = None  # it may say who somebody else is
     if isinstance(data.get("listing"), dict):
         data["listing"]["domains"] = list(sight.domains(n))
     del data["at"]

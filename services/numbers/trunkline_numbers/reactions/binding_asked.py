@@ -1,6 +1,6 @@
 """Licensing asks for numbers for its extensions, or wants them no more: obeyed and answered in batches (X5).
 
-One reaction for both topics. Of each extension only the newest generation of a batch counts, and withdrawals come
+One reaction for both topics. Of each extension only the newest word of a batch counts, and withdrawals come
 before requests, so that a number that one extension gives up can be had by the next in the same batch. All extensions
 are read in one query and all numbers in another.
 """
@@ -14,7 +14,7 @@ from trunkline.contracts.message import Message
 from trunkline.recorded import Cause
 from trunkline.refusal import Refused
 from trunkline.work import Work
-from trunkline_numbers.extension import EXTENSION, granted, refused, withdrawn
+from trunkline_numbers.extension import EXTENSION, Place, granted, refused, withdrawn
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_binding import Asked, bind_extension, unbind_extension
 from trunkline_numbers.policy import Policy
@@ -32,8 +32,9 @@ def react(work: Work, messages: Sequence[Message]) -> None:
     work.load([THE_POLICY, *((EXTENSION, m.subject) for m in messages)])
     newest: dict[str, Message] = {}
     for message in messages:
-        known = newest[message.subject].data if message.subject in newest else work.state(EXTENSION, message.subject)
-        if message.data.generation > known.generation:
+        before = newest.get(message.subject)
+        known = work.state(EXTENSION, message.subject).newest if before is None else _place(before)
+        if _place(message) > known:
             newest[message.subject] = message
     if not newest:
         return
@@ -52,6 +53,10 @@ def react(work: Work, messages: Sequence[Message]) -> None:
             events = withdrawn(message.data.number, message.data.generation, message.time)
             work.record(EXTENSION, key, events, _cause(message))
     serve_waiting(work, _cause(messages[-1]))
+
+
+def _place(message: Message) -> Place:
+    return message.data.generation, not isinstance(message.data, NumberBindingRequested)
 
 
 def _bind(work: Work, message: Message, policy: Policy) -> None:

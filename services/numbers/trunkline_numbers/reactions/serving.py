@@ -81,7 +81,7 @@ class Serving:
         heard = self.state.heard
         assert heard is not None
         assert heard.number is not None
-        stays = None if self._claim(heard.number) else next(filter(self._stay, given_up(self.state)), None)
+        stays = None if self._claim(heard.number) else self._old_one()
         for number in given_up(self.state):
             if number != stays:
                 self._try(number, after_giving_up(self.state, number))
@@ -109,22 +109,29 @@ class Serving:
             self._note(end_refusal(self.state, self.work.now))
             self.work.stop_waiting(NUMBER.stream(refused.number), self.loaded.stream_id)
 
-    def _stay(self, number: str) -> bool:
-        """Whether the subscription is served by this number while it cannot have the one it names (N9).
+    def _old_one(self) -> str | None:
+        """The number that serves the subscription while it cannot have the one it names (N9); None: there is none.
 
-        The one it has at present; or, before it had the named one, the one it would have had to begin with.
+        The newest that it had; where it never had the named one, even if it gave it up for what did not count after
+        all. Before it had any, the one it would have had to begin with.
         """
         s = self.state
-        if s.heard is None or all(out.number != number for out in s.heard.swapped_out):
-            return False  # it came by a swap that did not count after all
-        if number in s.served:
-            life = self.work.state(NUMBER, number).life
-            gone = _swapped_out_at(life)
-            if not owned(life, self.subscription_id) or (gone is not None and gone >= named_since(s, number)):
-                return False
-        elif number in s.denied or s.heard.number in s.served or had_from(s, number) is None:
-            return False
-        return self._try(number, wanted(s, number))
+        assert s.heard is not None
+        never_had = s.heard.number not in s.served
+        for number in given_up(s):
+            if had_from(s, number) is None:
+                continue  # it came by a swap that did not count after all, or for no time
+            if number in s.served:
+                life = self.work.state(NUMBER, number).life
+                gone = _swapped_out_at(life)
+                kept = never_had or gone is None or gone < named_since(s, number)
+                return number if kept and owned(life, self.subscription_id) and self._stay(number) else None
+            if number not in s.denied and never_had and self._stay(number):
+                return number
+        return None
+
+    def _stay(self, number: str) -> bool:
+        return self._try(number, wanted(self.state, number))
 
     def _try(self, number: str, target: Target) -> bool:
         """Move a number that is not worth waiting for; whether it is the subscription's now."""

@@ -41,11 +41,15 @@ COLUMNS = {
     "last_organization_id": "text",
     "owner_id": "text",
     "bindings": "jsonb NOT NULL",
+    "stock_of": "text",
+    "bound": "boolean NOT NULL",
 }
 """Beside `key` (the number), `version`, `position`, `changed_at` and `folded`.
 
 `since`: in this state. `organization_id`: it is assigned to. `charged`: a DID reservation subscription (`cover_id`)
 pays. `owner_id`: the organization it is assigned to, else its reserver. `cause`: of the reservation or the deletion.
+`stock_of`: its holder; where it has none and nobody has it reserved or assigned, its uploader: with `owner_id` all that
+is needed to know in whose branch it is (P2). `bound`: whether it has a binding.
 """
 
 _Life = tuple[Any, ...]
@@ -75,6 +79,8 @@ def _row(n: Number) -> tuple[Any, ...]:
         n.holder_kind,
         *life,
         [_binding(b) for b in n.bindings],
+        n.holder_id or (None if isinstance(n.life, Reserved | Assigned) else n.uploader_id),
+        bool(n.bindings),
     )
 
 
@@ -127,10 +133,20 @@ def _binding(b: Binding) -> dict[str, str | None]:
 
 VIEW = state_view(
     "number_view",
-    1,
+    2,
     NUMBER,
     Number,
     COLUMNS,
     _row,
-    indexes=("(position)", "(subscription_id) WHERE subscription_id IS NOT NULL"),
+    # All of it is written anew with every change of a number, and each index with it: only what changes with a number's
+    # life has one here. What a number is, which hardly ever changes, is searched by `listing_view`.
+    indexes=(
+        "(position)",
+        "(subscription_id) WHERE subscription_id IS NOT NULL",
+        "(state, key)",
+        "(owner_id, key) WHERE owner_id IS NOT NULL",
+        "(stock_of, key) WHERE stock_of IS NOT NULL",
+        "(available_since, key) WHERE state = 'available'",
+        "(key) WHERE bound",
+    ),
 )

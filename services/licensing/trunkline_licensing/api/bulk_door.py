@@ -1,0 +1,71 @@
+"""What the doors of bulk assignments share: one template, as the one gate lets through to it (P4)."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from trunkline.answers import Answer, check_version
+from trunkline.doors import Asked, Node, reader
+from trunkline.paging import CursorUnreadable, Page
+from trunkline.parties import Principal, Resource, authorize
+from trunkline.work import Work
+from trunkline_licensing.api.branch import branch_of
+from trunkline_licensing.api.bulk_bodies import shown_bulk
+from trunkline_licensing.bulk_assignment import BULK, Bulk
+from trunkline_licensing.bulk_refusals import BulkAssignmentUnknown
+
+PATH: Final = "/licensing/organizations/{organization_id}/bulk-assignments"
+ONE: Final = PATH + "/{bulk_id}"
+TAG: Final = "bulk assignments"
+UNKNOWN: Final = {404: "no such bulk assignment, or not in the asker's branch", 409: "not in its status"}
+
+
+def reach(work: Work, asker: Principal, action: str, organization_id: UUID, bulk_id: UUID) -> Bulk:
+    """A template that the asker is let through to.
+
+    Raises:
+        BulkAssignmentUnknown: there is none of this organization in the asker's branch.
+        NotAllowed, ScopeMissing: the role may not.
+    """
+    b = work.state(BULK, str(bulk_id))
+    exists = b.exists and b.organization_id == str(organization_id)
+    resource = Resource(BulkAssignmentUnknown(key=str(bulk_id)), parties=(str(organization_id),), exists=exists)
+    authorize(branch_of(work, asker), action, resource)
+    return b
+
+
+def seen(node: Node, asker: Principal, organization_id: UUID, bulk_id: UUID) -> tuple[Bulk, Work, int]:
+    """A template to look at, what it was read with, and its version."""
+    work = reader(node)
+    b = reach(work, asker, "see licenses", organization_id, bulk_id)
+    return b, work, work.get(BULK, b.id).version
+
+
+def changing(work: Work, asked: Asked, organization_id: UUID, bulk_id: UUID) -> Bulk:
+    """A template to change, in the version that If-Match names."""
+    b = reach(work, asked.principal, "change licenses", organization_id, bulk_id)
+    check_version(asked, work.get(BULK, b.id).version)
+    return b
+
+
+def answer(work: Work, bulk_id: str, status: int = 200) -> Answer:
+    """A template as it is after what was recorded."""
+    loaded = work.get(BULK, bulk_id)
+    b = loaded.state
+    where = f"{PATH.format(organization_id=b.organization_id)}/{b.id}"
+    return Answer(shown_bulk(b), status, loaded.version + len(loaded.new), where)
+
+
+def place_after(wanted: Page) -> int:
+    """The row after which a page of rows begins.
+
+    Raises:
+        CursorUnreadable: the cursor is none of rows.
+    """
+    if not wanted.after:
+        return 0
+    (place,) = wanted.after[:1]
+    if not (place.isascii() and place.isdigit() and len(place) <= 9):
+        raise CursorUnreadable(part="query", pointer="#/cursor", value=place)
+    return int(place)

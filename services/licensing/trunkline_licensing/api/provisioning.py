@@ -1,0 +1,75 @@
+"""Provision extensions, with people or without, and assign people to them (L1, L2, DOMAIN §10.11)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from trunkline.answers import Answer, change, check_version
+from trunkline.doors import Acting, Node, Posted, door
+from trunkline.refusal import Refused
+from trunkline.work import Work
+from trunkline_licensing.api.catalogue import catalogue
+from trunkline_licensing.api.extension_bodies import (
+    Assign,
+    ExtensionChanged,
+    Freed,
+    Provision,
+    Provisioned,
+)
+from trunkline_licensing.api.extension_sight import (
+    PATH,
+    UNKNOWN,
+    in_organization_of,
+    shown,
+    shown_all,
+    to_extension,
+)
+from trunkline_licensing.extension import EXTENSION
+from trunkline_licensing.reactions.changing import Changing
+from trunkline_licensing.reactions.provisioning_whole import ProvisionWhole
+
+
+class MoreUsersThanExtensions(Refused):
+    """{users} people are named for {count} extensions: there can be as many as extensions at most."""
+
+    status: ClassVar[int] = 422
+
+
+def router(node: Node) -> APIRouter:
+    """The operations."""
+    routes = door(node, "extensions", UNKNOWN)
+
+    @routes.post(PATH, summary="Provision extensions", status_code=201, response_model=Provisioned)
+    def provision(organization_id: UUID, body: Provision, asked: Posted) -> Response:
+        def decide(work: Work) -> Answer:
+            org = str(organization_id)
+            in_organization_of(work, asked.principal, "change licenses", org)
+            if len(body.users) > body.count:
+                raise MoreUsersThanExtensions(
+                    users=len(body.users), count=body.count, pointer="#/users", value=body.users
+                )
+            command = ProvisionWhole(work, org, catalogue(node), asked.cause)
+            keys = command.provision(body.count, body.start_from, body.users, body.addons, body.reference or None)
+            made = shown_all(work, keys, catalogue(node))
+            return Answer(Provisioned(provisioned=len(made), extensions=made), 201)
+
+        return change(node, asked, decide)
+
+    @routes.post(PATH + "/{extension_id}/assign", summary="Let it serve a person", response_model=ExtensionChanged)
+    def assign(organization_id: UUID, extension_id: UUID, body: Assign, asked: Acting) -> Response:
+        def decide(work: Work) -> Answer:
+            org, key = str(organization_id), str(extension_id)
+            to_extension(work, asked.principal, "change licenses", org, key)
+            loaded = work.get(EXTENSION, key)
+            check_version(asked, loaded.version)
+            freed = Changing(work, org, key, catalogue(node), asked.cause).change({"user_id": body.user_id})
+            after = shown(work, key, catalogue(node))
+            changed = ExtensionChanged(extension=after, freed=Freed(user_id=freed.user_id))
+            return Answer(changed, version=loaded.version + len(loaded.new))
+
+        return change(node, asked, decide)
+
+    return routes

@@ -1,0 +1,51 @@
+"""Why a bulk assignment, or a file for it, is refused as a whole (L6, L9, L11)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from trunkline.refusal import Refused
+
+
+class BulkAssignmentUnknown(Refused):
+    """There is no bulk assignment {key} in this organization."""
+
+    status: ClassVar[int] = 404
+
+
+class BulkAssignmentIsDraft(Refused):
+    """The bulk assignment {name!r} is a draft, which one can edit, assign, duplicate and delete: it has no {what}."""
+
+
+class BulkAssignmentInProgress(Refused):
+    """The bulk assignment {name!r} runs since {since}; one can look at it and duplicate it, but not {what}."""
+
+
+class BulkAssignmentIsCompleted(Refused):
+    """The bulk assignment {name!r} is completed since {since}; it has a report and can be duplicated, not {what}."""
+
+
+class NoUsersYet(Refused):
+    """The bulk assignment {name!r} has no users: add a file of them before it is assigned."""
+
+
+class FileAddedBefore(Refused):
+    """The file {file!r} was added before, as {before!r}: none of its users is added again."""
+
+
+class FileWithoutUsers(Refused):
+    """The file {file!r} has a header and no user below it."""
+
+    status: ClassVar[int] = 422
+
+
+class TooManyUsers(Refused):
+    """The file {file!r} would make it {total:,} users, and {limit:,} are taken: line {line} is the first too many."""
+
+    status: ClassVar[int] = 422
+
+
+class MixedIdentities(Refused):
+    """Line {line} of {file!r} names its user by {found}, {value!r}, where {others}: one file names all by one kind."""
+
+    status: ClassVar[int] = 422

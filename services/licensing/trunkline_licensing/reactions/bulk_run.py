@@ -1,0 +1,185 @@
+"""A bulk assignment runs: 500 rows at a time, each time one transaction (L10, L12, L13).
+
+What a chunk brings about commits at once: the extensions with their units and claims, the requests for their numbers,
+the outcome of each row, and the counts on the template's stream. A crash before the commit leaves the rows pending, a
+crash after it leaves them done; a rival that did them meanwhile is a conflict on the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID, uuid5
+
+from trunkline.recorded import Cause
+from trunkline.refusal import Refused
+from trunkline.work import Work
+from trunkline_licensing.bulk_assignment import BULK, Bulk, answered, chunk_done, undone
+from trunkline_licensing.bulk_events import (
+    AnyEvent,
+    BulkAssignmentCompleted,
+    BulkChunkDone,
+    BulkRoundBegun,
+    BulkRowsAnswered,
+    BulkRowsUndone,
+    BulkShortagesStand,
+)
+from trunkline_licensing.bulk_rows import Failure, Judged, all_or_nothing, failure_of
+from trunkline_licensing.extension_events import BulkRow
+from trunkline_licensing.license_codes import Catalogue
+from trunkline_licensing.license_refusals import NoAddonLicense, NoBaseLicense
+from trunkline_licensing.reactions.provisioning import NewExtension, Plan
+from trunkline_licensing.reactions.withdrawal import withdraw
+from trunkline_licensing.views.bulk_row_table import (
+    Outcome,
+    RowStatus,
+    mark_completed,
+    next_places,
+    turn_all,
+    write_outcomes,
+)
+
+CHUNK: Final = 500
+"""Rows in one transaction."""
+
+Sheet = Mapping[int, Judged]
+"""The rows of a template by their place."""
+
+
+def cause_of(bulk_id: str) -> Cause:
+    """What goes into the envelopes of all that a run brings about."""
+    return Cause(f"bulk/{bulk_id}", bulk_id, bulk_id)
+
+
+def new_extension(b: Bulk, judged: Judged) -> NewExtension:
+    """The extension that a row asks for; its id follows from the row, so that a second try has the same."""
+    row = judged.row
+    return NewExtension(
+        extension_id=str(uuid5(UUID(b.id), str(row.place))),
+        ext_key=row.ext_key,
+        user_id=judged.identity_id,
+        addons=judged.addons,
+        number=judged.number,
+        reference=row.reference or None,
+        bulk=BulkRow(b.id, row.place),
+    )
+
+
+def run_chunk(work: Work, bulk_id: str, sheet: Sheet, catalogue: Catalogue, answer_within: timedelta) -> int:
+    """Do the next rows of a template; how many rows that were, 0 where none is to be done now.
+
+    Args:
+        work: what it reads and records.
+        bulk_id: a template in progress; one that is not any more is left alone.
+        sheet: its rows, all of them.
+        catalogue: the add-ons there are.
+        answer_within: how long numbers may take to answer.
+    """
+    b = work.state(BULK, bulk_id)
+    if b.status != "in_progress":
+        return 0
+    if b.undoing is not None:
+        return _undo_chunk(work, b, b.undoing)
+    places = [place for place, _, _ in next_places(work.fetch, bulk_id, ("pending",), CHUNK)]
+    if not places:
+        return 0
+    rows = [sheet[place] for place in places]
+    good = [judged for judged in rows if judged.failure is None]
+    assert b.organization_id is not None
+    plan = Plan(work, b.organization_id, [new_extension(b, judged) for judged in good], catalogue)
+    plan.record(cause_of(bulk_id), answer_within)
+    outcomes = _outcomes(b, rows, {j.row.place: o for j, o in zip(good, plan.outcomes, strict=True)})
+    write_outcomes(work, bulk_id, outcomes)
+    record(work, b, chunk_done(b, _counts(work, outcomes), _first_failure(outcomes)))
+    return len(places)
+
+
+def _outcomes(b: Bulk, rows: Sequence[Judged], refused: Mapping[int, Refused | None]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    units_may_return = bool(b.waiting or b.refused) and not b.all_or_nothing
+    for judged in rows:
+        place, who, failure = judged.row.place, judged.identity_id, judged.failure
+        status: RowStatus = "failed"
+        extension_id = None
+        refusal = None if failure is not None else refused[place]
+        if refusal is not None:
+            failure = failure_of(refusal)
+            if units_may_return and isinstance(refusal, NoBaseLicense | NoAddonLicense):
+                status = "short"
+        elif failure is None:
+            extension_id = str(uuid5(UUID(b.id), str(place)))
+            status = "waiting" if judged.number is not None else "held" if b.all_or_nothing else "succeeded"
+            units_may_return |= status == "waiting" and not b.all_or_nothing
+        outcomes.append(Outcome(place, status, failure, extension_id, who))
+    return outcomes
+
+
+def _counts(work: Work, outcomes: Sequence[Outcome]) -> BulkChunkDone:
+    found = dict.fromkeys(("succeeded", "failed", "waiting", "held", "short"), 0)
+    for outcome in outcomes:
+        found[outcome.status] += 1
+    return BulkChunkDone(at=work.now, upto=outcomes[-1].place, **found)
+
+
+def _first_failure(outcomes: Sequence[Outcome]) -> tuple[int, str] | None:
+    failed = ((o.place, o.failure.code) for o in outcomes if o.status == "failed" and o.failure is not None)
+    return next(failed, None)
+
+
+def _undo_chunk(work: Work, b: Bulk, why: tuple[int, str]) -> int:
+    """Take back the next rows of a template that was to be all or nothing; those never tried go last."""
+    cause = cause_of(b.id)
+    found = next_places(work.fetch, b.id, ("waiting", "held"), CHUNK)
+    failure = all_or_nothing(*why)
+    if found:
+        withdraw(work, [extension_id for _, _, extension_id in found], "all_or_nothing", cause)
+        write_outcomes(work, b.id, [Outcome(place, "failed", failure) for place, _, _ in found])
+        waiting = sum(status == "waiting" for _, status, _ in found)
+        said = BulkRowsUndone(at=work.now, waiting=waiting, held=len(found) - waiting)
+    elif b.pending:
+        turn_all(work, b.id, "pending", "failed", failure)
+        said = BulkRowsUndone(at=work.now, pending=b.pending)
+    else:
+        return 0
+    record(work, b, undone(b, said))
+    return max(len(found), said.pending)
+
+
+def refuse_all(work: Work, bulk_id: str, failures: Mapping[int, Failure], places: Sequence[int]) -> None:
+    """All or nothing was asked for, and some rows are known to fail before any is tried: then all of them do."""
+    b = work.state(BULK, bulk_id)
+    if b.status != "in_progress" or b.pending != b.total:
+        return
+    first = min(failures)
+    others = all_or_nothing(first, failures[first].code)
+    write_outcomes(work, bulk_id, [Outcome(place, "failed", failures.get(place, others)) for place in places])
+    record(work, b, chunk_done(b, BulkChunkDone(at=work.now, upto=places[-1], failed=len(places))))
+
+
+def settle_answers(work: Work, bulk_id: str, outcomes: Sequence[Outcome]) -> None:
+    """Rows that waited have their answer: each has succeeded (is held, where it is all or nothing) or failed."""
+    b = work.state(BULK, bulk_id)
+    if b.all_or_nothing:
+        outcomes = [Outcome(o.place, "held") if o.status == "succeeded" else o for o in outcomes]
+    write_outcomes(work, bulk_id, outcomes)
+    found = dict.fromkeys(("succeeded", "failed", "held"), 0)
+    for outcome in outcomes:
+        found[outcome.status] += 1
+    record(work, b, answered(b, BulkRowsAnswered(at=work.now, **found), _first_failure(outcomes)))
+
+
+def record(work: Work, b: Bulk, events: Sequence[AnyEvent]) -> None:
+    """Put what follows for a template on record, and do to its rows what these events say of all of them."""
+    work.record(BULK, b.id, events, cause_of(b.id))
+    for event in events:
+        match event:
+            case BulkRoundBegun():
+                turn_all(work, b.id, "short", "pending")
+            case BulkShortagesStand():
+                turn_all(work, b.id, "short", "failed")
+            case BulkAssignmentCompleted():
+                turn_all(work, b.id, "held", "succeeded")
+                mark_completed(work, b.id)
+            case _:
+                pass

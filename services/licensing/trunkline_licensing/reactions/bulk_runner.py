@@ -1,0 +1,95 @@
+"""The loop that keeps bulk assignments going: answers first, then a chunk of each template in progress (L13).
+
+Whatever it has in hand is only a copy of what the tables and streams say: killed at any instant, it goes on from there,
+in this copy of the service or another. Chunks do not wait for answers about numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from trunkline.doors import Node
+from trunkline.duties import Duties
+from trunkline.follower import Follower
+from trunkline.work import Work, run
+from trunkline_licensing.bulk_assignment import BULK
+from trunkline_licensing.license_codes import Catalogue
+from trunkline_licensing.reactions import bulk_answered
+from trunkline_licensing.reactions.bulk_foreseen import what_fails
+from trunkline_licensing.reactions.bulk_people import judged_rows
+from trunkline_licensing.reactions.bulk_run import Sheet, refuse_all, run_chunk
+from trunkline_licensing.views.bulk_row_table import running
+
+log = structlog.get_logger(__name__)
+
+_VIEWS_WITHIN_S = 5.0
+
+
+class Runner:
+    """Runs the templates in progress of one store, one copy of the service at a time. Synchronous."""
+
+    def __init__(
+        self, node: Node, catalogue: Catalogue, answer_within: timedelta, duties: Duties | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            node: the service.
+            catalogue: the add-ons there are.
+            answer_within: how long numbers may take to answer about a number.
+            duties: the process's duties; None makes its own.
+        """
+        self._node, self._catalogue, self._answer_within = node, catalogue, answer_within
+        self._duties = duties or Duties(node.store.url)
+        self._answers = Follower(
+            node.store, node.clock, "bulk answers", bulk_answered.NAMES, bulk_answered.react, self._duties
+        )
+        self._sheets: dict[str, Sheet] = {}
+
+    def step(self) -> int:
+        """Do what answers there are, and the next chunk of every template; how many rows and answers that were."""
+        done = self._answers.step()
+        if not self._duties.hold("bulk"):
+            self._sheets.clear()
+            return done
+        open_ = running(self._node.store.fetch)
+        for gone in self._sheets.keys() - set(open_):
+            del self._sheets[gone]
+        return done + sum(self._advance(bulk_id) for bulk_id in open_)
+
+    def resign(self) -> None:
+        """Let another copy of the service do it."""
+        self._duties.resign()
+
+    def _advance(self, bulk_id: str) -> int:
+        sheet = self._sheets.get(bulk_id)
+        if sheet is None:
+            begun = self._begin(bulk_id)
+            if begun is None:
+                return 0
+            sheet = self._sheets[bulk_id] = begun
+        return self._do(lambda work: run_chunk(work, bulk_id, sheet, self._catalogue, self._answer_within))
+
+    def _begin(self, bulk_id: str) -> Sheet | None:
+        """The rows of a template, people found; None: not yet. All or nothing that is nothing is told at once."""
+        store = self._node.store
+        if not self._node.wait_for_views(store.end_of_log(), _VIEWS_WITHIN_S):
+            log.warning("a bulk assignment waits for the view of people", bulk_id=bulk_id)
+            return None
+        work = Work(store, self._node.clock.now())
+        b = work.state(BULK, bulk_id)
+        judged = judged_rows(work.fetch, b, self._catalogue)
+        if b.all_or_nothing and b.pending == b.total:
+            failures = what_fails(work, b, judged, self._catalogue)
+            if failures:
+                self._do(lambda work: refuse_all(work, bulk_id, failures, [j.row.place for j in judged]))
+                return None
+        return {j.row.place: j for j in judged}
+
+    def _do(self, decide: Callable[[Work], int | None]) -> int:
+        """One transaction; whoever follows the log is woken, this loop too."""
+        done, _ = run(self._node.store, self._node.clock.now, decide)
+        return done or 0

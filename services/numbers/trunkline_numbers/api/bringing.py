@@ -1,0 +1,64 @@
+"""Who brings numbers in, and for whom: the same for one, for a range and for a file (P3, R6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trunkline.parties import NotAllowed, Principal, authorize
+from trunkline.work import Work
+from trunkline_numbers.api.branch import Sight, party
+from trunkline_numbers.number import Party
+from trunkline_numbers.number_events import PartyKind
+
+
+@dataclass(frozen=True)
+class Bringing:
+    """Who brings numbers in.
+
+    Attributes:
+        uploader_id: the asker's party; None: the platform.
+        uploader_kind: decides who may delete the numbers (R7).
+        holder: whose to use or resell they will be; None: nobody's yet.
+        domains: the portal domains that the asker may show numbers to; None: any.
+        legacy: whether the asker may bring in locks without end (N7).
+    """
+
+    uploader_id: str | None
+    uploader_kind: PartyKind | None
+    holder: Party | None
+    domains: frozenset[str] | None
+    legacy: bool
+
+
+def bringing(work: Work, asker: Principal, holder_id: str | None) -> Bringing:
+    """Authorize it.
+
+    Args:
+        work: where parties are read.
+        asker: who asks.
+        holder_id: the partner or organization the numbers are for; None: the asker's own, the platform's nobody's.
+
+    Raises:
+        HolderUnknown: there is no such party in the asker's branch.
+        NotAllowed: not with this role, or for an organization that is not allowed external numbers (R6).
+    """
+    sight = Sight(work, asker)
+    for_whom = holder_id or asker.party_id
+    authorize(sight.branch, "add numbers", sight.holder(for_whom) if for_whom is not None else None)
+    kind: PartyKind = "partner" if asker.role == "partner-admin" else "organization"
+    own = party(work, asker.party_id)
+    return Bringing(
+        asker.party_id,
+        None if asker.party_id is None else kind,
+        party(work, for_whom),
+        None if asker.sees_all else frozenset(own.domains if own is not None else ()),
+        _may_import(sight),
+    )
+
+
+def _may_import(sight: Sight) -> bool:
+    try:
+        authorize(sight.branch, "import legacy records")
+    except NotAllowed:
+        return False
+    return True

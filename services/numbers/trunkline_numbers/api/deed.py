@@ -1,0 +1,105 @@
+"""One command on one number, as every door of that kind carries it out: who may, in which version, and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from trunkline.answers import Answer, check_version
+from trunkline.doors import Asked
+from trunkline.parties import Resource, authorize, visible
+from trunkline.refusal import Refused
+from trunkline.stream import Event
+from trunkline.work import Work
+from trunkline_numbers.api.branch import Sight, party
+from trunkline_numbers.api.explaining import explained
+from trunkline_numbers.api.shown import shown_number
+from trunkline_numbers.number import NUMBER, Number, Party, evolve, settle
+from trunkline_numbers.number_refusals import RemarkMissing, RemarkUnreadable
+from trunkline_numbers.policy import Policy
+from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
+
+
+class Deed:
+    """One asker's command on one number, within one piece of work."""
+
+    def __init__(self, work: Work, asked: Asked, key: str, verb: str) -> None:
+        """Read the number.
+
+        Args:
+            work: where it is decided.
+            asked: by whom.
+            key: the number.
+            verb: what is to be done, as the asker names it.
+        """
+        work.load([THE_POLICY, (NUMBER, key)])
+        self.work, self.asked = work, asked
+        self.sight = Sight(work, asked.principal)
+        self.policy: Policy = in_force(work)
+        self._key, self._verb = key, verb
+
+    @property
+    def number(self) -> Number:
+        """As the log has it: decisions settle what fell due by themselves."""
+        return self.work.state(NUMBER, self._key)
+
+    @property
+    def standing(self) -> Number:
+        """As it stands now, with what fell due and no timer has written down yet."""
+        n = self.number
+        for event in settle(n, self.work.now, self.work.now, self.policy):
+            n = evolve(n, event)
+        return n
+
+    @property
+    def by(self) -> Party | None:
+        """The asker's own party; None: the platform."""
+        return party(self.work, self.asked.principal.party_id)
+
+    def authorize(self, action: str) -> None:
+        """Hold the asker against a row of P3, and the version named against the one at hand.
+
+        Raises:
+            NumberUnknown, NotAllowed, VersionMismatch: as they say.
+        """
+        authorize(self.sight.branch, action, self.sight.number(self.standing))
+        check_version(self.asked, self.work.get(NUMBER, self._key).version)
+
+    def authorize_for(self, action: str, party_id: str, pointer: str) -> Party:
+        """Hold the asker against a row of P3 for the party that the number is to be for.
+
+        Raises:
+            HolderUnknown, NotAllowed: as they say.
+        """
+        resource: Resource = self.sight.holder(party_id, pointer)
+        authorize(self.sight.branch, action, resource)
+        found = party(self.work, party_id)
+        if found is None:
+            raise resource.unknown
+        return found
+
+    def done(self, *decisions: Callable[[Number], list[Event]]) -> Answer:
+        """Decide and record, serve who waited for it, and show the number after it.
+
+        Should it have gone to somebody else thereby, it is shown as the asker left it.
+
+        Raises:
+            Refused: as a decision says it, with what the asker may know beside it.
+        """
+        loaded, cause = self.work.get(NUMBER, self._key), self.asked.cause
+        for decide in decisions:
+            self.work.record(NUMBER, self._key, self._decided(decide), cause)
+        left, version = self.number, loaded.version + len(loaded.new)
+        serve_waiting(self.work, cause)
+        now, newest = self.number, loaded.version + len(loaded.new)
+        if not visible(self.sight.branch, self.sight.number(now)):
+            return Answer(shown_number(left, self.sight), version=version if newest == version else None)
+        return Answer(shown_number(now, self.sight), version=newest)
+
+    def _decided(self, decide: Callable[[Number], list[Event]]) -> list[Event]:
+        try:
+            return decide(self.number)
+        except (RemarkMissing, RemarkUnreadable) as refused:
+            raise type(refused)(**refused.facts, pointer="#/remark") from None
+        except Refused as refused:
+            raise explained(refused, self.standing, self.sight, self._verb) from None

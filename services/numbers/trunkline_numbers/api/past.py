@@ -1,0 +1,54 @@
+"""What a number was, and what became of it, as far as an asker may know (N13, P2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from trunkline.parties import Resource, authorize, visible
+from trunkline.recorded import Recorded, recorded
+from trunkline.store import Store
+from trunkline_numbers.api.branch import Sight, parties_of
+from trunkline_numbers.api.shown import Happened, shown_event
+from trunkline_numbers.number import NUMBER, Number, evolve
+
+
+def events_of(store: Store, key: str) -> Iterator[Recorded]:
+    """Everything that was written down of a number, in order."""
+    for stream_id, version, name, state in store.read_streams([NUMBER.stream(key)]):
+        yield recorded(store.codec, (0, stream_id, version, name, state))
+
+
+def number_at(store: Store, key: str, at: datetime | None) -> tuple[Number, int]:
+    """The number after all that occurred at or before an instant (None: after all), and its version."""
+    n, version = NUMBER.initial(key), 0
+    for event in events_of(store, key):
+        if at is not None and event.meta.occurred_at > at:
+            break
+        n, version = evolve(n, event.event), event.version
+    return n, version
+
+
+def history_of(store: Store, key: str, sight: Sight) -> list[tuple[Number, Happened]]:
+    """What the asker may know of it: every event while the number was, or thereby came or went, in its sight (P2).
+
+    Each with the number after it.
+
+    Raises:
+        NumberUnknown: it never was in the asker's sight.
+        NotAllowed, ScopeMissing: the asker reads no numbers.
+    """
+    n = NUMBER.initial(key)
+    happened: list[tuple[Number, Happened]] = []
+    seen = owned = False
+    for event in events_of(store, key):
+        was_seen, n = seen, evolve(n, event.event)
+        seen = visible(sight.branch, sight.number(n))
+        owned = owned or (n.state != "absent" and sight.branch.holds_any(parties_of(n)))
+        if (seen or was_seen) and (told := shown_event(event, n, sight)) is not None:
+            happened.append((n, told))
+    resource = sight.number(n)
+    if owned and not seen:  # it was in the branch once: what happened then stays known there
+        resource = Resource(resource.unknown, offered=True)
+    authorize(sight.branch, "see numbers", resource)
+    return happened

@@ -1,0 +1,39 @@
+"""What people say of why they act on a number: where it must be said, and what can be kept (DOMAIN §1)."""
+
+from __future__ import annotations
+
+from typing import Final
+from unicodedata import category
+
+from trunkline_numbers.number_refusals import RemarkMissing, RemarkUnreadable
+
+LONGEST: Final = 1_000
+"""Characters of a remark."""
+
+
+def must_remark(number: str, remark: str | None, wanted: str) -> str:
+    """A remark without the white space around it; `wanted` says what is done to the number: `reserved`.
+
+    Raises:
+        RemarkMissing, RemarkUnreadable: none, or one that cannot be kept.
+    """
+    said = may_remark(number, remark)
+    if said is None:
+        raise RemarkMissing(number=number, wanted=wanted)
+    return said
+
+
+def may_remark(number: str, remark: str | None) -> str | None:
+    """The same where it is welcome only; nothing but white space is none.
+
+    Raises:
+        RemarkUnreadable: too long, or with control characters other than line breaks.
+    """
+    if remark is None or not remark.strip():
+        return None
+    remark = remark.strip().replace("\r\n", "\n")
+    if len(remark) > LONGEST:
+        raise RemarkUnreadable(number=number, problem=f"{len(remark):,} characters")
+    if any(category(c) in {"Cc", "Cs"} and c != "\n" for c in remark):
+        raise RemarkUnreadable(number=number, problem="control characters")
+    return remark

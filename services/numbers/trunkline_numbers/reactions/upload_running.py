@@ -1,0 +1,120 @@
+"""Uploads that run: chunk after chunk, in turn, until each is completed or cancelled (R1, R2, R3).
+
+One chunk is one transaction: its numbers, what became of its rows, and its `UploadChunkDone`. An upload that runs has a
+claim, taken and given back with the events that begin and end it, so that the runner finds it after whatever end of
+the process. One copy of the service runs them; should two do, the upload's own stream lets one of them through.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from trunkline.clock import Clock
+from trunkline.duties import Duties
+from trunkline.recorded import Cause
+from trunkline.refusal import Refused
+from trunkline.store import Store
+from trunkline.stream import key_of
+from trunkline.work import Work, run
+from trunkline_numbers.number import NUMBER, Party
+from trunkline_numbers.number_by_hand import add
+from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
+from trunkline_numbers.upload import UPLOAD, Upload, UploadPreviewed, cancel, file_of, finish_chunk, start
+from trunkline_numbers.views.upload_rows import ROWS_IN_CHUNK, Chunk, Late, keep_late, next_chunk
+
+_RUNNING: Final = "running upload:"
+DUTY: Final = "uploads"
+
+
+def start_upload(work: Work, upload_id: str, by: str, cause: Cause) -> Upload:
+    """Let an upload run."""
+    events = start(work.state(UPLOAD, upload_id), by, work.now)
+    if events:
+        work.batch.claims.append((_RUNNING + upload_id, UPLOAD.stream(upload_id)))
+    return work.record(UPLOAD, upload_id, events, cause)
+
+
+def cancel_upload(work: Work, upload_id: str, by: str, cause: Cause) -> Upload:
+    """End an upload between two chunks."""
+    running = work.state(UPLOAD, upload_id).status == "running"
+    events = cancel(work.state(UPLOAD, upload_id), by, work.now)
+    if events and running:
+        work.batch.unclaims.append(_RUNNING + upload_id)
+    return work.record(UPLOAD, upload_id, events, cause)
+
+
+class Uploads:
+    """Runs the uploads of one store. Synchronous."""
+
+    def __init__(self, store: Store, clock: Clock, duties: Duties | None = None) -> None:
+        """Prepare.
+
+        Args:
+            store: the service's.
+            clock: the service's.
+            duties: the process's duties; None makes its own.
+        """
+        self._store = store
+        self._clock = clock
+        self._duties = duties or Duties(store.url)
+        self._last = ""
+
+    def step(self) -> int:
+        """Do one chunk of the upload whose turn it is; how much there was to do, 0 where nothing runs."""
+        sql = "SELECT stream_id FROM claims WHERE starts_with(claim, %s) ORDER BY stream_id"
+        running = [key_of(stream_id) for (stream_id,) in self._store.fetch(sql, (_RUNNING,))]
+        if not running or not self._duties.hold(DUTY):
+            return 0
+        turn = next((upload_id for upload_id in running if upload_id > self._last), running[0])
+        self._last = turn
+        run(self._store, self._clock.now, lambda work: run_chunk(work, turn))
+        return ROWS_IN_CHUNK  # however few it had, there may be another one
+
+    def resign(self) -> None:
+        """Let another copy of the service do it."""
+        self._duties.resign()
+
+
+def run_chunk(work: Work, upload_id: str) -> None:
+    """Add the numbers of the chunk whose turn it is, unless the upload runs no more."""
+    work.load([THE_POLICY, (UPLOAD, upload_id)])
+    u = work.state(UPLOAD, upload_id)
+    if u.status != "running":
+        return
+    file, chunk = file_of(u), next_chunk(work, u)
+    cause = Cause(u.started_by, upload_id, upload_id)
+    late = _add(work, file, chunk, cause)
+    serve_waiting(work, cause)
+    keep_late(work, u, late)
+    good = sum(row.number is not None for row in chunk.rows)
+    done = finish_chunk(u, u.chunks_done, len(chunk.rows), good - len(late), work.now)
+    if work.record(UPLOAD, upload_id, done, cause).status != "running":
+        work.batch.unclaims.append(_RUNNING + upload_id)
+
+
+def _add(work: Work, file: UploadPreviewed, chunk: Chunk, cause: Cause) -> list[Late]:
+    """Record the numbers; the rows that are refused after all."""
+    work.load((NUMBER, row.number) for row in chunk.rows if row.number is not None)
+    policy, now = in_force(work), work.now
+    holder = Party(file.holder_id, file.holder_kind, None) if file.holder_id and file.holder_kind else None
+    late: list[Late] = []
+    for row in chunk.rows:
+        if row.number is None or row.listing is None:
+            continue
+        try:
+            events = add(
+                work.state(NUMBER, row.number),
+                chunk.listings[row.listing],
+                file.uploader_id,
+                holder,
+                policy,
+                now,
+                uploader_kind=file.uploader_kind,
+                legacy_lock=row.legacy,
+            )
+        except Refused as refused:
+            late.append(Late(row.line, refused.code, refused.sentence))
+        else:
+            work.record(NUMBER, row.number, events, cause)
+    return late
