@@ -12,6 +12,7 @@ from bench import (
     b03_end_to_end,
     b04_latency,
     b05_relay,
+    b09_upload,
     b10_deadlines,
     b12_growth,
     b14_demo,
@@ -24,6 +25,7 @@ from bench.servers import kafka_version
 MEASURES: dict[tuple[str, ...], Callable[[Run], list[Figure]]] = {
     ("B1", "B2"): b01_intake.measure,
     ("B5",): b05_relay.measure,
+    ("B9",): b09_upload.measure,
     ("B10", "B12"): b10_deadlines.measure,
     ("B12",): b12_growth.measure,
     ("B14",): b14_demo.measure,

@@ -65,7 +65,7 @@ class Deadlines:
         more_after = due[-1][1] if len(due) == limit else None
         try:
             run(self._store, self._clock.now, lambda work: self._decide(work, due, more_after))
-        except _Later as later:
+        except Later as later:
             self._put_off(later.turns)
         else:
             self._swept = due[-1]
@@ -107,7 +107,7 @@ class Deadlines:
                 turns.setdefault(stream_id, event.at)
             later = {key: turns[key] for key in ids if key in turns and turns[key] > more_after}
             if later:
-                raise _Later(later)
+                raise Later(later)
         work.in_order_of_time()
         work.touch_streams(ids)
 
@@ -121,10 +121,11 @@ class Deadlines:
             )
 
 
-class _Later(Exception):
-    """Some streams of the batch have their turn only after others that are due and yet unread.
+class Later(Exception):
+    """Some streams of the batch have their turn later: nothing of it is done, and their rows are put off until then.
 
-    That is so where a notice is due but is no longer told, its end having passed: the end gives the place in line.
+    That is so where a notice is due but is no longer told, its end having passed: the end gives the place in line
+    after others that are due and yet unread. A service's `settle` raises it for what it cannot decide yet.
     """
 
     def __init__(self, turns: Mapping[str, datetime]) -> None:

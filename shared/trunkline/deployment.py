@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.resources import files
 from types import TracebackType
 from typing import Self
@@ -25,8 +26,10 @@ from trunkline.clock import Clock, SystemClock
 from trunkline.embedded import EmbeddedPostgres
 from trunkline.http import create_app, server
 from trunkline.messaging.cluster import connect
+from trunkline.messaging.horizon import of_services
 from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.local import LocalTransport
+from trunkline.messaging.states import begin_anew
 from trunkline.migrate import Migration, migrate, read_migrations
 from trunkline.node import Node
 from trunkline.sandbox import SandboxClock
@@ -100,6 +103,7 @@ class Deployment:
             node = Node(service, store, self._clock(store), self.settings)
             self.nodes[service.name] = node
             await asyncio.to_thread(node.projector.prepare)
+            await asyncio.to_thread(service.prepare, store)
         await self._connect()
         for node in self.nodes.values():  # before the producers stop, so that a page on its way arrives
             self._stack.push_async_callback(node.stop)
@@ -127,11 +131,16 @@ class Deployment:
             msg = f"{name} alone needs a broker to talk to the other service: set TRUNKLINE_KAFKA_BOOTSTRAP"
             raise NotConfigured(msg)
         for node in self.nodes.values():
-            transport = LocalTransport(node.name)
-            for other in self.nodes.values():
-                if other is not node:
-                    transport.join(other.intake, other.turn)
-            node.start(transport)
+            states = {state.contract.topic: state for state in node.service.states}
+            transport = LocalTransport(node.name, states)
+            others = [other for other in self.nodes.values() if other is not node]
+            for other in others:
+                transport.join(other.intake, other.turn)
+            node.horizon = partial(of_services, [other.store for other in others])
+            for topic in transport.heard_states:
+                if await asyncio.to_thread(transport.unheard, topic):
+                    await asyncio.to_thread(begin_anew, node.store, states[topic])
+            node.start(transport, transport.heard_states)
 
     async def _serve(self) -> None:
         listening = self._listen()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from trunkline.clock import Clock
 from trunkline.deadlines import Deadlines
 from trunkline.duties import Duties
 from trunkline.messaging.dead_letters import DeadLetters
+from trunkline.messaging.horizon import Horizon
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.relay import Relay, Transport
 from trunkline.messaging.states import StateFeed
@@ -67,6 +68,7 @@ class Node:
         self.stopping = asyncio.Event()
         self.loops: dict[str, asyncio.Task[None]] = {}
         self.trouble_of_transport: Callable[[], list[str]] = list
+        self.horizon: Horizon = lambda _topics: lambda: True
         self.before_stop: list[Callable[[], None]] = []
         self.relay: Relay | None = None
         self._readers = 0
@@ -109,8 +111,13 @@ class Node:
 
     # -- loops ------------------------------------------------------------------------------------------------
 
-    def start(self, transport: Transport) -> None:
-        """Start what every service runs: the relay, the timers, the views, and the service's own followers."""
+    def start(self, transport: Transport, states: Collection[str] | None = None) -> None:
+        """Start what every service runs: the relay, the timers, the views, and the service's own followers.
+
+        Args:
+            transport: where to it speaks.
+            states: the state topics that somebody hears; None: all, since anybody may.
+        """
         self._listener.start()
         relay = Relay(self.store, self.service, transport, self.wake, self.duties)
         self.spawn("relay", relay.run(self.stopping.is_set))
@@ -126,7 +133,9 @@ class Node:
         )
         letters = DeadLetters(self.store, self.name, transport if transport.has_topics else None, self.duties)
         self.spawn("dead letters", letters.run(self.stopping))
-        for topic in self.service.states if transport.has_topics else ():
+        for topic in self.service.states:
+            if states is not None and topic.contract.topic not in states:
+                continue
             feed = StateFeed(self.store, topic, self.duties)
             self.spawn(topic.contract.name, feed.run(transport.send_page, self.projected, self.stopping.is_set))
         for name, make in self.service.followers.items():

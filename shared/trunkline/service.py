@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from trunkline.contracts.envelope import Contract, Message
 from trunkline.migrate import Migration
 from trunkline.recorded import Codec, Recorded
+from trunkline.store import Store
 from trunkline.stream import Decider
 from trunkline.work import Work
 
@@ -56,6 +57,7 @@ class Service:
         states: its state topics.
         routes: its HTTP doors.
         migrations: its own tables, after the store's.
+        prepare: what it has to look after in its migrated store before anything runs.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Service:
     states: tuple[StateTopic, ...] = ()
     routes: Callable[[Node], APIRouter] | None = None
     migrations: tuple[Migration, ...] = field(default=())
+    prepare: Callable[[Store], None] = lambda _store: None
 
     @property
     def source(self) -> str:

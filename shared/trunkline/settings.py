@@ -154,6 +154,9 @@ class Settings(BaseSettings):
     upload_limit: int = Field(
         default=250_000, ge=1, le=1_000_000, description="how many rows one upload may have, from 1 to 1000000"
     )
+    binding_timeout: int = Field(
+        default=60, ge=1, le=86_400, description="seconds for the answer to a request for a number, from 1 to 86400"
+    )
     sandbox: bool = Field(default=False, description="on or off")
     otlp_endpoint: str | None = Field(
         default=None, pattern=r"^https?://[^/\s]+", description="an http:// or https:// URL"

@@ -154,6 +154,17 @@ def shuffled(chance: Random, items: list[Any]) -> list[Any]:
     seed=77,
     batch=1,
 )
+@example(
+    history=[
+        *[("started", 0), ("renewed", 1), ("renewed", 5), ("swapped", 5)],
+        *[("swapped", 5), ("expired", 5), ("swapped", 6), ("swapped", 6)],
+    ],
+    sequenced=False,
+    spoilt={},
+    later=0,
+    seed=0,
+    batch=1,
+)
 def test_then_numbers_end_where_in_order_delivery_ends(
     pair: Pair,
     history: list[tuple[str, int]],

@@ -4,7 +4,7 @@
                                 | assigned, changed           ^ by hand (L15); its subscription is over (S5);
                                 | its number: see below       | its row's number was refused (L12)
 
-    number:  none -- requested --> requested -- bound --> bound -- lost --> lost
+    number:  none -- requested --> requested -- bound --> bound <-- suspended, resumed --> suspended -- lost --> lost
                                        +-- refused, or no answer in time --> refused
 
 Keys are unique in an organization and a person has at most one extension: both are claims that a piece of work takes
@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from trunkline.stream import Decider
 from trunkline_licensing.extension_events import (
     EVENTS,
+    ON_IT,
     AnyEvent,
     BulkRow,
     ExtensionAssigned,
@@ -32,14 +33,17 @@ from trunkline_licensing.extension_events import (
     ExtensionNumberBound,
     ExtensionNumberLost,
     ExtensionNumberRefused,
+    ExtensionNumberResumed,
+    ExtensionNumberSuspended,
     ExtensionProvisioned,
     Facts,
     HungAddon,
     NumberBindingRequested,
     NumberOn,
+    NumberStatus,
     NumberUnbindingRequested,
 )
-from trunkline_licensing.license_refusals import ExtensionUnknown, ExtFormat, ExtOverflow, NameTooLong
+from trunkline_licensing.license_refusals import ExtensionUnknown, ExtFormat, ExtOverflow, NameTooLong, NumberFormat
 
 FEWEST_DIGITS: Final = 3
 MOST_DIGITS: Final = 5
@@ -97,28 +101,47 @@ def evolve(x: Extension, event: AnyEvent) -> Extension:
         case ExtensionDeleted():
             return replace(x, facts=event.after, deleted=True)
         case NumberBindingRequested():
-            asked = NumberOn(number=event.number, generation=event.generation, answer_by=event.answer_by)
-            return _number(replace(x, generation=event.generation), asked)
+            return _number(replace(x, generation=event.generation), _asked(x, event))
         case NumberUnbindingRequested():
             held = x.facts.number if x.facts is not None else None
+            x = replace(x, generation=max(x.generation, event.generation))
             return _number(x, None) if held is not None and held.generation <= event.generation else x
-        case ExtensionNumberBound():
-            return _number(x, NumberOn(number=event.number, generation=event.generation, status="bound"))
+        case _:
+            return _number(x, _answered(event))
+
+
+def _asked(x: Extension, event: NumberBindingRequested) -> NumberOn:
+    held = x.facts.number if x.facts is not None else None
+    if event.answer_by is None and held is not None:
+        return replace(held, generation=event.generation)
+    return NumberOn(number=event.number, generation=event.generation, answer_by=event.answer_by)
+
+
+def _answered(event: NumberAnswered) -> NumberOn:
+    on = NumberOn(number=event.number, generation=event.generation, status=_STATUS[type(event)])
+    match event:
         case ExtensionNumberRefused():
-            return _number(
-                x,
-                NumberOn(
-                    number=event.number,
-                    generation=event.generation,
-                    status="refused",
-                    code=event.code,
-                    reason=event.reason,
-                ),
-            )
+            return replace(on, code=event.code, reason=event.reason)
         case ExtensionNumberLost():
-            return _number(
-                x, NumberOn(number=event.number, generation=event.generation, status="lost", code=event.cause)
-            )
+            return replace(on, code=event.cause)
+        case _:
+            return on
+
+
+NumberAnswered = (
+    ExtensionNumberBound
+    | ExtensionNumberRefused
+    | ExtensionNumberLost
+    | ExtensionNumberSuspended
+    | ExtensionNumberResumed
+)
+_STATUS: Final[dict[type[AnyEvent], NumberStatus]] = {
+    ExtensionNumberBound: "bound",
+    ExtensionNumberRefused: "refused",
+    ExtensionNumberLost: "lost",
+    ExtensionNumberSuspended: "suspended",
+    ExtensionNumberResumed: "bound",
+}
 
 
 def _number(x: Extension, number: NumberOn | None) -> Extension:
@@ -155,6 +178,18 @@ def check_name(name: str) -> None:
     """
     if len(name) > LONGEST_NAME or not name.isprintable():
         raise NameTooLong(length=len(name), value=name)
+
+
+def e164(text: str) -> str:
+    """A number in E.164 form, from digits with or without `+` before them.
+
+    Raises:
+        NumberFormat: it is none.
+    """
+    digits = text.removeprefix("+")
+    if not (digits.isascii() and digits.isdigit() and FEWEST_DIGITS <= len(digits) <= 15 and digits[0] != "0"):
+        raise NumberFormat(value=text)
+    return f"+{digits}"
 
 
 def keys_from(start: str, count: int) -> list[str]:
@@ -197,7 +232,10 @@ def assign(x: Extension, user_id: str, at: datetime) -> list[AnyEvent]:
         ExtensionUnknown: there is no such extension any more.
     """
     facts = _facts(x)
-    return [] if facts.user_id == user_id else [ExtensionAssigned(at=at, after=replace(facts, user_id=user_id))]
+    if facts.user_id == user_id:
+        return []
+    assigned = ExtensionAssigned(at=at, after=replace(facts, user_id=user_id))
+    return [assigned, *tell_user(evolve(x, assigned), facts.user_id, at)]
 
 
 def change(
@@ -239,7 +277,8 @@ def change(
     changed = tuple(name for name in said if getattr(after, name) != getattr(facts, name))
     if not changed:
         return []
-    return [ExtensionChanged(at=at, after=after, changed=changed, cause=cause, subscription_id=subscription_id)]
+    is_now = ExtensionChanged(at=at, after=after, changed=changed, cause=cause, subscription_id=subscription_id)
+    return [is_now, *tell_user(evolve(x, is_now), facts.user_id, at)]
 
 
 def delete(x: Extension, at: datetime, cause: str, subscription_id: str | None = None) -> list[AnyEvent]:
@@ -254,7 +293,7 @@ def delete(x: Extension, at: datetime, cause: str, subscription_id: str | None =
 def give_up_number(x: Extension, at: datetime, cause: str) -> list[AnyEvent]:
     """Tell numbers that the number asked for last counts no more (X5); nothing where none is, or may come, on it."""
     number = x.facts.number if x.facts is not None else None
-    if x.facts is None or number is None or number.status not in ("requested", "bound"):
+    if x.facts is None or number is None or number.status not in ON_IT:
         return []
     unbinding = NumberUnbindingRequested(
         at=at,
@@ -265,6 +304,24 @@ def give_up_number(x: Extension, at: datetime, cause: str) -> list[AnyEvent]:
         cause=cause,
     )
     return [unbinding]
+
+
+def tell_user(x: Extension, told: str | None, at: datetime) -> list[AnyEvent]:
+    """Tell numbers whom a bound number rings at, where that is another person than it was `told` (X5).
+
+    A number that is only asked for is told of once it is bound.
+    """
+    number = x.facts.number if x.facts is not None else None
+    if x.facts is None or number is None or number.status not in ("bound", "suspended") or x.facts.user_id == told:
+        return []
+    again = NumberBindingRequested(
+        at=at,
+        number=number.number,
+        generation=x.generation + 1,
+        organization_id=x.facts.organization_id,
+        user_id=x.facts.user_id,
+    )
+    return [again]
 
 
 def _facts(x: Extension) -> Facts:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import msgspec
 
 from trunkline.stream import Event
 
-NumberStatus = Literal["requested", "bound", "refused", "lost"]
+NumberStatus = Literal["requested", "bound", "suspended", "refused", "lost"]
+ON_IT: Final[tuple[NumberStatus, ...]] = ("requested", "bound", "suspended")
+"""A number in one of these is on the extension, or may yet come on it."""
 
 
 class HungAddon(msgspec.Struct, frozen=True, gc=False):
@@ -24,7 +26,8 @@ class NumberOn(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_default
 
     Attributes:
         generation: which of the extension's requests this is, counted from 1.
-        status: asked of numbers; bound; refused by numbers, or unanswered; bound once and taken back since.
+        status: asked of numbers; bound; bound, but its subscription has expired; refused by numbers, or unanswered;
+            bound once and taken back since.
         answer_by: when a request that nobody has answered counts as refused.
         code, reason: why it was refused or lost.
     """
@@ -107,14 +110,17 @@ class ExtensionDeleted(Event, frozen=True, kw_only=True):
 
 
 class NumberBindingRequested(Event, frozen=True, kw_only=True):
-    """Numbers is asked to bind a number to it (X5); `answer_by` is when no answer is a refusal."""
+    """Numbers is asked to bind a number to it (X5); `answer_by` is when no answer is a refusal.
+
+    Without `answer_by` the number is on it already, and numbers is told of another person.
+    """
 
     TYPE: ClassVar[str] = "licensing.NumberBindingRequested"
     number: str
     generation: int
     organization_id: str
     user_id: str | None = None
-    answer_by: datetime
+    answer_by: datetime | None = None
 
 
 class NumberUnbindingRequested(Event, frozen=True, kw_only=True):
@@ -155,6 +161,22 @@ class ExtensionNumberLost(Event, frozen=True, kw_only=True):
     cause: str
 
 
+class ExtensionNumberSuspended(Event, frozen=True, kw_only=True):
+    """The subscription of its number has expired: the binding is kept, as the number is, for the time being (X5)."""
+
+    TYPE: ClassVar[str] = "licensing.ExtensionNumberSuspended"
+    number: str
+    generation: int
+
+
+class ExtensionNumberResumed(Event, frozen=True, kw_only=True):
+    """The number is back with its subscription, and with it the binding (X5)."""
+
+    TYPE: ClassVar[str] = "licensing.ExtensionNumberResumed"
+    number: str
+    generation: int
+
+
 AnyEvent = (
     ExtensionProvisioned
     | ExtensionAssigned
@@ -165,6 +187,8 @@ AnyEvent = (
     | ExtensionNumberBound
     | ExtensionNumberRefused
     | ExtensionNumberLost
+    | ExtensionNumberSuspended
+    | ExtensionNumberResumed
 )
 EVENTS: tuple[type[Event], ...] = (
     ExtensionProvisioned,
@@ -176,4 +200,6 @@ EVENTS: tuple[type[Event], ...] = (
     ExtensionNumberBound,
     ExtensionNumberRefused,
     ExtensionNumberLost,
+    ExtensionNumberSuspended,
+    ExtensionNumberResumed,
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from trunkline.contracts import licensing as says
 from trunkline.contracts.contract import Contract
@@ -15,8 +17,11 @@ from trunkline_licensing import extension_events as extension
 from trunkline_licensing import party_events as party
 from trunkline_licensing import pool_events as pool
 from trunkline_licensing import subscription_events as subscription
+from trunkline_licensing.extension import Extension
 from trunkline_licensing.party_facts import Identity, Organization, Partner, Platform
 from trunkline_licensing.subscription_facts import After
+
+_read_extension: Final = msgspec.msgpack.Decoder(Extension).decode
 
 PRIVATE: frozenset[type[Event]] = frozenset(
     (
@@ -30,6 +35,8 @@ PRIVATE: frozenset[type[Event]] = frozenset(
         extension.ExtensionNumberBound,
         extension.ExtensionNumberRefused,
         extension.ExtensionNumberLost,
+        extension.ExtensionNumberSuspended,
+        extension.ExtensionNumberResumed,
         *(set(bulk.EVENTS) - {bulk.BulkAssignmentStarted, bulk.BulkAssignmentCompleted}),
     )
 )
@@ -141,7 +148,10 @@ def _identity(
 # -- extensions -------------------------------------------------------------------------------------------------------
 
 
-def _extension(data: type[says.Extension], key: str, is_: extension.Facts, **own: Any) -> says.Extension:
+E = TypeVar("E", bound=says.Extension)
+
+
+def _extension(data: type[E], key: str, is_: extension.Facts, **own: Any) -> E:
     number = is_.number
     return data(
         extension_id=key,
@@ -156,6 +166,19 @@ def _extension(data: type[says.Extension], key: str, is_: extension.Facts, **own
         number_status=number.status if number is not None else None,
         **own,
     )
+
+
+def extension_state(folded: bytes, version: int) -> says.ExtensionState | None:
+    """The document of the compacted topic `ExtensionState`; None, a tombstone, for an extension that is no more.
+
+    Args:
+        folded: the extension's state as the extension view keeps it.
+        version: of its stream.
+    """
+    x = _read_extension(folded)
+    if x.facts is None or x.deleted:
+        return None
+    return _extension(says.ExtensionState, x.id, x.facts, sequence=version)
 
 
 def _provisioned(key: str, event: extension.ExtensionProvisioned) -> says.Extension:

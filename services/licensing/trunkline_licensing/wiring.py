@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from trunkline.contracts import billing, parties
-from trunkline.contracts.licensing import CONTRACTS
+from trunkline.contracts import billing, numbers, parties
+from trunkline.contracts.licensing import CONTRACTS, STATE
+from trunkline.messaging.states import StateTopic
 from trunkline.migrate import read_migrations
 from trunkline.recorded import stored_name
 from trunkline.service import Hearing, Service
@@ -17,11 +20,12 @@ from trunkline_licensing.bulk_assignment import BULK
 from trunkline_licensing.extension import EXTENSION
 from trunkline_licensing.license_pool import POOL
 from trunkline_licensing.organization import IDENTITY, PARTY
-from trunkline_licensing.published import PRIVATE, published
-from trunkline_licensing.reactions import billing_heard, deadline_due, party_heard
+from trunkline_licensing.published import PRIVATE, extension_state, published
+from trunkline_licensing.reactions import billing_heard, deadline_due, number_answered, number_copied, party_heard
+from trunkline_licensing.reactions.answers_read import AnswersRead
 from trunkline_licensing.reactions.bulk_runner import Runner
-from trunkline_licensing.reactions.provisioning import ANSWER_WITHIN
 from trunkline_licensing.subscription import SUBSCRIPTION
+from trunkline_licensing.views import number_copy
 from trunkline_licensing.views.bulk_view import VIEW as BULK_VIEW
 from trunkline_licensing.views.extension_view import VIEW as EXTENSION_VIEW
 from trunkline_licensing.views.identity_view import VIEW as IDENTITY_VIEW
@@ -35,24 +39,29 @@ if TYPE_CHECKING:
 
 def _bulk(node: Node) -> Callable[[], int]:
     """Bulk assignments in progress go on, chunk after chunk, and hear what numbers answers (L13)."""
-    return Runner(node, catalogue(node), ANSWER_WITHIN, node.duties).step
+    return Runner(node, catalogue(node), timedelta(seconds=node.settings.binding_timeout), node.duties).step
 
 
 def service() -> Service:
     """Licensing, whole (entry point `trunkline.services`)."""
+    answers = AnswersRead()
     return Service(
         name="licensing",
         deciders=(SUBSCRIPTION, PARTY, IDENTITY, POOL, EXTENSION, BULK),
         hearings=(
             Hearing({parties.TOPIC: parties.CONTRACTS}, party_heard.react),
             Hearing({billing.TOPIC: billing.CONTRACTS}, billing_heard.react),
+            Hearing({name: {name: numbers.CONTRACTS[name]} for name in number_answered.TOPICS}, number_answered.react),
+            Hearing({numbers.STATE.topic: {numbers.STATE.name: numbers.STATE}}, number_copied.react),
         ),
         published=published,
         private=frozenset(map(stored_name, PRIVATE)),
         says=tuple(CONTRACTS.values()),
-        settle=deadline_due.react,
+        settle=partial(deadline_due.react, answers=answers),
         views=(SUBSCRIPTION_VIEW, PARTY_VIEW, IDENTITY_VIEW, POOL_VIEW, EXTENSION_VIEW, BULK_VIEW),
-        followers={"bulk": _bulk},
+        followers={"bulk": _bulk, "answers": answers.watch},
+        states=(StateTopic(STATE, EXTENSION_VIEW.name, extension_state),),
+        prepare=number_copy.begin_anew_where_empty,
         routes=routes,
         migrations=tuple(read_migrations(files("trunkline_licensing") / "migrations")),
     )

@@ -132,6 +132,7 @@ def _changed(key: str, v: e.NumberChanged) -> Any:
         state=v.state,
         changed=v.changed,
         changed_at=v.at,
+        trunk_form=v.trunk_form,
         **_attributes(v.listing),
     )
 
@@ -146,6 +147,7 @@ def _bound(key: str, v: e.NumberBound) -> Any:
         generation=v.generation,
         organization_id=v.organization_id,
         bound_at=v.at,
+        trunk_form=v.trunk_form,
     )
 
 
@@ -258,7 +260,13 @@ def number_state(folded: bytes, version: int) -> said.NumberState | None:
         quarantined_until=getattr(life, "quarantined_until", None),
         sequence=version,
         bindings=tuple(
-            said.Binding(kind=b.kind, user_id=b.user_id, extension_id=b.extension_id, generation=b.generation)
+            said.Binding(
+                kind=b.kind,
+                user_id=b.user_id,
+                extension_id=b.extension_id,
+                generation=b.generation,
+                trunk_form=b.trunk_form,
+            )
             for b in n.bindings
         ),
         **_attributes(n.listing),

@@ -195,12 +195,15 @@ def had_from(s: Subscription, number: str) -> datetime | None:
 
 def _came_after(s: Subscription, heard: SubscriptionHeard, place: int) -> datetime:
     """When the number came that took the place of one swapped out; the swap's own instant, unless it had to wait."""
-    outs = heard.swapped_out
-    names = [*(out.number for out in outs[place + 1 :]), heard.number]
-    for out, name in zip(outs[place:], names, strict=True):
+    outs = heard.swapped_out[place:]
+    names = [*(out.number for out in outs[1:]), heard.number]
+    ends = [*(out.at for out in outs[1:]), None]
+    for out, name, end in zip(outs, names, ends, strict=True):
         if name in s.served:
-            return max(out.at, s.served[name])
-    return outs[place].at
+            came = max(out.at, s.served[name]) if name in s.denied else out.at
+            if end is None or came <= end:  # later it came by another swap
+                return came
+    return outs[0].at
 
 
 def named_since(s: Subscription, number: str) -> datetime:

@@ -13,6 +13,9 @@ from typer.core import TyperGroup
 from trunkline.cli import (
     audit,
     billing,
+    bulk,
+    bulk_runs,
+    bulk_users,
     clock,
     deadletter,
     demo,
@@ -32,12 +35,12 @@ from trunkline.cli import (
     up,
 )
 
-_MORE_VERBS = (number_acting, number_changing, number_asking)
+_MORE_VERBS = (bulk_users, bulk_runs, number_acting, number_changing, number_asking)
 """Each adds its verbs to its noun by being imported."""
 _RUN, _WORK, _OPERATE = "Run", "Work", "Operate"
 _ORDER = (
     *("demo", "up", "migrate", "topics", "token", "clock"),
-    *("party", "billing", "subscription", "number", "policy"),
+    *("party", "billing", "subscription", "number", "policy", "bulk"),
     *("doctor", "audit", "stream", "projection", "deadletter", "mail"),
 )
 
@@ -68,6 +71,7 @@ def _app() -> typer.Typer:
         ("billing", billing.app),
         ("subscription", subscription.app),
         ("number", number.app),
+        ("bulk", bulk.app),
         ("policy", policy.app),
     ):
         app.add_typer(noun, name=name, rich_help_panel=_WORK)

@@ -102,10 +102,10 @@ class Remote:
         headers = {"Idempotency-Key": str(uuid4())}
         return _body(self._send("POST", path, params=_known(params), headers=headers, json=body))
 
-    def post_bytes(self, path: str, body: bytes, media_type: str) -> Any:
+    def post_bytes(self, path: str, body: bytes, media_type: str, **params: Any) -> Any:
         """Send a body as it is, once."""
         headers = {"Idempotency-Key": str(uuid4()), "Content-Type": media_type}
-        return _body(self._send("POST", path, headers=headers, content=body))
+        return _body(self._send("POST", path, params=_known(params), headers=headers, content=body))
 
     def patch(self, path: str, body: Any, **params: Any) -> Any:
         """Change what the body names of a resource."""
@@ -114,6 +114,25 @@ class Remote:
     def put(self, path: str, body: Any, **params: Any) -> Any:
         """Make a resource what the body says."""
         return _body(self._send("PUT", path, params=_known(params), json=body))
+
+    def delete(self, path: str, **params: Any) -> Any:
+        """Do away with a resource."""
+        return _body(self._send("DELETE", path, params=_known(params)))
+
+    @contextmanager
+    def download(self, path: str, **params: Any) -> Iterator[Iterator[bytes]]:
+        """Read a file: its bytes as they come, having seen this client's own changes."""
+        url = self._url(path)
+        wait = self.positions.get(_service(path))
+        request: dict[str, Any] = {"params": _known(params), "headers": {"Trunkline-Wait-For": wait} if wait else {}}
+        try:
+            with self._client.stream("GET", url, timeout=_TIMEOUT_OF_STREAM, **request) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise self._problem(answer)
+                yield answer.iter_bytes()
+        except httpx.TransportError as error:
+            raise self._away(url, error) from None
 
     def page_through(self, path: str, limit: int, **params: Any) -> dict[str, Any]:
         """A list of at most `limit` items, read by as many pages as that takes: items, next, total, total_is."""

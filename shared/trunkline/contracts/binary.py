@@ -69,10 +69,12 @@ def decode(headers: Headers, value: bytes | None, types: Mapping[str, Contract])
     """Read one Kafka record in binary or structured mode, whatever the case of header names.
 
     In: the record's headers and value, and the contracts that are understood here by type name.
-    Out: the message, its subject and identifiers in canonical spelling, its time in UTC.
+    Out: the message, its subject and identifiers in canonical spelling, its time in UTC; of a tombstone
+    on a compacted topic without data.
     Raises Unreadable and nothing else, whatever the bytes (X6).
     """
-    value = check_value(value)
+    tombstone = value is None and any(contract.compacted for contract in types.values())
+    value = b"" if tombstone else check_value(value)
     names, contents = zip(*headers, strict=True) if headers else ((), ())
     layout = _layouts.get(names) or _learn(names)
     contents = (*contents, b"")
@@ -86,6 +88,9 @@ def decode(headers: Headers, value: bytes | None, types: Mapping[str, Contract])
         raise Unreadable("type-unknown", f"The type {name!r} is not known here.")
     time = _time(contents[layout.time], layout.time)
     sequence = None if layout.sequence < 0 else _sequence(contents[layout.sequence])
+    if tombstone:
+        check_value(b"" if contract.compacted else None)
+        return Message(identity, source, name, subject, time, sequence, correlation or None, causation or None, None)
     data = read_data(contract, value)
     if subject != contract.subject_of(data):
         subject = same_subject(contract, subject, data)

@@ -8,7 +8,12 @@ from trunkline.contracts.contract import Contract
 from trunkline.contracts.unreadable import CODES
 
 HEARD: Final = (*billing.CONTRACTS.values(), *parties.CONTRACTS.values())
-SAID: Final = (*licensing.CONTRACTS.values(), *numbers.CONTRACTS.values(), numbers.STATE)
+SAID: Final = (
+    *licensing.CONTRACTS.values(),
+    licensing.STATE,
+    *numbers.CONTRACTS.values(),
+    numbers.STATE,
+)
 ALL: Final = (*HEARD, *SAID)
 
 _FOLDER: Final = "trunkline/contracts"
@@ -46,8 +51,8 @@ for each event.
   version never changes.
 - **`correlationid`** is the same in all that followed from one cause; **`causationid`** is the
   `id` of the event right before.
-- **`NumberState` is compacted:** the topic keeps the newest document of each number. Read it from
-  the start and you have all numbers; a null value means that the number is gone.
+- **`NumberState` and `ExtensionState` are compacted:** the topic keeps the newest document of each number
+  or extension. Read it from the start and you have them all; a null value means that it is gone.
 - **The other topics are kept as long as the broker keeps them.** Whoever begins later reads
   `NumberState` first, or asks over HTTP.
 """

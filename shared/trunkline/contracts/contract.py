@@ -15,11 +15,12 @@ class Contract:
 
     `key` names the data field that is the event's subject and its record's key; a contract of a
     thing that exists once has a fixed `subject` instead. `source` is empty for what others say.
-    `headers` are the constant ones of binary mode, built once; `read` decodes the data.
+    `headers` are the constant ones of binary mode, built once; `read` decodes the data. Of a `compacted`
+    one a record without a value, a tombstone, says that the subject is gone.
     """
 
     __slots__ = (
-        "data", "direction", "fixed_subject", "headers", "key", "name", "read", "said", "source",
+        "compacted", "data", "direction", "fixed_subject", "headers", "key", "name", "read", "said", "source",
         "subject_of", "topic", "version",
     )  # fmt: skip
 
@@ -34,10 +35,12 @@ class Contract:
         topic: str = "",
         source: str = "",
         version: int = 1,
+        compacted: bool = False,
     ) -> None:
         assert bool(key) != bool(subject), f"{name}: give key or subject"
         self.name: Final = name
         self.version: Final = version
+        self.compacted: Final = compacted
         self.data: Final = data
         self.key: Final = key
         self.fixed_subject: Final = subject

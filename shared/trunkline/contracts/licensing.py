@@ -20,6 +20,7 @@ from trunkline.contracts.values import (
     PairedId,
     PlanDays,
     Reference,
+    Sequence,
     canonical_pair,
     check_ids,
 )
@@ -30,7 +31,7 @@ PLATFORM: Final = "platform"
 Product = Literal["number", "license", "did_reservation"]
 Status = Literal["active", "expired", "terminated"]
 Role = Literal["owner", "admin", "member"]
-NumberStatus = Literal["requested", "bound", "refused", "lost"]
+NumberStatus = Literal["requested", "bound", "suspended", "refused", "lost"]
 
 
 class SwappedOut(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -224,6 +225,12 @@ class BulkAssignmentCompleted(BulkAssignment, frozen=True, kw_only=True, gc=Fals
     failed: Count
 
 
+class ExtensionState(Extension, frozen=True, kw_only=True, gc=False):
+    """All that is so of an extension now: the document of the compacted topic."""
+
+    sequence: Sequence
+
+
 def _said(name: str, data: Any, key: str, said: str) -> Contract:
     if key == PLATFORM:
         return Contract(name, data, subject=PLATFORM, source=SOURCE, said=said)
@@ -265,4 +272,14 @@ CONTRACTS: Final = registry(
         _said("BulkAssignmentStarted", BulkAssignmentStarted, "bulk_id", "people get extensions by the thousand"),
         _said("BulkAssignmentCompleted", BulkAssignmentCompleted, "bulk_id", "each of them has one, or a reason"),
     )
+)
+
+# The compacted topic is a document by extension, beside the events: the newest one is the extension.
+STATE: Final = Contract(
+    "ExtensionState",
+    ExtensionState,
+    key="extension_id",
+    source=SOURCE,
+    said="all that is so of an extension now",
+    compacted=True,
 )

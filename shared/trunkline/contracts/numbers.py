@@ -62,10 +62,11 @@ class NumberAdded(_Attributes, frozen=True, kw_only=True, gc=False):
 
 
 class NumberChanged(_Attributes, frozen=True, kw_only=True, gc=False):
-    """Attributes of a number changed: their names, and all attributes as they are now."""
+    """Attributes of a number changed: their names, and all attributes as they are now; so with a trunk's form (R9)."""
 
     changed: tuple[Code, ...]
     changed_at: Instant
+    trunk_form: E164 | None = None
 
 
 class NumberAllocated(_Of, frozen=True, kw_only=True, gc=False):
@@ -183,12 +184,13 @@ class NumberRecovered(_Of, frozen=True, kw_only=True, gc=False):
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Who a number rings at: the user of an extension, a trunk user, or an SMS user."""
+    """Who a number rings at: the user of an extension, a trunk user (by a legacy form, or the number), an SMS user."""
 
     kind: BindingKind
     user_id: Id | None
     extension_id: Id | None
     generation: Generation | None
+    trunk_form: E164 | None = None
 
 
 class _Bound(_Of, frozen=True, kw_only=True, gc=False):
@@ -203,6 +205,7 @@ class NumberBound(_Bound, frozen=True, kw_only=True, gc=False):
     """A number is bound to a user or an extension (R5); for an extension, the answer to that generation (X5)."""
 
     bound_at: Instant
+    trunk_form: E164 | None = None
 
 
 class NumberUnbound(_Bound, frozen=True, kw_only=True, gc=False):
@@ -246,9 +249,9 @@ class NumberState(_Attributes, frozen=True, kw_only=True, gc=False):
 _KEYS: Final = {NumberAssignmentRefused: "subscription_id", NumberBindingRefused: "extension_id"}
 
 
-def _said(data: Any) -> Contract:
+def _said(data: Any, *, compacted: bool = False) -> Contract:
     key = _KEYS.get(data, "number")
-    return Contract(data.__name__, data, key=key, source=SOURCE, said=data.__doc__ or "")
+    return Contract(data.__name__, data, key=key, source=SOURCE, said=data.__doc__ or "", compacted=compacted)
 
 
 _EVENTS = (
@@ -261,4 +264,4 @@ _EVENTS = (
 CONTRACTS: Final = registry(map(_said, _EVENTS))
 
 # The compacted topic is a document by number, beside the events: the newest one is the number.
-STATE: Final = _said(NumberState)
+STATE: Final = _said(NumberState, compacted=True)

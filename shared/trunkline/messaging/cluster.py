@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from trunkline.messaging.consumer import Consumer
+from trunkline.messaging.horizon import of_topics
 from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.producer import Producer
 from trunkline.node import Node
@@ -24,6 +25,7 @@ async def connect(nodes: Iterable[Node], kafka: KafkaSettings, stack: AsyncExitS
         producer = Producer(kafka)
         producer.start()
         consumer = Consumer(kafka, node.intake.topics, f"trunkline-{node.name}", node.intake)
+        node.horizon = partial(of_topics, kafka, node.store)
         node.trouble_of_transport = partial(_troubles, producer, consumer)
         node.start(producer)
         node.spawn("intake", consumer.run())

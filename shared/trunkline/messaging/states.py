@@ -41,6 +41,16 @@ class StateTopic:
         self.document = document
 
 
+def begin_anew(store: Store, topic: StateTopic) -> None:
+    """Let the feed of a state topic begin at the first row again: whoever hears it has lost what it heard."""
+    with store.locked() as conn:
+        conn.execute(b"DELETE FROM notification_tracking WHERE application_name = %s", (_follower(topic),))
+
+
+def _follower(topic: StateTopic) -> str:
+    return f"states/{topic.contract.name}"
+
+
 class StateFeed:
     """Keeps a state topic up to its view. One copy of a service does it at a time."""
 
@@ -54,7 +64,7 @@ class StateFeed:
         """
         self._store = store
         self._topic = topic
-        self._follower = f"states/{topic.contract.name}"
+        self._follower = _follower(topic)
         self._duties = duties
         self._position: int | None = None
         self._read = False
@@ -120,8 +130,6 @@ class StateFeed:
     def _outgoing(self, key: str, version: int, position: int, changed_at: Any, folded: bytes) -> Outgoing:
         contract = self._topic.contract
         document = self._topic.document(folded, version)
-        if document is None:
-            return Outgoing(contract.topic, key.encode(), None, [], position)
         headers, value = encode(
             contract,
             id=event_id(f"{self._follower}/{key}", version),
@@ -132,4 +140,4 @@ class StateFeed:
             causation_id=None,
             data=document,
         )
-        return Outgoing(contract.topic, key.encode(), value, headers, position)
+        return Outgoing(contract.topic, key.encode(), None if document is None else value, headers, position)

@@ -16,7 +16,7 @@ from trunkline.contracts.contract import Contract
 from trunkline.contracts.message import MAX_VALUE_BYTES
 from trunkline.messaging.kafka import KafkaSettings, admin
 
-STATE_TOPICS: Final = ("NumberState",)
+STATE_TOPICS: Final = ("NumberState", "ExtensionState")
 """Compacted: the newest record of each key is kept for ever."""
 
 PARTITIONS: Final = 3

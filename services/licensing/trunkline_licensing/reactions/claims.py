@@ -29,6 +29,11 @@ class Claims:
         holders = {claim: self._holders[claim] for claim in claims}
         return {claim: holder for claim, holder in holders.items() if holder is not None and holder != stream_id}
 
+    def holder(self, claim: str) -> str | None:
+        """The stream that has a claim; None: none has."""
+        self.read([claim])
+        return self._holders[claim]
+
     def move(self, stream_id: str, before: Collection[str], after: Collection[str]) -> None:
         """Give back what a stream no longer needs and take what it now does."""
         batch = self._work.batch

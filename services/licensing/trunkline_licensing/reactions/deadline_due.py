@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from trunkline.work import Work
+from trunkline_licensing.extension import EXTENSION
 from trunkline_licensing.license_pool import POOL
-from trunkline_licensing.reactions import pool_settled
+from trunkline_licensing.reactions import binding_due, pool_settled
+from trunkline_licensing.reactions.answers_read import AnswersRead
 
-_SETTLE: Mapping[str, Callable[[Work, Sequence[str]], None]] = {POOL.category: pool_settled.react}
 
-
-def react(work: Work, stream_ids: Sequence[str]) -> None:
+def react(work: Work, stream_ids: Sequence[str], answers: AnswersRead) -> None:
     """Settle what is due.
 
     Args:
         work: `work.now` is the instant up to which is settled.
         stream_ids: each once.
+        answers: up to when all that numbers answered has been heard.
+
+    Raises:
+        Later: some of it cannot be decided yet.
     """
-    for category, settle in _SETTLE.items():
+    ways: Mapping[str, Callable[[Work, Sequence[str]], None]] = {
+        POOL.category: pool_settled.react,
+        EXTENSION.category: partial(binding_due.react, answers=answers),
+    }
+    for category, settle in ways.items():
         mine = [stream_id for stream_id in stream_ids if stream_id.startswith(f"{category}/")]
         if mine:
             settle(work, mine)

@@ -1,7 +1,7 @@
 """What is said of parties (P0, S7): by messages of PartyEvents, and by commands of the doors.
 
 Whoever registers a party wakes, in the same work, all that waited for it: subscriptions for their organization,
-organizations for their partner, people for their organization.
+organizations for their partner, people for their organization. Whoever leaves gives up their extension.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from trunkline.recorded import Cause
 from trunkline.store import Conflict
 from trunkline.stream import Decider, key_of
 from trunkline.work import Work
+from trunkline_licensing.extension import user_claim
 from trunkline_licensing.organization import (
     IDENTITY,
     PARTY,
@@ -42,6 +43,7 @@ from trunkline_licensing.party_facts import (
 from trunkline_licensing.reactions.billing_heard import cause_of, organization_known
 from trunkline_licensing.reactions.claims import Claims
 from trunkline_licensing.reactions.heard_once import heard_once
+from trunkline_licensing.reactions.person_left import has_left, unassign
 from trunkline_licensing.subscription import SUBSCRIPTION
 
 PRODUCER = "parties"
@@ -97,7 +99,8 @@ class _Directory:
         work.load((decider, key) for decider, key, _ in told)
         states = [(work.state(decider, key), fact) for decider, key, fact in told]
         work.load((PARTY, named) for party, fact in states for named in parties_named(party, fact))
-        self._claims.read(claim for party, fact in states for claim in claims_wanted(party, fact))
+        wanted = [claim for party, fact in states for claim in claims_wanted(party, fact)]
+        self._claims.read([*wanted, *(user_claim(party.key) for party, fact in states if isinstance(fact, Removal))])
         work.waiters([party.stream for party, _ in states])
 
     def tell(self, decider: Decider[Party], key: str, fact: PartyFact, cause: Cause) -> None:
@@ -143,6 +146,8 @@ class _Directory:
         work = self._work
         after = work.record(decider, key, events, cause)
         self._claims.move(after.stream, before.claims, after.claims)
+        if has_left(before, after):
+            unassign(work, self._claims, key, events[-1].at, cause)
         was = {waiting.awaits for waiting in before.waiting}
         now = {waiting.awaits for waiting in after.waiting}
         for awaited in was - now:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 import msgspec
 
 from trunkline.recorded import Cause
 from trunkline.work import Work
 from trunkline_licensing.extension import EXTENSION, delete
+from trunkline_licensing.extension_events import ON_IT
+from trunkline_licensing.extension_events import ON_IT
 from trunkline_licensing.license_codes import BASE
 from trunkline_licensing.license_pool import POOL, pool_key
 from trunkline_licensing.license_units import free
@@ -34,6 +37,7 @@ def withdraw(
     *,
     at: datetime | None = None,
     subscription_id: str | None = None,
+    causes: Mapping[str, Cause] = MappingProxyType({}),
 ) -> list[Freed]:
     """Delete extensions and give back all they use; one event for each pool. Those that are gone already say nothing.
 
@@ -44,6 +48,7 @@ def withdraw(
         cause: goes into the envelopes.
         at: when; None: now.
         subscription_id: what became of which subscription, if that is the cause.
+        causes: for the envelopes of some extensions, where each has its own.
 
     Returns:
         What each of those that were there gave back, in order.
@@ -62,9 +67,9 @@ def withdraw(
     claims = Claims(work)
     freed = []
     for x, facts in alive:
-        after = work.record(EXTENSION, x.id, delete(x, when, cause_word, subscription_id), cause)
+        after = work.record(EXTENSION, x.id, delete(x, when, cause_word, subscription_id), causes.get(x.id, cause))
         claims.move(EXTENSION.stream(x.id), x.claims, after.claims)
-        held = facts.number if facts.number is not None and facts.number.status in ("requested", "bound") else None
+        held = facts.number if facts.number is not None and facts.number.status in ON_IT else None
         freed.append(
             Freed(
                 extension_id=x.id,

@@ -162,10 +162,11 @@ class _Previewing:
             domains=who.domains,
             legacy=who.legacy,
         )
-        return preview(file, terms, lambda numbers: _present(self._node.store, numbers)), fields
+        return preview(file, terms, lambda numbers: present(self._node.store, numbers)), fields
 
 
-def _present(store: Store, numbers: Sequence[str]) -> set[str]:
+def present(store: Store, numbers: Sequence[str]) -> set[str]:
+    """Which of some numbers have a stream: they were in the inventory once, and still are unless deleted."""
     rows = store.fetch(_PRESENT, ([NUMBER.stream(number) for number in numbers],)) if numbers else []
     return {key_of(stream_id) for (stream_id,) in rows}
 

@@ -1,0 +1,126 @@
+"""An extension's number: what licensing asks numbers for, and what it makes of the answers (X5, L16).
+
+Each request has a generation of its own, and only what is said of the newest one counts: an answer that comes twice,
+late, before another one or after all is over changes nothing. A withdrawal has the generation of the request it ends,
+so whichever of the two numbers hears first, the request is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from trunkline_licensing.extension import Extension, evolve, give_up_number, tell_user
+from trunkline_licensing.extension_events import (
+    ON_IT,
+    AnyEvent,
+    ExtensionNumberBound,
+    ExtensionNumberLost,
+    ExtensionNumberRefused,
+    ExtensionNumberResumed,
+    ExtensionNumberSuspended,
+    NumberBindingRequested,
+    NumberOn,
+    NumberUnbindingRequested,
+)
+from trunkline_licensing.license_refusals import ExtensionUnknown
+
+TIMEOUT: Final = "binding-timeout"
+"""The code of a refusal that nobody gave: numbers has not answered in time."""
+
+
+def request_number(x: Extension, number: str, at: datetime, answer_by: datetime) -> list[AnyEvent]:
+    """Ask for a number in place of the one it has, if it has one; that one stays with its subscription (L16).
+
+    A number that is on it, or asked for, already, says nothing.
+
+    Raises:
+        ExtensionUnknown: there is no such extension any more.
+    """
+    if x.facts is None or x.deleted:
+        raise ExtensionUnknown(extension_id=x.id)
+    held = x.facts.number
+    if held is not None and held.number == number and held.status in ON_IT:
+        return []
+    asked = NumberBindingRequested(
+        at=at,
+        number=number,
+        generation=x.generation + 1,
+        organization_id=x.facts.organization_id,
+        user_id=x.facts.user_id,
+        answer_by=answer_by,
+    )
+    return [*give_up_number(x, at, "changed"), asked]
+
+
+def bound(
+    x: Extension, number: str, generation: int, organization_id: str, user_id: str | None, at: datetime
+) -> list[AnyEvent]:
+    """Numbers says that it has bound a number to this extension in that generation, and for whom.
+
+    Of a request that licensing knows nothing of (its past was lost, say) numbers is told that it does not count.
+    """
+    if generation > x.generation:
+        return [
+            NumberUnbindingRequested(
+                at=at,
+                number=number,
+                generation=generation,
+                organization_id=organization_id,
+                user_id=user_id,
+                cause="never_asked",
+            )
+        ]
+    if _newest(x, generation, ("requested",)) is None:
+        return []
+    event = ExtensionNumberBound(at=at, number=number, generation=generation)
+    return [event, *tell_user(evolve(x, event), user_id, at)]
+
+
+def refused(x: Extension, generation: int, code: str, reason: str, at: datetime) -> list[AnyEvent]:
+    """Numbers says that it does not bind the number."""
+    on = _newest(x, generation, ON_IT)
+    if on is None:
+        return []
+    return [ExtensionNumberRefused(at=at, number=on.number, generation=generation, code=code, reason=reason)]
+
+
+def lost(x: Extension, generation: int, cause: str, at: datetime) -> list[AnyEvent]:
+    """Numbers says that the binding is over, and why; perhaps it is heard before that there was one."""
+    on = _newest(x, generation, ON_IT)
+    return [] if on is None else [ExtensionNumberLost(at=at, number=on.number, generation=generation, cause=cause)]
+
+
+def number_is(x: Extension, generation: int, at: datetime, *, suspended: bool) -> list[AnyEvent]:
+    """The state of a number that is bound in that generation: kept for an expired subscription, or in service."""
+    on = _newest(x, generation, ("bound",) if suspended else ("suspended",))
+    if on is None:
+        return []
+    kind = ExtensionNumberSuspended if suspended else ExtensionNumberResumed
+    return [kind(at=at, number=on.number, generation=generation)]
+
+
+def unanswered(x: Extension, now: datetime) -> list[AnyEvent]:
+    """The answer has not come in time: that is a refusal, and whatever comes of the request yet is over (L10)."""
+    on = _newest(x, x.generation, ("requested",))
+    if on is None or on.answer_by is None or on.answer_by > now:
+        return []
+    reason = f"Whether {on.number} can be had was not answered in time."
+    return [
+        *give_up_number(x, on.answer_by, TIMEOUT),
+        ExtensionNumberRefused(
+            at=on.answer_by, number=on.number, generation=on.generation, code=TIMEOUT, reason=reason
+        ),
+    ]
+
+
+def compensated(x: Extension, events: Sequence[AnyEvent]) -> bool:
+    """Whether the refusal among these events takes the extension with it: it was born of a row with that number (L12)."""
+    return x.bulk is not None and any(isinstance(e, ExtensionNumberRefused) and e.generation == 1 for e in events)
+
+
+def _newest(x: Extension, generation: int, statuses: Sequence[str]) -> NumberOn | None:
+    """The extension's number, if it is of this generation and in one of these statuses."""
+    on = x.facts.number if x.facts is not None and not x.deleted else None
+    return on if on is not None and on.generation == generation and on.status in statuses else None

@@ -1,0 +1,72 @@
+"""Numbers answers what licensing asked for its extensions, or takes a binding back: heard in batches (X5, L12).
+
+One reaction for the three topics, which may overtake each other: the generation says which request is meant, and what
+is not about the newest one changes nothing. A row of a bulk assignment whose number is refused is compensated in the
+same transaction: no extension, no units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trunkline.contracts.message import Message
+from trunkline.contracts.numbers import NumberBindingRefused, NumberBound, NumberUnbound
+from trunkline.recorded import Cause
+from trunkline.work import Work
+from trunkline_licensing.extension import EXTENSION, Extension
+from trunkline_licensing.extension_events import AnyEvent
+from trunkline_licensing.extension_number import bound, compensated, lost, number_is, refused
+from trunkline_licensing.reactions.withdrawal import withdraw
+from trunkline_licensing.views.number_copy import Copy, read
+
+TOPICS = ("NumberBound", "NumberBindingRefused", "NumberUnbound")
+REFUSED = "number_refused"
+"""Why a row's extension is no more."""
+
+
+def react(work: Work, messages: Sequence[Message]) -> None:
+    """Hear a batch of answers.
+
+    Args:
+        work: where what they mean for extensions is recorded.
+        messages: of `TOPICS`, in any order, any of them again; those about trunk and SMS users do not concern us.
+    """
+    heard = [m for m in messages if m.data.extension_id is not None and m.data.generation is not None]
+    if not heard:
+        return
+    work.load((EXTENSION, m.data.extension_id) for m in heard)
+    copies = read(work.fetch, [m.data.number for m in heard if isinstance(m.data, NumberBound)])
+    causes: dict[str, Cause] = {}
+    for message in heard:
+        x = work.state(EXTENSION, message.data.extension_id)
+        cause = Cause(message.source, message.correlation_id or message.id, message.id)
+        events = _decide(x, message, work)
+        if not events:
+            continue
+        x = work.record(EXTENSION, x.id, events, cause)
+        if isinstance(message.data, NumberBound):
+            work.record(EXTENSION, x.id, _suspended(x, message.data, copies, work), cause)
+        if compensated(x, events):
+            causes[x.id] = cause
+    if causes:
+        withdraw(work, list(causes), REFUSED, [*causes.values()][-1], causes=causes)
+
+
+def _decide(x: Extension, message: Message, work: Work) -> list[AnyEvent]:
+    match message.data:
+        case NumberBound() as said:
+            return bound(x, said.number, said.generation or 0, said.organization_id, said.user_id, work.now)
+        case NumberBindingRefused() as said:
+            return refused(x, said.generation, said.code, said.reason, work.now)
+        case NumberUnbound() as said:
+            return lost(x, said.generation or 0, said.cause, message.time)
+        case _:
+            return []
+
+
+def _suspended(x: Extension, said: NumberBound, copies: dict[str, Copy], work: Work) -> list[AnyEvent]:
+    """What the number's own document said before the answer was heard: its subscription may have expired since."""
+    copy = copies.get(said.number)
+    if copy is None or (copy.extension_id, copy.generation) != (x.id, said.generation) or not copy.suspends:
+        return []
+    return number_is(x, said.generation or 0, work.now, suspended=True)

@@ -1,0 +1,131 @@
+"""Licensing's copy of what numbers says of each number: the newest document of NumberState, by its sequence (X1, X5).
+
+A plain table, no stream and no projection: it is written in the transactions that hear the topic, and a document that
+is not newer than the one there is changes nothing. `state` is null for a number that is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from trunkline.contracts.numbers import NumberState
+from trunkline.store import Store
+from trunkline.work import Work
+
+TOPIC: Final = "NumberState"
+Fetch = Callable[[str, Sequence[Any]], list[Any]]
+
+_COLUMNS: Final = {
+    "number": "text",
+    "version": "int8",
+    "state": "text",
+    "since": "timestamptz",
+    "organization_id": "text",
+    "holder_id": "text",
+    "reserver_id": "text",
+    "subscription_id": "text",
+    "sku": "text",
+    "country": "text",
+    "capabilities": "text",
+    "quarantined_until": "timestamptz",
+    "bound": "bool",
+    "voice_bound": "bool",
+    "extension_id": "text",
+    "generation": "int8",
+}
+_SET: Final = ", ".join(f"{name} = EXCLUDED.{name}" for name in _COLUMNS if name != "number")
+_WRITE: Final = (
+    f"INSERT INTO number_copy ({', '.join(_COLUMNS)})"
+    f" SELECT * FROM unnest({', '.join(f'%b::{kind}[]' for kind in _COLUMNS.values())})"
+    f" ON CONFLICT (number) DO UPDATE SET {_SET} WHERE number_copy.version < EXCLUDED.version"
+)
+
+
+class Copy(msgspec.Struct, frozen=True, gc=False):
+    """A number as numbers said it is; the fields are the table's columns.
+
+    Attributes:
+        version: of the number's stream.
+        state: `available`, `reserved`, `locked`, `assigned`; None: it is gone.
+        since: in this state.
+        organization_id: it is assigned to.
+        capabilities: of `voice`, `sms`, `fax`, with blanks between.
+        bound: it serves anybody. `voice_bound`: it rings at somebody.
+        extension_id, generation: where it rings, and by which of the extension's requests.
+    """
+
+    number: str
+    version: int
+    state: str | None = None
+    since: datetime | None = None
+    organization_id: str | None = None
+    holder_id: str | None = None
+    reserver_id: str | None = None
+    subscription_id: str | None = None
+    sku: str | None = None
+    country: str | None = None
+    capabilities: str | None = None
+    quarantined_until: datetime | None = None
+    bound: bool = False
+    voice_bound: bool = False
+    extension_id: str | None = None
+    generation: int | None = None
+
+    @property
+    def suspends(self) -> bool:
+        """Whether the binding that the number has is suspended: it is kept, and serves nobody meanwhile."""
+        return self.state == "reserved"
+
+
+def copy_of(number: str, version: int, said: NumberState | None) -> Copy:
+    """What a document says; None: a tombstone."""
+    if said is None:
+        return Copy(number, version)
+    rings = next((b for b in said.bindings if b.kind == "pbx"), None)
+    return Copy(
+        number=number,
+        version=version,
+        state=said.state,
+        since=said.since,
+        organization_id=said.organization_id,
+        holder_id=said.holder_id,
+        reserver_id=said.reserver_id,
+        subscription_id=said.subscription_id,
+        sku=said.sku,
+        country=said.country,
+        capabilities=" ".join(name for name in ("voice", "sms", "fax") if getattr(said, name)),
+        quarantined_until=said.quarantined_until,
+        bound=bool(said.bindings),
+        voice_bound=any(b.kind != "sms" for b in said.bindings),
+        extension_id=rings.extension_id if rings else None,
+        generation=rings.generation if rings else None,
+    )
+
+
+def write(work: Work, copies: Iterable[Copy]) -> None:
+    """Keep the newest of these and of those there are; one statement for all. Each number once."""
+    rows = [msgspec.structs.astuple(copy) for copy in copies]
+    if rows:
+        work.write(_WRITE, [[list(column) for column in zip(*rows, strict=True)]])
+
+
+def read(fetch: Fetch, numbers: Sequence[str]) -> dict[str, Copy]:
+    """The copies of some numbers, in one query; a number never heard of is left out."""
+    if not numbers:
+        return {}
+    rows = fetch(f"SELECT {', '.join(_COLUMNS)} FROM number_copy WHERE number = ANY(%b)", (list(numbers),))
+    return {row[0]: Copy(*row) for row in rows}
+
+
+def begin_anew_where_empty(store: Store) -> None:
+    """Let an empty table be filled from the topic's beginning: forget how far the topic was heard."""
+    with store.locked() as conn:
+        conn.execute(
+            b"DELETE FROM notification_tracking WHERE NOT EXISTS (SELECT FROM number_copy)"
+            b" AND (application_name LIKE %s OR application_name = %s)",
+            (f"kafka/%/{TOPIC}/%", f"local/numbers/{TOPIC}"),
+        )
