@@ -28,7 +28,7 @@ from trunkline.contracts.envelope import decode, encode
 from trunkline.messaging.record import Outgoing
 from trunkline.recorded import Codec, recorded
 from trunkline.service import Service, installed_services
-from trunkline.store import Batch
+from trunkline.store import HEARD, WAITS, Batch
 from trunkline.work import Work
 
 PREFIX = "single."
@@ -47,13 +47,23 @@ class PlainStore:
         """The connection."""
         yield self.conn
 
-    def read_streams(self, stream_ids: Sequence[str], _conn: object = None) -> list[Any]:
-        """The events of some streams."""
-        return self.fetch(
+    def read(
+        self, stream_ids: Sequence[str], _conn: object = None, *, waiters: bool = False, heard: Sequence[Any] = ()
+    ) -> list[Any]:
+        """The events of some streams, and what goes with them, as one would ask without batches."""
+        rows = self.fetch(
             "SELECT originator_id, originator_version, topic, state FROM stored_events"
             " WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version",
             (list(stream_ids),),
         )
+        if waiters:
+            asked = (list(stream_ids),)
+            rows += self.fetch(f"SELECT awaited, {WAITS}, waiter, '' FROM awaited WHERE awaited = ANY(%s)", asked)
+        for named in heard:
+            rows += self.fetch(
+                f"SELECT source, {HEARD}, id, payload_hash FROM inbox WHERE source = %s AND id = %s", named
+            )
+        return rows
 
     def fetch(self, sql: str, params: Sequence[Any] = (), _conn: object = None) -> list[Any]:
         """Rows."""
@@ -74,6 +84,11 @@ class PlainStore:
                 "INSERT INTO deadlines (key, due_at, generation) VALUES (%s, %s, %s)"
                 " ON CONFLICT (key) DO UPDATE SET due_at = EXCLUDED.due_at, generation = EXCLUDED.generation",
                 row,
+            )
+        for row in batch.heard:
+            execute(
+                "INSERT INTO inbox (source, id, payload_hash, received_at) VALUES (%s, %s, %s, %s)",
+                (*row, batch.heard_at),
             )
         for sql, rows in batch.writes:
             for row in rows:

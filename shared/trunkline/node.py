@@ -73,7 +73,7 @@ class Node:
         self.relay: Relay | None = None
         self._readers = 0
         self._hurry = asyncio.Event()
-        self._listener = Listener(store, self.wake.set)
+        self._listener = Listener(store, self.wake.set_elsewhere)
         store.on_commit.append(self.wake.set)
 
     @property

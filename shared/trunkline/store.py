@@ -10,10 +10,9 @@ never skip an event that commits late, and no two writers can deadlock.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from secrets import token_hex
 from time import monotonic
 from typing import Any
 
@@ -21,49 +20,35 @@ import psycopg
 from eventsourcing.postgres import ConnectionPool, PostgresDatastore, PostgresProcessRecorder
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
+from psycopg.types.numeric import Int8BinaryDumper
 
+from trunkline.append import (
+    WRITERS,
+    Batch,
+    Conflict,
+    Connection,
+    Overtaken,
+    move_follower,
+    read_waiters,
+    write,
+    write_at_once,
+)
 from trunkline.recorded import Codec, RawRow
+from trunkline.tail import Tail, Written
 
-WRITERS = 7_301  # advisory lock of every writing transaction
+__all__ = ["Batch", "Conflict", "Connection", "Overtaken", "Store", "read_waiters"]
+
 CHANNEL = "stored_events"
+WAITS, HEARD = 0, -1
+"""In place of a version: the row tells who waits for a stream; that a message was heard."""
+
+_STREAMS = "SELECT originator_id, originator_version, topic, state FROM stored_events WHERE originator_id = ANY(%b)"
+_WAITERS = f"SELECT awaited, {WAITS}, waiter, '' FROM awaited WHERE awaited = ANY(%b)"
+_INBOX = (
+    f"SELECT i.source, {HEARD}, i.id, i.payload_hash FROM inbox i"
+    " JOIN unnest(%b::text[], %b::text[]) AS m(source, id) ON i.source = m.source AND i.id = m.id"
+)
 _RESTED_SECONDS = 1.0
-
-Connection = psycopg.Connection[Any]
-
-
-class Conflict(Exception):
-    """Somebody else wrote what this batch read or claims; deciding again on fresh state settles it."""
-
-
-class Overtaken(Exception):
-    """The source position was moved by another reader of the same source: drop this batch (X3)."""
-
-
-@dataclass
-class Batch:
-    """Everything one transaction writes.
-
-    Attributes:
-        events: (stream id, version, stored name, stored bytes), in log order.
-        depends: stream id -> version it was read at; any other version now is a conflict.
-        claims, unclaims: (claim, stream id) to take, claims to give back.
-        deadlines: (stream id, due or None to remove, generation).
-        waits, unwaits: (awaited, waiter, since, reason); (awaited, waiter).
-        waiters_seen: awaited stream id -> the waiters that were read.
-        positions: source -> (expected, new).
-        writes: further statements with their rows, after all else.
-    """
-
-    events: list[tuple[str, int, str, bytes]] = field(default_factory=list)
-    depends: dict[str, int] = field(default_factory=dict)
-    claims: list[tuple[str, str]] = field(default_factory=list)
-    unclaims: list[str] = field(default_factory=list)
-    deadlines: list[tuple[str, datetime | None, int]] = field(default_factory=list)
-    waits: list[tuple[str, str, datetime, str]] = field(default_factory=list)
-    unwaits: list[tuple[str, str]] = field(default_factory=list)
-    waiters_seen: dict[str, frozenset[str]] = field(default_factory=dict)
-    positions: dict[str, tuple[int | None, int]] = field(default_factory=dict)
-    writes: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
 
 
 def _check_if_idle(conn: Connection) -> None:
@@ -73,6 +58,16 @@ def _check_if_idle(conn: Connection) -> None:
     if now - used > _RESTED_SECONDS:
         ConnectionPool.check_connection(conn)
     conn.__dict__["trunkline_used"] = now
+
+
+def _configure(library: Callable[[Any], None]) -> Callable[[Connection], None]:
+    """The library's own settings, and every int as an int8: one prepared statement, however large the numbers."""
+
+    def configure(conn: Connection) -> None:
+        library(conn)
+        conn.adapters.register_dumper(int, Int8BinaryDumper)
+
+    return configure
 
 
 class _Datastore(PostgresDatastore):
@@ -89,7 +84,7 @@ class _Datastore(PostgresDatastore):
             min_size=1,
             max_size=pool_size,
             open=False,
-            configure=self.after_connect_func(),
+            configure=_configure(self.after_connect_func()),
             timeout=5.0,
             max_lifetime=3600.0,
             check=_check_if_idle,
@@ -113,6 +108,9 @@ class Store(PostgresProcessRecorder):
         super().__init__(_Datastore(url, pool_size))
         self.url = url
         self.codec = codec
+        self.sender = token_hex(8)
+        """What this store is called towards whoever listens for commits: its own need no second word."""
+        self.tail = Tail()
         self.on_commit: list[Callable[[int], None]] = []
         """Called with the log's new end after a commit that added events, in the committing thread."""
 
@@ -144,12 +142,39 @@ class Store(PostgresProcessRecorder):
         self, stream_ids: Sequence[str], conn: Connection | None = None
     ) -> list[tuple[str, int, str, bytes]]:
         """All events of many streams in one query: (stream id, version, stored name, bytes), each stream in order."""
-        return self.fetch(
-            "SELECT originator_id, originator_version, topic, state FROM stored_events"
-            " WHERE originator_id = ANY(%b) ORDER BY originator_id, originator_version",
-            (list(stream_ids),),
-            conn,
-        )
+        return self.fetch(f"{_STREAMS} ORDER BY originator_id, originator_version", (list(stream_ids),), conn)
+
+    def read(
+        self,
+        stream_ids: Sequence[str],
+        conn: Connection | None = None,
+        *,
+        waiters: bool = False,
+        heard: Sequence[tuple[str, str]] = (),
+    ) -> list[tuple[str, int, str, bytes]]:
+        """Streams, and what a batch needs beside them, in one query.
+
+        Args:
+            stream_ids: as for `read_streams`.
+            conn: to read through.
+            waiters: also who waits for these streams.
+            heard: sources and ids of messages; also which of them were heard, and the hash of the payload (S3).
+
+        Returns:
+            Rows of `read_streams`, and among them (stream id, `WAITS`, waiting stream id, nothing) and
+            (source, `HEARD`, id, hash).
+        """
+        if not waiters and not heard:
+            return self.read_streams(stream_ids, conn)
+        ids = list(stream_ids)
+        parts, params = [_STREAMS], [ids]
+        if waiters:
+            parts.append(_WAITERS)
+            params.append(ids)
+        if heard:
+            parts.append(_INBOX)
+            params += map(list, zip(*heard, strict=True))
+        return self.fetch(f"{' UNION ALL '.join(parts)} ORDER BY 1, 2", params, conn)
 
     def read_log(self, after: int, limit: int, names: Sequence[str] | None = None) -> list[RawRow]:
         """The log after a position, in order; only some stored names if given."""
@@ -201,15 +226,23 @@ class Store(PostgresProcessRecorder):
             Conflict: a version, a claim or a set of waiters is not what was read.
             Overtaken: a source position is not the expected one.
         """
-        if conn is None:
-            with self.locked() as own:
-                position = _write(own, batch)
-        else:
-            position = _write(conn, batch)
-        return position
+        if conn is not None:
+            return write(conn, batch, self.sender)
+        with self.connection() as own:
+            if batch.small:
+                return write_at_once(own, batch, self.sender)
+            with own.transaction():
+                return write(own, batch, self.sender)
 
-    def committed(self, position: int) -> None:
-        """Wake whoever follows the log in this process; called after the commit, never inside it."""
+    def committed(self, position: int, written: Sequence[Written] = ()) -> None:
+        """Wake whoever follows the log in this process; called after the commit, never inside it.
+
+        Args:
+            position: the log's end after it.
+            written: what was written up to there, so that the relay need not read it again.
+        """
+        if written:
+            self.tail.add(position, written)
         for wake in self.on_commit:
             wake(position)
 
@@ -219,119 +252,5 @@ class Store(PostgresProcessRecorder):
         Raises:
             Overtaken: somebody else has moved it.
         """
-        with self.connection() as conn, conn.transaction():
-            conn.execute("SET LOCAL synchronous_commit = off")
-            _move(conn, {follower: (expected, new)})
-
-
-def _write(conn: Connection, batch: Batch) -> int:
-    try:
-        _check_reads(conn, batch)
-        if batch.events:
-            with conn.cursor().copy(
-                "COPY stored_events (originator_id, originator_version, topic, state) FROM STDIN (FORMAT BINARY)"
-            ) as copy:
-                copy.set_types(("text", "int8", "text", "bytea"))
-                for row in batch.events:
-                    copy.write_row(row)
-        _write_index(conn, batch)
-        _move(conn, batch.positions)
-        for sql, rows in batch.writes:
-            conn.cursor().executemany(sql.encode(), rows)
-    except (psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure) as e:
-        raise Conflict(str(e).splitlines()[0]) from e
-    if not batch.events:
-        end: int = conn.execute("SELECT coalesce(max(notification_id), 0) FROM stored_events").fetchall()[0][0]
-        return end
-    last = conn.execute(
-        f"SELECT currval('stored_events_notification_id_seq'), pg_notify('{CHANNEL}', '')".encode(),
-        prepare=True,
-    ).fetchone()
-    assert last is not None
-    return int(last[0])
-
-
-def _check_reads(conn: Connection, batch: Batch) -> None:
-    """Hold what was read against what is there now: writers are shut out from here on."""
-    if batch.depends:
-        rows = conn.execute(
-            b"SELECT s.id, (SELECT max(originator_version) FROM stored_events WHERE originator_id = s.id)"
-            b" FROM unnest(%b::text[]) AS s(id)",
-            (list(batch.depends),),
-        )
-        for stream_id, version in rows:
-            if (version or 0) != batch.depends[stream_id]:
-                msg = f"{stream_id} was read at version {batch.depends[stream_id]} and is at {version or 0}"
-                raise Conflict(msg)
-    if batch.waiters_seen and read_waiters(conn, batch.waiters_seen) != {
-        k: v for k, v in batch.waiters_seen.items() if v
-    }:
-        msg = "the set of waiters has changed since it was read"
-        raise Conflict(msg)
-
-
-def read_waiters(conn: Connection, awaited: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Who waits for these streams: awaited stream id -> waiting stream ids; those nobody waits for are left out."""
-    found: dict[str, set[str]] = {}
-    rows = conn.execute(b"SELECT awaited, waiter FROM awaited WHERE awaited = ANY(%b)", (list(awaited),))
-    for stream_id, waiter in rows:
-        found.setdefault(stream_id, set()).add(waiter)
-    return {k: frozenset(v) for k, v in found.items()}
-
-
-def _write_index(conn: Connection, batch: Batch) -> None:
-    if batch.unclaims:
-        conn.execute(b"DELETE FROM claims WHERE claim = ANY(%b)", (batch.unclaims,))
-    if batch.claims:
-        conn.execute(
-            b"INSERT INTO claims SELECT * FROM unnest(%b::text[], %b::text[])",
-            _columns(batch.claims),
-        )
-    gone = [key for key, due, _ in batch.deadlines if due is None]
-    if gone:
-        conn.execute(b"DELETE FROM deadlines WHERE key = ANY(%b)", (gone,))
-    kept = [row for row in batch.deadlines if row[1] is not None]
-    if kept:
-        conn.execute(
-            b"INSERT INTO deadlines (key, due_at, generation)"
-            b" SELECT * FROM unnest(%b::text[], %b::timestamptz[], %b::int8[])"
-            b" ON CONFLICT (key) DO UPDATE SET due_at = EXCLUDED.due_at, generation = EXCLUDED.generation",
-            _columns(kept),
-        )
-    if batch.unwaits:
-        conn.execute(
-            b"DELETE FROM awaited USING unnest(%b::text[], %b::text[]) AS u(a, w) WHERE awaited = u.a AND waiter = u.w",
-            _columns(batch.unwaits),
-        )
-    if batch.waits:
-        conn.execute(
-            b"INSERT INTO awaited SELECT * FROM unnest(%b::text[], %b::text[], %b::timestamptz[], %b::text[])"
-            b" ON CONFLICT (awaited, waiter) DO UPDATE SET reason = EXCLUDED.reason",
-            _columns(batch.waits),
-        )
-
-
-def _move(conn: Connection, positions: Mapping[str, tuple[int | None, int]]) -> None:
-    """Compare-and-set every position: an UPDATE that touches nothing is a rival's work, not a success."""
-    first = [(source, new) for source, (expected, new) in positions.items() if expected is None]
-    known = [(source, expected, new) for source, (expected, new) in positions.items() if expected is not None]
-    moved = 0
-    if first:
-        moved += conn.execute(
-            b"INSERT INTO notification_tracking SELECT * FROM unnest(%b::text[], %b::int8[]) ON CONFLICT DO NOTHING",
-            _columns(first),
-        ).rowcount
-    if known:
-        moved += conn.execute(
-            b"UPDATE notification_tracking SET notification_id = u.new"
-            b" FROM unnest(%b::text[], %b::int8[], %b::int8[]) AS u(source, expected, new)"
-            b" WHERE application_name = u.source AND notification_id = u.expected",
-            _columns(known),
-        ).rowcount
-    if moved != len(positions):
-        msg = f"{', '.join(positions)}: another reader has moved it meanwhile"
-        raise Overtaken(msg)
-
-
-def _columns(rows: Sequence[Sequence[Any]]) -> tuple[list[Any], ...]:
-    return tuple(list(column) for column in zip(*rows, strict=True))
+        with self.connection() as conn:
+            move_follower(conn, follower, expected, new)

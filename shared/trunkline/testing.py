@@ -186,7 +186,13 @@ class _MemoryWork(Work):
         """The streams in hand."""
         return self._streams
 
-    def load(self, wanted: Iterable[tuple[Decider[Any], str]]) -> None:
+    def load(
+        self,
+        wanted: Iterable[tuple[Decider[Any], str]],
+        *,
+        waiters: bool = False,
+        heard: Sequence[tuple[str, str]] = (),
+    ) -> None:
         """Take many streams in hand."""
         for decider, key in wanted:
             stream_id = decider.stream(key)

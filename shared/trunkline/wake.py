@@ -22,6 +22,13 @@ class Wake:
         self.loop = loop
         self._waiting: set[asyncio.Future[None]] = set()
         self.count = 0
+        self.elsewhere = 0
+        """How many of these commits were another process's."""
+
+    def set_elsewhere(self) -> None:
+        """Another process has committed, or may have; from any thread."""
+        self.elsewhere += 1  # only the listener's thread does
+        self.set()
 
     def set(self, _position: int = 0) -> None:
         """Wake everybody; from any thread, also while the loop is closing."""
@@ -37,18 +44,23 @@ class Wake:
                 future.set_result(None)
         self._waiting.clear()
 
-    async def after(self, seen: int, at_most: float = 1.0) -> None:
-        """Wait until the count is past `seen`, or for `at_most` seconds: a lost wake-up costs no more than that."""
+    async def after(self, seen: int, at_most: float = 1.0) -> bool:
+        """Wait until the count is past `seen`, or for `at_most` seconds: a lost wake-up costs no more than that.
+
+        Returns:
+            Whether there was a wake-up.
+        """
         if self.count != seen:
-            return
+            return True
         future = self.loop.create_future()
         self._waiting.add(future)
         try:
             await asyncio.wait_for(future, at_most)
         except TimeoutError:
-            return
+            return False
         finally:
             self._waiting.discard(future)
+        return True
 
 
 class Listener:
@@ -57,6 +69,7 @@ class Listener:
     def __init__(self, store: Store, heard: Callable[[], None]) -> None:
         """Prepare to call `heard` after every commit to `store`, by any process."""
         self._url = store.url
+        self._sender = store.sender
         self._heard = heard
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="listen", daemon=True)
@@ -78,8 +91,9 @@ class Listener:
                     conn.execute(f"LISTEN {CHANNEL}".encode())
                     self._heard()  # whatever was committed before LISTEN took hold
                     while not self._stop.is_set():
-                        for _ in conn.notifies(timeout=0.5, stop_after=1):
-                            self._heard()
+                        for notified in conn.notifies(timeout=0.5, stop_after=1):
+                            if notified.payload != self._sender:  # who committed here was woken at once
+                                self._heard()
             except psycopg.Error:
                 log.info("not listening for commits while the database is away; followers poll meanwhile")
                 self._stop.wait(0.5)

@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from trunkline.recorded import Cause, Envelope, stored_name
-from trunkline.store import Batch, Conflict, Connection, Store, read_waiters
+from trunkline.store import HEARD, Batch, Conflict, Connection, Store, read_waiters
 from trunkline.stream import Decider, Event
+from trunkline.tail import Written
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -54,20 +55,44 @@ class Work:
         self._waits: dict[tuple[str, str], tuple[datetime, str]] = {}
         self._unwaits: set[tuple[str, str]] = set()
         self._order: list[tuple[Loaded[Any], Event, Envelope]] = []
+        self._waiters_read: dict[str, frozenset[str]] = {}
+        self.heard_before: dict[tuple[str, str], bytes] = {}
+        """Source and id of messages that `load` was asked for and that were heard: the hash of their payload."""
+        self.written: list[Written] = []
+        """What the commit has written, in log order."""
 
     # -- streams ----------------------------------------------------------------------------------------------
 
-    def load(self, wanted: Iterable[tuple[Decider[Any], str]]) -> None:
-        """Read many streams in one query; those already in hand are left alone."""
+    def load(
+        self,
+        wanted: Iterable[tuple[Decider[Any], str]],
+        *,
+        waiters: bool = False,
+        heard: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """Read many streams in one query; those already in hand are left alone.
+
+        Args:
+            wanted: deciders and keys.
+            waiters: read with them who waits for them, since `waiters` will be asked.
+            heard: read with them which of these messages, by source and id, were heard: see `heard_before`.
+        """
         missing: dict[str, Loaded[Any]] = {}
         for decider, key in wanted:
             stream_id = f"{decider.category}/{key}"
             if stream_id not in self._streams and stream_id not in missing:
                 missing[stream_id] = Loaded(decider, key)
-        if not missing:
+        if not missing and not heard:
             return
         decode = self.store.codec.decode
-        for stream_id, version, name, state in self.store.read_streams(list(missing), self._conn):
+        waiting: dict[str, set[str]] = {}
+        for stream_id, version, name, state in self.store.read(list(missing), self._conn, waiters=waiters, heard=heard):
+            if version <= 0:
+                if version == HEARD:
+                    self.heard_before[stream_id, name] = bytes(state)
+                else:
+                    waiting.setdefault(stream_id, set()).add(name)
+                continue
             loaded = missing[stream_id]
             stored = decode(name, state)
             loaded.state = loaded.decider.evolve(loaded.state, stored.data)
@@ -77,6 +102,8 @@ class Work:
             if loaded.decider.due is not None:
                 loaded.due = loaded.decider.due(loaded.state)
         self._streams.update(missing)
+        if waiters:
+            self._waiters_read.update({stream_id: frozenset(waiting.get(stream_id, ())) for stream_id in missing})
 
     def get(self, decider: Decider[S], key: str) -> Loaded[S]:
         """One stream, read now if it is not in hand."""
@@ -144,15 +171,17 @@ class Work:
 
     def waiters(self, awaited: Sequence[str]) -> dict[str, frozenset[str]]:
         """Who waits for these streams, this work's own changes included; a rival's change to it is a conflict."""
-        unread = [a for a in awaited if a not in self.batch.waiters_seen]
+        seen = self.batch.waiters_seen
+        seen.update({a: self._waiters_read[a] for a in awaited if a not in seen and a in self._waiters_read})
+        unread = [a for a in awaited if a not in seen]
         if unread:
             if self._conn is not None:
                 found = read_waiters(self._conn, unread)
             else:
                 with self.store.connection() as conn:
                     found = read_waiters(conn, unread)
-            self.batch.waiters_seen.update({a: found.get(a, frozenset()) for a in unread})
-        result = {a: set(self.batch.waiters_seen[a]) for a in awaited}
+            seen.update({a: found.get(a, frozenset()) for a in unread})
+        result = {a: set(seen[a]) for a in awaited}
         for stream_id, waiter in self._unwaits:
             result.get(stream_id, set()).discard(waiter)
         for stream_id, waiter in self._waits:
@@ -169,6 +198,11 @@ class Work:
         """Execute a statement for each row in the same transaction; a unique violation is a conflict."""
         if rows:
             self.batch.writes.append((sql, rows))
+
+    def heard(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
+        """Put on record that messages were heard, as (source, id, hash); one heard meanwhile is a conflict (S3)."""
+        self.batch.heard += messages
+        self.batch.heard_at = self.now
 
     def advance(self, source: str, expected: int | None, new: int) -> None:
         """Move a source's position in the same transaction (X3)."""
@@ -190,6 +224,7 @@ class Work:
             version = versions[loaded.stream_id] + 1
             versions[loaded.stream_id] = version
             batch.events.append((loaded.stream_id, version, stored_name(type(event)), encode(meta, event)))
+            self.written.append(Written(loaded.stream_id, version, meta, event))
         for stream_id, loaded in self._streams.items():
             if loaded.decider.due is not None and (loaded.new or loaded.touched):
                 due = loaded.decider.due(loaded.state)
@@ -227,5 +262,5 @@ def run(store: Store, now: Callable[[], datetime], decide: Callable[[Work], T]) 
             result = decide(work)
             position = work.commit()
     if work.batch.events:
-        store.committed(position)
+        store.committed(position, work.written)
     return result, position

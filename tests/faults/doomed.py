@@ -126,9 +126,19 @@ def _is_event(topic: str) -> bool:
 
 
 def _uncommitted(module: Any, what: str, fuse: Burning) -> None:
-    """All is written, and the transaction is still open."""
+    """All is written, and the transaction is still open: also where one call would write and commit."""
     _during(module, what)
-    _around(store, "_write", after=lambda *_: fuse.burn() if getattr(_here, "what", None) == what else None)
+    _around(store, "write", after=lambda *_: fuse.burn() if getattr(_here, "what", None) == what else None)
+    write_at_once = store.write_at_once
+
+    def around(conn: Any, batch: Any, sender: str) -> int:
+        with conn.transaction():
+            position = write_at_once(conn, batch, sender)
+            if getattr(_here, "what", None) == what:
+                fuse.burn()
+        return position
+
+    store.write_at_once = around
 
 
 def _committed(module: Any, what: str, fuse: Burning) -> None:

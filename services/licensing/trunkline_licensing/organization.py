@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET
-from msgspec.structs import asdict, fields, replace
+from msgspec.structs import asdict, replace
 
 from trunkline.refusal import Refused
 from trunkline.stream import Decider
@@ -127,7 +127,7 @@ def evolve(p: Party, event: AnyEvent) -> Party:
         case IdentityRemoved():
             return replace(p, removed=True, waiting=waiting)
         case _:
-            newest = {field.name: event.fact for field in fields(event.after)}
+            newest = dict.fromkeys(event.after.__struct_fields__, event.fact)
             return replace(p, details=event.after, registered=event.after, newest=newest, waiting=waiting)
 
 

@@ -15,9 +15,7 @@ AsOf = Annotated[
         "--as-of", metavar="T", help="How it was at an instant, such as 2026-03-01T12:00:00Z; a date: its beginning."
     ),
 ]
-DryRun = Annotated[
-    bool | None, typer.Option("--dry-run", help="Only tell what would happen.", show_default=False)
-]
+DryRun = Annotated[bool | None, typer.Option("--dry-run", help="Only tell what would happen.", show_default=False)]
 """Handed on as the query parameter `dry_run`; None, and so left out, unless it is given."""
 Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most rows to show.")]
 LIMIT = 50

@@ -151,7 +151,7 @@ class Intake:
         with self._watched(part):
             position = work.commit()
         if work.batch.events:
-            self._store.committed(position)
+            self._store.committed(position, work.written)
 
     def _finish(self, part: _Part, writing: Future[None]) -> None:
         """Wait for a part to be written; after a conflict it is decided again, on its own."""

@@ -11,6 +11,7 @@ import phonenumbers
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message
 from trunkline.recorded import Cause
+from trunkline.stream import Decider
 from trunkline.work import Work
 from trunkline_licensing.organization import PARTY
 from trunkline_licensing.reactions.heard_once import heard_once
@@ -39,13 +40,12 @@ PRODUCER = "billing"
 
 
 def react(work: Work, messages: Sequence[Message]) -> None:
-    """Hear a batch, each message once; one query for what was heard before, one for all streams."""
-    fresh = heard_once(work, PRODUCER, messages)
-    facts = [(message, fact_of(message)) for message in fresh]
-    work.load((SUBSCRIPTION, message.subject) for message in fresh)
-    work.load((PARTY, fact.organization_id) for _, fact in facts)
+    """Hear a batch, each message once; one query reads what was heard before and all streams."""
+    streams: list[tuple[Decider[Any], str]] = [(SUBSCRIPTION, message.subject) for message in messages]
+    streams += [(PARTY, key) for key in {message.data.organization_id for message in messages}]
     supplies: list[SupplyChange] = []
-    for message, fact in facts:
+    for message in heard_once(work, PRODUCER, messages, streams):
+        fact = fact_of(message)
         subscription = work.state(SUBSCRIPTION, message.subject)
         events = hear(
             subscription,

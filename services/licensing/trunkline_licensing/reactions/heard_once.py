@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import structlog
 
 from trunkline.contracts.envelope import Message, content_hash
 from trunkline.messaging.quarantine import quarantine
+from trunkline.stream import Decider
 from trunkline.work import Work
 
 log = structlog.get_logger(__name__)
 
-_KNOWN = (
-    "SELECT i.source, i.id, i.payload_hash FROM inbox i"
-    " JOIN unnest(%b::text[], %b::text[]) AS m(source, id) ON i.source = m.source AND i.id = m.id"
-)
-_HEARD = (
-    "INSERT INTO inbox (source, id, payload_hash, received_at)"
-    " SELECT source, id, payload_hash, %s::timestamptz"
-    " FROM unnest(%b::text[], %b::text[], %b::bytea[]) AS m(source, id, payload_hash)"
-)
 
-
-def heard_once(work: Work, producer: str, messages: Sequence[Message]) -> list[Message]:
+def heard_once(
+    work: Work, producer: str, messages: Sequence[Message], streams: Iterable[tuple[Decider[Any], str]] = ()
+) -> list[Message]:
     """Those of a batch that were never heard before, in their order.
 
     The others have no effect: a repetition is dropped, one with other contents is quarantined. What the work commits
@@ -33,12 +27,12 @@ def heard_once(work: Work, producer: str, messages: Sequence[Message]) -> list[M
         work: the batch's work.
         producer: goes before the source in the inbox, so that two kinds of producer may use one source name.
         messages: as they came.
+        streams: loaded in the same query.
     """
     sources = [f"{producer}:{message.source}" for message in messages]
     ids = [message.id for message in messages]
-    known: dict[tuple[str, str], bytes] = {
-        (source, id_): bytes(seen) for source, id_, seen in work.fetch(_KNOWN, (sources, ids))
-    }
+    work.load(streams, heard=list(zip(sources, ids, strict=True)))
+    known = dict(work.heard_before)
     fresh: list[Message] = []
     heard: list[tuple[str, str, bytes]] = []
     for source, message in zip(sources, messages, strict=True):
@@ -52,5 +46,5 @@ def heard_once(work: Work, producer: str, messages: Sequence[Message]) -> list[M
             quarantine(work, message, told)
             log.warning("quarantined a message that changed under its id", source=message.source, id=message.id)
     if heard:
-        work.write(_HEARD, [(work.now, *map(list, zip(*heard, strict=True)))])
+        work.heard(heard)
     return fresh

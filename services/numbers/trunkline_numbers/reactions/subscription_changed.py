@@ -13,9 +13,10 @@ from trunkline.contracts.message import Message
 from trunkline.recorded import Cause
 from trunkline.work import Work
 from trunkline_numbers.number import NUMBER
+from trunkline_numbers.party import PARTY
 from trunkline_numbers.reactions.number_changed import serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
-from trunkline_numbers.reactions.serving import load_parties, serve
+from trunkline_numbers.reactions.serving import likely_parties, load_parties, serve
 from trunkline_numbers.subscription import SUBSCRIPTION, SubscriptionHeard, SwappedOut, hear, numbers_of
 
 
@@ -27,7 +28,7 @@ def react(work: Work, messages: Sequence[Message]) -> None:
         messages: `Subscription…` events of licensing; those about licenses do not concern numbers.
     """
     messages = [m for m in messages if m.data.product != "license"]
-    work.load([THE_POLICY, *((SUBSCRIPTION, m.subject) for m in messages)])
+    _load(work, messages)
     fresh = [m for m in messages if (m.sequence or 0) > work.state(SUBSCRIPTION, m.subject).sequence]
     if not fresh:
         return
@@ -44,13 +45,31 @@ def react(work: Work, messages: Sequence[Message]) -> None:
     serve_waiting(work, Cause(last.source, last.correlation_id or last.id, last.id))
 
 
+def _load(work: Work, messages: Sequence[Message]) -> None:
+    """Read in one query all that such a batch nearly always needs; the rest follows where it turns out to be needed."""
+    organizations = {m.data.organization_id for m in messages}
+    work.load(
+        [
+            THE_POLICY,
+            *((SUBSCRIPTION, m.subject) for m in messages),
+            *((NUMBER, number) for m in messages for number in _named(m)),
+            *((PARTY, key) for key in likely_parties(organizations)),
+        ],
+        waiters=True,
+    )
+
+
 def _numbers(work: Work, message: Message) -> list[str]:
     """Every number that the message can move, so that one query reads them for the whole batch."""
+    return _named(message) + numbers_of(work.state(SUBSCRIPTION, message.subject))
+
+
+def _named(message: Message) -> list[str]:
     fact: SubscriptionFact = message.data
     named = [out.number for out in fact.swapped_out]
     if fact.number is not None:
         named.append(fact.number)
-    return named + numbers_of(work.state(SUBSCRIPTION, message.subject))
+    return named
 
 
 def _heard(message: Message) -> SubscriptionHeard:
