@@ -59,6 +59,7 @@ class Extension(msgspec.Struct, frozen=True):
         facts: what it is (what it was, once deleted); None: not provisioned.
         generation: of its newest request for a number; 0: it never asked.
         bulk: the row that made it.
+        row_waits: that row waits for the answer about the number it asked for.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Extension(msgspec.Struct, frozen=True):
     generation: int = 0
     deleted: bool = False
     bulk: BulkRow | None = None
+    row_waits: bool = False
 
     @property
     def alive(self) -> bool:
@@ -95,19 +97,22 @@ def evolve(x: Extension, event: AnyEvent) -> Extension:
     """The extension after one more event. Assigns only; never guards."""
     match event:
         case ExtensionProvisioned():
-            return replace(x, facts=event.after, bulk=event.bulk)
+            waits = event.bulk is not None and event.after.number is not None
+            return replace(x, facts=event.after, bulk=event.bulk, row_waits=waits)
         case ExtensionAssigned() | ExtensionChanged():
             return replace(x, facts=event.after)
         case ExtensionDeleted():
             return replace(x, facts=event.after, deleted=True)
         case NumberBindingRequested():
-            return _number(replace(x, generation=event.generation), _asked(x, event))
+            row_waits = x.row_waits and event.generation == 1
+            return _number(replace(x, generation=event.generation, row_waits=row_waits), _asked(x, event))
         case NumberUnbindingRequested():
             held = x.facts.number if x.facts is not None else None
             x = replace(x, generation=max(x.generation, event.generation))
             return _number(x, None) if held is not None and held.generation <= event.generation else x
         case _:
-            return _number(x, _answered(event))
+            refused = isinstance(event, ExtensionNumberRefused)
+            return _number(replace(x, row_waits=x.row_waits and refused), _answered(event))
 
 
 def _asked(x: Extension, event: NumberBindingRequested) -> NumberOn:

@@ -116,8 +116,8 @@ def unanswered(x: Extension, now: datetime) -> list[AnyEvent]:
 
 
 def compensated(x: Extension, events: Sequence[AnyEvent]) -> bool:
-    """Whether the refusal among these events takes the extension with it: it was born of a row with that number (L12)."""
-    return x.bulk is not None and any(isinstance(e, ExtensionNumberRefused) and e.generation == 1 for e in events)
+    """Whether these events, the last ones of the extension, take it with them: its row's number is refused (L12)."""
+    return x.row_waits and any(isinstance(event, ExtensionNumberRefused) for event in events)
 
 
 def _newest(x: Extension, generation: int, statuses: Sequence[str]) -> NumberOn | None:

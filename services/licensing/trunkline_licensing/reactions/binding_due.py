@@ -1,4 +1,4 @@
-"""Requests for numbers that nobody has answered in time: refused, and a row's extension goes with them (X5, L10, L12)."""
+"""Requests for numbers that nobody has answered in time are refused; a row's extension goes with them (X5, L12)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,6 @@ from trunkline.recorded import Cause
 from trunkline.work import Work
 from trunkline_licensing.extension import EXTENSION, delete
 from trunkline_licensing.extension_events import ON_IT
-from trunkline_licensing.extension_events import ON_IT
 from trunkline_licensing.license_codes import BASE
 from trunkline_licensing.license_pool import POOL, pool_key
 from trunkline_licensing.license_units import free
