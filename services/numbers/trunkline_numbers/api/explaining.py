@@ -73,6 +73,8 @@ def _instead(refused: Refused, n: Number, sight: Sight, verb: str) -> list[str]:
     """The verbs that this asker could use on the number as it stands."""
     if isinstance(refused, NumberHasBinding):
         return ["unbind"] if any(b.kind != "pbx" for b in n.bindings) and _may(sight, n, "bind numbers") else []
+    if verb == "add" and n.state != "deleted":
+        return []  # whoever would add it looks for another one
     verbs = {v: action for v, action in _INSTEAD.get(n.state, {}).items() if v != verb and _may(sight, n, action)}
     if sight.branch.principal.sees_all and n.uploader_kind == "partner":
         verbs.pop("delete", None)  # R7

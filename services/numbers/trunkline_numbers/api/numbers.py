@@ -16,6 +16,7 @@ from trunkline.refusal import Refused
 from trunkline.work import Work
 from trunkline_numbers.api.adding import NumberTwice, check_country, key_in_path, named_numbers, read_number
 from trunkline_numbers.api.branch import Sight, party
+from trunkline_numbers.api.explaining import explained
 from trunkline_numbers.api.past import history_of, number_at
 from trunkline_numbers.api.shown import Happened, NumberShown, shown_number
 from trunkline_numbers.number import NUMBER, evolve, settle
@@ -175,9 +176,8 @@ class _Adding:
                 uploader_kind=None if asker.party_id is None else kind,
             )
         except Refused as refused:
-            return Added(
-                input=result.input, number=n.number, outcome="refused", code=refused.code, reason=refused.sentence
-            )
+            why = explained(refused, n, Sight(work, asker), "add").sentence
+            return Added(input=result.input, number=n.number, outcome="refused", code=refused.code, reason=why)
         work.record(NUMBER, n.number, events, self._asked.cause)
         return result
 
