@@ -1,7 +1,8 @@
-"""The add-ons of this deployment: the standard ones, and those of its settings (L21)."""
+"""What of this deployment's settings concerns licenses: its add-ons beside the standard ones, patience (L21, X5)."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import lru_cache
 
 from trunkline.doors import Node
@@ -12,6 +13,11 @@ from trunkline_licensing.license_codes import Addon, Catalogue
 def catalogue(node: Node) -> Catalogue:
     """What can be hung on extensions here."""
     return _catalogue(node.settings.addons)
+
+
+def answer_within(node: Node) -> timedelta:
+    """How long numbers may take to answer a request to bind (X5)."""
+    return timedelta(seconds=node.settings.binding_timeout)
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ from trunkline.recorded import Cause
 from trunkline.refusal import Refused
 from trunkline.work import Work
 from trunkline_licensing.api.branch import extension_resource
-from trunkline_licensing.api.catalogue import catalogue
+from trunkline_licensing.api.catalogue import answer_within, catalogue
 from trunkline_licensing.api.extension_bodies import (
     AddonsChange,
     AddonsChanged,
@@ -63,7 +63,7 @@ def router(node: Node) -> APIRouter:
             to_extension(work, asked.principal, "change licenses", org, key)
             loaded = work.get(EXTENSION, key)
             check_version(asked, loaded.version)
-            freed = Changing(work, org, key, catalogue(node), asked.cause).change(said(body))
+            freed = Changing(work, org, key, catalogue(node), asked.cause, answer_within(node)).change(said(body))
             after = shown(work, key, catalogue(node))
             body_ = ExtensionChanged(extension=after, freed=_shown_freed(freed))
             return Answer(body_, version=loaded.version + len(loaded.new))

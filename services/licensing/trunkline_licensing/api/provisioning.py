@@ -11,7 +11,7 @@ from trunkline.answers import Answer, change, check_version
 from trunkline.doors import Acting, Node, Posted, door
 from trunkline.refusal import Refused
 from trunkline.work import Work
-from trunkline_licensing.api.catalogue import catalogue
+from trunkline_licensing.api.catalogue import answer_within, catalogue
 from trunkline_licensing.api.extension_bodies import (
     Assign,
     ExtensionChanged,
@@ -65,7 +65,9 @@ def router(node: Node) -> APIRouter:
             to_extension(work, asked.principal, "change licenses", org, key)
             loaded = work.get(EXTENSION, key)
             check_version(asked, loaded.version)
-            freed = Changing(work, org, key, catalogue(node), asked.cause).change({"user_id": body.user_id})
+            freed = Changing(work, org, key, catalogue(node), asked.cause, answer_within(node)).change(
+                {"user_id": body.user_id}
+            )
             after = shown(work, key, catalogue(node))
             changed = ExtensionChanged(extension=after, freed=Freed(user_id=freed.user_id))
             return Answer(changed, version=loaded.version + len(loaded.new))

@@ -14,6 +14,7 @@ from trunkline_licensing.api import (
     extension_changes,
     extensions,
     identities,
+    license_exports,
     licenses,
     organizations,
     partners,
@@ -28,6 +29,7 @@ def routes(node: Node) -> APIRouter:
     router = APIRouter()
     parties = (platform, partners, organizations, identities)
     bulk = (bulk_users, bulk_templates, bulk_runs, bulk_report)
-    for noun in (billing_events, subscriptions, *parties, licenses, provisioning, extension_changes, extensions, *bulk):
+    lines = (licenses, license_exports, provisioning, extension_changes, extensions)
+    for noun in (billing_events, subscriptions, *parties, *lines, *bulk):
         router.include_router(noun.router(node))
     return router
