@@ -27,7 +27,8 @@ from trunkline.stream import Event
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_events import Listing, NumberAdded, NumberAssigned, NumberReserved
 from trunkline_numbers.party import PARTY, PartyHeard
-from trunkline_numbers.subscription import SUBSCRIPTION, SubscriptionHeard, SubscriptionServed
+from trunkline_numbers.subscription import SUBSCRIPTION
+from trunkline_numbers.subscription_events import SubscriptionHeard, SubscriptionServed
 from trunkline_numbers.wiring import service as numbers_service
 
 ORGANIZATIONS = 50

@@ -12,7 +12,7 @@ from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import Assigned
 from trunkline_numbers.party import PLATFORM
 from trunkline_numbers.policy import DEFAULT, Policy
-from trunkline_numbers.subscription import NumberAssignmentRefused
+from trunkline_numbers.subscription_events import NumberAssignmentRefused
 
 B, C = "+6522222222", "+6533333333"
 

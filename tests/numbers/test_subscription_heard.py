@@ -12,13 +12,7 @@ from trunkline.testing import Story
 from trunkline_numbers.number_following import Hold, Keep, Leave
 from trunkline_numbers.subscription import (
     SUBSCRIPTION,
-    AssignmentRefusalEnded,
-    NumberAssignmentRefused,
-    NumberForgone,
     Subscription,
-    SubscriptionHeard,
-    SubscriptionServed,
-    SwappedOut,
     after_giving_up,
     end_refusal,
     forgo,
@@ -29,6 +23,14 @@ from trunkline_numbers.subscription import (
     numbers_of,
     refuse,
     wanted,
+)
+from trunkline_numbers.subscription_events import (
+    AssignmentRefusalEnded,
+    NumberAssignmentRefused,
+    NumberForgone,
+    SubscriptionHeard,
+    SubscriptionServed,
+    SwappedOut,
 )
 
 A, B, C, Z = "+6511111111", "+6522222222", "+6533333333", "+6599999999"

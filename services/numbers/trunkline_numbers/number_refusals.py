@@ -85,6 +85,32 @@ class SubscriptionNotActive(Refused):
     """Subscription {subscription_id} is {status}, so it cannot take {number}."""
 
 
+class SubscriptionHasNumber(Refused):
+    """Subscription {subscription_id} has a number, {has}: swap it for {number}."""
+
+
+class SubscriptionOfAnotherKind(Refused):
+    """Subscription {subscription_id} is one for {product}; for {number} it takes one for {needed}."""
+
+
+class SubscriptionsPartyUnknown(Refused):
+    """The organization of subscription {subscription_id}, or its partner, is not known here yet; try again."""
+
+
+class NumberNotOfSubscription(Refused):
+    """{number} does not serve subscription {subscription_id}."""
+
+
+class SwapForItself(Refused):
+    """{number} cannot be swapped for itself."""
+
+    status: ClassVar[int] = 422
+
+
+class NothingToDismiss(Refused):
+    """Subscription {subscription_id} waits for no number."""
+
+
 class ReservationOfAnother(Refused):
     """{number} is reserved for another party than the one whose subscription would extend it."""
 

@@ -17,7 +17,7 @@ from trunkline.recorded import Recorded
 from trunkline.stream import Event
 from trunkline_numbers import extension as x
 from trunkline_numbers import number_events as e
-from trunkline_numbers import subscription as s
+from trunkline_numbers import subscription_events as s
 from trunkline_numbers import upload as u
 from trunkline_numbers.number import Absent, Available, Deleted, Number, Reserved
 from trunkline_numbers.party import PartyHeard
@@ -33,9 +33,12 @@ PRIVATE: frozenset[type[Event]] = frozenset(
         x.BindingHeard,
         x.BindingWithdrawn,
         s.SubscriptionHeard,
+        s.SubscriptionNumberSet,
         s.SubscriptionServed,
         s.NumberForgone,
         s.AssignmentRefusalEnded,
+        s.ReservationCovered,
+        s.ReservationUncovered,
         *u.EVENTS,
     }
 )

@@ -7,82 +7,66 @@ looks at which event brought the state.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from trunkline.stream import Decider, Event
 from trunkline_numbers.number_following import Hold, Keep, Leave, Target
+from trunkline_numbers.subscription_events import (
+    EVENTS,
+    AssignmentRefusalEnded,
+    NumberAssignmentRefused,
+    NumberForgone,
+    ReservationCovered,
+    ReservationUncovered,
+    SubscriptionHeard,
+    SubscriptionNumberSet,
+    SubscriptionServed,
+    SwappedOut,
+)
 
-Status = Literal["active", "expired", "terminated"]
 
-
-class SwappedOut(msgspec.Struct, frozen=True, gc=False):
-    """A number that the subscription gave away, and when."""
+class Act(msgspec.Struct, frozen=True, gc=False):
+    """A person gave the subscription this number then."""
 
     number: str
     at: datetime
 
 
-class SubscriptionHeard(Event, frozen=True, kw_only=True):
-    """The subscription as licensing last said it is; `at` is the instant of the fact that brought it."""
+class Cover(msgspec.Struct, frozen=True, gc=False):
+    """Since when a DID reservation subscription has paid for a number, and until when unless it is renewed."""
 
-    TYPE: ClassVar[str] = "numbers.SubscriptionHeard"
-    sequence: int
-    organization_id: str
-    product: Literal["number", "license", "did_reservation"]
-    status: Status
-    started_at: datetime
-    expired_at: datetime | None = None
-    terminated_at: datetime | None = None
-    number: str | None = None
-    swapped_out: tuple[SwappedOut, ...] = ()
-    quantity: int | None = None
-    plan_days: int | None = None
-    renewed_until: datetime | None = None
-
-
-class SubscriptionServed(Event, frozen=True, kw_only=True):
-    """A number was assigned to the subscription for the first time."""
-
-    TYPE: ClassVar[str] = "numbers.SubscriptionServed"
-    number: str
-
-
-class NumberAssignmentRefused(Event, frozen=True, kw_only=True):
-    """The number that the subscription wants cannot be had; it waits for it (S6)."""
-
-    TYPE: ClassVar[str] = "numbers.NumberAssignmentRefused"
-    number: str
-    code: str
-    reason: str
-
-
-class NumberForgone(Event, frozen=True, kw_only=True):
-    """A number that was the subscription's for a time could not be had then; it is not taken later for that time."""
-
-    TYPE: ClassVar[str] = "numbers.NumberForgone"
-    number: str
-
-
-class AssignmentRefusalEnded(Event, frozen=True, kw_only=True):
-    """The subscription waits no more: it got the number, wants another one, or is not active."""
-
-    TYPE: ClassVar[str] = "numbers.AssignmentRefusalEnded"
-    number: str
-    cause: Literal["assigned", "superseded", "not_active"]
+    at: datetime
+    ends_at: datetime
 
 
 class Subscription(msgspec.Struct, frozen=True):
-    """What decisions need: the newest state, every number it had (from when on) or could not have, what it waits on."""
+    """What decisions need.
+
+    Attributes:
+        heard: the newest state, with what people decided laid over it.
+        said: what licensing said, where people decided something; None: `heard` is that.
+        acts: what people decided, in order.
+        served: every number it had, from when on.
+        denied: every number it could not have at first.
+        refused: what it waits on.
+        dismissed: the number it was told not to wait for, and when it came to name it.
+        covers: the numbers whose reservations it pays for, in the order in which they were extended (N4).
+    """
 
     subscription_id: str
     heard: SubscriptionHeard | None = None
     served: dict[str, datetime] = {}
     denied: tuple[str, ...] = ()
     refused: NumberAssignmentRefused | None = None
+    said: SubscriptionHeard | None = None
+    acts: tuple[Act, ...] = ()
+    dismissed: tuple[str, datetime] | None = None
+    covers: dict[str, Cover] = {}
 
     @property
     def sequence(self) -> int:
@@ -94,7 +78,9 @@ def evolve(s: Subscription, event: Event) -> Subscription:
     """The subscription after one more event."""
     match event:
         case SubscriptionHeard():
-            return replace(s, heard=event)
+            if not s.acts:
+                return replace(s, heard=event)
+            return replace(s, said=event, heard=overlaid(event, s.acts))
         case SubscriptionServed():
             return replace(s, served={**s.served, event.number: event.at})
         case NumberAssignmentRefused():
@@ -102,22 +88,47 @@ def evolve(s: Subscription, event: Event) -> Subscription:
         case NumberForgone():
             return replace(s, denied=_with(s.denied, event.number))
         case AssignmentRefusalEnded():
-            return replace(s, refused=None)
+            dismissed = (event.number, event.named_at) if event.named_at is not None else s.dismissed
+            return replace(s, refused=None, dismissed=dismissed)
+        case SubscriptionNumberSet():
+            said, acts = s.said or _heard(s), (*s.acts, Act(event.number, event.at))
+            return replace(s, said=said, acts=acts, heard=overlaid(said, acts), dismissed=None)
+        case ReservationCovered():
+            others = {number: cover for number, cover in s.covers.items() if number != event.number}
+            return replace(s, covers={**others, event.number: Cover(event.at, event.ends_at)})
+        case ReservationUncovered():
+            return replace(s, covers={number: c for number, c in s.covers.items() if number != event.number})
         case _:
             return s
+
+
+def overlaid(said: SubscriptionHeard, acts: Sequence[Act]) -> SubscriptionHeard:
+    """What licensing says, with what people decided in its place in time, whatever was heard first (X4).
+
+    A person's act is to billing's facts what one more swap would be: it takes the place of the number named at its
+    instant, and stands until billing names another number later.
+    """
+    number, outs = said.number, list(said.swapped_out)
+    for act in acts:
+        place = next((p for p, out in enumerate(outs) if out.at > act.at), len(outs))
+        named = outs[place].number if place < len(outs) else number
+        if named == act.number:
+            continue
+        if place < len(outs):
+            outs[place] = SwappedOut(act.number, outs[place].at)
+        else:
+            number = act.number
+        if named is not None:
+            outs.insert(place, SwappedOut(named, act.at))
+    if not acts:
+        return said
+    return replace(said, at=max(said.at, acts[-1].at), number=number, swapped_out=tuple(dict.fromkeys(outs)))
 
 
 def _with(numbers: tuple[str, ...], number: str) -> tuple[str, ...]:
     return numbers if number in numbers else (*numbers, number)
 
 
-EVENTS: tuple[type[Event], ...] = (
-    SubscriptionHeard,
-    SubscriptionServed,
-    NumberAssignmentRefused,
-    NumberForgone,
-    AssignmentRefusalEnded,
-)
 SUBSCRIPTION: Decider[Subscription] = Decider("subscription", Subscription, evolve, EVENTS)
 
 
@@ -127,9 +138,9 @@ def hear(s: Subscription, said: SubscriptionHeard) -> list[Event]:
 
 
 def numbers_of(s: Subscription) -> list[str]:
-    """Every number that the state names or that the subscription ever had: all that a change can move."""
+    """Every number that a change can move: those it names or ever had, or whose reservations it pays for (N4)."""
     if s.heard is None or s.heard.product != "number":
-        return []
+        return list(s.covers)
     named = [] if s.heard.number is None else [s.heard.number]
     if not s.heard.swapped_out and (not s.served or [*s.served] == named):
         return named
@@ -226,6 +237,20 @@ def refuse(s: Subscription, number: str, code: str, reason: str, at: datetime) -
     if s.refused is not None and (s.refused.number, s.refused.code) == (number, code):
         return []
     return [NumberAssignmentRefused(at=at, number=number, code=code, reason=reason)]
+
+
+def is_dismissed(s: Subscription, number: str) -> bool:
+    """Whether a person said that the subscription is not to have the number it names; named anew, it may."""
+    return s.dismissed is not None and s.dismissed == (number, named_since(s, number))
+
+
+def dismiss(s: Subscription, remark: str | None, at: datetime) -> list[Event]:
+    """Let the subscription wait no more for the number it names (S6); without a wait, nothing."""
+    if s.refused is None:
+        return []
+    number = s.refused.number
+    named_at = named_since(s, number)
+    return [AssignmentRefusalEnded(at=at, number=number, cause="dismissed", named_at=named_at, remark=remark)]
 
 
 def end_refusal(s: Subscription, at: datetime) -> list[Event]:

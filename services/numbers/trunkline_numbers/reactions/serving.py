@@ -6,29 +6,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from trunkline.recorded import Cause
 from trunkline.refusal import Refused
 from trunkline.stream import Event
 from trunkline.work import Loaded, Work
 from trunkline_numbers.number import NUMBER, Available, Lapsed, Life, Party, Reserved
-from trunkline_numbers.number_events import NumberAssigned
+from trunkline_numbers.number_events import NumberAssigned, NumberReserved
 from trunkline_numbers.number_following import Hold, Target, follow, owned
 from trunkline_numbers.party import PARTY, PLATFORM, as_party
 from trunkline_numbers.policy import Policy
 from trunkline_numbers.subscription import (
     SUBSCRIPTION,
     Subscription,
-    SubscriptionServed,
     after_giving_up,
     end_refusal,
     forgo,
     given_up,
     had_from,
+    is_dismissed,
     named_since,
     numbers_of,
     refuse,
     wanted,
 )
+from trunkline_numbers.subscription_events import SubscriptionServed
 
 _last_above: dict[str, str] = {}
 """Organization -> the party above it when it was read last: tells what to read with it, never what is so."""
@@ -70,6 +73,7 @@ class Serving:
     party: Party
     cause: Cause
     policy: Policy
+    remark: str | None = None
 
     @property
     def state(self) -> Subscription:
@@ -89,6 +93,8 @@ class Serving:
     def _claim(self, number: str) -> bool:
         """Move the number the subscription names; a refusal goes on record and waits (S6). Whether it has it."""
         target = wanted(self.state, number)
+        if isinstance(target, Hold) and is_dismissed(self.state, number):
+            return False
         try:
             has = self._move(number, target)
         except Refused as refused:
@@ -152,6 +158,8 @@ class Serving:
         assert heard is not None
         events = follow(n, self.party, self.subscription_id, target, heard.at, self.policy, self.work.now)
         if events:
+            if self.remark is not None:
+                events = [_remarked(event, self.remark) for event in events]
             n = self.work.record(NUMBER, number, events, self.cause)
             for event in events:
                 if isinstance(event, NumberAssigned) and number not in self.state.served:
@@ -160,6 +168,11 @@ class Serving:
 
     def _note(self, events: list[Event]) -> None:
         self.work.record(SUBSCRIPTION, self.subscription_id, events, self.cause)
+
+
+def _remarked(event: Event, remark: str) -> Event:
+    """What a person had done, with why; what merely fell due meanwhile is nobody's act."""
+    return replace(event, remark=remark) if isinstance(event, NumberAssigned | NumberReserved) else event
 
 
 def _swapped_out_at(life: Life) -> datetime | None:
@@ -174,7 +187,15 @@ def _swapped_out_at(life: Life) -> datetime | None:
             return None
 
 
-def serve(work: Work, subscription_id: str, cause: Cause, policy: Policy, *, woken: bool = False) -> None:
+def serve(
+    work: Work,
+    subscription_id: str,
+    cause: Cause,
+    policy: Policy,
+    *,
+    woken: bool = False,
+    remark: str | None = None,
+) -> None:
     """Give a subscription's numbers the places its state says, or put on record why not (S6, N9).
 
     Args:
@@ -183,6 +204,7 @@ def serve(work: Work, subscription_id: str, cause: Cause, policy: Policy, *, wok
         cause: goes into the envelopes.
         policy: the periods in force.
         woken: it may have waited for its organization or partner, and does so no more if they are known now.
+        remark: why, where a person had it done.
     """
     loaded = work.get(SUBSCRIPTION, subscription_id)
     heard = loaded.state.heard
@@ -197,7 +219,7 @@ def serve(work: Work, subscription_id: str, cause: Cause, policy: Policy, *, wok
             work.wait(PARTY.stream(missing), loaded.stream_id, work.now, f"{missing} is not known yet")
             return
         work.load((NUMBER, number) for number in numbers_of(loaded.state))
-    Serving(work, subscription_id, loaded, party, cause, policy).serve()
+    Serving(work, subscription_id, loaded, party, cause, policy, remark).serve()
 
 
 def _missing_party(work: Work, organization_id: str) -> str:

@@ -17,7 +17,8 @@ from trunkline_numbers.party import PARTY
 from trunkline_numbers.reactions.number_changed import serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.reactions.serving import likely_parties, load_parties, serve
-from trunkline_numbers.subscription import SUBSCRIPTION, SubscriptionHeard, SwappedOut, hear, numbers_of
+from trunkline_numbers.subscription import SUBSCRIPTION, hear, numbers_of
+from trunkline_numbers.subscription_events import SubscriptionHeard, SwappedOut
 
 
 def react(work: Work, messages: Sequence[Message]) -> None:
