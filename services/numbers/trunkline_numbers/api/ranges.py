@@ -98,7 +98,7 @@ def _added(work: Work, asked: Asked, body: AddRange, limit: int) -> Answer:
     who = bringing(work, asked.principal, body.holder_id)
     check_country(body.country)
     numbers = _numbers(body, limit)
-    work.load([THE_POLICY, *((NUMBER, number) for number in numbers)])
+    work.load([THE_POLICY, *((NUMBER, number) for number in numbers)], waiters=True)
     refusals: list[RangeRefusal] = []
     unlikely = 0
     for number in numbers:

@@ -95,7 +95,7 @@ def run_chunk(work: Work, upload_id: str) -> None:
 
 def _add(work: Work, file: UploadPreviewed, chunk: Chunk, cause: Cause) -> list[Late]:
     """Record the numbers; the rows that are refused after all."""
-    work.load((NUMBER, row.number) for row in chunk.rows if row.number is not None)
+    work.load(((NUMBER, row.number) for row in chunk.rows if row.number is not None), waiters=True)
     policy, now = in_force(work), work.now
     holder = Party(file.holder_id, file.holder_kind, None) if file.holder_id and file.holder_kind else None
     late: list[Late] = []
