@@ -80,6 +80,9 @@ def _subscription(data: type[says.SubscriptionFact], key: str, after: After, **o
         quantity=after.quantity,
         plan_days=after.plan_days,
         renewed_until=after.renewed_until,
+        covers=tuple(says.CoversFrom(at=c.at, units=c.units, renewed_until=c.renewed_until) for c in after.covers)
+        if after.covers
+        else (),
         **own,
     )
 

@@ -138,6 +138,14 @@ class SwappedOut(msgspec.Struct, frozen=True, gc=False):
     at: datetime
 
 
+class CoversFrom(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """From an instant on, a DID reservation subscription covers so many numbers; a renewal says until when (N4)."""
+
+    at: datetime
+    units: int
+    renewed_until: datetime | None = None
+
+
 class After(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The subscription after all facts heard so far. `quantity` of a number is None."""
 
@@ -155,10 +163,27 @@ class After(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     quantity: int | None = None
     plan_days: int | None = None
     renewed_until: datetime | None = None
+    covers: tuple[CoversFrom, ...] = ()
 
 
 def apply(after: After | None, fact: AnyFact) -> After | Refused:
     """The subscription after one more fact in its order, or why the fact does not count."""
+    outcome = _applied(after, fact)
+    if isinstance(outcome, After) and outcome.product == "did_reservation":
+        return _covering(outcome, fact)
+    return outcome
+
+
+def _covering(after: After, fact: AnyFact) -> After:
+    """What numbers must know of a DID reservation subscription's past to cover the right ones, in any order (N4, X4)."""
+    units = (after.quantity or 0) if after.status == "active" else 0
+    renewed_until = fact.renewed_until if isinstance(fact, Renewed) else None
+    if renewed_until is None and after.covers and after.covers[-1].units == units:
+        return after
+    return replace(after, covers=(*after.covers, CoversFrom(fact.at, units, renewed_until)))
+
+
+def _applied(after: After | None, fact: AnyFact) -> After | Refused:
     if after is None:
         return _begun(fact) if isinstance(fact, Started) else NotStarted(kind=fact.KIND, at=rfc3339(fact.at))
     if isinstance(fact, Started):

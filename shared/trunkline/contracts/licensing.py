@@ -41,6 +41,14 @@ class SwappedOut(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     at: Instant
 
 
+class CoversFrom(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """From an instant on, a DID reservation subscription covers so many numbers; of a renewal, paid until then."""
+
+    at: Instant
+    units: Count
+    renewed_until: Instant | None = None
+
+
 class SubscriptionFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The subscription after the fact: all of them are complete, so only the newest counts."""
 
@@ -59,6 +67,7 @@ class SubscriptionFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     quantity: Count | None
     plan_days: PlanDays | None
     renewed_until: Instant | None
+    covers: tuple[CoversFrom, ...] = ()
 
     def __post_init__(self) -> None:
         if not canonical_pair(f"{self.subscription_id} {self.organization_id}"):

@@ -154,6 +154,7 @@ def _shown(heard: _Heard, *, all_of_it: bool) -> SubscriptionShown:
     after: dict[str, Any] = dict.fromkeys(After.__struct_fields__) | {"swapped_out": ()}
     after |= {} if s.after is None else msgspec.structs.asdict(s.after)
     swapped_out = [SwappedOut(number=out.number, at=out.at) for out in after.pop("swapped_out")]
+    after.pop("covers")  # how it came about is in the facts
     judged = [_fact(heard, j.fact, "refused" if j.refused else "accepted", j.refused, all_of_it) for j in s.facts]
     waiting = [_fact(heard, w.fact, "waiting", f"{w.awaits}-unknown", all_of_it) for w in s.waiting]
     return SubscriptionShown(

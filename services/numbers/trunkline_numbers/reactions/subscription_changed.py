@@ -18,7 +18,7 @@ from trunkline_numbers.reactions.number_changed import serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.reactions.serving import likely_parties, load_parties, serve
 from trunkline_numbers.subscription import SUBSCRIPTION, hear, numbers_of
-from trunkline_numbers.subscription_events import SubscriptionHeard, SwappedOut
+from trunkline_numbers.subscription_events import CoversFrom, SubscriptionHeard, SwappedOut
 
 
 def react(work: Work, messages: Sequence[Message]) -> None:
@@ -89,4 +89,5 @@ def _heard(message: Message) -> SubscriptionHeard:
         quantity=fact.quantity,
         plan_days=fact.plan_days,
         renewed_until=fact.renewed_until,
+        covers=tuple(CoversFrom(c.at, c.units, c.renewed_until) for c in fact.covers) if fact.covers else (),
     )
