@@ -21,6 +21,7 @@ class Estate:
     def __init__(self, world: World) -> None:
         self.world = world
         self.subscription, self.identity, self.upload = str(uuid4()), "", ""
+        self.license, self.extension, self.bulk = str(uuid4()), "", ""
         (self.number, self.reserved) = world.numbers(2)
         self.secret = f"secret-{uuid4().hex}"
 
@@ -35,7 +36,21 @@ class Estate:
         self.upload = created(await world.admin("POST", "/numbers/uploads", **self._file()))["upload_id"]
         facts = {"product": "number", "number": self.number, "sku": self.secret}
         created(await world.bill(event("started", self.subscription, world.east_org, reference="ref", **facts)))
+        await self._provision(f"/licensing/organizations/{world.east_org}")
         await world.settle()
+
+    async def _provision(self, org: str) -> None:
+        """An extension that serves somebody, and a template."""
+        world = self.world
+        bought = {"product": "license", "license_code": "phone_system", "quantity": 2}
+        created(await world.bill(event("started", self.license, world.east_org, **bought)))
+        body = {"count": 1, "start_from": "101", "user_ids": [self.identity]}
+        (x,) = created(await world.admin.post(f"{org}/extensions", body))["extensions"]
+        self.extension = x["extension_id"]
+        named = {"directory_name": self.secret, "number": self.number}
+        created(await world.admin("PATCH", f"{org}/extensions/{self.extension}", json=named))
+        template = {"name": self.secret, "addons": []}
+        self.bulk = created(await world.admin.post(f"{org}/bulk-assignments", template))["bulk_id"]
 
     def _file(self) -> dict[str, Any]:
         """A file of numbers for the east."""
@@ -52,7 +67,7 @@ class Estate:
         world = self.world
         return (
             *(world.east, world.east_org, self.subscription, self.identity),
-            *(self.secret, self.number, self.reserved, self.upload),
+            *(self.secret, self.number, self.reserved, self.upload, self.license, self.extension, self.bulk),
         )
 
     @property
@@ -65,6 +80,9 @@ class Estate:
             "subscription_id": self.subscription,
             "number": self.number,
             "upload_id": self.upload,
+            "extension_id": self.extension,
+            "bulk_id": self.bulk,
+            "layout": "name",
         }
 
     def outsiders(self) -> Iterator[tuple[str, Caller]]:
@@ -98,6 +116,8 @@ class Estate:
             "holder_id": world.east_org,
             "reserver_id": world.east_org,
             "user_id": self.identity,
+            "user_ids": [self.identity],
+            "extension_ids": [self.extension],
         }
         if method == "POST":  # a new one of its kind is nobody's yet
             own = {"/licensing/partners": "partner_id", "/licensing/organizations": "organization_id"}
@@ -139,7 +159,7 @@ async def test_what_is_outside_and_what_does_not_exist_are_told_alike(world: Wor
     """P2: nobody learns by comparing that there is something."""
     estate = Estate(world)
     await estate.build()
-    nothing = {name: str(uuid4()) for name in estate.parameters} | {"number": world.numbers(1)[0]}
+    nothing = {name: str(uuid4()) for name in estate.parameters} | {"number": world.numbers(1)[0], "layout": "name"}
     for method, path, operation in operations(world.app.openapi()):
         named = re.findall(r"{(\w+)}", path)
         if not named or "/operate" in path:

@@ -49,13 +49,13 @@ async def test_then_a_name_has_100_characters_at_most(org: Licensed, name: str, 
 async def test_then_another_person_is_served_or_nobody(org: Licensed) -> None:
     """L15, L2: change of user; the one before is free for another extension."""
     ada, ben = await org.person("Ada"), await org.person("Ben")
-    x = await one(org, users=[ada])
+    x = await one(org, user_ids=[ada])
     changed = await org.patch(x["extension_id"], user_id=ben)
     assert changed["extension"]["user"]["name"] == "Ben"
     assert changed["freed"]["user_id"] == ada
-    await org.provision(1, "102", users=[ada])
+    await org.provision(1, "102", user_ids=[ada])
     assert (await org.patch(x["extension_id"], user_id=None))["freed"]["user_id"] == ben
-    await org.provision(1, "103", users=[ben])
+    await org.provision(1, "103", user_ids=[ben])
 
 
 async def test_then_addons_change_hands(org: Licensed) -> None:
@@ -88,18 +88,18 @@ async def test_then_addons_of_several_are_changed_at_once_or_not_at_all(org: Lic
     made = [x["extension_id"] for x in await org.provision(4, "101")]
     stranger = str(uuid4())
     where = f"{org.path}/addons"
-    told = problem(await org.admin.post(where, {"extensions": [made[0], stranger], "add": ["team_chat"]}), 404)
-    assert [e["pointer"] for e in told["errors"]] == ["#/extensions/1"]
-    told = problem(await org.admin.post(where, {"extensions": made, "add": ["device_web_rtc", "team_chat"]}), 409)
+    told = problem(await org.admin.post(where, {"extension_ids": [made[0], stranger], "add": ["team_chat"]}), 404)
+    assert [e["pointer"] for e in told["errors"]] == ["#/extension_ids/1"]
+    told = problem(await org.admin.post(where, {"extension_ids": made, "add": ["device_web_rtc", "team_chat"]}), 409)
     assert [(e["pointer"], e["code"]) for e in told["errors"]] == [
-        ("#/extensions/2", "no-addon-license"),
-        ("#/extensions/3", "no-addon-license"),
+        ("#/extension_ids/2", "no-addon-license"),
+        ("#/extension_ids/3", "no-addon-license"),
     ]
     assert (await org.licenses())["team_chat"]["allocated"] == 0
-    created(await org.admin.post(where, {"extensions": made[:2], "add": ["device_web_rtc"]}))
-    moved = created(await org.admin.post(where, {"extensions": made[:2], "remove": ["device_web_rtc"]}))
+    created(await org.admin.post(where, {"extension_ids": made[:2], "add": ["device_web_rtc"]}))
+    moved = created(await org.admin.post(where, {"extension_ids": made[:2], "remove": ["device_web_rtc"]}))
     assert moved["freed"] == {key: ["device_web_rtc"] for key in made[:2]}
-    both = {"extensions": made, "addons": ["team_chat"], "add": ["device_web_rtc"]}
+    both = {"extension_ids": made, "addons": ["team_chat"], "add": ["device_web_rtc"]}
     problem(await org.admin.post(where, both), 422, "addons-said-twice")
 
 
@@ -114,7 +114,7 @@ async def test_then_contact_center_names_what_it_lacks(org: Licensed) -> None:
         assert named in told["detail"]
     await org.patch(x["extension_id"], addons=["license_center", "device_ip_phone"])
     problem(await org.admin("PATCH", where, json={"addons": ["license_center"]}), 409, "addon-prerequisite")
-    remove = {"extensions": [x["extension_id"]], "remove": ["device_ip_phone"]}
+    remove = {"extension_ids": [x["extension_id"]], "remove": ["device_ip_phone"]}
     told = problem(await org.admin.post(f"{org.path}/addons", remove), 409, "addon-prerequisite")
     assert "Contact Center" in told["detail"]
     await org.patch(x["extension_id"], addons=["license_center", "device_mobile_app"])
@@ -128,7 +128,7 @@ async def test_then_the_role_there_follows_the_role_in_the_organization(org: Lic
         await org.buy(code, 3)
     addons = ["license_center", "device_ip_phone"]
     people = [await org.person("Own", "owner"), await org.person("Adm", "admin"), await org.person("Mem", "member")]
-    made = await org.provision(3, "101", users=people, addons=addons)
+    made = await org.provision(3, "101", user_ids=people, addons=addons)
     assert [x["contact_center"]["role"] for x in made] == ["Supervisor", "Supervisor", "Agent"]
     promoted = {"role": "admin"}
     created(await org.admin("PATCH", f"{org.root}/identities/{people[2]}", json=promoted))
@@ -158,7 +158,7 @@ async def test_then_deleting_frees_everything(org: Licensed) -> None:
     """L15: base unit, add-on units, key and person; twice is once."""
     await org.buy("team_chat", 1)
     ada = await org.person("Ada")
-    x = await one(org, users=[ada], addons=["team_chat"])
+    x = await one(org, user_ids=[ada], addons=["team_chat"])
     where = f"{org.path}/{x['extension_id']}"
     gone = created(await org.admin("DELETE", where))
     assert gone["freed"] == {
@@ -173,7 +173,7 @@ async def test_then_deleting_frees_everything(org: Licensed) -> None:
         "phone_system": 0,
         "team_chat": 0,
     }
-    await one(org, users=[ada], addons=["team_chat"])
+    await one(org, user_ids=[ada], addons=["team_chat"])
 
 
 async def test_then_if_match_holds_the_version(org: Licensed) -> None:
@@ -203,7 +203,7 @@ async def test_then_everything_in_the_way_of_one_change_is_told(org: Licensed) -
 async def test_then_a_person_who_leaves_gives_up_the_extension(org: Licensed) -> None:
     """L2, P0: removed from the directory, they are served no more; the extension stays."""
     ada = await org.person("Ada")
-    x = await one(org, users=[ada])
+    x = await one(org, user_ids=[ada])
     created(await org.admin("DELETE", f"{org.root}/identities/{ada}"))
     after = await org.seen(f"{org.path}/{x['extension_id']}")
     assert after == x | {"user": None}

@@ -34,15 +34,15 @@ async def test_then_every_conflict_is_listed_and_nothing_is_done(org: Licensed) 
     """L1: taken keys, units that are not there, people unknown or with an extension already, all at once."""
     await org.buy(quantity=4)
     ada = await org.person()
-    await org.provision(2, "102", users=[ada])
+    await org.provision(2, "102", user_ids=[ada])
     unknown = str(uuid4())
-    body = {"count": 5, "start_from": "101", "users": [ada, unknown], "addons": ["device_web_rtc", "nonsense"]}
+    body = {"count": 5, "start_from": "101", "user_ids": [ada, unknown], "addons": ["device_web_rtc", "nonsense"]}
     told = problem(await org.admin.post(org.path, body), 409, "some-refused")
     assert [(e["pointer"], e["code"], e["value"]) for e in told["errors"]] == [
         ("#/start_from", "ext-duplicate", "102"),
         ("#/start_from", "ext-duplicate", "103"),
-        ("#/users/0", "user-assigned", ada),
-        ("#/users/1", "user-unknown", unknown),
+        ("#/user_ids/0", "user-assigned", ada),
+        ("#/user_ids/1", "user-unknown", unknown),
         ("#/addons", "addon-unknown", "nonsense"),
         ("#/count", "not-enough-licenses", 5),
         ("#/addons", "not-enough-licenses", 5),
@@ -89,7 +89,7 @@ async def test_then_people_are_assigned_in_the_same_step_or_later(org: Licensed)
     """L2, §10.11: provision and assign, or provision and then assign; a person has one extension at most."""
     await org.buy(quantity=3)
     ada, ben = await org.person("Ada"), await org.person("Ben")
-    first, second, third = await org.provision(3, "201", users=[ada])
+    first, second, third = await org.provision(3, "201", user_ids=[ada])
     assert first["user"] == {"user_id": ada, "name": "Ada", "role": "member"}
     assert second["user"] is None
     where = f"{org.path}/{second['extension_id']}/assign"
@@ -108,9 +108,9 @@ async def test_then_somebody_of_another_organization_is_unknown(org: Licensed, w
     await org.buy()
     body = {"name": "Eve", "email": "eve@west.example", "role": "member"}
     eve = created(await world.admin.post(f"/licensing/organizations/{world.west_org}/identities", body))["identity_id"]
-    told = problem(await org.admin.post(org.path, {"count": 1, "start_from": "101", "users": [eve]}), 422)
+    told = problem(await org.admin.post(org.path, {"count": 1, "start_from": "101", "user_ids": [eve]}), 422)
     nobody = str(uuid4())
-    same = problem(await org.admin.post(org.path, {"count": 1, "start_from": "101", "users": [nobody]}), 422)
+    same = problem(await org.admin.post(org.path, {"count": 1, "start_from": "101", "user_ids": [nobody]}), 422)
     assert told["code"] == same["code"] == "user-unknown"
     assert told["detail"].replace(eve, nobody) == same["detail"]
 
@@ -147,7 +147,7 @@ async def test_then_every_role_may_what_p4_says(org: Licensed, world: World) -> 
     """P4: the organization's administrators, the partner and the platform; members read the one that serves them."""
     await org.buy(quantity=9)
     ada, ben = await org.person(), await org.person("Ben")
-    mine, other = await org.provision(2, "101", users=[ada, ben])
+    mine, other = await org.provision(2, "101", user_ids=[ada, ben])
     start = 200
     for role, party in (("platform-admin", None), ("partner-admin", world.east), ("org-admin", org.org)):
         start += 1

@@ -89,7 +89,7 @@ async def test_then_units_are_found_by_license_user_and_extension(org: Licensed)
     for code, count in (("phone_system", 3), ("team_chat", 2), ("call_recording", 1)):
         await org.buy(code, count)
     ada = await org.person("Ada Lovelace")
-    first, second = await org.provision(2, "101", users=[ada], addons=["team_chat"])
+    first, second = await org.provision(2, "101", user_ids=[ada], addons=["team_chat"])
     await org.patch(second["extension_id"], addons=["team_chat", "call_recording"])
     path = f"{org.root}/licenses/units"
 
@@ -114,7 +114,7 @@ async def test_then_extensions_are_searched_and_paged(org: Licensed) -> None:
     """L20, L15: by key, name, person, license; in the order of keys, either way."""
     await org.buy(quantity=5)
     ada = await org.person("Ada_Lovelace")
-    made = await org.provision(5, "998", users=[ada])
+    made = await org.provision(5, "998", user_ids=[ada])
     await org.patch(made[1]["extension_id"], directory_name="Front desk")
     for params, keys in (
         ({"q": "ada_"}, ["998"]),
@@ -132,7 +132,7 @@ async def test_then_extensions_go_out_as_a_file_that_is_safe(org: Licensed) -> N
     for code in ("phone_system", "team_chat", "device_web_rtc"):
         await org.buy(code, 2)
     evil = await org.person("=HYPERLINK(1)")
-    first, _ = await org.provision(2, "101", users=[evil], addons=["team_chat", "device_web_rtc"])
+    first, _ = await org.provision(2, "101", user_ids=[evil], addons=["team_chat", "device_web_rtc"])
     (number,) = org.world.numbers(1)
     await org.patch(first["extension_id"], number=number)
     answer = await org.get(f"{org.path}/export")

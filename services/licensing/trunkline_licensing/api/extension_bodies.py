@@ -26,7 +26,7 @@ class Provision(Body):
 
     count: int = Field(ge=1, le=MOST_AT_ONCE, description="How many.")
     start_from: str = Field(max_length=20, description="The first one's key: 3 to 5 digits.")
-    users: list[Uuid] = Field(
+    user_ids: list[Uuid] = Field(
         default=[], max_length=MOST_AT_ONCE, description="Whom they serve, in order; at most as many as there are."
     )
     addons: Codes = Field(default=[])
@@ -54,7 +54,7 @@ class ExtensionChange(Body):
 class AddonsChange(Body):
     """Add-ons of several extensions at once: all they are to have, or what they are to have more and less."""
 
-    extensions: list[Uuid] = Field(min_length=1, max_length=MOST_AT_ONCE)
+    extension_ids: list[Uuid] = Field(min_length=1, max_length=MOST_AT_ONCE)
     addons: Codes | None = Field(default=None, description="All that each is to have.")
     add: Codes = Field(default=[])
     remove: Codes = Field(default=[])

@@ -92,14 +92,14 @@ def _several(node: Node, work: Work, org: str, body: AddonsChange, cause: Cause)
     if body.addons is not None and (body.add or body.remove):
         raise AddonsSaidTwice(pointer="#/addons", value=body.addons)
     conflicts = Conflicts()
-    keys = list(dict.fromkeys(body.extensions))
+    keys = list(dict.fromkeys(body.extension_ids))
     work.load((EXTENSION, key) for key in keys)
     for place, key in enumerate(keys):
         if not extension_resource(work, org, key).exists:
-            conflicts.add(f"#/extensions/{place}", ExtensionUnknown(extension_id=key, value=key))
+            conflicts.add(f"#/extension_ids/{place}", ExtensionUnknown(extension_id=key, value=key))
     conflicts.refuse()
     wanted = {key: _wanted(work.state(EXTENSION, key), body) for key in keys}
-    pointers = {key: f"#/extensions/{place}" for place, key in enumerate(keys)}
+    pointers = {key: f"#/extension_ids/{place}" for place, key in enumerate(keys)}
     lost = hang(work, org, wanted, catalogue(node), cause, conflicts, pointers)
     conflicts.refuse()
     freed = {key: list(codes) for key, codes in lost.items()}

@@ -47,12 +47,12 @@ def router(node: Node) -> APIRouter:
         def decide(work: Work) -> Answer:
             org = str(organization_id)
             in_organization_of(work, asked.principal, "change licenses", org)
-            if len(body.users) > body.count:
+            if len(body.user_ids) > body.count:
                 raise MoreUsersThanExtensions(
-                    users=len(body.users), count=body.count, pointer="#/users", value=body.users
+                    users=len(body.user_ids), count=body.count, pointer="#/user_ids", value=body.user_ids
                 )
             command = ProvisionWhole(work, org, catalogue(node), asked.cause)
-            keys = command.provision(body.count, body.start_from, body.users, body.addons, body.reference or None)
+            keys = command.provision(body.count, body.start_from, body.user_ids, body.addons, body.reference or None)
             made = shown_all(work, keys, catalogue(node))
             return Answer(Provisioned(provisioned=len(made), extensions=made), 201)
 

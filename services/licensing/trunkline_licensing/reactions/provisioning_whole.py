@@ -90,9 +90,9 @@ class ProvisionWhole:
                 conflicts.add("#/start_from", ExtDuplicate(value=key))
         for place, user in enumerate(users):
             if not in_organization(work, user, org):
-                conflicts.add(f"#/users/{place}", UserUnknown(value=user))
+                conflicts.add(f"#/user_ids/{place}", UserUnknown(value=user))
             elif user in users[:place] or claims.of_others(EXTENSION.stream(""), [user_claim(user)]):
-                conflicts.add(f"#/users/{place}", UserAssigned(value=user))
+                conflicts.add(f"#/user_ids/{place}", UserAssigned(value=user))
         try:
             self._catalogue.check(addons)
         except Refused as refused:
