@@ -21,6 +21,7 @@ from trunkline_numbers.api.several import Several, check_seen, in_the_way, read_
 from trunkline_numbers.number import NUMBER, Number
 from trunkline_numbers.number_changing import allocate, take_back
 from trunkline_numbers.number_events import NumberAllocated
+from trunkline_numbers.number_refusals import RemarkUnreadable
 from trunkline_numbers.party import PARTY
 from trunkline_numbers.reactions.number_changed import serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
@@ -111,6 +112,8 @@ class _Handing:
         for place, n in enumerate(before):
             try:
                 decided.append(decide(n))
+            except RemarkUnreadable as unreadable:
+                raise RemarkUnreadable(**unreadable.facts, pointer="#/remark") from None
             except Refused as why:
                 refused.append((place, n.number, explained(why, n, sight, self._verb)))
         if refused:

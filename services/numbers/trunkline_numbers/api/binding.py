@@ -148,7 +148,8 @@ def _add(deed: Deed, body: Bind, n: Number, external: External, party: Party) ->
 
 def _bind(deed: Deed, body: Bind, n: Number, form: str | None) -> list[Event]:
     """To a user of the organization that it is assigned to, else of the one that holds it."""
-    organization_id = n.life.organization_id if isinstance(n.life, Assigned) else n.holder_id or ""
+    holding = n.holder_id if n.holder_kind == "organization" else None
+    organization_id = n.life.organization_id if isinstance(n.life, Assigned) else holding or ""
     now = deed.work.now
     return bind(n, body.kind, body.user_id, organization_id, deed.policy, now, trunk_form=form, remark=body.remark)
 
