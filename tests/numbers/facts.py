@@ -10,6 +10,7 @@ from trunkline.testing import Story
 from trunkline_numbers import number_binding as binding
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers import number_changing as changing
+from trunkline_numbers import number_covering as covering
 from trunkline_numbers.number import NUMBER, Number, Party, settle
 from trunkline_numbers.number_events import Listing, NumberBound, NumberReserved
 from trunkline_numbers.number_following import Hold, Keep, Target, follow
@@ -59,10 +60,10 @@ class Tale(Story[Number]):
         return self._do(by_hand.assign, party, subscription, status, None, self.policy, day(on))
 
     def extended(self, party: Party, until: float, on: float, cover: str = COVER, **own: Any) -> Tale:
-        return self._do(by_hand.extend, party, cover, day(until), None, self.policy, day(on), **own)
+        return self._do(covering.extend, party, cover, day(until), None, self.policy, day(on), **own)
 
     def uncovered(self, at: float, on: float | None = None, cover: str = COVER) -> Tale:
-        return self._do(by_hand.uncover, cover, day(at), self.policy, day(at if on is None else on))
+        return self._do(covering.uncover, cover, day(at), self.policy, day(at if on is None else on))
 
     def released(self, on: float) -> Tale:
         return self._do(by_hand.release, "not needed", self.policy, day(on))

@@ -85,11 +85,16 @@ class Lapsed(msgspec.Struct, frozen=True, gc=False):
 
 
 class Available(msgspec.Struct, frozen=True, tag=True):
-    """Free since `since`; until `quarantined_until` only for `last_organization_id`."""
+    """Free since `since`; until `quarantined_until` only for `last_organization_id`.
+
+    `covered`: the charged reservation that ran out last, nobody having acted on the number since: the subscription
+    that paid for it may be heard to have been renewed in time (N4, §10.10).
+    """
 
     since: datetime
     lapsed: Lapsed | None = None
     quarantined_until: datetime | None = None
+    covered: Reserved | None = None
 
 
 class Reserved(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -199,7 +204,7 @@ def evolve(n: Number, event: Any) -> Number:
                 holder_kind=event.holder_kind,
             )
         case NumberReleased():
-            return replace(n, life=Available(at, _lapsed(n.life, event), event.quarantined_until))
+            return replace(n, life=_free(n.life, event))
         case ReservationEnding() | LockEnding():
             return replace(n, life=replace(n.life, notice_at=None))
         case ReservationExtended():
@@ -246,6 +251,11 @@ def evolve(n: Number, event: Any) -> Number:
             return n
 
 
+def _free(life: Life, event: NumberReleased) -> Available:
+    charged = life if isinstance(life, Reserved) and life.cover_id is not None and event.cause == "ended" else None
+    return Available(event.at, _lapsed(life, event), event.quarantined_until, charged)
+
+
 def _lapsed(life: Life, event: NumberReleased) -> Lapsed | None:
     """Only a subscription's reservation that ran out by itself can still be claimed back by it (§10.10)."""
     if event.cause == "by_hand" or not isinstance(life, Reserved) or life.subscription_id is None:
@@ -255,7 +265,9 @@ def _lapsed(life: Life, event: NumberReleased) -> Lapsed | None:
 
 def _acted_on(life: Life) -> Life:
     """Somebody has acted on the number: whoever had it last cannot claim it back (§10.10)."""
-    return replace(life, lapsed=None) if isinstance(life, Available) and life.lapsed else life
+    if isinstance(life, Available) and (life.lapsed or life.covered):
+        return replace(life, lapsed=None, covered=None)
+    return life
 
 
 def _with_form(bindings: tuple[Binding, ...], e: NumberChanged) -> tuple[Binding, ...]:

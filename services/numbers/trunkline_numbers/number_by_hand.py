@@ -32,11 +32,9 @@ from trunkline_numbers.number_events import (
     NumberReserved,
     NumberUnlocked,
     PartyKind,
-    ReservationExtended,
 )
 from trunkline_numbers.number_following import Hold, hold
 from trunkline_numbers.number_refusals import (
-    NothingSpare,
     NumberHasBinding,
     NumberNotAvailable,
     NumberNotDeleted,
@@ -45,7 +43,6 @@ from trunkline_numbers.number_refusals import (
     NumberNotYoursToDelete,
     NumberPresent,
     NumberUnknown,
-    ReservationOfAnother,
     SubscriptionNotActive,
 )
 from trunkline_numbers.number_remark import may_remark, must_remark
@@ -136,78 +133,6 @@ def assign(
     return decided(n, now, now, policy, fact)
 
 
-def extend(
-    n: Number,
-    party: Party,
-    cover_id: str,
-    ends_at: datetime,
-    remark: str | None,
-    policy: Policy,
-    now: datetime,
-    *,
-    status: str = "active",
-    spare: int = 1,
-) -> list[Event]:
-    """Let a DID reservation subscription of the reserver, or of an org in its branch, pay until `ends_at` (N4).
-
-    Said again with another end (a renewal), the end moves and a new notice is due; with the same, nothing happens.
-    `status` and `spare` are the subscription's: only an active one extends, and only as many numbers as it is for.
-    """
-    if status != "active":
-        raise SubscriptionNotActive(number=n.number, subscription_id=cover_id, status=status)
-    remark = may_remark(n.number, remark)
-
-    def fact(m: Number) -> list[Event]:
-        r = _reserved(m, "extended")
-        if r.reserver_id not in (party.id, party.partner_id):
-            raise ReservationOfAnother(number=m.number)
-        end = max(ends_at, r.free_ends_at)
-        if (r.cover_id, r.ends_at) == (cover_id, end):
-            return []
-        if r.cover_id != cover_id and spare < 1:
-            raise NothingSpare(number=m.number, subscription_id=cover_id)
-        return [
-            ReservationExtended(
-                at=now,
-                reserver_id=r.reserver_id,
-                reserver_kind=r.reserver_kind,
-                cover_id=cover_id,
-                free_ends_at=r.free_ends_at,
-                ends_at=end,
-                notice_at=_new_notice(r.since, end, now, policy),
-                remark=remark,
-            )
-        ]
-
-    return decided(n, now, now, policy, fact)
-
-
-def uncover(n: Number, cover_id: str, at: datetime, policy: Policy, now: datetime) -> list[Event]:
-    """The subscription that paid has ended at `at`: only the charged part ends (N4)."""
-
-    def fact(m: Number) -> list[Event]:
-        r = m.life
-        if not isinstance(r, Reserved) or r.cover_id != cover_id:
-            return []
-        if r.free_ends_at <= at:
-            return released(m, r, at, "cover_ended", policy)
-        moved = r.ends_at != r.free_ends_at
-        return [
-            NumberReserved(
-                at=r.since,
-                reserver_id=r.reserver_id,
-                reserver_kind=r.reserver_kind,
-                cause=r.cause,
-                subscription_id=r.subscription_id,
-                ends_at=r.free_ends_at,
-                free_ends_at=r.free_ends_at,
-                notice_at=_new_notice(r.since, r.free_ends_at, at, policy) if moved else r.notice_at,
-            )
-        ]
-
-    return decided(n, at, now, policy, fact)
-
-
 def release(n: Number, remark: str, policy: Policy, now: datetime) -> list[Event]:
     """End a reservation by hand."""
     remark = must_remark(n.number, remark, "released")
@@ -216,7 +141,7 @@ def release(n: Number, remark: str, policy: Policy, now: datetime) -> list[Event
         now,
         now,
         policy,
-        lambda m: released(m, _reserved(m, "released"), now, "by_hand", policy, remark),
+        lambda m: released(m, reserved(m, "released"), now, "by_hand", policy, remark),
     )
 
 
@@ -244,7 +169,7 @@ def unlock(n: Number, remark: str, policy: Policy, now: datetime) -> list[Event]
 
     def fact(m: Number) -> list[Event]:
         if not isinstance(m.life, Locked):
-            raise _unless_unknown(m, NumberNotLocked)
+            raise unless_unknown(m, NumberNotLocked)
         return [NumberUnlocked(at=now, remark=remark)]
 
     return decided(n, now, now, policy, fact)
@@ -270,11 +195,11 @@ def recover(n: Number, remark: str, now: datetime) -> list[Event]:
     """Bring a deleted number back (§10.7)."""
     remark = must_remark(n.number, remark, "recovered")
     if not isinstance(n.life, Deleted):
-        raise _unless_unknown(n, NumberNotDeleted)
+        raise unless_unknown(n, NumberNotDeleted)
     return [NumberRecovered(at=now, remark=remark)]
 
 
-def _unless_unknown(n: Number, refusal: type[Refused], **facts: str) -> Refused:
+def unless_unknown(n: Number, refusal: type[Refused], **facts: str) -> Refused:
     """The refusal, with the state the number is in and since when; or that there is no such number."""
     if isinstance(n.life, Absent):
         return NumberUnknown(number=n.number)
@@ -283,20 +208,14 @@ def _unless_unknown(n: Number, refusal: type[Refused], **facts: str) -> Refused:
 
 def _available(n: Number, wanted: str, needed: str = "an available") -> Available:
     if not isinstance(n.life, Available):
-        raise _unless_unknown(n, NumberNotAvailable, wanted=wanted, needed=needed)
+        raise unless_unknown(n, NumberNotAvailable, wanted=wanted, needed=needed)
     return n.life
 
 
-def _reserved(n: Number, wanted: str) -> Reserved:
+def reserved(n: Number, wanted: str) -> Reserved:
     if not isinstance(n.life, Reserved):
-        raise _unless_unknown(n, NumberNotReserved, wanted=wanted)
+        raise unless_unknown(n, NumberNotReserved, wanted=wanted)
     return n.life
-
-
-def _new_notice(since: datetime, end: datetime, moved_at: datetime, policy: Policy) -> datetime | None:
-    """A new end brings a new notice (N4); one that would have been due before the end was moved is due at once."""
-    notice = notice_before(since, end, policy)
-    return max(notice, moved_at) if notice is not None and end > moved_at else None
 
 
 def kinds(n: Number) -> str:

@@ -1,0 +1,147 @@
+"""The charged part of a reservation: a DID reservation subscription begins, renews and ends it (N4, N5, §10.6)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from trunkline.stream import Event
+from trunkline_numbers.number import Available, Number, Party, Reserved, decided, notice_before, released
+from trunkline_numbers.number_by_hand import reserved
+from trunkline_numbers.number_events import NumberReserved, ReservationExtended
+from trunkline_numbers.number_refusals import NothingSpare, ReservationOfAnother, SubscriptionNotActive
+from trunkline_numbers.number_remark import may_remark
+from trunkline_numbers.policy import Policy
+
+
+def extend(
+    n: Number,
+    party: Party,
+    cover_id: str,
+    ends_at: datetime,
+    remark: str | None,
+    policy: Policy,
+    now: datetime,
+    *,
+    status: str = "active",
+    spare: int = 1,
+) -> list[Event]:
+    """Let a DID reservation subscription of the reserver, or of an org in its branch, pay until `ends_at` (N4).
+
+    Said again with another end (a renewal), the end moves and a new notice is due; with the same, nothing happens.
+    `status` and `spare` are the subscription's: only an active one extends, and only as many numbers as it is for.
+    """
+    if status != "active":
+        raise SubscriptionNotActive(number=n.number, subscription_id=cover_id, status=status)
+    remark = may_remark(n.number, remark)
+
+    def fact(m: Number) -> list[Event]:
+        r = reserved(m, "extended")
+        if r.reserver_id not in (party.id, party.partner_id):
+            raise ReservationOfAnother(number=m.number)
+        end = max(ends_at, r.free_ends_at)
+        if (r.cover_id, r.ends_at) == (cover_id, end):
+            return []
+        if r.cover_id != cover_id and spare < 1:
+            raise NothingSpare(number=m.number, subscription_id=cover_id)
+        return [
+            ReservationExtended(
+                at=now,
+                reserver_id=r.reserver_id,
+                reserver_kind=r.reserver_kind,
+                cover_id=cover_id,
+                free_ends_at=r.free_ends_at,
+                ends_at=end,
+                notice_at=_new_notice(r.since, end, now, policy),
+                remark=remark,
+            )
+        ]
+
+    return decided(n, now, now, policy, fact)
+
+
+def uncover(n: Number, cover_id: str, at: datetime, policy: Policy, now: datetime) -> list[Event]:
+    """The subscription that paid has ended at `at`: only the charged part ends (N4)."""
+
+    def fact(m: Number) -> list[Event]:
+        r = m.life
+        if not isinstance(r, Reserved) or r.cover_id != cover_id:
+            return []
+        if r.free_ends_at <= at:
+            return released(m, r, at, "cover_ended", policy)
+        moved = r.ends_at != r.free_ends_at
+        return [
+            NumberReserved(
+                at=r.since,
+                reserver_id=r.reserver_id,
+                reserver_kind=r.reserver_kind,
+                cause=r.cause,
+                subscription_id=r.subscription_id,
+                ends_at=r.free_ends_at,
+                free_ends_at=r.free_ends_at,
+                notice_at=_new_notice(r.since, r.free_ends_at, at, policy) if moved else r.notice_at,
+            )
+        ]
+
+    return decided(n, at, now, policy, fact)
+
+
+def renew(n: Number, cover_id: str, ends_at: datetime, at: datetime, policy: Policy, now: datetime) -> list[Event]:
+    """The subscription that pays was renewed at `at`: the charged end moves, and a new notice is due (N4, N5).
+
+    Heard when that end is past already, it keeps the number again, unless somebody has acted on it since (§10.10).
+    """
+
+    def fact(m: Number) -> list[Event]:
+        r = m.life
+        if isinstance(r, Available) and r.covered is not None and r.covered.cover_id == cover_id and ends_at > now:
+            return [_again(r.covered, ends_at, max(at, r.since), policy)]
+        if not isinstance(r, Reserved) or r.cover_id != cover_id:
+            return []
+        end = max(ends_at, r.free_ends_at)
+        if end == r.ends_at:
+            return []
+        return [
+            ReservationExtended(
+                at=at,
+                reserver_id=r.reserver_id,
+                reserver_kind=r.reserver_kind,
+                cover_id=cover_id,
+                free_ends_at=r.free_ends_at,
+                ends_at=end,
+                notice_at=_new_notice(r.since, end, at, policy),
+            )
+        ]
+
+    return decided(n, at, now, policy, fact)
+
+
+def covers(n: Number, cover_id: str) -> bool:
+    """Whether this subscription pays for the number's reservation now, which takes one of its units (N4)."""
+    return isinstance(n.life, Reserved) and n.life.cover_id == cover_id
+
+
+def ran_out(n: Number, cover_id: str) -> bool:
+    """Whether it paid until the end that there was, nobody having acted on the number since."""
+    life = n.life
+    return isinstance(life, Available) and life.covered is not None and life.covered.cover_id == cover_id
+
+
+def _again(r: Reserved, ends_at: datetime, at: datetime, policy: Policy) -> NumberReserved:
+    """The same reservation as before it ran out, with a later end."""
+    return NumberReserved(
+        at=r.since,
+        reserver_id=r.reserver_id,
+        reserver_kind=r.reserver_kind,
+        cause=r.cause,
+        subscription_id=r.subscription_id,
+        cover_id=r.cover_id,
+        free_ends_at=r.free_ends_at,
+        ends_at=ends_at,
+        notice_at=_new_notice(r.since, ends_at, at, policy),
+    )
+
+
+def _new_notice(since: datetime, end: datetime, moved_at: datetime, policy: Policy) -> datetime | None:
+    """A new end brings a new notice (N4); one that would have been due before the end was moved is due at once."""
+    notice = notice_before(since, end, policy)
+    return max(notice, moved_at) if notice is not None and end > moved_at else None
