@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 import traceback
 from collections.abc import Generator, Mapping
@@ -15,7 +16,6 @@ from fastapi import FastAPI, Request
 from prometheus_client import Counter, Histogram
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trunkline import __doc__ as _about
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 OPEN: Final = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs"})
 """The paths that need no token; every other one does, those that do not exist too."""
 
+_PARAMETER: Final = re.compile(r"{\w+}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUESTS: Final = Counter("trunkline_http_requests", "HTTP requests answered", ("method", "route", "status"))
 _SECONDS: Final = Histogram("trunkline_http_request_seconds", "Time to the answer's end", ("method", "route"))
@@ -133,9 +134,10 @@ class _BodyLimit:
             await self._app(scope, receiving, send)
 
     def _limit(self, scope: Scope) -> int:
-        for route in self._operations.routes:
-            if route.matches(scope)[0] is Match.FULL:
-                return int((getattr(route, "openapi_extra", None) or {}).get("x-max-body-bytes", MAX_BODY_BYTES))
+        for path, operations in self._operations.openapi()["paths"].items():
+            limit = operations.get(scope["method"].lower(), {}).get("x-max-body-bytes")
+            if limit is not None and re.fullmatch(_PARAMETER.sub("[^/]+", path), scope["path"]):
+                return int(limit)
         return MAX_BODY_BYTES
 
 
