@@ -18,6 +18,7 @@ from trunkline_licensing.bulk_refusals import BulkAssignmentUnknown
 PATH: Final = "/licensing/organizations/{organization_id}/bulk-assignments"
 ONE: Final = PATH + "/{bulk_id}"
 TAG: Final = "bulk assignments"
+_VIEWS_WITHIN_S: Final = 1.0
 UNKNOWN: Final = {404: "no such bulk assignment, or not in the asker's branch", 409: "not in its status"}
 
 
@@ -55,6 +56,11 @@ def answer(work: Work, bulk_id: str, status: int = 200) -> Answer:
     b = loaded.state
     where = f"{PATH.format(organization_id=b.organization_id)}/{b.id}"
     return Answer(shown_bulk(b), status, loaded.version + len(loaded.new), where)
+
+
+def with_newest_people(node: Node) -> None:
+    """Wait, not for long, until the view of people has seen all there is: a row may name somebody just hired."""
+    node.wait_for_views(node.store.end_of_log(), _VIEWS_WITHIN_S)
 
 
 def place_after(wanted: Page) -> int:

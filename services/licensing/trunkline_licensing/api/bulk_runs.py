@@ -15,7 +15,7 @@ from trunkline.answers import Answer, change, shown
 from trunkline.doors import Acting, Node, Reading, door, reader
 from trunkline.work import Work
 from trunkline_licensing.api.bulk_bodies import Assign, BulkShown, Preflight, Progress, progress_of, shown_row
-from trunkline_licensing.api.bulk_door import ONE, TAG, UNKNOWN, answer, changing, seen
+from trunkline_licensing.api.bulk_door import ONE, TAG, UNKNOWN, answer, changing, seen, with_newest_people
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.bulk_assignment import BULK, Bulk, check, start
 from trunkline_licensing.reactions.bulk_foreseen import foresee
@@ -33,6 +33,7 @@ def router(node: Node) -> APIRouter:
     def foresee_bulk_assignment(organization_id: UUID, bulk_id: UUID, asker: Reading) -> Response:
         b, work, _ = seen(node, asker, organization_id, bulk_id)
         check(b, "preflight")
+        with_newest_people(node)
         return Response(msgspec.json.encode(_preflight(node, work, b)), media_type="application/json")
 
     @routes.post(ONE + "/assign", summary="Assign", status_code=202, response_model=BulkShown)

@@ -18,7 +18,17 @@ from trunkline.parties import authorize
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.bulk_bodies import BulkShown, UserShown, shown_row
-from trunkline_licensing.api.bulk_door import ONE, PATH, TAG, UNKNOWN, answer, changing, place_after, seen
+from trunkline_licensing.api.bulk_door import (
+    ONE,
+    PATH,
+    TAG,
+    UNKNOWN,
+    answer,
+    changing,
+    place_after,
+    seen,
+    with_newest_people,
+)
 from trunkline_licensing.api.bulk_sample import sample
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.bulk_assignment import BULK, add_users, check
@@ -80,6 +90,7 @@ def router(node: Node) -> APIRouter:
     def sample_file(organization_id: UUID, layout: LayoutName, asker: Reading) -> Response:
         work, org = reader(node), str(organization_id)
         authorize(branch_of(work, asker), "see licenses", party_resource(work, org, "organization"))
+        with_newest_people(node)
         disposition = f'attachment; filename="bulk_assignment_{layout}.csv"'
         content = b"".join(sample(work, org, layout, catalogue(node)))
         return Response(content, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
