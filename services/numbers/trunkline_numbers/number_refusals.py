@@ -115,6 +115,10 @@ class ReservationOfAnother(Refused):
     """{number} is reserved for another party than the one whose subscription would extend it."""
 
 
+class CoveredAlready(Refused):
+    """Subscription {subscription_id} pays for {number} until {ends_at} already; its renewals move that."""
+
+
 class NothingSpare(Refused):
     """Subscription {subscription_id} covers as many numbers as it was bought for, so it cannot extend {number}."""
 

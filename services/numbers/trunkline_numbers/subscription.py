@@ -19,6 +19,7 @@ from trunkline_numbers.number_following import Hold, Keep, Leave, Target
 from trunkline_numbers.subscription_events import (
     EVENTS,
     AssignmentRefusalEnded,
+    CoversFrom,
     NumberAssignmentRefused,
     NumberForgone,
     ReservationCovered,
@@ -134,7 +135,24 @@ SUBSCRIPTION: Decider[Subscription] = Decider("subscription", Subscription, evol
 
 def hear(s: Subscription, said: SubscriptionHeard) -> list[Event]:
     """Take what licensing says, unless something newer has been heard (X3, X4)."""
-    return [said] if said.sequence > s.sequence else []
+    if said.sequence <= s.sequence:
+        return []
+    if said.product == "did_reservation" and not said.covers:
+        said = replace(said, covers=_covers(s, said))
+    return [said]
+
+
+def _covers(s: Subscription, said: SubscriptionHeard) -> tuple[CoversFrom, ...]:
+    """The past of a DID reservation subscription as far as it was heard here, where it comes without."""
+    before = s.heard.covers if s.heard is not None else ()
+    units = (said.quantity or 0) if said.status == "active" else 0
+    ended = said.terminated_at if said.status == "terminated" else said.expired_at
+    renewed = said.renewed_until if s.heard is None or said.renewed_until != s.heard.renewed_until else None
+    if not before:
+        before = (CoversFrom(said.started_at, said.quantity or 0),)
+    if renewed is None and before[-1].units == units:
+        return before
+    return (*before, CoversFrom(said.at if said.status == "active" else ended or said.at, units, renewed))
 
 
 def numbers_of(s: Subscription) -> list[str]:

@@ -14,6 +14,7 @@ from trunkline.recorded import Cause
 from trunkline.work import Work
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.party import PARTY
+from trunkline_numbers.reactions.covering import cover
 from trunkline_numbers.reactions.number_changed import serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.reactions.serving import likely_parties, load_parties, serve
@@ -42,6 +43,7 @@ def react(work: Work, messages: Sequence[Message]) -> None:
         if events:
             work.record(SUBSCRIPTION, message.subject, events, cause)
             serve(work, message.subject, cause, policy)
+            cover(work, message.subject, cause, policy)
     last = fresh[-1]
     serve_waiting(work, Cause(last.source, last.correlation_id or last.id, last.id))
 

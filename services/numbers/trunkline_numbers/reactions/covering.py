@@ -1,0 +1,111 @@
+"""A DID reservation subscription and the numbers whose reservations it pays for (N4).
+
+That a number is covered is the number's own fact; the subscription remembers in which order they were extended. A
+number that was restored, released or deleted frees its unit by being so: nobody has to tell the subscription.
+"""
+
+from __future__ import annotations
+
+from trunkline.clock import DAY, rfc3339
+from trunkline.recorded import Cause
+from trunkline.work import Work
+from trunkline_numbers.number import NUMBER, Number, Reserved, evolve, settle
+from trunkline_numbers.number_covering import covers, extend, ran_out, renew, uncover
+from trunkline_numbers.number_refusals import (
+    CoveredAlready,
+    SubscriptionOfAnotherKind,
+    SubscriptionsPartyUnknown,
+)
+from trunkline_numbers.policy import Policy
+from trunkline_numbers.reactions.serving import load_parties, party_of
+from trunkline_numbers.subscription import SUBSCRIPTION, Subscription
+from trunkline_numbers.subscription_covers import Judged, Standing, judge
+from trunkline_numbers.subscription_events import ReservationCovered, ReservationUncovered
+
+
+def cover(work: Work, subscription_id: str, cause: Cause, policy: Policy) -> None:
+    """Something was heard of a DID reservation subscription: end and renew what it pays for (N4, X4).
+
+    Args:
+        work: a batch has loaded the numbers it covers; the others are of no account.
+        subscription_id: of any kind; only a DID reservation subscription covers numbers.
+        cause: goes into the envelopes.
+        policy: the periods in force.
+    """
+    s = work.state(SUBSCRIPTION, subscription_id)
+    if s.heard is None or not s.covers:
+        return
+    work.load((NUMBER, number) for number in s.covers)
+    judged = _judged(work, s)
+    for number, at in judged.lost.items():
+        events = uncover(work.state(NUMBER, number), subscription_id, at, policy, work.now)
+        work.record(NUMBER, number, events, cause)
+        work.record(SUBSCRIPTION, subscription_id, [ReservationUncovered(at=at, number=number, cause="lost")], cause)
+    for number, moved in judged.renewed.items():
+        n = work.state(NUMBER, number)
+        work.record(NUMBER, number, renew(n, subscription_id, moved.ends_at, moved.at, policy, work.now), cause)
+    _let_go(work, subscription_id, judged, cause)
+
+
+def extend_by(work: Work, subscription_id: str, number: str, remark: str | None, cause: Cause, policy: Policy) -> None:
+    """Let a subscription pay for a reservation, one period of its plan from its present end on (N4, §10.6).
+
+    Raises:
+        Refused: why not; nothing is recorded.
+    """
+    s = work.state(SUBSCRIPTION, subscription_id)
+    heard = s.heard
+    assert heard is not None, "the door has looked whether there is such a subscription"
+    if heard.product != "did_reservation" or heard.plan_days is None:
+        raise SubscriptionOfAnotherKind(
+            number=number, subscription_id=subscription_id, product=heard.product, needed="did_reservation"
+        )
+    load_parties(work, [heard.organization_id])
+    party = party_of(work, heard.organization_id)
+    if party is None:
+        raise SubscriptionsPartyUnknown(subscription_id=subscription_id)
+    work.load((NUMBER, key) for key in (number, *s.covers))
+    n = _settled(work, number, policy)
+    if covers(n, subscription_id) and isinstance(n.life, Reserved):
+        raise CoveredAlready(number=number, subscription_id=subscription_id, ends_at=rfc3339(n.life.ends_at))
+    taken = sum(covers(_settled(work, key, policy), subscription_id) for key in s.covers)
+    ends_at = (n.life.ends_at if isinstance(n.life, Reserved) else work.now) + heard.plan_days * DAY
+    events = extend(
+        work.state(NUMBER, number),
+        party,
+        subscription_id,
+        ends_at,
+        remark,
+        policy,
+        work.now,
+        status=heard.status,
+        spare=(heard.quantity or 0) - taken,
+    )
+    _let_go(work, subscription_id, _judged(work, s), cause)
+    work.record(NUMBER, number, events, cause)
+    work.record(SUBSCRIPTION, subscription_id, [ReservationCovered(at=work.now, number=number, ends_at=ends_at)], cause)
+
+
+def _judged(work: Work, s: Subscription) -> Judged:
+    return judge(s, {number: _standing(work.state(NUMBER, number), s.subscription_id) for number in s.covers})
+
+
+def _standing(n: Number, subscription_id: str) -> Standing:
+    since = getattr(n.life, "since")  # noqa: B009 - what was extended is not absent
+    if covers(n, subscription_id):
+        return Standing("covered", since)
+    return Standing("ran_out" if ran_out(n, subscription_id) else "freed", since)
+
+
+def _settled(work: Work, number: str, policy: Policy) -> Number:
+    """With what fell due and no timer has written down yet."""
+    n = work.state(NUMBER, number)
+    for event in settle(n, work.now, work.now, policy):
+        n = evolve(n, event)
+    return n
+
+
+def _let_go(work: Work, subscription_id: str, judged: Judged, cause: Cause) -> None:
+    """Remember no longer what is not covered any more."""
+    gone = [ReservationUncovered(at=work.now, number=number, cause="freed") for number in judged.freed]
+    work.record(SUBSCRIPTION, subscription_id, gone, cause)
