@@ -20,11 +20,16 @@ from trunkline.cli import (
     deadletter,
     demo,
     doctor,
+    extension,
+    extension_changing,
+    licenses,
     mail,
     number,
     number_acting,
     number_asking,
     number_changing,
+    number_range,
+    number_upload,
     party,
     policy,
     prepare,
@@ -35,12 +40,21 @@ from trunkline.cli import (
     up,
 )
 
-_MORE_VERBS = (bulk_users, bulk_runs, number_acting, number_changing, number_asking)
+_MORE_VERBS = (
+    extension_changing,
+    bulk_users,
+    bulk_runs,
+    number_acting,
+    number_changing,
+    number_asking,
+    number_range,
+    number_upload,
+)
 """Each adds its verbs to its noun by being imported."""
 _RUN, _WORK, _OPERATE = "Run", "Work", "Operate"
 _ORDER = (
     *("demo", "up", "migrate", "topics", "token", "clock"),
-    *("party", "billing", "subscription", "number", "policy", "bulk"),
+    *("party", "billing", "subscription", "number", "policy", "license", "extension", "bulk"),
     *("doctor", "audit", "stream", "projection", "deadletter", "mail"),
 )
 
@@ -71,6 +85,8 @@ def _app() -> typer.Typer:
         ("billing", billing.app),
         ("subscription", subscription.app),
         ("number", number.app),
+        ("license", licenses.app),
+        ("extension", extension.app),
         ("bulk", bulk.app),
         ("policy", policy.app),
     ):

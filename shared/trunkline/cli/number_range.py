@@ -1,0 +1,61 @@
+"""`trunkline number add-range`: a contiguous range of numbers in one call (N14)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from trunkline.cli.ending import Partly
+from trunkline.cli.number import app
+from trunkline.cli.options import DryRun
+from trunkline.cli.verb import Call, verb
+
+Holder = Annotated[
+    UUID | None, typer.Option("--holder", "--for", metavar="UUID", help="The partner or organization they are for.")
+]
+
+
+class Able(StrEnum):
+    """What a number can be used for."""
+
+    voice = "voice"
+    sms = "sms"
+    fax = "fax"
+
+
+@verb(app, "add-range")
+def add_range(
+    call: Call,
+    first: Annotated[str, typer.Argument(metavar="FIRST", help="The first number of the range.")],
+    last: Annotated[str, typer.Argument(metavar="LAST", help="The last one.")],
+    vendor: Annotated[str, typer.Option(help="Whom they come from.")],
+    country: Annotated[str, typer.Option(metavar="ISO", help="Such as SG; 001 for none.")],
+    sku: Annotated[str, typer.Option(help="The code they are sold under.")],
+    able: Annotated[list[Able] | None, typer.Option("--capability", help="May be repeated; else voice.")] = None,
+    holder: Holder = None,
+    dry_run: DryRun = None,
+) -> None:
+    """Bring a contiguous range of numbers into the inventory; those that are there already are told by name."""
+    body: dict[str, Any] = {"first": first, "last": last, "vendor": vendor, "country": country, "sku": sku}
+    body |= {"capabilities": [a.value for a in able]} if able else {}
+    body |= {"holder_id": str(holder)} if holder is not None else {}
+    answer = call.remote.post("/numbers/ranges", body, dry_run=dry_run)
+    call.tell(answer, lambda: _range(answer, bool(dry_run)), lambda: _refusals(answer["refusals"]))
+    if answer["refused"]:
+        raise Partly(f"{answer['refused']:,} of {answer['added'] + answer['refused']:,} numbers were refused.")
+
+
+def _range(answer: dict[str, Any], dry: bool) -> str:
+    done = "would be added" if dry else "added"
+    told = f"{answer['added']:,} numbers {done}, from {answer['first']} to {answer['last']}."
+    return f"{told} {answer['unlikely']:,} of them look unassigned." if answer["unlikely"] else told
+
+
+def _refusals(refusals: list[dict[str, Any]]) -> Any:
+    from trunkline.cli.screen import table
+
+    rows = [(r["number"], r["code"], r["reason"]) for r in refusals]
+    return table(("number", "code", "why"), rows) if rows else ""
