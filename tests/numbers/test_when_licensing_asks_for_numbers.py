@@ -123,7 +123,12 @@ def test_then_one_query_reads_all_numbers_of_a_batch(world: World) -> None:
     extensions = [f"e0000000-0000-4000-8000-{n:012d}" for n in range(1000)]
     store = world.place.store  # type: ignore[attr-defined]
     reads, read = [], store.read_streams
-    store.read_streams = lambda ids, conn=None: reads.append(len(ids)) or read(ids, conn)
+
+    def counting(ids: list[str], conn: object = None) -> object:
+        reads.append(len(ids))
+        return read(ids, conn)
+
+    store.read_streams = counting
     hears(world, *(asks(1, n, extension=e, organization=ACME.id) for n, e in zip(numbers, extensions, strict=True)))
     assert reads == [1001, 1000]
     assert [rings_at(world.number(n)) for n in numbers[::250]] == [(e, 1) for e in extensions[::250]]
