@@ -17,15 +17,13 @@ from trunkline_numbers.api import (
     subscriptions,
     uploads,
 )
-from trunkline_numbers.policy import DEFAULT, Policy
 
 
-def routes(node: Node, policy: Policy = DEFAULT) -> APIRouter:
+def routes(node: Node) -> APIRouter:
     """The router that the composition root names.
 
     Args:
         node: numbers.
-        policy: the periods in force (N15).
     """
     router = APIRouter()
     router.include_router(subscriptions.router(node))

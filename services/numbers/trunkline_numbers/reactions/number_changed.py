@@ -5,7 +5,6 @@ from __future__ import annotations
 from trunkline.recorded import Cause
 from trunkline.stream import key_of
 from trunkline.work import Work
-from trunkline_numbers.policy import Policy
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.reactions.serving import load_parties, serve
 from trunkline_numbers.subscription import SUBSCRIPTION
@@ -13,7 +12,7 @@ from trunkline_numbers.subscription import SUBSCRIPTION
 _AWAITED = ("number/", "party/")
 
 
-def serve_waiting(work: Work, cause: Cause, _policy: Policy | None = None) -> None:
+def serve_waiting(work: Work, cause: Cause) -> None:
     """Serve those who wait for anything this work has changed, until nothing changes any more.
 
     Called at the end of every piece of work that records something of a number or a party: an assignment that frees
