@@ -6,6 +6,7 @@ import getpass
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -71,6 +72,8 @@ class Remote:
         self.urls = urls
         self.positions: dict[str, str] = {}
         """The newest Trunkline-Position that each service has answered, for reads that must see it."""
+        self.file_name: str | None = None
+        """What the file downloaded last is called by the service."""
         self._has_token = token is not None
         local = all(urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1") for url in urls.values())
         self._client = httpx.Client(
@@ -130,6 +133,7 @@ class Remote:
                 if answer.is_error:
                     answer.read()
                     raise self._problem(answer)
+                self.file_name = _file_name(answer)
                 yield answer.iter_bytes()
         except httpx.TransportError as error:
             raise self._away(url, error) from None
@@ -217,6 +221,12 @@ class Remote:
 
 def _service(path: str) -> str:
     return "numbers" if path.startswith("/numbers") else "licensing"
+
+
+def _file_name(answer: httpx.Response) -> str | None:
+    """The name in Content-Disposition, without any folder."""
+    _, found, rest = answer.headers.get("content-disposition", "").partition('filename="')
+    return PurePath(rest.partition('"')[0]).name or None if found else None
 
 
 def _known(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,94 @@
+"""`trunkline license`: what an organization has bought, uses and has to spare (L19, L20)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from trunkline.cli.extension_changing import save
+from trunkline.cli.options import LIMIT, Limit, more
+from trunkline.cli.verb import Call, verb
+
+app = typer.Typer(help="Licenses: bought, used, to spare.", no_args_is_help=True)
+
+Organization = Annotated[UUID, typer.Option("--organization", metavar="UUID", help="Whose they are.")]
+
+
+@verb(app, "overview")
+def overview(
+    call: Call,
+    organization: Organization,
+    units: Annotated[bool, typer.Option("--units", help="Every unit in use, and who uses it.")] = False,
+    license: Annotated[str | None, typer.Option(metavar="CODE", help="Only this license.")] = None,  # noqa: A002
+    user: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Units of this person: UUID or part of the name.")
+    ] = None,
+    extension: Annotated[str | None, typer.Option(metavar="TEXT", help="Units of this extension: UUID or key.")] = None,
+    suspended: Annotated[bool, typer.Option("--suspended", help="Units that nothing covers now.")] = False,
+    limit: Limit = LIMIT,
+) -> None:
+    """Show each license: purchased, allocated, free, suspended; or, unit by unit, who uses it."""
+    path = f"/licensing/organizations/{organization}/licenses"
+    if units or user or extension or suspended:
+        wanted = {"license": license, "user": user, "extension": extension, "suspended": True if suspended else None}
+        found = call.remote.page_through(f"{path}/units", limit, **wanted)
+        call.tell(found, lambda: _units(found["items"]), lambda: more(found))
+        return
+    whole = call.remote.get(path, license=license)
+    call.tell(whole, lambda: _overview(whole["items"]))
+
+
+@verb(app, "available-numbers")
+def available_numbers(
+    call: Call,
+    organization: Organization,
+    export: Annotated[bool, typer.Option("--export", help="Write all of them as CSV.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="A file, or a folder that takes it under its own name.")
+    ] = None,
+    limit: Limit = LIMIT,
+) -> None:
+    """List the numbers that the organization has and that serve nobody yet."""
+    path = f"/licensing/organizations/{organization}/licenses/available-numbers"
+    if export or out is not None:
+        save(call, organization, f"{path}/export", out)
+        return
+    found = call.remote.page_through(path, limit)
+    call.tell(found, lambda: _numbers(found["items"]), lambda: more(found))
+
+
+def _overview(items: list[dict[str, Any]]) -> Any:
+    from trunkline.cli.screen import table
+
+    if not items:
+        return "No licenses."
+    figures = ("purchased", "allocated", "free", "suspended")
+    rows = [(item["name"], item["license_code"], *(f"{item[name]:,}" for name in figures)) for item in items]
+    return table(("license", "code", *(f">{name}" for name in figures)), rows)
+
+
+def _units(items: list[dict[str, Any]]) -> Any:
+    from trunkline.cli.screen import table
+
+    if not items:
+        return "No unit is in use."
+    rows = [
+        (u["ext_key"], u["name"], u["user_name"], u["subscription_id"], "suspended" if u["suspended"] else "")
+        for u in items
+    ]
+    return table(("extension", "license", "user", "subscription", ""), rows)
+
+
+def _numbers(items: list[dict[str, Any]]) -> Any:
+    from trunkline.cli.screen import moment, table
+
+    if not items:
+        return "No number is free."
+    rows = [
+        (n["number"], n["subscription_id"], n["sku"], n["country"], n["capabilities"], moment(n["assigned_since"]))
+        for n in items
+    ]
+    return table(("number", "subscription", "sku", "country", "capabilities", "assigned since"), rows)
