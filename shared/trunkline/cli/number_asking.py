@@ -68,7 +68,7 @@ def _verdict(found: dict[str, Any]) -> str:
     if known is None:
         return f"{verdict} Nothing of its past is known in this branch."
     whole = datetime.fromisoformat(known) <= datetime.fromisoformat(found["since"])
-    return verdict if whole else f"{verdict} This branch knows of it since {moment(known)}."
+    return verdict if whole else f"{verdict} This branch has had it in sight since {moment(known)}."
 
 
 def _turns(turns: list[dict[str, Any]]) -> Any:

@@ -17,7 +17,7 @@ from trunkline.work import Work
 from trunkline_numbers.api.adding import key_in_path
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.numbers import AsOfFuture, InPath
-from trunkline_numbers.api.past import history_of, number_at
+from trunkline_numbers.api.past import Past, number_at, past_of
 from trunkline_numbers.api.several import Several, read_keys
 from trunkline_numbers.api.shown import BindingShown, Happened, NumberShown, shown_number
 from trunkline_numbers.number import NUMBER, Number, evolve, settle
@@ -76,8 +76,8 @@ class Turn(BaseModel):
 class Recycling(BaseModel):
     """Whether a number has changed hands since an instant, as far as the asker's branch knows it.
 
-    `recycled`: it left the customer that had it, or came to another than the last. `known_from`: the first thing that
-    the asker's branch knows of it; of what was before, nothing is told.
+    `recycled`: it left the customer that had it, or came to another than the last. `known_from`: since when the asker's
+    branch has had it in sight; what was before may not be told.
     """
 
     number: str
@@ -116,7 +116,7 @@ def router(node: Node) -> APIRouter:
         work = reader(node)
         _check_past(work, since, "since")
         key = key_in_path(number)
-        return _recycling(key, since, [told for _, told in history_of(node.store, key, Sight(work, asker))])
+        return _recycling(key, since, past_of(node.store, key, Sight(work, asker)))
 
     return routes
 
@@ -169,11 +169,11 @@ def _holding(n: Number, at: datetime, sight: Sight) -> Holding:
     )
 
 
-def _recycling(key: str, since: datetime, happened: list[Happened]) -> Recycling:
+def _recycling(key: str, since: datetime, past: Past) -> Recycling:
     """From what the asker may know: whose the number was at `since`, and every time it changed hands after."""
     customer: str | None = None
     turns: list[Turn] = []
-    for turn in _turns(happened):
+    for turn in _turns(past.happened):
         if turn.what == "assigned" and turn.organization_id == customer:
             if turns and turns[-1].what == "released":
                 turns.pop()  # it came back to whom it had left
@@ -181,8 +181,7 @@ def _recycling(key: str, since: datetime, happened: list[Happened]) -> Recycling
         if turn.at > since and (customer is not None or turn.what == "released"):
             turns.append(turn)
         customer = turn.organization_id if turn.what == "assigned" else customer
-    known_from = happened[0].at if happened else None
-    return Recycling(number=key, since=since, recycled=bool(turns), known_from=known_from, turns=turns)
+    return Recycling(number=key, since=since, recycled=bool(turns), known_from=past.since, turns=turns)
 
 
 def _turns(happened: Iterable[Happened]) -> Iterable[Turn]:

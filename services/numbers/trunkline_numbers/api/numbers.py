@@ -17,7 +17,7 @@ from trunkline.work import Work
 from trunkline_numbers.api.adding import NumberTwice, check_country, key_in_path, named_numbers, read_number
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.explaining import explained
-from trunkline_numbers.api.past import history_of, number_at
+from trunkline_numbers.api.past import number_at, past_of
 from trunkline_numbers.api.shown import Happened, NumberShown, shown_number
 from trunkline_numbers.number import NUMBER, evolve, settle
 from trunkline_numbers.number_by_hand import add
@@ -102,7 +102,7 @@ def router(node: Node) -> APIRouter:
     @routes.get("/numbers/{number}/history", summary="Everything that happened to a number")
     def history(number: InPath, asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[Happened]:
         sight = Sight(reader(node), asker)
-        happened = [told for _, told in history_of(node.store, key_in_path(number), sight)]
+        happened = past_of(node.store, key_in_path(number), sight).happened
         wanted = page(asked, ("at",), number)
         if wanted.descending:
             happened.reverse()

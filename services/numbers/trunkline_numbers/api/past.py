@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from trunkline.parties import Resource, authorize, visible
@@ -29,26 +30,39 @@ def number_at(store: Store, key: str, at: datetime | None) -> tuple[Number, int]
     return n, version
 
 
-def history_of(store: Store, key: str, sight: Sight) -> list[tuple[Number, Happened]]:
-    """What the asker may know of it: every event while the number was, or thereby came or went, in its sight (P2).
+@dataclass(frozen=True)
+class Past:
+    """What an asker may know of a number's past.
 
-    Each with the number after it.
+    Attributes:
+        happened: every event while it was, or thereby came or went, in the asker's sight.
+        since: from when on it has been in sight, or was when it was last; of what was before there may be gaps.
+    """
+
+    happened: list[Happened]
+    since: datetime | None
+
+
+def past_of(store: Store, key: str, sight: Sight) -> Past:
+    """Read a number's past through an asker's eyes (P2).
 
     Raises:
-        NumberUnknown: it never was in the asker's sight.
+        NumberUnknown: it never was in the asker's branch, and is not in its sight.
         NotAllowed, ScopeMissing: the asker reads no numbers.
     """
     n = NUMBER.initial(key)
-    happened: list[tuple[Number, Happened]] = []
+    happened: list[Happened] = []
+    since: datetime | None = None
     seen = owned = False
     for event in events_of(store, key):
         was_seen, n = seen, evolve(n, event.event)
         seen = visible(sight.branch, sight.number(n))
+        since = event.meta.occurred_at if seen and not was_seen else since
         owned = owned or (n.state != "absent" and sight.branch.holds_any(parties_of(n)))
         if (seen or was_seen) and (told := shown_event(event, n, sight)) is not None:
-            happened.append((n, told))
+            happened.append(told)
     resource = sight.number(n)
     if owned and not seen:  # it was in the branch once: what happened then stays known there
         resource = Resource(resource.unknown, offered=True)
     authorize(sight.branch, "see numbers", resource)
-    return happened
+    return Past(happened, since)
