@@ -69,7 +69,7 @@ def router(node: Node) -> APIRouter:
     def release_number(number: InPath, body: Remarked, asked: Acting) -> Response:
         def act(deed: Deed) -> Answer:
             deed.authorize("reserve numbers")
-            _check_reserver(deed)
+            check_reserver(deed, "release numbers")
             return deed.done(lambda n: release(n, body.remark, deed.policy, deed.work.now))
 
         return carried_out(node, asked, number, "release", act)
@@ -125,13 +125,13 @@ def carried_out(node: Node, asked: Asked, number: str, verb: str, act: Callable[
     return change(node, asked, lambda work: act(Deed(work, asked, key, verb)))
 
 
-def _check_reserver(deed: Deed) -> None:
-    """A reservation is released by whoever may reserve for its reserver; a number's holder sees it, and no more.
+def check_reserver(deed: Deed, action: str) -> None:
+    """Who may reserve for its reserver may release or extend a reservation; a number's holder sees it, and no more.
 
     Raises:
         NotAllowed: it is kept for a party outside the asker's branch.
     """
     life, principal = deed.standing.life, deed.asked.principal
     if isinstance(life, Reserved):
-        refused = NotAllowed(role=principal.role, action="release numbers", where=" kept for another party")
+        refused = NotAllowed(role=principal.role, action=action, where=" kept for another party")
         authorize(deed.sight.branch, "reserve numbers", Resource(refused, parties=(life.reserver_id,)))

@@ -86,9 +86,17 @@ class Deed:
         Raises:
             Refused: as a decision says it, with what the asker may know beside it.
         """
+
+        def act() -> None:
+            for decide in decisions:
+                self.work.record(NUMBER, self._key, decide(self.number), self.asked.cause)
+
+        return self.done_by(act)
+
+    def done_by(self, act: Callable[[], None]) -> Answer:
+        """The same, where more than the number is decided and recorded."""
         loaded, cause = self.work.get(NUMBER, self._key), self.asked.cause
-        for decide in decisions:
-            self.work.record(NUMBER, self._key, self._decided(decide), cause)
+        self._try(act)
         left, version = self.number, loaded.version + len(loaded.new)
         serve_waiting(self.work, cause)
         now, newest = self.number, loaded.version + len(loaded.new)
@@ -96,9 +104,9 @@ class Deed:
             return Answer(shown_number(left, self.sight), version=version if newest == version else None)
         return Answer(shown_number(now, self.sight), version=newest)
 
-    def _decided(self, decide: Callable[[Number], list[Event]]) -> list[Event]:
+    def _try(self, act: Callable[[], None]) -> None:
         try:
-            return decide(self.number)
+            act()
         except (RemarkMissing, RemarkUnreadable) as refused:
             raise type(refused)(**refused.facts, pointer="#/remark") from None
         except Refused as refused:

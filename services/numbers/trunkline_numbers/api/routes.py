@@ -9,11 +9,13 @@ from trunkline_numbers.api import (
     acting,
     allocating,
     asking,
+    assigning,
     binding,
     changing,
     numbers,
     policies,
     ranges,
+    refused,
     subscriptions,
     uploads,
 )
@@ -26,7 +28,9 @@ def routes(node: Node) -> APIRouter:
         node: numbers.
     """
     router = APIRouter()
+    router.include_router(refused.router(node))
     router.include_router(subscriptions.router(node))
+    router.include_router(assigning.router(node))
     router.include_router(policies.router(node))
     router.include_router(allocating.router(node))
     router.include_router(asking.router(node))

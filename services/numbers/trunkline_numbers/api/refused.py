@@ -1,0 +1,100 @@
+"""Assignments that were refused and wait for their number: seen, and ended by hand (S6)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field
+
+from trunkline.answers import Answer, change, check_version
+from trunkline.bodies import Body
+from trunkline.doors import Acting, Node, Reading, door, reader
+from trunkline.paging import Items, Paging, one_page, page, paging
+from trunkline.parties import authorize
+from trunkline.work import Work
+from trunkline_numbers.api.assigning import authorize_subscription
+from trunkline_numbers.api.branch import Sight
+from trunkline_numbers.number_refusals import RemarkUnreadable
+from trunkline_numbers.reactions.given_by_hand import dismiss_refusal
+from trunkline_numbers.subscription import SUBSCRIPTION
+from trunkline_numbers.views import refused_view
+from trunkline_numbers.views.refused_view import Waiting
+
+
+class RefusedAssignment(BaseModel):
+    """An assignment that waits for its number to change."""
+
+    subscription_id: str
+    organization_id: str
+    number: str
+    code: str
+    reason: str
+    refused_at: datetime
+    started_at: datetime
+
+
+class Dismiss(Body):
+    """Let it wait no more."""
+
+    remark: str = Field(default="", description="Welcome.")
+
+
+class Dismissed(BaseModel):
+    """The subscription waits no more for this number, unless billing or a person names it anew."""
+
+    subscription_id: str
+    number: str
+
+
+_PROBLEMS = {404: "no such subscription, or not in the asker's branch", 409: "it waits for no number"}
+
+
+def router(node: Node) -> APIRouter:
+    """The operations."""
+    routes = door(node, "numbers", _PROBLEMS)
+
+    @routes.get("/numbers/refused", summary="Assignments that wait for their number, the oldest start first")
+    def refused(asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[RefusedAssignment]:
+        authorize(Sight(reader(node), asker).branch, "see numbers")
+        wanted = page(asked, tuple(refused_view.SORTS), asker.subject, asker.party_id)
+        rows, total = refused_view.waiting(node.store, asker.party_id, wanted)
+        return one_page(wanted, rows, total, _shown, lambda row: row.place(wanted.sort))
+
+    @routes.post(
+        "/numbers/refused/{subscription_id}/dismiss",
+        summary="Let a subscription wait no more for the number it was refused",
+        response_model=Dismissed,
+    )
+    def dismiss(subscription_id: UUID, body: Dismiss, asked: Acting) -> Response:
+        key = str(subscription_id)
+
+        def decide(work: Work) -> Answer:
+            authorize_subscription(work, Sight(work, asked.principal), "assign numbers", key)
+            loaded = work.get(SUBSCRIPTION, key)
+            check_version(asked, loaded.version)
+            refused = loaded.state.refused
+            try:
+                dismiss_refusal(work, key, body.remark, asked.cause)
+            except RemarkUnreadable as unreadable:
+                raise RemarkUnreadable(**unreadable.facts, pointer="#/remark") from None
+            number = refused.number if refused is not None else ""
+            return Answer(Dismissed(subscription_id=key, number=number), version=loaded.version + len(loaded.new))
+
+        return change(node, asked, decide)
+
+    return routes
+
+
+def _shown(row: Waiting) -> RefusedAssignment:
+    return RefusedAssignment(
+        subscription_id=row.subscription_id,
+        organization_id=row.organization_id,
+        number=row.number,
+        code=row.code,
+        reason=row.reason,
+        refused_at=row.refused_at,
+        started_at=row.started_at,
+    )
