@@ -125,7 +125,8 @@ class Plan:
         check_key(row.ext_key)
         stream = EXTENSION.stream(row.extension_id)
         others = self._claims.of_others(stream, self._claims_of(row))
-        if key_claim(self._organization_id, row.ext_key) in self._taken | others.keys():
+        key = key_claim(self._organization_id, row.ext_key)
+        if key in self._taken or key in others:
             raise ExtDuplicate(value=row.ext_key)
         if row.directory_name is not None:
             check_name(row.directory_name)
@@ -138,7 +139,7 @@ class Plan:
     def _check_user(self, user_id: str, others: dict[str, str]) -> None:
         if not in_organization(self._work, user_id, self._organization_id):
             raise UserUnknown(value=user_id)
-        if user_claim(user_id) in self._taken | others.keys():
+        if user_claim(user_id) in self._taken or user_claim(user_id) in others:
             raise UserAssigned(value=user_id)
 
     def _claims_of(self, row: NewExtension) -> list[str]:
