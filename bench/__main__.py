@@ -12,6 +12,7 @@ from bench import (
     b03_end_to_end,
     b04_latency,
     b05_relay,
+    b06_bulk,
     b09_upload,
     b10_deadlines,
     b12_growth,
@@ -30,6 +31,7 @@ MEASURES: dict[tuple[str, ...], Callable[[Run], list[Figure]]] = {
     ("B12",): b12_growth.measure,
     ("B14",): b14_demo.measure,
     # from here on both services run
+    ("B6",): b06_bulk.measure,
     ("B3", "B13"): b03_end_to_end.measure,
     ("B4",): b04_latency.measure,
 }

@@ -13,6 +13,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 from bench.servers import Databases
 from bench.world import Subscription, World
@@ -28,7 +31,8 @@ class Process:
 
     def __init__(self, arguments: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> None:
         """Start `python ARGUMENTS` in this interpreter."""
-        self._output = folder / f"{arguments[1].rpartition('.')[2]}-{len(list(folder.iterdir()))}.log"
+        said_by = arguments[1].rpartition(".")[2] if arguments[0] == "-m" else "program"
+        self._output = folder / f"{said_by}-{len(list(folder.iterdir()))}.log"
         root = Path(__file__).parents[1]
         path = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(root))))
         with self._output.open("wb") as output:
@@ -145,3 +149,57 @@ def _wait_until_ready(process: Process, port: int) -> None:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.05)
+
+
+@dataclass
+class Running:
+    """Both services on copies of prepared databases, in one process or two.
+
+    Attributes:
+        home: where their signing key is.
+        urls: where each answers.
+        databases: of each.
+    """
+
+    home: str
+    urls: dict[str, str]
+    databases: dict[str, str]
+    processes: Sequence[Process]
+
+    def memory(self, what: str) -> float:
+        """MiB of the largest process."""
+        return max(process.memory(what) for process in self.processes)
+
+    def check(self) -> None:
+        """Raise RuntimeError if one has ended."""
+        for process in self.processes:
+            process.check()
+
+    def fetch(self, name: str, sql: str) -> list[Any]:
+        """Look into a service's database."""
+        with psycopg.connect(self.databases[name]) as conn:
+            return conn.execute(sql.encode()).fetchall()
+
+
+@contextmanager
+def together(
+    databases: Databases, broker: LocalBroker | None, licensing_url: str, numbers_url: str
+) -> Iterator[Running]:
+    """Start both services, without a broker in one process, with one in two; stop them at the end."""
+    urls = {"licensing": databases.copy(licensing_url), "numbers": databases.copy(numbers_url)}
+    with ExitStack() as running:
+        folder = running.enter_context(tempfile.TemporaryDirectory(prefix="trunkline-bench-home-"))
+        environment = {f"TRUNKLINE_{n.upper()}_DATABASE_URL": url for n, url in urls.items()}
+        environment |= {"TRUNKLINE_HOME": folder} | ({"TRUNKLINE_KAFKA_BOOTSTRAP": broker.bootstrap} if broker else {})
+        up = ["-c", "from trunkline.cli import main; main(['up'])"]
+        programs = {n: ["-m", f"trunkline_{n}"] for n in NAMES} if broker else {"both": up}
+        processes, answering = [], dict[str, str]()
+        for (name, program), port in zip(programs.items(), free_ports(len(programs)), strict=True):
+            process = Process(program, Path(folder), {**environment, "TRUNKLINE_HTTP_PORT": str(port)})
+            running.callback(process.stop)
+            processes.append(process)
+            _wait_until_ready(process, port)
+            answering |= dict.fromkeys(NAMES if name == "both" else [name], f"http://127.0.0.1:{port}")
+        yield Running(folder, answering, urls, processes)
+    for url in urls.values():
+        databases.drop(url)
