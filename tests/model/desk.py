@@ -88,12 +88,16 @@ class Desk:
 
     def caller(self, role: Role, party: str | None = None, **more: Any) -> Callable[..., httpx.Response]:
         """Somebody who asks: `caller(method, path, json)`."""
-        ask = Caller(self._app, self._tokens.issue(role, party_id=party, ttl=timedelta(days=1), **more))
+        ask = self.asking(role, party, **more)
 
         def asked(method: str, path: str, body: Any = None, **request: Any) -> httpx.Response:
             return self._loop.run(ask(method, path, json=body, **request))
 
         return asked
+
+    def asking(self, role: Role, party: str | None = None, **more: Any) -> Caller:
+        """The same for a test with a loop of its own."""
+        return Caller(self._app, self._tokens.issue(role, party_id=party, ttl=timedelta(days=1), **more))
 
     def work(self, decide: Callable[[Work], T]) -> T:
         """One piece of work that no door does."""

@@ -21,19 +21,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from tests.model.desk import Desk, prepare
-from tests.model.oracle import DAY, PLATFORM, Bought, Oracle, Parties, Phone, Who, shown
+from tests.model.oracle import DAY, Bought, Oracle, Phone, Who, shown
+from tests.model.telling import E1, E2, EAST, OWN, PARTIES, W1, WEST, parties_heard, word
 from trunkline.clock import FixedClock, instant
-from trunkline.contracts import licensing
-from trunkline.contracts.message import Message
-from trunkline_numbers.party import PartyHeard
 
-EAST, WEST, E1, E2, W1, OWN = (str(uuid4()) for _ in range(6))
-PARTIES = Parties(
-    partners={EAST: frozenset({"east.example"}), WEST: frozenset({"west.example"})},
-    organizations={E1: EAST, E2: EAST, W1: WEST, OWN: None},
-    platform_domains=frozenset({"top.example"}),
-    external=frozenset({E1}),
-)
 ASKERS = (
     Who("platform-admin"),
     Who("platform-support"),
@@ -53,20 +44,6 @@ bosses = st.sampled_from([ADMIN, ADMIN, *ASKERS[:4], ASKERS[4]])
 parties = st.sampled_from([EAST, WEST, E1, E1, E2, W1, OWN])
 organizations = st.sampled_from([E1, E1, E2, W1, OWN])
 places = st.integers(0, 2)
-
-
-def parties_heard(at: datetime) -> Iterator[tuple[str, PartyHeard]]:
-    """The tree as licensing tells it."""
-    emails: dict[str, Any] = {"owner_email": "o@p.example", "support_email": "s@p.example"}
-    top = tuple(PARTIES.platform_domains)
-    yield PLATFORM, PartyHeard(at=at, sequence=1, kind="platform", name="Top", domains=top, **emails)
-    for partner, domains in PARTIES.partners.items():
-        yield partner, PartyHeard(at=at, sequence=1, kind="partner", name="P", domains=tuple(domains), **emails)
-    for organization, partner in PARTIES.organizations.items():
-        yield organization, PartyHeard(
-            at=at, sequence=1, kind="organization", name="O", partner_id=partner, billing_email="b@o.example",
-            allow_external_numbers=organization in PARTIES.external,
-        )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -310,17 +287,6 @@ STEPS: dict[str, tuple[tuple[str, ...] | None, str | None]] = {
 }
 """Event -> the states it may happen in, the state after it; None: any, or the same."""
 BY_HAND = ("NumberLocked", "NumberUnlocked", "NumberDeleted", "NumberRecovered")
-
-
-def word(s: Bought, sequence: int, now: datetime) -> Message:
-    """What licensing says of a subscription: its state after all its facts."""
-    data = licensing.SubscriptionFact(
-        subscription_id=s.id, organization_id=s.organization, product="number", reference=None, status=s.status,  # type: ignore[arg-type]
-        started_at=s.started, expired_at=s.expired, terminated_at=s.terminated, number=s.number, swapped_out=(),
-        license_code=None, quantity=None, plan_days=None, renewed_until=None,
-    )  # fmt: skip
-    id_ = f"{s.id}-{sequence}"
-    return Message(id_, licensing.SOURCE, "SubscriptionActivated", s.id, now, sequence, id_, None, data)
 
 
 @pytest.mark.filterwarnings("ignore:Do not use the .random. module:hypothesis.errors.HypothesisDeprecationWarning")
