@@ -10,7 +10,7 @@ from trunkline.refusal import Refused
 from trunkline.work import Work
 from trunkline_numbers.number import Absent, Assigned, Available, Number, Party, Reserved, visible
 from trunkline_numbers.number_refusals import NumberUnknown
-from trunkline_numbers.party import PARTY, as_party
+from trunkline_numbers.party import PARTY, PLATFORM, as_party
 from trunkline_numbers.subscription import Subscription
 
 
@@ -112,5 +112,5 @@ def party(work: Work, party_id: str | None) -> Party | None:
     if party_id is None:
         return None
     copy = work.state(PARTY, party_id)
-    above = copy.heard.partner_id if copy.heard is not None else None
+    above = (copy.heard.partner_id or PLATFORM) if copy.heard is not None else None
     return as_party(copy, work.state(PARTY, above) if above is not None else None)
