@@ -7,7 +7,6 @@ stands as long as anything is left to do. So a crash between two steps loses not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from trunkline.recorded import Cause
 from trunkline.stream import key_of
@@ -19,7 +18,7 @@ from trunkline_licensing.license_units import free
 from trunkline_licensing.pool_events import Unit, UnitsResumed, UnitsSuspended
 from trunkline_licensing.reactions.withdrawal import withdraw
 
-CHUNK: Final = 500
+CHUNK = 500
 """Units in one step."""
 
 
@@ -39,17 +38,17 @@ def react(work: Work, stream_ids: Sequence[str]) -> None:
         work.touch(POOL, key)
 
 
-def settle(work: Work, key: str, cause: Cause, limit: int = CHUNK) -> int:
+def settle(work: Work, key: str, cause: Cause, limit: int | None = None) -> int:
     """Take the next step of one pool; how many units it was about.
 
     Args:
         work: what it reads and records.
         key: the pool's.
         cause: goes into the envelopes.
-        limit: units at most.
+        limit: units at most; None: as many as one step takes.
     """
     pool = work.state(POOL, key)
-    step = unsettled(pool, limit)
+    step = unsettled(pool, CHUNK if limit is None else limit)
     if step is None:
         return 0
     if step.withdraw:
