@@ -216,7 +216,8 @@ class Remote:
         if answer.status_code == httpx.codes.UNAUTHORIZED and not self._has_token:
             detail = _NO_KEY
         kind = Unreachable if answer.status_code in _AWAY else Refused
-        return kind("\n".join([detail, *more[:10]]) if len(more) > 1 else detail, problem)
+        adds = len(more) > 1 or any(each not in detail for each in more)
+        return kind("\n".join([detail, *more[:10]]) if adds else detail, problem)
 
 
 def _service(path: str) -> str:
