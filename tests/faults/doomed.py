@@ -22,6 +22,7 @@ from trunkline.messaging import intake, producer
 from trunkline.messaging.topics import STATE_TOPICS
 from trunkline.post_office import Mailbox
 from trunkline.projection import Projector
+from trunkline_numbers.reactions import upload_running
 
 
 class Fuse(NamedTuple):
@@ -192,6 +193,13 @@ POINTS: dict[str, Callable[[Burning], None]] = {
 }
 """Where a service can be made to end."""
 
+UPLOAD_POINTS: dict[str, Callable[[Burning], None]] = {
+    "upload: at a row": lambda fuse: _around(upload_running, "add", before=lambda *_: fuse.burn()),
+    "upload: chunk not yet committed": lambda fuse: _uncommitted(upload_running, "upload", fuse),
+    "upload: chunk committed, nobody told": lambda fuse: _committed(upload_running, "upload", fuse),
+}
+"""Where numbers can be made to end while it runs an upload; the passages of the first are rows."""
+
 
 def run(service: str, fuse: Fuse | None, settings: Mapping[str, str], log: Path) -> None:
     """Be a service, with or without a fuse.
@@ -207,5 +215,5 @@ def run(service: str, fuse: Fuse | None, settings: Mapping[str, str], log: Path)
         os.dup2(output.fileno(), 2)
     os.environ.update(settings)
     if fuse is not None:
-        POINTS[fuse.point](Burning(fuse.passage))
+        (POINTS | UPLOAD_POINTS)[fuse.point](Burning(fuse.passage))
     import_module(f"trunkline_{service}.__main__").main([])

@@ -1,0 +1,98 @@
+"""When the service is killed while it runs an upload, at rows that chance names, again and again (R3, X3).
+
+Chunks are small here, so that many deaths fit into one file; the service takes them as it finds them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from uuid import uuid4
+
+import pytest
+
+from tests.faults.doomed import UPLOAD_POINTS, Fuse
+from tests.faults.world import Part, World
+from trunkline.csvfile import read_csv
+from trunkline.recorded import Cause
+from trunkline.work import Work, run
+from trunkline_numbers.api import upload_file
+from trunkline_numbers.number import NUMBER
+from trunkline_numbers.number_by_hand import add
+from trunkline_numbers.number_events import Listing
+from trunkline_numbers.policy import DEFAULT
+from trunkline_numbers.reactions.upload_running import start_upload
+from trunkline_numbers.upload import UPLOAD, Upload, UploadPreviewed
+from trunkline_numbers.views.upload_rows import keep, told
+
+ROWS, CHUNK, DEATHS = 1_500, 50, 24
+BY = Cause("user:test", "test", "test")
+
+
+def send(part: Part, upload_id: str, numbers: list[str]) -> None:
+    """Preview a file in chunks of `CHUNK` rows, and let it run, as the doors do."""
+    rows = "".join(f"SG,{number},TRUE,FALSE,FALSE\n" for number in numbers)
+    file = read_csv(f"Country Code,Phone Number,Voice,SMS,Fax\n{rows}".encode(), upload_file.LAYOUT, max_bytes=10**6)
+    found = upload_file.preview(file, upload_file.Terms(), lambda _: set())
+
+    def decide(work: Work) -> None:
+        facts = {"rows": found.rows, "good": found.good, "unlikely": found.unlikely, "chunks": len(found.chunks)}
+        work.record(UPLOAD, upload_id, [UploadPreviewed(at=work.now, file_name="f.csv", **facts)], BY)
+        keep(work, upload_id, None, found.chunks)
+
+    run(part.store, part.clock.now, decide)
+    run(part.store, part.clock.now, lambda work: start_upload(work, upload_id, BY.actor, BY))
+
+
+def add_by_hand(part: Part, numbers: list[str]) -> None:
+    """They are there before their rows' turn comes."""
+
+    def decide(work: Work) -> None:
+        listing = Listing(country="SG", sku="did", vendor="other")
+        for number in numbers:
+            work.record(NUMBER, number, add(work.state(NUMBER, number), listing, None, None, DEFAULT, work.now), BY)
+
+    run(part.store, part.clock.now, decide)
+
+
+def upload_of(part: Part, upload_id: str) -> Upload:
+    return Work(part.store, part.clock.now()).state(UPLOAD, upload_id)
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upload_file, "ROWS_IN_CHUNK", CHUNK)
+
+
+@pytest.mark.usefixtures("small_chunks")
+@pytest.mark.parametrize("seed", [1, 2])
+def test_each_row_counts_once(world: World, seed: int) -> None:
+    """R3, X3: every good number is added by exactly one event, every row has one outcome, and the sums agree."""
+    chance = random.Random(seed)
+    part = world.numbers
+    numbers = [f"+6531{seed}{place:05}" for place in range(ROWS)]
+    there = chance.sample(numbers, 40)
+    add_by_hand(part, there)
+    points = [chance.choice(list(UPLOAD_POINTS)) for _ in range(DEATHS)]
+    world.run("licensing")
+    part.deaths.clear()
+    world.run(
+        "numbers",
+        *(Fuse(point, chance.randint(1, CHUNK + 20) if point == "upload: at a row" else 1) for point in points),
+    )
+    upload_id = str(uuid4())
+    send(part, upload_id, numbers)
+    world.until(lambda: upload_of(part, upload_id).status == "completed", "the upload")
+    assert len(part.deaths) == DEATHS
+    u = upload_of(part, upload_id)
+    assert (u.rows_done, u.added, u.chunks_done) == (ROWS, ROWS - len(there), ROWS // CHUNK)
+    rows = list(told(part.store, u, ROWS // CHUNK))
+    assert [row.row.number for row in rows] == numbers
+    assert {row.row.number for row in rows if row.outcome == "refused"} == set(there)
+    assert {row.outcome for row in rows} == {"added", "refused"}
+    streams = part.store.read_streams([NUMBER.stream(number) for number in numbers])
+    assert Counter(stream_id for stream_id, *_ in streams) == Counter(map(NUMBER.stream, numbers))
+    chunks = [state for _, _, name, state in part.store.read_streams([UPLOAD.stream(upload_id)]) if "Chunk" in name]
+    assert len(chunks) == ROWS // CHUNK
+    world.until_quiet()
+    world.verify_views()
