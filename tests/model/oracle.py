@@ -5,7 +5,7 @@ Every command returns the HTTP status it must have, and changes the records wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -54,17 +54,22 @@ class Phone:
 
 @dataclass
 class Bought:
-    """One number subscription. `refused`: why it has not got its number, as long as it waits for it."""
+    """One number subscription.
+
+    `number` is the one it is to have, `billed` the one billing knows of, `had` all that it ever had. `refused`: why
+    it has not got its number, as long as it waits for it.
+    """
 
     id: str
     organization: str
     number: str
     started: datetime
+    billed: str = ""
     status: str = "active"
     expired: datetime | None = None
     terminated: datetime | None = None
     refused: str | None = None
-    served: bool = False
+    had: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -402,7 +407,7 @@ class Oracle:
 
     def start(self, id_: str, organization: str, number: str) -> None:
         """A subscription starts with a number."""
-        self.bought[id_] = Bought(id_, organization, number, self.now)
+        self.bought[id_] = Bought(id_, organization, number, self.now, number)
         self._claim(self.bought[id_])
 
     def expire(self, s: Bought) -> None:
@@ -419,6 +424,12 @@ class Oracle:
         """It is active again."""
         s.status, s.expired = "active", None
         self._claim(s)
+        self._look_at_old(s)
+
+    def _look_at_old(self, s: Bought) -> None:
+        """What it gave away before stays where it is; what fell due there is written down."""
+        for number in s.had - {s.number}:
+            self._do(number, lambda p: 200)
 
     def _claim(self, s: Bought) -> bool:
         """Give it its number, or say why not; whether it has it."""
@@ -432,7 +443,7 @@ class Oracle:
             p.subscription, p.organization, p.last = s.id, s.organization, s.organization
             p.reserver = p.cause = p.ends = p.lapsed = None
             p.given = {}
-        s.served = True
+        s.had.add(s.number)
         if p != self.phones[s.number]:
             self.phones[s.number] = p
             self._wake(s.number)
@@ -457,6 +468,7 @@ class Oracle:
 
         if s.number in self.phones:
             self._do(s.number, act)
+        self._look_at_old(s)
 
     def _can_have(self, p: Phone, party: str) -> bool:
         """An Available number: shown to the party, and not in quarantine for another (N15)."""
@@ -488,10 +500,59 @@ class Oracle:
         for s in sorted(waiting, key=lambda s: (s.started, s.id)):
             self._claim(s)
 
-    def numbers(self) -> Iterator[tuple[str, Phone]]:
-        """Every number as it stands."""
-        for number in self.phones:
-            yield number, self.view(number)
+    # -- subscriptions by hand (N9, §10.8) --------------------------------------------------------------------
+
+    def _may_give(self, who: Who, s: Bought) -> Status:
+        if not self.holds(who, s.organization):
+            return 404
+        seller = who.role == "platform-admin" or (who.role == "partner-admin" and s.organization != who.party)
+        return 200 if seller else 403
+
+    def _has(self, s: Bought) -> str | None:
+        mine = [n for n, p in self.phones.items() if p.state == "assigned" and p.subscription == s.id]
+        assert len(mine) <= 1, "one unit, one number"
+        return mine[0] if mine else None
+
+    def assign(self, who: Who, number: str, s: Bought) -> Status:
+        """To an active subscription that has no number; what it waited for is waited for no more."""
+        p = self.view(number)
+        if (status := self.may(who, "see", p)) != 200 or (status := self._may_give(who, s)) != 200:
+            return status
+        has = self._has(s)
+        if has == number:
+            return 200
+        mine = s.id in (p.subscription, p.lapsed)
+        if has is not None or s.status != "active" or (not mine and self._why_not(p, s.organization)):
+            return 409
+        s.number = number
+        assert self._claim(s)
+        self._look_at_old(s)
+        return 200
+
+    def swap(self, who: Who, s: Bought, old: str, new: str) -> Status:
+        """Both or neither."""
+        if (status := self._may_give(who, s)) != 200:
+            return status
+        for number in (old, new):
+            if (status := self.may(who, "see", self.phones[number])) != 200:
+                return status
+        if old == new:
+            return 422
+        p = self.view(new)
+        mine = s.id in (p.subscription, p.lapsed)
+        if self._has(s) != old or s.status != "active" or (not mine and self._why_not(p, s.organization)):
+            return 409
+        s.number = new
+        assert self._claim(s)
+
+        def give_up(p: Phone) -> Status:
+            p.keep(s.organization, "swapped", self.now, self.now + DAYS["swapped"] * DAY)
+            p.subscription, p.given, p.bound = s.id, {("swapped", self.now): p.ends or self.now}, {}
+            return 200
+
+        self._do(old, give_up)
+        self._look_at_old(s)
+        return 200
 
 
 def shown(p: Phone, sees: Callable[[str | None], bool]) -> dict[str, Any]:

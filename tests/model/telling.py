@@ -39,7 +39,7 @@ def word(s: Bought, sequence: int, now: datetime) -> Message:
     """What licensing says of a subscription: its state after all its facts."""
     data = licensing.SubscriptionFact(
         subscription_id=s.id, organization_id=s.organization, product="number", reference=None, status=s.status,  # type: ignore[arg-type]
-        started_at=s.started, expired_at=s.expired, terminated_at=s.terminated, number=s.number, swapped_out=(),
+        started_at=s.started, expired_at=s.expired, terminated_at=s.terminated, number=s.billed, swapped_out=(),
         license_code=None, quantity=None, plan_days=None, renewed_until=None,
     )  # fmt: skip
     id_ = f"{s.id}-{sequence}"

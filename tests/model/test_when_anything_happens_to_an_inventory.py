@@ -178,6 +178,21 @@ class Inventory(RuleBasedStateMachine):
         self.oracle.terminate(s)
         self._hears(s)
 
+    @precondition(lambda self: self._bought("active", "expired"))
+    @rule(who=bosses, place=places, data=st.data())
+    def assign(self, who: Who, place: int, data: st.DataObject) -> None:
+        number, s = self.names[place], data.draw(st.sampled_from(self._bought("active", "expired")))
+        self._acts(who, number, self.oracle.assign(who, number, s), "assign", subscription_id=s.id)
+
+    @precondition(lambda self: self._bought("active"))
+    @rule(who=bosses, place=places, other=places, data=st.data())
+    def swap(self, who: Who, place: int, other: int, data: st.DataObject) -> None:
+        s = data.draw(st.sampled_from(self._bought("active")))
+        old, new = s.number if place else self.names[other], self.names[place]
+        body = {"subscription_id": s.id, "old_number": old, "new_number": new, "remark": "as asked"}
+        self._asked(who, new, self.oracle.swap(who, s, old, new), "POST", "/numbers/swap", body)
+        self._check(old)
+
     def _bought(self, *statuses: str) -> list[Bought]:
         return [s for s in self.oracle.bought.values() if s.status in statuses]
 
@@ -214,6 +229,7 @@ class Inventory(RuleBasedStateMachine):
 
     def _asked(self, who: Who, number: str, status: int, method: str, path: str, body: Any) -> None:
         answer = self.callers[who](method, path, body)
+        self.desk.clock.advance(timedelta(seconds=1))  # two things of one instant have no order
         assert answer.status_code == status, f"{who.role} {method} {path} {body}: {answer.status_code} {answer.text}"
         self._check(number, ADMIN, who, self._next_asker())
 
