@@ -27,6 +27,7 @@ from trunkline.cli import (
     number,
     number_acting,
     number_asking,
+    number_assigning,
     number_changing,
     number_range,
     number_upload,
@@ -47,6 +48,7 @@ _MORE_VERBS = (
     number_acting,
     number_changing,
     number_asking,
+    number_assigning,
     number_range,
     number_upload,
 )

@@ -49,22 +49,16 @@ def add(
         raise Partly(f"{answer['refused']:,} of {len(named):,} numbers were refused.")
 
 
-@verb(app, "refused")
-def refused(call: Call, limit: Limit = LIMIT) -> None:
-    """List the assignments that were refused and wait for their number to change."""
-    found = call.remote.page_through("/numbers/refused", limit)
-    call.tell(found, lambda: _refused(found["items"]), lambda: more(found))
-
-
 WOULD_BE = "Nothing was done. It would be so:"
 
 
 def tell_number(call: Call, found: dict[str, Any], *, dry_run: bool | None = None) -> None:
     """Show a number as it is; after a dry run, as it would be."""
-    call.tell(found, lambda: WOULD_BE if dry_run else "", lambda: _number(found))
+    call.tell(found, lambda: WOULD_BE if dry_run else "", lambda: number_facts(found))
 
 
-def _number(found: dict[str, Any]) -> Any:
+def number_facts(found: dict[str, Any]) -> Any:
+    """A number, one fact a line."""
     from trunkline.cli.screen import facts, moment, state
 
     shown: dict[str, Any] = {"number": found["number"], "state": state(found["state"]), "since": moment(found["since"])}
@@ -122,12 +116,3 @@ def _added(answer: dict[str, Any]) -> Any:
 
     rows = [(r["input"], r["number"], r["outcome"], r["reason"] or r["warning"]) for r in answer["results"]]
     return table(("input", "number", "", "why"), rows)
-
-
-def _refused(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.screen import moment, table
-
-    if not items:
-        return "Nothing was refused."
-    rows = [(r["number"], r["subscription_id"], r["code"], moment(r["refused_at"]), r["reason"]) for r in items]
-    return table(("number", "subscription", "code", "since", "reason"), rows)
