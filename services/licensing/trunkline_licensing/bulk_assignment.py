@@ -33,10 +33,8 @@ from trunkline_licensing.bulk_events import (
     BulkAssignmentEdited,
     BulkAssignmentStarted,
     BulkChunkDone,
-    BulkRoundBegun,
     BulkRowsAnswered,
     BulkRowsUndone,
-    BulkShortagesStand,
     BulkUndoBegun,
     BulkUsersAdded,
     Identified,
@@ -85,7 +83,6 @@ class Bulk(msgspec.Struct, frozen=True):
         organization_id: whose it is; None: there is none.
         deleted: whether it is gone.
         total: people over all files; a row each.
-        refused: rows whose number was refused since the last round: each gave units back.
         undoing: the row that failed, and its code: what was done is being taken back (all or nothing).
         marks: (instant, rows settled) of the last steps, for the rate.
     """
@@ -108,7 +105,6 @@ class Bulk(msgspec.Struct, frozen=True):
     waiting: int = 0
     held: int = 0
     short: int = 0
-    refused: int = 0
     undoing: tuple[int, str] | None = None
     marks: tuple[tuple[datetime, int], ...] = ()
 
@@ -163,12 +159,7 @@ def _counted(b: Bulk, event: AnyEvent) -> Bulk:
         case BulkRowsAnswered():
             answered = event.succeeded + event.failed + event.held
             good = {"succeeded": b.succeeded + event.succeeded, "held": b.held + event.held}
-            bad = {"failed": b.failed + event.failed, "refused": b.refused + event.failed}
-            return replace(b, waiting=b.waiting - answered, **good, **bad)
-        case BulkRoundBegun():
-            return replace(b, short=b.short - event.rows, refused=0)
-        case BulkShortagesStand():
-            return replace(b, short=b.short - event.rows, failed=b.failed + event.rows)
+            return replace(b, waiting=b.waiting - answered, failed=b.failed + event.failed, **good)
         case BulkRowsUndone():
             undone = event.waiting + event.held + event.pending
             return replace(b, waiting=b.waiting - event.waiting, held=b.held - event.held, failed=b.failed + undone)
@@ -289,17 +280,12 @@ def undone(b: Bulk, said: BulkRowsUndone) -> Sequence[AnyEvent]:
 
 
 def _and_end(b: Bulk, events: list[AnyEvent]) -> list[AnyEvent]:
-    """The events, and what they bring about at last: another round, shortages that stand, the end."""
-    at = events[0].at
+    """The events, and the end where they settle the last row."""
     for event in events:
         b = evolve(b, event)
-    if b.pending or b.waiting or (b.undoing is not None and b.held):
+    if b.pending or b.waiting or b.short or (b.undoing is not None and b.held):
         return events
-    if b.short and b.refused:
-        return [*events, BulkRoundBegun(at=at, rows=b.short)]
-    if b.short:
-        events = [*events, BulkShortagesStand(at=at, rows=b.short)]
-        b = evolve(b, events[-1])
     assert b.organization_id is not None
     counts = {"total": b.total, "succeeded": b.succeeded + b.held, "failed": b.failed}
-    return [*events, BulkAssignmentCompleted(at=at, organization_id=b.organization_id, name=b.name, **counts)]
+    of = {"organization_id": b.organization_id, "name": b.name}
+    return [*events, BulkAssignmentCompleted(at=events[0].at, **of, **counts)]  # type: ignore[arg-type]

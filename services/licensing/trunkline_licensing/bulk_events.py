@@ -56,8 +56,8 @@ class BulkAssignmentStarted(Event, frozen=True, kw_only=True):
 class BulkChunkDone(Event, frozen=True, kw_only=True):
     """Some rows were decided, up to `upto`: so many of each outcome.
 
-    `waiting` for the answer about their number; `held` until all others are settled (all or nothing); `short` of a
-    unit that a row which still waits may give back.
+    `waiting` for the answer about their number; `held` until all others are settled (all or nothing); `short`: how many
+    more are short of a unit that a row which still waits may give back (fewer, where it is below 0).
     """
 
     TYPE: ClassVar[str] = "licensing.BulkChunkDone"
@@ -76,20 +76,6 @@ class BulkRowsAnswered(Event, frozen=True, kw_only=True):
     succeeded: int = 0
     failed: int = 0
     held: int = 0
-
-
-class BulkRoundBegun(Event, frozen=True, kw_only=True):
-    """Rows that were short of a unit are tried again, since rows before them have given units back."""
-
-    TYPE: ClassVar[str] = "licensing.BulkRoundBegun"
-    rows: int
-
-
-class BulkShortagesStand(Event, frozen=True, kw_only=True):
-    """Rows that were short of a unit have failed: nothing came back."""
-
-    TYPE: ClassVar[str] = "licensing.BulkShortagesStand"
-    rows: int
 
 
 class BulkUndoBegun(Event, frozen=True, kw_only=True):
@@ -133,8 +119,6 @@ AnyEvent = (
     | BulkAssignmentStarted
     | BulkChunkDone
     | BulkRowsAnswered
-    | BulkRoundBegun
-    | BulkShortagesStand
     | BulkUndoBegun
     | BulkRowsUndone
     | BulkAssignmentCompleted
@@ -147,8 +131,6 @@ EVENTS: tuple[type[Event], ...] = (
     BulkAssignmentStarted,
     BulkChunkDone,
     BulkRowsAnswered,
-    BulkRoundBegun,
-    BulkShortagesStand,
     BulkUndoBegun,
     BulkRowsUndone,
     BulkAssignmentCompleted,

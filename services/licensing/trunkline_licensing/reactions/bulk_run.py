@@ -20,10 +20,8 @@ from trunkline_licensing.bulk_events import (
     AnyEvent,
     BulkAssignmentCompleted,
     BulkChunkDone,
-    BulkRoundBegun,
     BulkRowsAnswered,
     BulkRowsUndone,
-    BulkShortagesStand,
 )
 from trunkline_licensing.bulk_rows import Failure, Judged, all_or_nothing, failure_of
 from trunkline_licensing.extension_events import BulkRow
@@ -81,23 +79,31 @@ def run_chunk(work: Work, bulk_id: str, sheet: Sheet, catalogue: Catalogue, answ
         return 0
     if b.undoing is not None:
         return _undo_chunk(work, b, b.undoing)
-    places = [place for place, _, _ in next_places(work.fetch, bulk_id, ("pending",), CHUNK)]
-    if not places:
+    found = next_places(work.fetch, bulk_id, ("pending", "short") if b.short else ("pending",), CHUNK)
+    if not found:
         return 0
-    rows = [sheet[place] for place in places]
+    rows = [sheet[place] for place, _, _ in found]
     good = [judged for judged in rows if judged.failure is None]
     assert b.organization_id is not None
     plan = Plan(work, b.organization_id, [new_extension(b, judged) for judged in good], catalogue)
     plan.record(cause_of(bulk_id), answer_within)
     outcomes = _outcomes(b, rows, {j.row.place: o for j, o in zip(good, plan.outcomes, strict=True)})
-    write_outcomes(work, bulk_id, outcomes)
-    record(work, b, chunk_done(b, _counts(work, outcomes), _first_failure(outcomes)))
-    return len(places)
+    short_before = {place for place, status, _ in found if status == "short"}
+    changed = [o for o in outcomes if o.status != "short" or o.place not in short_before]
+    if not changed:
+        return 0
+    write_outcomes(work, bulk_id, changed)
+    decided = sum(o.place in short_before for o in changed)
+    record(work, b, chunk_done(b, _counts(work, changed, decided), _first_failure(changed)))
+    return len(changed)
 
 
 def _outcomes(b: Bulk, rows: Sequence[Judged], refused: Mapping[int, Refused | None]) -> list[Outcome]:
+    """What becomes of each row. One that lacks a unit is not failed as long as a row waits that may give one back:
+    it is tried again, before the rows after it, so that units go to rows in file order (DOMAIN §10.3).
+    """
     outcomes: list[Outcome] = []
-    units_may_return = bool(b.waiting or b.refused) and not b.all_or_nothing
+    units_may_return = b.waiting > 0 and not b.all_or_nothing
     for judged in rows:
         place, who, failure = judged.row.place, judged.identity_id, judged.failure
         status: RowStatus = "failed"
@@ -115,10 +121,11 @@ def _outcomes(b: Bulk, rows: Sequence[Judged], refused: Mapping[int, Refused | N
     return outcomes
 
 
-def _counts(work: Work, outcomes: Sequence[Outcome]) -> BulkChunkDone:
+def _counts(work: Work, outcomes: Sequence[Outcome], short_no_more: int) -> BulkChunkDone:
     found = dict.fromkeys(("succeeded", "failed", "waiting", "held", "short"), 0)
     for outcome in outcomes:
         found[outcome.status] += 1
+    found["short"] -= short_no_more
     return BulkChunkDone(at=work.now, upto=outcomes[-1].place, **found)
 
 
@@ -174,10 +181,6 @@ def record(work: Work, b: Bulk, events: Sequence[AnyEvent]) -> None:
     work.record(BULK, b.id, events, cause_of(b.id))
     for event in events:
         match event:
-            case BulkRoundBegun():
-                turn_all(work, b.id, "short", "pending")
-            case BulkShortagesStand():
-                turn_all(work, b.id, "short", "failed")
             case BulkAssignmentCompleted():
                 turn_all(work, b.id, "held", "succeeded")
                 mark_completed(work, b.id)

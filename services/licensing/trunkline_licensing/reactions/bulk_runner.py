@@ -48,6 +48,7 @@ class Runner:
             node.store, node.clock, "bulk answers", bulk_answered.NAMES, bulk_answered.react, self._duties
         )
         self._sheets: dict[str, Sheet] = {}
+        self._idle: dict[str, int] = {}
 
     def step(self) -> int:
         """Do what answers there are, and the next chunk of every template; how many rows and answers that were."""
@@ -58,6 +59,7 @@ class Runner:
         open_ = running(self._node.store.fetch)
         for gone in self._sheets.keys() - set(open_):
             del self._sheets[gone]
+            self._idle.pop(gone, None)
         return done + sum(self._advance(bulk_id) for bulk_id in open_)
 
     def resign(self) -> None:
@@ -71,7 +73,12 @@ class Runner:
             if begun is None:
                 return 0
             sheet = self._sheets[bulk_id] = begun
-        return self._do(lambda work: run_chunk(work, bulk_id, sheet, self._catalogue, self._answer_within))
+        version = Work(self._node.store, self._node.clock.now()).get(BULK, bulk_id).version
+        if self._idle.get(bulk_id) == version:  # nothing was to be done, and nothing has happened since
+            return 0
+        done = self._do(lambda work: run_chunk(work, bulk_id, sheet, self._catalogue, self._answer_within))
+        self._idle = {**self._idle, bulk_id: version} if not done else self._idle
+        return done
 
     def _begin(self, bulk_id: str) -> Sheet | None:
         """The rows of a template, people found; None: not yet. All or nothing that is nothing is told at once."""
