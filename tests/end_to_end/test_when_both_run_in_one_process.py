@@ -29,8 +29,8 @@ class Office:
         self.path = f"/licensing/organizations/{self.org}/extensions"
 
     async def open(self, *numbers: str) -> None:
-        body = {"organization_id": self.org, "partner_id": None, "name": "Acme", "billing_email": "b@acme.example"}
-        created(await self.admin.post("/licensing/organizations", body))
+        acme = {"organization_id": self.org, "partner_id": None, "name": "Acme", "billing_email": "b@acme.example"}
+        created(await self.admin.post("/licensing/organizations", acme))
         await self.bill("started", str(uuid4()), product="license", license_code="phone_system", quantity=20)
         if numbers:
             body = {"numbers": list(numbers), "vendor": "v", "country": "SG", "sku": "DID"}
