@@ -14,7 +14,6 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
 from trunkline.messaging.backoff import Backoff, Reach
-from trunkline.messaging.fetch_session import fetch_by_sessions
 from trunkline.messaging.kafka import AWAY, KafkaSettings, admin, ended
 from trunkline.messaging.places import Intake, Places, TopicRecreated
 from trunkline.messaging.session import REVOKE_SECONDS, Session
@@ -105,7 +104,6 @@ class Consumer:
     async def _hear_with_one_client(self, backoff: Backoff) -> None:
         cluster = await self._look_around()
         client = self._client()
-        fetch_by_sessions(client)
         places = Places(client, cluster, self._intake, self._thread, self._database)
         session = Session(client, self._intake, places, self._thread, self._batch)
         client.subscribe(topics=self._topics, listener=session)
