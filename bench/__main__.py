@@ -22,6 +22,7 @@ from bench import (
 from bench.figures import OUT, Figure, machine
 from bench.run import Run
 from bench.servers import kafka_version
+from trunkline.deployment import tune_interpreter
 
 MEASURES: dict[tuple[str, ...], Callable[[Run], list[Figure]]] = {
     ("B1", "B2"): b01_intake.measure,
@@ -50,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures: list[Figure] = []
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text("")
+    tune_interpreter()  # as every process of the product is, and so the baselines in this one
     with Run(quick=given.quick) as run:
         on = machine({"postgresql": run.databases.version, "kafka": kafka_version()})
         for names, measure in MEASURES.items():

@@ -60,9 +60,14 @@ async def _relayed(bootstrap: str, store: Store, begin: int) -> float:
     duties = Duties(store.url)
     async with Producer(KafkaSettings(bootstrap)) as producer:
         await producer.send_page([])
-        relay = Relay(store, numbers_service(), producer, Wake(asyncio.get_running_loop()), duties)
+        wake = Wake(asyncio.get_running_loop())
+        relay = Relay(store, numbers_service(), producer, wake, duties)
         begun = time.perf_counter()
-        await relay.run(lambda: relay.position >= end)
+        running = asyncio.create_task(relay.run(lambda: relay.position >= end))
+        while relay.position < end:
+            await asyncio.sleep(0.001)
+        wake.set()  # as a service that stops does
+        await running
         seconds = time.perf_counter() - begun
     duties.resign()
     assert store.positions(FOLLOWER)[FOLLOWER] == end

@@ -212,7 +212,8 @@ class Relay:
             if (at := self.position) != (stored or 0):
                 await asyncio.to_thread(self._store.move, FOLLOWER, stored, at)
                 stored = at
-                await asyncio.sleep(RECORD_SECONDS)
+                if not flights.ended:
+                    await asyncio.sleep(RECORD_SECONDS)
 
 
 class _Flights:
