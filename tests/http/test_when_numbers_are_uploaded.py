@@ -310,3 +310,17 @@ async def test_the_sample_is_a_file_that_is_taken(world: World) -> None:
     sample = await world.admin.get("/numbers/uploads/sample")
     assert sample.headers["content-type"].startswith("text/csv")
     assert created(await send(world.admin, sample.content, dry_run=True))["rows"] == 3
+
+
+async def test_a_large_file_is_taken_and_a_too_large_one_is_not_even_read(world: World) -> None:
+    """R1, §9: beyond the 1 MiB of other operations, up to 32 MiB and the most rows; what is over is refused whole."""
+    rows = [f"SG,{place},TRUE,FALSE,FALSE" for place in range(31_000_000, 31_045_000)]
+    data = file_of(*rows)
+    assert len(data) > 1_048_576
+    assert created(await send(world.admin, data, dry_run=True))["rows"] == 45_000
+    told = problem(await send(world.admin, b"x" * (32 * 1_048_576 + 1)), 413, "body-too-large")
+    assert "33,554,432" in told["detail"]
+    limit = world.deployment.settings.upload_limit
+    told = problem(await send(world.admin, file_of(*["SG,1,TRUE,FALSE,FALSE"] * (limit + 1))), 422, "too-many-rows")
+    assert f"{limit:,} rows" in told["detail"]
+    assert f"line {limit + 2}" in told["detail"]
