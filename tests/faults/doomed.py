@@ -22,6 +22,7 @@ from trunkline.messaging import intake, producer
 from trunkline.messaging.topics import STATE_TOPICS
 from trunkline.post_office import Mailbox
 from trunkline.projection import Projector
+from trunkline_licensing.reactions import bulk_runner
 from trunkline_numbers.reactions import upload_running
 
 
@@ -200,6 +201,14 @@ UPLOAD_POINTS: dict[str, Callable[[Burning], None]] = {
 }
 """Where numbers can be made to end while it runs an upload; the passages of the first are rows."""
 
+BULK_POINTS: dict[str, Callable[[Burning], None]] = {
+    "bulk: chunk not yet committed": lambda fuse: _uncommitted(bulk_runner, "bulk", fuse),
+    "bulk: chunk committed, nobody told": lambda fuse: _committed(bulk_runner, "bulk", fuse),
+    "bulk: answers not yet committed": lambda fuse: _uncommitted(follower, "bulk answers", fuse),
+    "bulk: answers committed, nobody told": lambda fuse: _committed(follower, "bulk answers", fuse),
+}
+"""Where licensing can be made to end while it runs a bulk assignment."""
+
 
 def run(service: str, fuse: Fuse | None, settings: Mapping[str, str], log: Path) -> None:
     """Be a service, with or without a fuse.
@@ -215,5 +224,5 @@ def run(service: str, fuse: Fuse | None, settings: Mapping[str, str], log: Path)
         os.dup2(output.fileno(), 2)
     os.environ.update(settings)
     if fuse is not None:
-        (POINTS | UPLOAD_POINTS)[fuse.point](Burning(fuse.passage))
+        (POINTS | UPLOAD_POINTS | BULK_POINTS)[fuse.point](Burning(fuse.passage))
     import_module(f"trunkline_{service}.__main__").main([])
