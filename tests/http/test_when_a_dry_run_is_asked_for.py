@@ -1,0 +1,60 @@
+"""When a dry run is asked for: every change there is, generated from the OpenAPI document, does nothing (O1)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.http.asked import operations
+from tests.http.test_when_another_partner_asks import QUESTIONS, Estate
+from tests.http.world import World
+from trunkline.facts import RELAY
+
+
+def _takes(operation: dict[str, Any]) -> bool:
+    return any(p["in"] == "query" and p["name"] == "dry_run" for p in operation.get("parameters", ()))
+
+
+async def _at_rest(world: World) -> dict[str, int]:
+    """Where both logs end when each service has heard all that the other has said."""
+    nodes = world.deployment.nodes
+    ends: dict[str, int] = {}
+    while ends != (now := {name: node.store.end_of_log() for name, node in nodes.items()}):
+        ends = now
+        for node in nodes.values():
+            while node.store.positions(RELAY).get(RELAY, 0) < node.store.end_of_log():
+                await node.wake.after(node.wake.count, 0.05)
+    return ends
+
+
+async def test_then_every_change_can_be_asked_for_one(world: World) -> None:
+    """O1: whatever is not a GET, but for what only asks."""
+    without = [
+        f"{method} {path}"
+        for method, path, operation in operations(world.app.openapi())
+        if method != "GET" and "/operate" not in path and path not in QUESTIONS and not _takes(operation)
+    ]
+    assert not without
+
+
+async def test_then_nothing_is_recorded_and_the_answer_says_so(world: World) -> None:
+    """O1: by the platform's admin, on things that are there; an answer without position and ETag, or a refusal."""
+    estate = Estate(world)
+    await estate.build()
+    done: list[str] = []
+    for method, path, operation in operations(world.app.openapi()):
+        if not _takes(operation):
+            continue
+        where = path.format(**{name: estate.parameters[name] for name in re.findall(r"{(\w+)}", path)})
+        request = estate.request(method, path, operation)
+        request["params"] = request.get("params", {}) | {"dry_run": "true"}
+        end = await _at_rest(world)
+        answer = await world.admin(method, where, **request)
+        told = f"{method} {where} {request}: {answer.status_code} {answer.text}"
+        assert answer.status_code < 500, told
+        assert end == await _at_rest(world), told
+        if answer.is_success:
+            assert answer.headers.get("trunkline-dry-run") == "true", told
+            assert not {"etag", "trunkline-position"} & set(answer.headers), told
+            done.append(path)
+    assert len(done) > 10, done
