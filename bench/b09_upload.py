@@ -16,7 +16,8 @@ from trunkline.migrate import migrate
 from trunkline.recorded import Cause
 from trunkline.store import Store
 from trunkline.work import Work, run
-from trunkline_numbers.api.upload_file import LAYOUT, Terms, preview
+from trunkline_numbers.api.upload_cells import Terms
+from trunkline_numbers.api.upload_file import LAYOUT, preview
 from trunkline_numbers.api.upload_form import MAX_FILE_BYTES
 from trunkline_numbers.api.uploads import present
 from trunkline_numbers.reactions.upload_running import Uploads, start_upload

@@ -17,6 +17,7 @@ from trunkline.csvfile import read_csv
 from trunkline.recorded import Cause
 from trunkline.work import Work, run
 from trunkline_numbers.api import upload_file
+from trunkline_numbers.api.upload_cells import Terms
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_by_hand import add
 from trunkline_numbers.number_events import Listing
@@ -33,7 +34,7 @@ def send(part: Part, upload_id: str, numbers: list[str]) -> None:
     """Preview a file in chunks of `CHUNK` rows, and let it run, as the doors do."""
     rows = "".join(f"SG,{number},TRUE,FALSE,FALSE\n" for number in numbers)
     file = read_csv(f"Country Code,Phone Number,Voice,SMS,Fax\n{rows}".encode(), upload_file.LAYOUT, max_bytes=10**6)
-    found = upload_file.preview(file, upload_file.Terms(), lambda _: set())
+    found = upload_file.preview(file, Terms(), lambda _: set())
 
     def decide(work: Work) -> None:
         facts = {"rows": found.rows, "good": found.good, "unlikely": found.unlikely, "chunks": len(found.chunks)}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
@@ -12,26 +11,17 @@ from typing import Any, Final
 import phonenumbers
 from msgspec.structs import replace
 
-from trunkline.bodies import Domain
 from trunkline.csvfile import CsvFile, Layout
 from trunkline.csvfile import Row as Record
 from trunkline.refusal import Refused
-from trunkline_numbers.api.adding import country_named, read_number
+from trunkline_numbers.api.adding import read_number
 from trunkline_numbers.api.phone_plan import NO_COUNTRY, Plan, plan_by_calling_code, plan_of
-from trunkline_numbers.api.upload_refusals import (
-    CellBlank,
-    CellNotTrueOrFalse,
-    DomainNotYours,
-    DomainUnreadable,
-    LegacyLockNotYours,
-    NumberTwiceInFile,
-    TextUnreadable,
-)
+from trunkline_numbers.api.upload_cells import COUNTRY, NUMBER, Terms, filled, readers, short
+from trunkline_numbers.api.upload_refusals import NumberTwiceInFile
 from trunkline_numbers.number_events import Listing
 from trunkline_numbers.number_refusals import NumberPresent
 from trunkline_numbers.views.upload_rows import ROWS_IN_CHUNK, Chunk, Row, Wrong, packed
 
-COUNTRY, NUMBER = "Country Code", "Phone Number"
 LAYOUT: Final = Layout(
     "numbers",
     (COUNTRY, NUMBER, "Voice", "SMS", "Fax"),
@@ -45,31 +35,8 @@ SAMPLE: Final = (
 ).encode()
 """The file that can be downloaded; the apostrophe keeps a spreadsheet from reading the `+` as a formula."""
 MOST_TOLD: Final = 100
-_LONGEST: Final = 200
 _ATTRIBUTES: Final = (COUNTRY, *LAYOUT.columns[2:])
-_TRUTHS: Final = {"TRUE": True, "FALSE": False}
-_text = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}").fullmatch
-_domain = re.compile(Domain.__metadata__[0].pattern).match  # type: ignore[attr-defined]
 _attributes = itemgetter(*_ATTRIBUTES)
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What comes with the file.
-
-    Attributes:
-        voice_carrier, sms_carrier: for the numbers that have that capability; None: the policy's (R2).
-        vendor, sku: where the file names none.
-        domains: the portal domains that may be named; None: any.
-        legacy: whether locks without end may be brought in (N7).
-    """
-
-    voice_carrier: str | None = None
-    sms_carrier: str | None = None
-    vendor: str = ""
-    sku: str = ""
-    domains: frozenset[str] | None = None
-    legacy: bool = False
 
 
 @dataclass
@@ -137,14 +104,7 @@ class _Reading:
         self._terms = terms
         self._looks: dict[tuple[str, ...], _Look | Wrong] = {}
         self._lines: dict[str, int] = {}
-        self._readers: dict[str, Callable[[str], Any]] = {
-            COUNTRY: lambda cell: country_named(_filled(cell)),
-            **dict.fromkeys(("Voice", "SMS", "Fax"), lambda cell: _truth(_filled(cell))),
-            **dict.fromkeys(("Vendor", "SKU", "Routing"), _label),
-            **dict.fromkeys(("Golden", "Ported In"), _truth),
-            "Domains": lambda cell: tuple(_domains(cell, terms.domains)),
-            "Legacy Lock": lambda cell: _legacy(cell, terms.legacy),
-        }
+        self._readers = readers(terms)
 
     def chunk(self, records: Iterable[Record]) -> Chunk:
         """The next rows, each good or wrong by itself."""
@@ -154,7 +114,7 @@ class _Reading:
 
     def _row(self, record: Record, listings: dict[int, tuple[int, Listing]]) -> Row:
         cells = record.cells
-        line, country, written = record.line, _short(cells[COUNTRY]), _short(cells[NUMBER])
+        line, country, written = record.line, short(cells[COUNTRY]), short(cells[NUMBER])
         if record.fault is not None:
             facts = record.fault.facts
             wrong = _wrong(record.fault, str(facts.get("column", "")), str(facts.get("value", "")))
@@ -185,7 +145,7 @@ class _Reading:
             try:
                 found[column] = read(cells[column])
             except Refused as refused:
-                return _wrong(refused, column, _short(cells[column]))
+                return _wrong(refused, column, short(cells[column]))
         country, terms = found[COUNTRY], self._terms
         listing = Listing(
             country=country,
@@ -214,7 +174,7 @@ def _read(written: str, look: _Look) -> tuple[str, str, str | None]:
         number, region, likely = quick
         warning = None if likely else f"{number} is possible, but looks unassigned"
         return number, look.country if look.calling_code is None else region, warning
-    text = _filled(written)
+    text = filled(written)
     if look.calling_code is None:
         return (found := read_number(text, look.country))[0], look.country, found[1]
     if look.country == NO_COUNTRY and not text.startswith("+"):
@@ -222,44 +182,3 @@ def _read(written: str, look: _Look) -> tuple[str, str, str | None]:
     number, told = read_number(text, look.country)
     belongs = phonenumbers.region_code_for_number(phonenumbers.parse(number))
     return number, belongs or look.country, told
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-def _filled(cell: str) -> str:
-    if not cell:
-        raise CellBlank
-    return cell
-
-
-def _truth(cell: str) -> bool:
-    if not cell:
-        return False
-    try:
-        return _TRUTHS[cell.upper()]
-    except KeyError:
-        raise CellNotTrueOrFalse(value=_short(cell)) from None
-
-
-def _legacy(cell: str, allowed: bool) -> bool:
-    if (legacy := _truth(cell)) and not allowed:
-        raise LegacyLockNotYours
-    return legacy
-
-
-def _label(cell: str) -> str:
-    if cell and not _text(cell):
-        raise TextUnreadable(value=_short(cell))
-    return cell
-
-
-def _domains(cell: str, allowed: frozenset[str] | None) -> Iterator[str]:
-    """The domains of a cell, with spaces, commas or semicolons between; each once."""
-    for word in dict.fromkeys(cell.lower().replace(";", " ").replace(",", " ").split()):
-        if not word.isascii() or not _domain(word):
-            raise DomainUnreadable(value=_short(word))
-        if allowed is not None and word not in allowed:
-            raise DomainNotYours(value=_short(word))
-        yield word

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from trunkline.tables import csv_bytes
 from trunkline_numbers.api.branch import Sight
-from trunkline_numbers.api.upload_file import COUNTRY, MOST_TOLD, NUMBER
+from trunkline_numbers.api.upload_cells import COUNTRY, NUMBER
+from trunkline_numbers.api.upload_file import MOST_TOLD
 from trunkline_numbers.upload import Upload, file_of
 from trunkline_numbers.views.upload_rows import Row, Told
 

@@ -20,7 +20,8 @@ from trunkline.stream import key_of
 from trunkline.work import Loaded, Work
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.bringing import Bringing, bringing
-from trunkline_numbers.api.upload_file import LAYOUT, SAMPLE, Preview, Terms, preview
+from trunkline_numbers.api.upload_cells import Terms
+from trunkline_numbers.api.upload_file import LAYOUT, SAMPLE, Preview, preview
 from trunkline_numbers.api.upload_form import BODY, MAX_FILE_BYTES, Sent, Uploaded, UploadFields
 from trunkline_numbers.api.upload_refusals import FileWithoutRows
 from trunkline_numbers.api.upload_shown import (
@@ -86,6 +87,11 @@ def router(node: Node) -> APIRouter:
     def cancel(upload_id: UUID, asked: Acting) -> Response:
         return change(node, asked, lambda work: _act(work, asked, upload_id, cancel_upload))
 
+    _add_report(node, routes)
+    return routes
+
+
+def _add_report(node: Node, routes: APIRouter) -> None:
     @routes.get("/numbers/uploads/{upload_id}/report", summary="What became of each row",
                 response_class=StreamingResponse, responses={200: _REPORT})  # fmt: skip
     def report(
@@ -101,8 +107,6 @@ def router(node: Node) -> APIRouter:
         if as_what == "json":
             return StreamingResponse(json_report(u, rows), media_type="application/json")
         return StreamingResponse(csv_report(rows), 200, _download(f"{upload_id}_report.csv"), _CSV_TYPE)
-
-    return routes
 
 
 def _download(name: str) -> dict[str, str]:
