@@ -16,6 +16,7 @@ from trunkline_numbers.api import (
     policies,
     ranges,
     refused,
+    search,
     subscriptions,
     uploads,
 )
@@ -34,6 +35,7 @@ def routes(node: Node) -> APIRouter:
     router.include_router(policies.router(node))
     router.include_router(allocating.router(node))
     router.include_router(asking.router(node))
+    router.include_router(search.router(node))
     router.include_router(ranges.router(node))
     router.include_router(uploads.router(node))
     router.include_router(numbers.router(node))

@@ -13,7 +13,7 @@ import msgspec
 
 from trunkline.state_view import state_view
 from trunkline.stream import Decider
-from trunkline_numbers.number_events import Listing, NumberAdded, NumberChanged
+from trunkline_numbers.number_events import Listing, NumberAdded, NumberAllocated, NumberChanged
 
 COLUMNS = {
     "country": "text NOT NULL",
@@ -27,6 +27,7 @@ COLUMNS = {
     "ported_in": "boolean NOT NULL",
     "domains": "text[] NOT NULL",
     "uploader_id": "text",
+    "holder_id": "text",
     "backward": 'text COLLATE "C" NOT NULL',
     "threes": "int2[] NOT NULL",
 }
@@ -43,20 +44,23 @@ class Listed(msgspec.Struct, frozen=True):
     number: str
     listing: Listing = Listing(country="", sku="", vendor="")
     uploader_id: str | None = None
+    holder_id: str | None = None
 
 
 def evolve(n: Listed, event: Any) -> Listed:
     """The newest attributes count."""
     match event:
         case NumberAdded():
-            return Listed(n.number, event.listing, event.uploader_id)
+            return Listed(n.number, event.listing, event.uploader_id, event.holder_id)
         case NumberChanged():
-            return Listed(n.number, event.listing, n.uploader_id)
+            return Listed(n.number, event.listing, n.uploader_id, n.holder_id)
+        case NumberAllocated():
+            return Listed(n.number, n.listing, n.uploader_id, event.holder_id)
         case _:
             return n
 
 
-LISTED: Final[Decider[Listed]] = Decider("number", Listed, evolve, (NumberAdded, NumberChanged))
+LISTED: Final[Decider[Listed]] = Decider("number", Listed, evolve, (NumberAdded, NumberAllocated, NumberChanged))
 
 
 def threes(digits: str) -> list[int]:
@@ -78,6 +82,7 @@ def _row(n: Listed) -> tuple[Any, ...]:
         listing.ported_in,
         list(listing.domains),
         n.uploader_id,
+        n.holder_id,
         digits[::-1],
         threes(digits),
     )
@@ -96,6 +101,7 @@ VIEW = state_view(
         "(vendor, key)",
         "(routing, key) WHERE routing IS NOT NULL",
         "(uploader_id, key) WHERE uploader_id IS NOT NULL",
+        "(holder_id, key) WHERE holder_id IS NOT NULL",
         "(key) WHERE voice",
         "(key) WHERE sms",
         "(key) WHERE fax",

@@ -148,5 +148,6 @@ VIEW = state_view(
         "(stock_of, key) WHERE stock_of IS NOT NULL",
         "(available_since, key) WHERE state = 'available'",
         "(key) WHERE bound",
+        "(key) WHERE bound AND state <> 'assigned'",
     ),
 )

@@ -1,0 +1,167 @@
+"""Searching the inventory: a page of numbers by any mix of filters, and all of them as a file (N11, N1)."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Final
+
+from fastapi import APIRouter, Query, Response
+from starlette.responses import StreamingResponse
+
+from trunkline.clock import instant, rfc3339
+from trunkline.doors import Node, Reading, door, reader
+from trunkline.paging import CursorUnreadable, Items, Page, Paging, one_page, page
+from trunkline.parties import Principal, authorize
+from trunkline.refusal import Refused
+from trunkline.tables import MEDIA_TYPES
+from trunkline.work import Work
+from trunkline_numbers.api.branch import Sight, party
+from trunkline_numbers.api.search_query import SORTS, ExportQuery, Filters, SearchQuery, SortNeedsAvailable
+from trunkline_numbers.api.shown import NumberShown, shown_number
+from trunkline_numbers.number import Number
+from trunkline_numbers.party import PARTY
+from trunkline_numbers.views.exported import Export
+from trunkline_numbers.views.party_view import branch_of
+from trunkline_numbers.views.search import Found, Slice, Total, read_first, read_next
+from trunkline_numbers.views.wanted import Conditions, Scope, conditions
+
+MOST_EXPORTS: Final = 4
+_FILE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {media: {} for media in MEDIA_TYPES.values()}, "description": "the file"}
+}
+_NUMBER: Final = re.compile(r"\+[0-9]{1,15}", re.ASCII)
+_UNCACHED: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+
+
+class ExportsBusy(Refused):
+    """{count} exports are being written already, the most at one time; try again in a moment."""
+
+    status: ClassVar[int] = 503
+
+
+def router(node: Node) -> APIRouter:
+    """The operations."""
+    routes = door(node, "numbers", {503: "too many exports at one time"})
+    exports = threading.BoundedSemaphore(MOST_EXPORTS)
+
+    @routes.get("/numbers", summary="Search numbers", response_model=Items[NumberShown])
+    def search_numbers(asked: Annotated[SearchQuery, Query()], asker: Reading) -> Response:
+        found = _Search(node, asker, asked).answer(asked)
+        return Response(found.model_dump_json(), headers=_UNCACHED, media_type="application/json")
+
+    @routes.get(
+        "/numbers/export", summary="All numbers found, as a file", response_class=StreamingResponse, responses=_FILE
+    )
+    def export_numbers(asked: Annotated[ExportQuery, Query()], asker: Reading) -> Response:
+        search = _Search(node, asker, asked)
+        export = Export(node.store.url, search.conditions, search.scope, asked.layout)
+        if not exports.acquire(blocking=False):
+            raise ExportsBusy(count=MOST_EXPORTS)
+        pieces = _released(export.pieces(asked.format), exports)
+        first = next(pieces, b"")  # what goes wrong at the beginning is still a problem, not a broken file
+        at = search.work.now.strftime("%Y%m%dT%H%M%SZ")
+        headers = {"Content-Disposition": f'attachment; filename="numbers_{at}.{asked.format}"', **_UNCACHED}
+        return StreamingResponse(_joined(first, pieces), headers=headers, media_type=MEDIA_TYPES[asked.format])
+
+    return routes
+
+
+def _released(pieces: Iterator[bytes], turn: threading.BoundedSemaphore) -> Iterator[bytes]:
+    try:
+        yield from pieces
+    finally:
+        turn.release()
+
+
+def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+class _Search:
+    """What one asker searches for."""
+
+    def __init__(self, node: Node, asker: Principal, filters: Filters) -> None:
+        self._store, self._asker = node.store, asker
+        self.work: Work = reader(node)
+        self._sight = Sight(self.work, asker)
+        authorize(self._sight.branch, "see numbers")
+        self.scope = self._scope()
+        self.wanted = filters.wanted(self.work.now)
+        self.conditions: Conditions = conditions(self.wanted, self.scope)
+
+    def _scope(self) -> Scope | None:
+        mine = self._asker.party_id
+        if mine is None:
+            return None
+        me = party(self.work, mine)
+        above = me.partner_id if me is not None else None
+        return Scope(
+            branch=tuple(branch_of(self._store, mine)),
+            domains=me.domains if me is not None else None,
+            sellers=(above,) if above is not None and above != mine else (),
+        )
+
+    def answer(self, asked: SearchQuery) -> Items[NumberShown]:
+        """A page, and how many there are: as the first page told it."""
+        filters = asked.model_dump_json(exclude={"limit", "cursor", "sort"})
+        paging = Paging(limit=asked.limit, cursor=asked.cursor, sort=asked.sort)
+        wanted = page(paging, SORTS, "numbers", filters, self._asker.subject, self._asker.party_id)
+        by_age = wanted.sort == "available_since"
+        if by_age and self.wanted.states != ("available",) and self.wanted.available_since is None:
+            raise SortNeedsAvailable(part="query", pointer="#/sort", value=asked.sort)
+        upto = self.work.now if by_age else None
+        part = Slice(wanted.limit, "available_since" if by_age else "number", wanted.descending, upto=upto)
+        if wanted.after:
+            part, total = _going_on(part, wanted.after, asked.cursor)
+            found = read_next(self._store, self.conditions, part, total)
+        else:
+            found, total = read_first(self._store, self.conditions, part)
+        return self._page(wanted, found, total, part.upto)
+
+    def _page(self, wanted: Page, found: list[Found], total: Total, upto: datetime | None) -> Items[NumberShown]:
+        self.work.load((PARTY, party_id) for party_id in _parties(found, self._asker))
+
+        def place(row: Found) -> tuple[str, ...]:
+            since = row.number.life.since if upto is not None else None  # type: ignore[union-attr] # it is Available
+            ends = ("", "") if since is None or upto is None else (rfc3339(since), rfc3339(upto))
+            return (row.number.number, str(total.value), total.is_, *ends)
+
+        items = one_page(wanted, found, total.value, lambda row: shown_number(row.number, self._sight), place)
+        items.total_is = total.is_
+        return items
+
+
+def _going_on(part: Slice, after: tuple[str, ...], cursor: str | None) -> tuple[Slice, Total]:
+    """Where a cursor goes on, and what its first page counted.
+
+    Raises:
+        CursorUnreadable: somebody has made it up.
+    """
+    wrong = CursorUnreadable(part="query", pointer="#/cursor", value=cursor)
+    if len(after) != 5 or not _NUMBER.fullmatch(after[0]) or (part.upto is None) != (after[3] == ""):
+        raise wrong
+    number, value, is_, since, upto = after
+    try:
+        total = Total(min(int(value), 10**12), "estimate" if is_ == "estimate" else "exact")
+        if part.upto is None:
+            return Slice(part.limit, part.sort, part.descending, number), total
+        return Slice(part.limit, part.sort, part.descending, number, instant(since), instant(upto)), total
+    except (ValueError, OverflowError):
+        raise wrong from None
+
+
+def _parties(found: Iterable[Found], asker: Principal) -> set[str]:
+    """Whom these numbers name: what of it the asker may see is asked of the parties, all at once."""
+    return set() if asker.sees_all else {party_id for row in found for party_id in _named(row.number)}
+
+
+def _named(n: Number) -> Iterator[str]:
+    yield from filter(None, (n.uploader_id, n.holder_id))
+    for field in ("reserver_id", "organization_id"):
+        if (party_id := getattr(n.life, field, None)) is not None:
+            yield party_id
+    yield from (binding.organization_id for binding in n.bindings)
