@@ -138,6 +138,15 @@ class Saga:
 
         self.numbers.run(decide)
 
+    def delete_number(self, number: str) -> None:
+        """Take a number out of the inventory."""
+
+        def decide(work: Work) -> None:
+            events = by_hand.delete(work.state(NUMBER, number), "faulty", "crackles", DEFAULT, self.now)
+            work.record(NUMBER, number, events, BY_HAND)
+
+        self.numbers.run(decide)
+
     def provision(
         self, organization_id: str, rows: Sequence[NewExtension], timeout: timedelta = TIMEOUT
     ) -> list[Refused | None]:
@@ -184,6 +193,10 @@ class Saga:
             work.load((NUMBER, number) for number in self._changed)
             self.to_licensing += [self._document(work.get(NUMBER, number)) for number in sorted(self._changed)]
             self._changed.clear()
+
+    def document(self, number: str) -> Record:
+        """What the state topic says of a number now."""
+        return self._document(Work(self.numbers.store, self.now).get(NUMBER, number))
 
     def _document(self, loaded: Any) -> Record:
         number, version = loaded.state.number, loaded.version

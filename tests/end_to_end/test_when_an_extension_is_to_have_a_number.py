@@ -264,6 +264,31 @@ def test_then_a_document_heard_before_the_answer_still_suspends(saga: Here) -> N
     assert saga.on(key) == (number, "suspended")
 
 
+def test_then_an_older_document_changes_nothing(saga: Here) -> None:
+    """X1, X3: the newest of each number counts, whenever it comes; a tombstone is a document too."""
+    number, subscription = bought(saga)
+    key = made(saga, number)
+    documents = []
+    for what in ("", "expired", "reactivated", "terminated", "released", "deleted"):
+        if what == "released":
+            saga.now += timedelta(days=29)
+            saga.time_out()
+        elif what == "deleted":
+            saga.delete_number(number)
+        elif what:
+            saga.bill(getattr(subscription, what)(saga.now))
+        saga.talk()
+        documents.append(saga.document(number))
+    assert documents[-1].value is None
+    copy = saga.copy(number)
+    assert copy is not None
+    assert copy.state is None
+    for document in reversed(documents):
+        saga.licensing.hear([document, document], batch=1)
+    assert saga.copy(number) == copy
+    assert saga.on(key) == (number, "lost")
+
+
 def test_then_a_thousand_go_in_a_few_queries(saga: Here) -> None:
     """X5: both sides read a part of a batch at once, whatever its size."""
     rows = [row(f"+65{next(fresh)}") for _ in range(1000)]

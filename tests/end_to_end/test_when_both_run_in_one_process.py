@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ from trunkline.tokens import Tokens
 from trunkline_licensing.views.number_copy import Copy, read
 
 Json = Any
+PATIENCE = 60.0
+"""Seconds after which a test gives up."""
 
 
 class Office:
@@ -84,8 +87,9 @@ class Office:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         node = self.deployment.nodes["licensing"]
-        while not condition():
-            await node.wake.after(node.wake.count, 0.05)
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await node.wake.after(node.wake.count, 0.05)
 
 
 _keys = iter(range(200, 999))

@@ -277,9 +277,9 @@ class World:
 
     def _ends(self) -> list[int] | None:
         """The ends of both logs; None while a database is away."""
-        with _reaching():
-            return [part.store.end_of_log() for part in self.parts.values()]
-        return None
+        with _reaching() as away:
+            ends = [part.store.end_of_log() for part in self.parts.values()]
+        return None if away else ends
 
     def _unfinished(self, part: Part) -> str | None:
         name = part.service.name
