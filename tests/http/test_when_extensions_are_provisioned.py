@@ -1,4 +1,4 @@
-"""When extensions are provisioned and assigned: all of a command or nothing of it, every conflict listed (L1, L2, L4)."""
+"""When extensions are provisioned and assigned: all or nothing, every conflict listed (L1, L2, L4)."""
 
 from __future__ import annotations
 

@@ -75,9 +75,7 @@ async def test_then_what_hangs_on_a_terminated_subscription_is_withdrawn(org: Li
     assert (await org.seen(org.path))["total"] == 0
     assert figures((await org.licenses())["phone_system"]) == [0, 0, 0, 0]
     stream = await org.world.admin.get(f"/licensing/operate/streams/extension/{x['extension_id']}")
-    happened = [
-        (e["type"], e["data"].get("cause"), e["data"].get("subscription_id")) for e in created(stream)["items"]
-    ]
+    happened = [(e["type"], e["data"].get("cause"), e["data"].get("subscription_id")) for e in created(stream)["items"]]
     assert [h for h in happened if h[1]] == [
         ("licensing.ExtensionChanged", "terminated", chat),
         ("licensing.ExtensionDeleted", "terminated", base),
