@@ -30,6 +30,7 @@ from trunkline.cli import (
     number_assigning,
     number_changing,
     number_range,
+    number_search,
     number_upload,
     party,
     policy,
@@ -49,6 +50,7 @@ _MORE_VERBS = (
     number_changing,
     number_asking,
     number_assigning,
+    number_search,
     number_range,
     number_upload,
 )
