@@ -1,4 +1,4 @@
-"""When the rows of a bulk assignment are held against the rules: each fails by its own code, good ones go on (L8, L10)."""
+"""When the rows of a bulk assignment are held against the rules: each fails by its own code (L8, L10)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,134 @@
+"""Bulk assignments on a real store, with numbers played by the test: it answers when, how and as often as it likes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
+
+from trunkline.contracts import numbers
+from trunkline.contracts.message import Message
+from trunkline.deadlines import Deadlines
+from trunkline.duties import Duties
+from trunkline.projection import Projector
+from trunkline.recorded import Cause
+from trunkline.work import Work
+from trunkline_licensing.bulk_assignment import BULK, Bulk, File, add_users, create, start
+from trunkline_licensing.bulk_rows import Row
+from trunkline_licensing.extension_events import NumberBindingRequested
+from trunkline_licensing.license_codes import Catalogue
+from trunkline_licensing.license_pool import POOL, pool_key
+from trunkline_licensing.reactions import number_answered
+from trunkline_licensing.reactions.bulk_runner import Runner
+from trunkline_licensing.views.bulk_row_table import add_rows, mark_running, page_of_rows
+from trunkline_licensing.wiring import service
+
+ORG = "0a9e0000-0000-4000-8000-000000000001"
+CAUSE = Cause("test", "test", "test")
+WITHIN = timedelta(seconds=60)
+
+
+class Desk:
+    """An organization of `licensing`, its templates, and a runner that can be thrown away and made anew."""
+
+    def __init__(self, licensing: Any, say: Callable[..., Message], registered: Message) -> None:
+        self.licensing = licensing
+        self._say = say
+        self._heard = 0
+        licensing.hear(registered)
+        self.projector = Projector(licensing.store, service().views, Duties(licensing.store.url))
+        self.projector.prepare()
+        self.runner = self.new_runner()
+
+    def close(self) -> None:
+        self.runner.resign()
+        self.projector.resign()
+
+    def new_runner(self) -> Runner:
+        """A runner that knows nothing of the one before."""
+        licensing = self.licensing
+        node: Any = SimpleNamespace(store=licensing.store, clock=licensing.clock, wait_for_views=self._views)
+        return Runner(node, Catalogue(), WITHIN, Duties(licensing.store.url))
+
+    def _views(self, _position: int, _within: float) -> bool:
+        while self.projector.step():
+            pass
+        return True
+
+    # -- what there is ----------------------------------------------------------------------------------------
+
+    def hire(self, *names: str) -> None:
+        person = {"organization_id": ORG, "email": "p@acme.example", "role": "member"}
+        self.licensing.hear(
+            *(self._say("party.identity.registered", str(uuid4()), name=name, **person) for name in names)
+        )
+
+    def buy(self, quantity: int, code: str = "phone_system") -> None:
+        facts = {"product": "license", "license_code": code, "quantity": quantity}
+        self.licensing.hear(self._say("billing.subscription.started", str(uuid4()), **facts))
+
+    def assign(self, rows: Sequence[tuple[str, str, str]], *, all_or_nothing: bool = False) -> str:
+        """A template with rows of key, name and number, in progress; its id."""
+        key = str(uuid4())
+
+        def decide(work: Work) -> None:
+            work.record(BULK, key, create(work.state(BULK, key), ORG, "Tower", (), work.now), CAUSE)
+            file = File("people.csv", "digest", "name", len(rows))
+            work.record(BULK, key, add_users(work.state(BULK, key), file, work.now), CAUSE)
+            add_rows(work, key, [Row(n, 0, n + 1, r[0], r[1], "name", r[2]) for n, r in enumerate(rows, 1)])
+            work.record(BULK, key, start(work.state(BULK, key), all_or_nothing, work.now), CAUSE)
+            mark_running(work, key)
+
+        self.licensing.do(decide)
+        return key
+
+    # -- what happens -----------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Let the runner go on until nothing is to be done."""
+        while self.runner.step():
+            pass
+
+    def asked(self) -> list[tuple[str, NumberBindingRequested]]:
+        """What numbers was asked since the last time: the extension, and the request."""
+        rows = self.licensing.log(self._heard)
+        self._heard = rows[-1].position if rows else self._heard
+        return [(row.key, row.event) for row in rows if isinstance(row.event, NumberBindingRequested)]
+
+    def answer(self, requests: Iterable[tuple[str, NumberBindingRequested]], *, refuse: Sequence[str] = ()) -> None:
+        """Numbers says yes, or no to these numbers."""
+        messages = [self._answer(key, asked, asked.number in refuse) for key, asked in requests]
+        self.licensing.do(lambda work: number_answered.react(work, messages))
+
+    def _answer(self, key: str, asked: NumberBindingRequested, refused: bool) -> Message:
+        now = self.licensing.clock.now()
+        of: Any = {"number": asked.number, "extension_id": key, "organization_id": ORG, "generation": asked.generation}
+        data: Any = (
+            numbers.NumberBindingRefused(**of, user_id=asked.user_id, code="taken", reason="Taken.", refused_at=now)
+            if refused
+            else numbers.NumberBound(**of, state="assigned", user_id=asked.user_id, kind="pbx", bound_at=now)
+        )
+        return Message(str(uuid4()), "/trunkline/numbers", type(data).__name__, key, now, 1, None, None, data)
+
+    def pass_time(self, by: timedelta) -> None:
+        """Time passes; what falls due is settled."""
+        self.licensing.clock.advance(by)
+        deadlines = Deadlines(self.licensing.store, self.licensing.clock, service().settle)
+        while deadlines.step():
+            pass
+        deadlines.resign()
+
+    # -- what came of it --------------------------------------------------------------------------------------
+
+    def state(self, key: str) -> Bulk:
+        return self.licensing.state(BULK, key)  # type: ignore[no-any-return]
+
+    def codes(self, key: str) -> list[str | None]:
+        found = page_of_rows(self.licensing.store.fetch, self.state(key), 0, 10_000)
+        assert [row.row.place for row in found] == list(range(1, self.state(key).total + 1))
+        return [row.code for row in found]
+
+    def free(self, code: str = "phone_system") -> int:
+        return int(self.licensing.state(POOL, pool_key(ORG, code)).free)
