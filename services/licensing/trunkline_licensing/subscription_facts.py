@@ -175,7 +175,7 @@ def apply(after: After | None, fact: AnyFact) -> After | Refused:
 
 
 def _covering(after: After, fact: AnyFact) -> After:
-    """What numbers must know of a DID reservation subscription's past to cover the right ones, in any order (N4, X4)."""
+    """What numbers must know of the past of DID reservations to cover the right ones in any order (N4, X4)."""
     units = (after.quantity or 0) if after.status == "active" else 0
     renewed_until = fact.renewed_until if isinstance(fact, Renewed) else None
     if renewed_until is None and after.covers and after.covers[-1].units == units:

@@ -123,7 +123,7 @@ class _Swapping:
         except RemarkUnreadable as refused:
             raise type(refused)(**refused.facts, pointer="#/remark") from None
         except Refused as refused:
-            refusing = work.state(NUMBER, refused.facts.get("number", self._new))
+            refusing = work.state(NUMBER, str(refused.facts.get("number", self._new)))
             raise explained(refused, refusing, self._sight, "swap") from None
         left = shown_number(work.state(NUMBER, self._old), self._sight)
         serve_waiting(work, cause)
