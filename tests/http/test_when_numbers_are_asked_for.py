@@ -110,13 +110,16 @@ async def test_a_refused_assignment_waits_and_is_served_when_its_number_is_added
     started = event("started", subscription, world.east_org, product="number", number=number, sku="DID")
     created(await world.bill(started))
     await world.settle()
-    waiting = created(await org.get("/numbers/refused"))
+    position = {"Trunkline-Wait-For": f"numbers/{world.deployment.nodes['numbers'].store.end_of_log()}"}
+    waiting = created(await org.get("/numbers/refused", headers=position))
     assert [(w["number"], w["code"]) for w in waiting["items"]] == [(number, "number-unknown")]
     held = created(await world.admin.get(f"/numbers/subscriptions/{subscription}"))
     assert held["refused"]["code"] == "number-unknown"
-    created(await world.add(number))
+    added = await world.add(number)
+    created(added)
     assert created(await org.get(f"/numbers/{number}"))["subscription_id"] == subscription
-    assert created(await org.get("/numbers/refused"))["total"] == 0
+    position = {"Trunkline-Wait-For": added.headers["Trunkline-Position"]}
+    assert created(await org.get("/numbers/refused", headers=position))["total"] == 0
     assert created(await world.admin.get(f"/numbers/subscriptions/{subscription}"))["served"] == [number]
 
 

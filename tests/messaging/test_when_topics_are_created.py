@@ -16,18 +16,19 @@ def contracts() -> list[Contract]:
 
 
 async def test_missing_ones_are_created_and_a_second_run_changes_nothing(settings: KafkaSettings) -> None:
-    """X1: one topic for each event, the dead letters, the compacted state."""
+    """X1: one topic for each event, the dead letters, the two compacted states."""
     both = contracts()
     own = {contract.topic for contract in both}
     told = await create_topics(settings, both, partitions=2, dry_run=True)
-    assert {t.name for t in told} == own | {"DeadLetters", "NumberState"}
+    assert {t.name for t in told} == own | {"DeadLetters", "NumberState", "ExtensionState"}
     assert [t.action for t in told if t.name in own] == ["missing", "missing"]
     created = await create_topics(settings, both, partitions=2)
     assert [t.action for t in created if t.name in own] == ["created", "created"]
     again = {t.name: t for t in await create_topics(settings, both, partitions=2)}
     assert [again[name].action for name in own] == ["as wanted", "as wanted"]
-    # These two every test of the session shares, so their number of partitions is another's.
-    assert "cleanup.policy" not in again["NumberState"].detail
+    # These three every test of the session shares, so their number of partitions is another's.
+    for state in ("NumberState", "ExtensionState"):
+        assert "cleanup.policy" not in again[state].detail
     assert "max.message.bytes" not in again["DeadLetters"].detail
 
 
