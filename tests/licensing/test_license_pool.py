@@ -162,13 +162,30 @@ def test_then_thousands_are_suspended_and_resumed_a_few_at_a_time(limit: int) ->
     while (step := unsettled(told.state, limit)) is not None:
         assert len(step.suspend) <= limit
         told.given(UnitsSuspended(at=step.at, units=step.suspend))
-        marked = [e for e, on_record in told.state.supplies[OLD].units.items() if on_record]
+        marked = [e for e in told.state.supplies[OLD].users if e in told.state.supplies[OLD].marked]
         assert marked == order[len(order) - len(marked) :]
-    assert told.state.supplies[OLD].suspended == 4
+    assert len(told.state.supplies[OLD].marked) == 4
     told.given(supplied(on=4, quantity=5))
     while (step := unsettled(told.state, limit)) is not None:
         told.given(UnitsResumed(at=step.at, units=step.resume))
-    assert told.state.supplies[OLD].suspended == 0
+    assert len(told.state.supplies[OLD].marked) == 0
+
+
+@pytest.mark.parametrize(("quantity", "suspended"), [(9, []), (3, ["d"]), (2, ["c", "d"]), (0, ["a", "b", "c", "d"])])
+def test_then_what_comes_between_two_steps_is_settled_too(quantity: int, suspended: list[str]) -> None:
+    """L4: allocated before the older ones are covered again on record; the newest ones are suspended all the same."""
+    told = pool(supplied(quantity=3), used("a", "b", "c")).given(supplied(on=3, quantity=1))
+    told.given(UnitsSuspended(at=day(3), units=units("b", "c")), supplied(on=4, quantity=4))
+    told.given(UnitsResumed(at=day(4), units=units("b")), used("d", on=4), supplied(on=5, quantity=quantity))
+    steps = 0
+    while (step := unsettled(told.state, 1)) is not None:
+        steps += 1
+        assert steps < 9, "it goes on for ever"
+        kind = UnitsSuspended if step.suspend else UnitsResumed
+        told.given(kind(at=step.at, units=step.suspend or step.resume))
+    supply_ = told.state.supplies[OLD]
+    assert [user for user in supply_.users if user in supply_.marked] == suspended
+    assert due(told.state) is None
 
 
 def test_then_a_lapsed_subscription_suspends_all_and_is_restored_as_before() -> None:

@@ -13,14 +13,14 @@ of a subscription that is over is withdrawn. Both may concern thousands, so they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from itertools import islice
 
 import msgspec
 from msgspec.structs import replace
 
 from trunkline.stream import Decider
+from trunkline_licensing.license_users import Users
 from trunkline_licensing.pool_events import (
     EVENTS,
     AnyEvent,
@@ -40,8 +40,8 @@ class Supply(msgspec.Struct, frozen=True, kw_only=True):
     """One subscription's part of the pool.
 
     Attributes:
-        units: the extensions that use a unit of it, in the order of allocation; True: on record as suspended.
-        suspended: how many of them are; always the newest ones.
+        users: the extensions that use a unit of it, in the order of allocation.
+        marked: those of them that are on record as suspended.
         changed_at: the instant of the last thing that happened to it.
     """
 
@@ -51,8 +51,8 @@ class Supply(msgspec.Struct, frozen=True, kw_only=True):
     status: SupplyStatus
     started_at: datetime
     changed_at: datetime
-    units: Mapping[str, bool] = {}
-    suspended: int = 0
+    users: Users = Users()
+    marked: Users = Users()
 
     @property
     def covers(self) -> int:
@@ -67,17 +67,24 @@ class Supply(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def beyond(self) -> int:
         """How many units in use it does not cover."""
-        return max(0, len(self.units) - self.covers)
+        return max(0, len(self.users) - self.covers)
 
     @property
     def spare(self) -> int:
         """How many units can be allocated."""
-        return max(0, self.covers - len(self.units))
+        return max(0, self.covers - len(self.users))
 
     @property
     def settled(self) -> bool:
         """Whether its suspensions are on record as they are, and nothing of it is to be withdrawn."""
-        return not self.units if self.over else self.suspended == self.beyond
+        if self.over:
+            return not len(self.users)
+        return len(self.marked) == self.beyond and all(user in self.marked for user in self.newest)
+
+    @property
+    def newest(self) -> list[str]:
+        """Those whose units it does not cover."""
+        return list(self.users)[-self.beyond :] if self.beyond else []
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -104,7 +111,7 @@ class Pool(msgspec.Struct, frozen=True):
     @property
     def allocated(self) -> int:
         """Units in use, suspended ones too."""
-        return sum(len(s.units) for s in self.supplies.values())
+        return sum(len(s.users) for s in self.supplies.values())
 
     @property
     def suspended(self) -> int:
@@ -134,35 +141,33 @@ def evolve(p: Pool, event: AnyEvent) -> Pool:
                 status=event.status,
                 started_at=event.started_at,
                 changed_at=event.at,
-                units=before.units if before else {},
-                suspended=before.suspended if before else 0,
+                users=before.users if before else Users(),
+                marked=before.marked if before else Users(),
             )
             return Pool(p.key, {**p.supplies, event.subscription_id: supply})
-        case UnitsAllocated():
-            return _each(p, event, lambda units, named: {**units, **dict.fromkeys(named, False)})
-        case UnitsFreed():
-            return _each(p, event, lambda units, named: {k: v for k, v in units.items() if k not in named})
-        case UnitsSuspended():
-            return _each(p, event, lambda units, named: {**units, **dict.fromkeys(named, True)})
-        case UnitsResumed():
-            return _each(p, event, lambda units, named: {**units, **dict.fromkeys(named, False)})
+        case _:
+            return _each(p, event)
 
 
-_Units = Mapping[str, bool]
-_UnitsEvent = UnitsAllocated | UnitsFreed | UnitsSuspended | UnitsResumed
-
-
-def _each(p: Pool, event: _UnitsEvent, change: Callable[[_Units, Collection[str]], _Units]) -> Pool:
-    """Change the units of each supply that the event names, each once."""
-    named: dict[str, dict[str, None]] = {}
+def _each(p: Pool, event: UnitsAllocated | UnitsFreed | UnitsSuspended | UnitsResumed) -> Pool:
+    """Change who uses the units of each supply that the event names, each once."""
+    named: dict[str, list[str]] = {}
     for unit in event.units:
-        named.setdefault(unit.subscription_id, {})[unit.extension_id] = None
+        named.setdefault(unit.subscription_id, []).append(unit.extension_id)
     supplies = dict(p.supplies)
-    for subscription_id, extensions in named.items():
-        supply = supplies[subscription_id]
-        units = change(supply.units, extensions)
-        suspended = sum(units.values()) if supply.suspended or isinstance(event, UnitsSuspended) else 0
-        supplies[subscription_id] = replace(supply, units=units, suspended=suspended, changed_at=event.at)
+    for subscription_id, names in named.items():
+        s = supplies[subscription_id]
+        users, marked = s.users, s.marked
+        match event:
+            case UnitsAllocated():
+                users = users.and_also(names)
+            case UnitsFreed():
+                users, marked = users.without(names), marked.without(names)
+            case UnitsSuspended():
+                marked = marked.and_also(names)
+            case UnitsResumed():
+                marked = marked.without(names)
+        supplies[subscription_id] = replace(s, users=users, marked=marked, changed_at=event.at)
     return Pool(p.key, supplies)
 
 
@@ -251,10 +256,14 @@ def unsettled(p: Pool, limit: int) -> Unsettled | None:
         return None
     s = min(waiting, key=lambda s: (s.changed_at, s.subscription_id))
     step = Unsettled(s.changed_at, s.subscription_id, s.status)
-    units = [Unit(extension_id, s.subscription_id) for extension_id in s.units]
-    in_use, on_record = len(units) - s.beyond, len(units) - s.suspended  # where the suspended ones begin; on record
+    users, newest = list(s.users), set(s.newest)
     if s.over:
-        return replace(step, withdraw=tuple(islice(units, limit)))
-    if in_use < on_record:  # the newest first, so that those on record are always the newest
-        return replace(step, suspend=tuple(units[in_use:on_record][-limit:]))
-    return replace(step, resume=tuple(units[on_record:in_use][:limit]))
+        return replace(step, withdraw=_units(s, users[:limit]))
+    lapsed = [user for user in users if user in newest and user not in s.marked]
+    if lapsed:  # the newest first, so that those on record are always the newest
+        return replace(step, suspend=_units(s, lapsed[-limit:]))
+    return replace(step, resume=_units(s, [user for user in s.marked if user not in newest][:limit]))
+
+
+def _units(s: Supply, users: list[str]) -> tuple[Unit, ...]:
+    return tuple(Unit(user, s.subscription_id) for user in users)

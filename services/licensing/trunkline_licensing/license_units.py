@@ -104,7 +104,7 @@ def allocate(p: Pool, wanted: Wanted, at: datetime) -> list[UnitsAllocated]:
 
 def units_of(p: Pool, extension_ids: Collection[str]) -> tuple[Unit, ...]:
     """The units that some extensions use; an extension that uses none has none here."""
-    found = ((e, s) for s in p.supplies.values() for e in extension_ids if e in s.units)
+    found = ((e, s) for s in p.supplies.values() for e in extension_ids if e in s.users)
     return tuple(Unit(extension_id, s.subscription_id) for extension_id, s in found)
 
 
