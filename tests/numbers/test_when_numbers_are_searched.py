@@ -29,7 +29,8 @@ from trunkline.store import Store
 from trunkline_numbers.number import NUMBER, Number
 from trunkline_numbers.number_events import NumberReleased, NumberReserved
 from trunkline_numbers.views import search
-from trunkline_numbers.views.search import Found, Slice, Total, read_first, read_next
+from trunkline_numbers.views.search import Found, Total, read_first, read_next
+from trunkline_numbers.views.slices import Slice, Sort
 from trunkline_numbers.views.wanted import Pattern, Wanted, conditions, read_pattern
 
 LIVES = drawn(400, seed=11)
@@ -121,6 +122,7 @@ def test_then_what_is_common_is_found_by_walking_and_its_number_estimated(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "SAMPLE_BLOCKS", 1)
         patch.setattr(search, "COMMON", 0)
+        patch.setattr(search, "FEW", -1)
         patch.setattr(search, "SHORT_WALK", 20)
         patch.setattr(search, "LONG_WALK", 60)
         found, total = pages(store, wanted, asker, Slice(limit, descending=descending))
@@ -128,6 +130,26 @@ def test_then_what_is_common_is_found_by_walking_and_its_number_estimated(
     assert found == (right[::-1] if descending else right)
     assert total.is_ == "estimate"
     assert right or total.value == 0
+
+
+@SIGHT
+@given(wanted=WANTED, asker=ASKERS, descending=st.booleans())
+def test_then_what_may_be_few_is_counted_up_to_a_bound(
+    store: Store, wanted: Wanted, asker: str | None, descending: bool
+) -> None:
+    """N11: exact to the bound, whatever the sample says; marked as an estimate beyond it, and more than the bound."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "SAMPLE_BLOCKS", 1)
+        patch.setattr(search, "FEW", -1)
+        patch.setattr(search, "EXACT_TO", 20)
+        found, total = pages(store, wanted, asker, Slice(7, descending=descending))
+    right = expected(wanted, asker)
+    assert found == (right[::-1] if descending else right)
+    if len(right) <= 20:
+        assert total == Total(len(right))
+    else:
+        assert total.is_ == "estimate"
+        assert total.value > 20
 
 
 @SIGHT
@@ -168,12 +190,13 @@ def test_then_what_is_no_pattern_is_refused(text: str) -> None:
 @pytest.mark.parametrize("common", [False, True], ids=["gathered", "walked"])
 @pytest.mark.parametrize("sort", ["number", "available_since"])
 def test_then_pages_neither_skip_nor_repeat_while_numbers_change(
-    database_url: str, sort: search.Sort, common: bool, monkeypatch: pytest.MonkeyPatch
+    database_url: str, sort: Sort, common: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """N11: what is Available all the time comes up once; what goes and comes back meanwhile comes up once at most."""
     if common:
         monkeypatch.setattr(search, "SAMPLE_BLOCKS", 1)
         monkeypatch.setattr(search, "COMMON", 0)
+        monkeypatch.setattr(search, "FEW", -1)
     lives = {number: events[:1] for number, events in drawn(300, seed=5).items() if not events[0].legacy}  # type: ignore[attr-defined]
     store = open_views(database_url)
     keep(store, lives.items())

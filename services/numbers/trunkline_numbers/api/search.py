@@ -25,7 +25,8 @@ from trunkline_numbers.number import Number
 from trunkline_numbers.party import PARTY
 from trunkline_numbers.views.exported import Export
 from trunkline_numbers.views.party_view import branch_of
-from trunkline_numbers.views.search import Found, Slice, Total, read_first, read_next
+from trunkline_numbers.views.search import Found, Total, read_first, read_next
+from trunkline_numbers.views.slices import Slice
 from trunkline_numbers.views.wanted import Conditions, Scope, conditions
 
 MOST_EXPORTS: Final = 4

@@ -131,6 +131,7 @@ class Export:
             params += given
         wheres = [(c.said, c.params) for c in self._asked.all]
         wheres += [("v.key >= %s AND v.key < %s", limits) for limits in self._asked.ranges]
+        wheres += [("v.key LIKE %s", (self._asked.part.like,))] if self._asked.part is not None else []
         where = " WHERE " + " AND ".join(text for text, _ in wheres) if wheres else ""
         params += [value for _, given in wheres for value in given]
         return f"SELECT {', '.join(said)} FROM number_view v{where} ORDER BY v.key", params

@@ -1,7 +1,7 @@
 """Numbers found: a page of them in order, and how many there are (N11, N1).
 
-What is common is found by walking along the numbers, or along an index that has some of them in the same order, and
-leaving out what does not fit; what is rare by gathering all of it and sorting that. A sample says which it is.
+What is common is found by walking along an index that has some of the numbers in their order and leaving out what does
+not fit; what is rare by gathering all of it and sorting that. A sample says which it is, and what to walk along:
 PostgreSQL left to itself supposes that what is looked for is spread evenly over all numbers, which it is not.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Literal
 
 import msgspec
@@ -18,53 +17,20 @@ import msgspec
 from trunkline.store import Connection, Store
 from trunkline_numbers.number import Number
 from trunkline_numbers.views.number_view import VIEW
+from trunkline_numbers.views.slices import Said, Slice, where
 from trunkline_numbers.views.wanted import Condition, Conditions
 
 EXACT_TO: Final = 500
 """At least up to so many are counted; how many more there are may be estimated."""
 COMMON: Final = 8 * EXACT_TO
 """Where a sample speaks for as many, they are more than `EXACT_TO`, and are not counted."""
-SAMPLE_BLOCKS: Final = 1_000
-SHORT_WALK, LONG_WALK = 500, 3_000
-"""Candidates looked at on a way before the next way is tried."""
-Sort = Literal["number", "available_since"]
+FEW: Final = 2_000
+"""Where one condition leaves so few, all of them are looked at."""
+SAMPLE_BLOCKS: Final = 500
+SHORT_WALK, LONG_WALK = 500, 4_000
+"""Candidates looked at on a way before another way is tried."""
 _read: Final = msgspec.msgpack.Decoder(Number).decode
 _SHOWN: Final = "v.key, v.version, v.folded"
-
-
-@dataclass(frozen=True)
-class Slice:
-    """What part of what is found is wanted.
-
-    Attributes:
-        sort: `available_since` only where nothing but Available numbers is asked for.
-        after: the number to go on after; None: from the beginning.
-        since: with that sort, since when that number is Available.
-        upto: with that sort, only those Available since then or longer: who became so while one turned the pages would
-            come up twice.
-    """
-
-    limit: int
-    sort: Sort = "number"
-    descending: bool = False
-    after: str | None = None
-    since: datetime | None = None
-    upto: datetime | None = None
-
-    @property
-    def rows(self) -> int:
-        """To be read: one more than fits tells that there is more."""
-        return self.limit + 1
-
-    @property
-    def order(self) -> tuple[str, ...]:
-        """The columns it is sorted by."""
-        return ("available_since", "key") if self.sort == "available_since" else ("key",)
-
-    def by(self, table: str) -> str:
-        """ORDER BY."""
-        direction = "DESC" if self.descending else "ASC"
-        return "ORDER BY " + ", ".join(f"{table}.{column} {direction}" for column in self.order)
 
 
 @dataclass(frozen=True)
@@ -83,9 +49,6 @@ class Found:
     version: int
 
 
-Said = tuple[str, tuple[Any, ...]]
-
-
 def read_first(store: Store, asked: Conditions, part: Slice) -> tuple[list[Found], Total]:
     """The first page, at most `limit + 1` numbers, and how many there are.
 
@@ -93,23 +56,19 @@ def read_first(store: Store, asked: Conditions, part: Slice) -> tuple[list[Found
     others have (P2).
     """
     with _connection(store) as conn:
-        search = _Search(conn, asked, part)
-        estimate = search.estimate()
-        if estimate is None or estimate < search.common:
-            rows, count = search.gather()
-            return _found(rows), Total(count)
-        return _found(search.walk()), Total(_rounded(estimate), "estimate")
+        rows, total = _Search(conn, asked, part).answer(counted=True)
+        return _found(rows), total
 
 
 def read_next(store: Store, asked: Conditions, part: Slice, total: Total) -> list[Found]:
     """A page after the first; `total` as the first one told it."""
     with _connection(store) as conn:
-        search = _Search(conn, asked, part)
-        return _found(search.walk() if total.is_ == "estimate" else search.gather()[0])
+        return _found(_Search(conn, asked, part).answer(counted=total.is_ == "exact")[0])
 
 
 _SETTINGS: Final = (
     b"SET TRANSACTION READ ONLY; SET LOCAL random_page_cost = 1.1; SET LOCAL work_mem = '16MB';"
+    b" SET LOCAL cursor_tuple_fraction = 1;"  # what a cursor may leave unread it does not plan to
     b" SET LOCAL max_parallel_workers_per_gather = 0"  # the other cores have other work
 )
 
@@ -126,9 +85,14 @@ def _found(rows: Sequence[Any]) -> list[Found]:
     return [Found(_read(folded), version) for _, version, folded in rows]
 
 
-def _rounded(value: float) -> int:
-    """To two digits: it is not known better."""
-    return int(float(f"{value:.1e}"))
+@dataclass(frozen=True)
+class _Sample:
+    """What a sample of the blocks speaks for: how many meet all conditions, each of them, and the part of a number."""
+
+    numbers: float
+    all: float
+    each: tuple[float, ...]
+    part: float
 
 
 class _Search:
@@ -137,13 +101,21 @@ class _Search:
     def __init__(self, conn: Connection, asked: Conditions, part: Slice) -> None:
         self._conn, self._asked, self._part = conn, asked, part
 
-    @property
-    def common(self) -> int:
-        """From how many on a sample is believed: numbers that begin alike lie in the same few blocks."""
-        return 5 * COMMON if self._asked.ranges else COMMON
+    def answer(self, *, counted: bool) -> tuple[list[Any], Total]:
+        """A page, and how many there are; `counted`: as long as there are few, exactly."""
+        sample = self._sample()
+        if sample is None or self._fewest(sample) <= FEW:
+            rows, count = self._gather(sample)
+            return rows, Total(count)
+        if counted and sample.all < (5 * COMMON if self._asked.ranges else COMMON):  # those that begin alike lie close
+            keys = self._some(sample)
+            if len(keys) <= EXACT_TO:
+                return self._these(keys), Total(len(keys))
+            return self._walk(sample), Total(max(_rounded(sample.all), EXACT_TO + 1), "estimate")
+        return self._walk(sample), Total(_rounded(sample.all), "estimate")
 
-    def estimate(self) -> float | None:
-        """How many there are, by a sample of the table's blocks; None where the table is small."""
+    def _sample(self) -> _Sample | None:
+        """None where the table is small."""
         ((table, size),) = self._fetch(
             "SELECT relname, pg_relation_size(oid) / 8192 FROM pg_class WHERE oid = (SELECT to_regclass(name || '_g' ||"
             " generation) FROM projections WHERE name = %s AND status = 'active')",
@@ -152,25 +124,52 @@ class _Search:
         if size <= SAMPLE_BLOCKS:
             return None
         percent = 100.0 * SAMPLE_BLOCKS / size
-        where, params = _all([*self._said(), *self._ranges("v"), *self._upto()])
+        said = self._said("v")
+        each = [*((c.said, c.params) for c in self._asked.all), *(self._like("v") or [("true", ())])]
+        every = " AND ".join(f"({text})" for text, _ in said) or "true"
+        counts = [f"count(*) FILTER (WHERE {text})" for text in (every, *(text for text, _ in each))]
+        within, limits = where(self._ranges("v"))
+        params = [value for _, given in (*said, *each) for value in given]
         sample = f"{table} v TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (1)"
-        ((hits,),) = self._fetch(f"SELECT count(*) FROM {sample}{where}", params)
-        return float(hits * 100.0 / percent)
+        (hits,) = self._fetch(f"SELECT count(*), {', '.join(counts)} FROM {sample}{within}", (*params, *limits))
+        numbers, all_, *each_of = (hit * 100.0 / percent for hit in hits)
+        return _Sample(numbers, all_, tuple(each_of[:-1]), each_of[-1])
 
-    def gather(self) -> tuple[list[Any], int]:
-        """All that there are, counted, and the first of those after the slice's beginning."""
-        listed = [c for c in self._asked.all if c.listed is not None]
-        both = bool(listed) and (len(listed) < len(self._asked.all) or self._part.sort != "number")
-        said = [c.of_listing() if c.listed is not None else (c.said, c.params) for c in self._asked.all]
-        table = "l" if listed else "v"
-        source = "listing_view l" if listed else "number_view v"
+    def _fewest(self, sample: _Sample) -> float:
+        """How many the rarest condition leaves that an index leads to."""
+        led = [count for c, count in zip(self._asked.all, sample.each, strict=True) if c.walk is not None or c.led]
+        part = [sample.part] if self._asked.part is not None and self._asked.part.listed is not None else []
+        return min([*led, *part, sample.numbers])
+
+    def _source(self, sample: _Sample | None) -> tuple[str, str, list[Said]]:
+        """The table that has the keys, what to read from, and what must hold: for all that there are."""
+        all_, part = self._asked.all, self._asked.part
+        listed = [c for c in all_ if c.listed is not None]
+        # An index of the parts of a number is slow to read: another one that leaves not many more is better.
+        led = part is not None and part.listed is not None and sample is not None and not self._rarer(sample)
+        from_listing = bool(listed) or led
+        both = from_listing and (len(listed) < len(all_) or self._part.sort != "number")
+        table = "l" if from_listing else "v"
+        source = "listing_view l" if from_listing else "number_view v"
         source += " JOIN number_view v ON v.key = l.key" if both else ""
-        said += self._ranges(table) + (self._ranges("v") if both else []) + self._upto()
-        where, params = _all(said)
+        said = [c.of_listing() if c.listed is not None else (c.said, c.params) for c in all_]
+        said += [part.listed] if led and part is not None and part.listed is not None else []
+        for name in ("l", "v") if both else (table,):
+            said += [*self._like(name), *self._ranges(name)]
+        return table, source, [*said, *self._part.old_enough()]
+
+    def _rarer(self, sample: _Sample) -> bool:
+        counts = [count for c, count in zip(self._asked.all, sample.each, strict=True) if c.walk is not None or c.led]
+        return min(counts, default=sample.numbers + 1) <= 10 * sample.part
+
+    def _gather(self, sample: _Sample | None) -> tuple[list[Any], int]:
+        """All that there are, counted, and the first of those after the slice's beginning."""
+        table, source, said = self._source(sample)
+        all_, params = where(said)
         columns = ", ".join(f"{'v' if column != 'key' else table}.{column}" for column in self._part.order)
-        beyond, more = _all(self._beyond("m"))
+        beyond, more = where(self._part.beyond("m"))
         rows = self._fetch(
-            f"WITH m AS MATERIALIZED (SELECT {columns} FROM {source}{where}),"
+            f"WITH m AS MATERIALIZED (SELECT {columns} FROM {source}{all_}),"
             f" part AS (SELECT * FROM m{beyond} {self._part.by('m')} LIMIT %s)"
             f" SELECT (SELECT count(*) FROM m), {_SHOWN} FROM (SELECT) one"
             f" LEFT JOIN (part m JOIN number_view v ON v.key = m.key) ON true {self._part.by('m')}",
@@ -178,63 +177,77 @@ class _Search:
         )
         return [row[1:] for row in rows if row[1] is not None], int(rows[0][0])
 
-    def walk(self) -> list[Any]:
-        """The first ones after the slice's beginning, by whichever way comes to enough of them first."""
-        part = self._part
-        for most in (SHORT_WALK, LONG_WALK):
-            for way in self._ways():
-                rows = self._along(way, max(most, 10 * part.rows))
-                if len(rows) == part.rows:
-                    return rows
-        return self.gather()[0]
+    def _some(self, sample: _Sample) -> list[str]:
+        """All that there are, or one more than is counted."""
+        table, source, said = self._source(sample)
+        all_, params = where(said)
+        with self._conn.cursor(name="found") as cursor:
+            cursor.execute(f"SELECT {table}.key FROM {source}{all_}".encode(), params, binary=True)
+            return [key for (key,) in cursor.fetchmany(EXACT_TO + 1)]
 
-    def _ways(self) -> Iterator[Condition | None]:
-        """Ways along the numbers in order: all of them, or those that meet one condition."""
-        yield None
-        if self._part.sort == "number":
-            yield from (condition for condition in self._asked.all if condition.walk is not None)
+    def _these(self, keys: list[str]) -> list[Any]:
+        """Those of some numbers that are in the slice."""
+        said, params = where([("v.key = ANY(%s)", (keys,)), *self._part.beyond("v")])
+        return self._fetch(
+            f"SELECT {_SHOWN} FROM number_view v{said} {self._part.by('v')} LIMIT %s", (*params, self._part.rows)
+        )
+
+    def _walk(self, sample: _Sample) -> list[Any]:
+        """The first ones after the slice's beginning, by whichever way should come to enough of them first."""
+        ways = self._ways(sample)
+        for most in (SHORT_WALK, LONG_WALK):
+            for way in ways[:2]:
+                rows = self._along(way, max(most, 10 * self._part.rows))
+                if len(rows) == self._part.rows:
+                    return rows
+        return self._gather(sample)[0]
+
+    def _ways(self, sample: _Sample) -> list[Condition | None]:
+        """Ways along the numbers in order: those that meet one condition, the rarest first; all of them."""
+        if self._part.sort != "number":
+            return [None]
+        counts = zip(self._asked.all, sample.each, strict=True)
+        found = sorted(((count, place, c) for place, (c, count) in enumerate(counts) if c.walk), key=lambda w: w[:2])
+        return [*(c for *_, c in found), None]
 
     def _along(self, way: Condition | None, most: int) -> list[Any]:
-        part = self._part
-        table = "v" if way is None or way.walk is None else way.walk
+        part, like = self._part, self._asked.part is not None
+        by_number = part.sort == "number"
+        table = "l" if by_number and (way.walk == "l" if way is not None else like) else "v"
         begin: list[Said] = []
         if way is not None:
             begin.append(way.of_listing() if table == "l" else (way.said, way.params))
-        elif part.sort == "available_since":
+        elif not by_number:
             begin.append(("v.state = 'available'", ()))
-        begin += [*self._ranges(table), *(self._upto() if table == "v" else []), *self._beyond(table)]
-        first, before = _all(begin)
-        where, params = _all(self._said())
+        begin += [*self._ranges(table), *(part.old_enough() if table == "v" else []), *part.beyond(table)]
+        # An index alone has the keys, and so the parts of a number; whole rows are read only of what is left then.
+        keys_only = by_number and (table == "l" or like)
+        begin += self._like(table) if keys_only else []
+        first, before = where(begin)
+        said, params = where(self._said("v"))
         view = "number_view" if table == "v" else "listing_view"
-        inner = f"(SELECT * FROM {view} {table}{first} {part.by(table)} LIMIT {most}) {table}"
-        join = " JOIN number_view v ON v.key = l.key" if table == "l" else ""
-        sql = f"SELECT {_SHOWN} FROM {inner}{join}{where} {part.by(table)} LIMIT %s"
+        inner = f"(SELECT {table}.key FROM {view}" if keys_only else f"(SELECT * FROM {view}"
+        inner = f"{inner} {table}{first} {part.by(table)} LIMIT {most}) {'w' if keys_only else 'v'}"
+        join = " JOIN number_view v ON v.key = w.key" if keys_only else ""
+        sql = f"SELECT {_SHOWN} FROM {inner}{join}{said} {part.by('w' if keys_only else 'v')} LIMIT %s"
         return self._fetch(sql, (*before, *params, part.rows))
 
-    def _said(self) -> list[Said]:
-        return [(condition.said, condition.params) for condition in self._asked.all]
+    def _said(self, table: str) -> list[Said]:
+        """All conditions, of `v`."""
+        all_ = [(condition.said, condition.params) for condition in self._asked.all]
+        return [*all_, *self._like(table), *self._ranges(table), *self._part.old_enough()]
+
+    def _like(self, table: str) -> list[Said]:
+        return [] if self._asked.part is None else [(f"{table}.key LIKE %s", (self._asked.part.like,))]
 
     def _ranges(self, table: str) -> list[Said]:
         return [(f"{table}.key >= %s AND {table}.key < %s", limits) for limits in self._asked.ranges]
-
-    def _upto(self) -> list[Said]:
-        return [] if self._part.upto is None else [("v.available_since <= %s", (self._part.upto,))]
-
-    def _beyond(self, table: str) -> list[Said]:
-        part, sign = self._part, "<" if self._part.descending else ">"
-        if part.after is None:
-            return []
-        if part.sort == "available_since":
-            return [(f"({table}.available_since, {table}.key) {sign} (%s, %s)", (part.since, part.after))]
-        return [(f"{table}.key {sign} %s", (part.after,))]
 
     def _fetch(self, sql: str, params: Sequence[Any]) -> list[Any]:
         """Planned for these very values: what is rare here is common there."""
         return self._conn.execute(sql.encode(), params, binary=True, prepare=False).fetchall()
 
 
-def _all(said: Sequence[Said]) -> Said:
-    """WHERE, with its parameters."""
-    if not said:
-        return "", ()
-    return " WHERE " + " AND ".join(text for text, _ in said), tuple(value for _, given in said for value in given)
+def _rounded(value: float) -> int:
+    """To two digits: it is not known better."""
+    return int(float(f"{value:.1e}"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
 
@@ -102,6 +102,7 @@ class Condition:
         listed: the same of `l`, where that knows it; None: it does not.
         listed_params: where they are not those of `said`.
         walk: where an index has all that meet it in the order of the numbers; None: nowhere.
+        led: whether an index leads to all that meet it, in whatever order.
     """
 
     said: str
@@ -109,6 +110,7 @@ class Condition:
     listed: str | None = None
     listed_params: tuple[Any, ...] | None = None
     walk: Literal["v", "l", None] = None
+    led: bool = False
 
     def of_listing(self) -> tuple[str, tuple[Any, ...]]:
         """The condition on `l`."""
@@ -117,11 +119,25 @@ class Condition:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Digits at the end of a number or somewhere within it.
+
+    Attributes:
+        like: said of `key`, which both tables and all their indexes have.
+        listed: how an index of `l` leads to them; None: none does.
+    """
+
+    like: str
+    listed: tuple[str, tuple[Any, ...]] | None
+
+
+@dataclass(frozen=True)
 class Conditions:
-    """All that a number must meet. `ranges` are said of the number itself, which both tables have."""
+    """All that a number must meet. `ranges` and `part` are said of the number itself, which both tables have."""
 
     all: tuple[Condition, ...]
-    ranges: tuple[tuple[str, str], ...] = field(default=())
+    ranges: tuple[tuple[str, str], ...] = ()
+    part: Part | None = None
 
 
 _NOTHING: Final = Condition("false")
@@ -136,13 +152,12 @@ def conditions(wanted: Wanted, scope: Scope | None) -> Conditions:
     ranges: tuple[tuple[str, str], ...] = ()
     if pattern is not None and pattern.place == "begin":
         ranges = ((f"+{pattern.digits}", _after(f"+{pattern.digits}")),)
-    elif pattern is not None:
-        found.append(_part(pattern))
+    part = _part(pattern) if pattern is not None and pattern.place != "begin" else None
     if wanted.bound is not None:
         found.append(_bound(wanted.bound, scope))
     if scope is not None:
         found += _within(scope, wanted)
-    return Conditions(tuple(found), ranges)
+    return Conditions(tuple(found), ranges, part)
 
 
 def _life(wanted: Wanted) -> Iterator[Condition]:
@@ -151,7 +166,7 @@ def _life(wanted: Wanted) -> Iterator[Condition]:
     elif wanted.states:
         yield Condition("v.state = ANY(%s)", (list(wanted.states),))
     if wanted.subscription is not None:
-        yield Condition("v.subscription_id = %s", (wanted.subscription,))
+        yield Condition("v.subscription_id = %s", (wanted.subscription,), led=True)
     if wanted.owner is not None:
         yield Condition("v.owner_id = %s", (wanted.owner,), walk="v")
     if wanted.available_since is not None:
@@ -178,17 +193,14 @@ def _attributes(wanted: Wanted) -> Iterator[Condition]:
         yield Condition(said.format("v"), (wanted.domain,), said.format("l"))
 
 
-def _part(pattern: Pattern) -> Condition:
+def _part(pattern: Pattern) -> Part:
     digits = pattern.digits
     if pattern.place == "end":
         backward = digits[::-1]
-        return Condition(
-            "v.key LIKE %s", (f"%{digits}",), "l.backward >= %s AND l.backward < %s", (backward, _after(backward))
-        )
-    like = f"%{digits}%"
+        return Part(f"%{digits}", ("l.backward >= %s AND l.backward < %s", (backward, _after(backward))))
     if len(digits) < 3:  # too common for an index to be of use
-        return Condition("v.key LIKE %s", (like,), "l.key LIKE %s")
-    return Condition("v.key LIKE %s", (like,), "l.threes @> %s::int2[] AND l.key LIKE %s", (threes(digits), like))
+        return Part(f"%{digits}%", None)
+    return Part(f"%{digits}%", ("l.threes @> %s::int2[]", (threes(digits),)))
 
 
 def _after(prefix: str) -> str:
@@ -200,7 +212,7 @@ def _after(prefix: str) -> str:
 def _bound(yes: bool, scope: Scope | None) -> Condition:
     """Bound to a user, as far as the asker may know: a binding to another branch's user shows no more than none."""
     if scope is None:
-        return Condition("v.bound" if yes else "NOT v.bound")
+        return Condition("v.bound", walk="v") if yes else Condition("NOT v.bound")
     whose = "coalesce(v.owner_id, v.holder_id) = ANY(%s)"
     said = f"v.bound AND {whose}" if yes else f"NOT (v.bound AND coalesce({whose}, false))"
     return Condition(said, (list(scope.branch),))
@@ -215,9 +227,12 @@ def _within(scope: Scope, wanted: Wanted) -> Iterator[Condition]:
         yield _NOTHING
     if wanted.subscription is not None:
         yield Condition("v.owner_id = ANY(%s)", (branch,))
+    if wanted.bound or any(named is not None for named in (wanted.owner, wanted.holder, wanted.subscription)):
+        return  # whoever owns or holds it is in the branch then, and so is the number
     ways: list[tuple[str, Sequence[Any]]] = [("v.owner_id = ANY(%s)", branch), ("v.stock_of = ANY(%s)", branch)]
-    if scope.domains is not None:
+    offers = not wanted.states or "available" in wanted.states
+    if offers and scope.domains is not None:
         ways.append((f"v.state = 'available' AND {_OFFERED}", list(scope.domains)))
-    if scope.sellers:
+    if offers and scope.sellers:
         ways.append((f"v.state = 'available' AND {_HELD}", list(scope.sellers)))
     yield Condition("(" + " OR ".join(said for said, _ in ways) + ")", tuple(given for _, given in ways))
