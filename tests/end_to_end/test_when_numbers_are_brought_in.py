@@ -107,6 +107,8 @@ def test_then_bad_rows_are_told_and_the_rest_is_added(shell: Shell, tmp_path: Pa
     shell.text("number", "upload-report", upload_id, "--out", str(out))
     assert out.read_text("utf-8").count("\n") == 5
     assert "is completed" in shell("number", "upload-watch", upload_id).out
+    assert "UploadStarted" in shell.text("number", "upload-history", upload_id)
+    assert shell.json("number", "upload-history", upload_id)["items"][-1]["event"] == "UploadCompleted"
     assert shell("number", "upload", file_of(tmp_path / "again.csv", *numbers)).code == 1
 
 

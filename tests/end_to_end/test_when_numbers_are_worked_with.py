@@ -115,6 +115,11 @@ def test_then_a_dry_run_says_so_and_does_nothing(shell: Shell) -> None:
         said = shell.text("number", *argv, "--dry-run")
         assert said.startswith("Nothing was done. It would be so:")
     assert shell.json("number", "history", number)["total"] == 1
+    another, listing = "+442079462009", ("--vendor", "V", "--country", "GB", "--sku", "S")
+    said = shell.text("number", "add", another, *listing, "--dry-run")
+    assert said.startswith("Nothing was done. It would be so:")
+    assert another in said
+    assert shell("number", "show", another).code == 1
 
 
 def test_then_numbers_are_allocated_and_taken_back(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,6 +208,32 @@ async def test_it_is_run_once_and_cancelled_before_its_end_only(world: World) ->
     problem(await world.admin.post(f"/numbers/uploads/{nothing['upload_id']}/run"), 409, "nothing-to-upload")
 
 
+async def test_an_upload_has_a_history_of_its_own(world: World) -> None:
+    """R3: who sent it, who let it run, how it went on; by pages; of its branch alone."""
+    east, west = (world.caller("partner-admin", partner) for partner in (world.east, world.west))
+    upload = created(await send(east, file_of(*lines(*world.numbers(2)))))["upload_id"]
+    await run(east, upload)
+    path = f"/numbers/uploads/{upload}/history"
+    told = created(await east.get(path))
+    items = told["items"]
+    assert [(i["event"], i["status"], i["done"], i["added"]) for i in items] == [
+        ("UploadPreviewed", "previewed", 0, 0),
+        ("UploadStarted", "running", 0, 0),
+        ("UploadChunkDone", "running", 2, 2),
+        ("UploadCompleted", "completed", 2, 2),
+    ]
+    assert told["total"] == 4
+    assert items[0]["actor"] == items[1]["data"]["by"] != ""
+    assert items[0]["data"]["file_name"] == "numbers.csv"
+    page = created(await east.get(path, params={"limit": 3}))
+    rest = created(await east.get(path, params={"cursor": page["next"], "limit": 3}))
+    assert page["items"] + rest["items"] == items
+    newest = created(await east.get(path, params={"sort": "-at"}))["items"]
+    assert newest == items[::-1]
+    problem(await west.get(path), 404, "upload-unknown")
+    problem(await world.admin.get(f"/numbers/uploads/{uuid4()}/history"), 404, "upload-unknown")
+
+
 async def test_what_comes_between_preview_and_run_is_refused_row_by_row(world: World) -> None:
     """R3: each row is decided anew when its turn comes; the report says why not."""
     first, second = world.numbers(2)

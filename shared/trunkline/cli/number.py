@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from trunkline.cli.ending import Partly
-from trunkline.cli.options import LIMIT, AsOf, Limit, instant, more
+from trunkline.cli.options import LIMIT, AsOf, DryRun, Limit, instant, more
 from trunkline.cli.verb import Call, verb
 
 app = typer.Typer(help="Telephone numbers and their lives.", no_args_is_help=True)
@@ -39,12 +39,14 @@ def add(
     holder: Annotated[
         str | None, typer.Option(metavar="UUID", help="The partner or organization they are for.")
     ] = None,
+    dry_run: DryRun = None,
 ) -> None:
     """Bring numbers into the inventory; one that is refused does not spoil the others."""
     named = [part.strip() for text in numbers for part in text.split(",") if part.strip()]
     body: dict[str, Any] = {"numbers": named, "vendor": vendor, "country": country, "sku": sku}
-    answer = call.remote.post("/numbers", body | ({"holder_id": holder} if holder is not None else {}))
-    call.tell(answer, lambda: _added(answer))
+    body |= {"holder_id": holder} if holder is not None else {}
+    answer = call.remote.post("/numbers", body, dry_run=dry_run)
+    call.tell(answer, lambda: WOULD_BE if dry_run else "", lambda: _added(answer))
     if answer["refused"]:
         raise Partly(f"{answer['refused']:,} of {len(named):,} numbers were refused.")
 

@@ -61,6 +61,13 @@ def uploads(call: Call, limit: Limit = LIMIT) -> None:
     call.tell(found, lambda: _uploads(found["items"]), lambda: more(found))
 
 
+@verb(app, "upload-history")
+def upload_history(call: Call, upload_id: Upload, limit: Limit = LIMIT) -> None:
+    """Show everything that happened to an upload: who sent, started or cancelled it, and chunk after chunk."""
+    found = call.remote.page_through(f"{_PATH}/{upload_id}/history", limit)
+    call.tell(found, lambda: _history(found["items"]), lambda: more(found))
+
+
 @verb(app, "upload-watch")
 def upload_watch(call: Call, upload_id: Upload) -> None:
     """Watch an upload until it has ended: rows, rate, time left."""
@@ -191,6 +198,13 @@ def _bad_rows(seen: dict[str, Any]) -> Any:
     rows = [(str(r["line"]), r["column"], r["value"], r["code"], r["reason"]) for r in seen["bad_rows"]]
     title = f"The first {len(rows)} of them:" if seen["bad"] > len(rows) else None
     return table((">line", "column", "value", "code", "why"), rows, title=title)
+
+
+def _history(items: list[dict[str, Any]]) -> Any:
+    from trunkline.cli.screen import moment, table
+
+    rows = [(moment(h["at"]), h["event"], h["status"], f"{h['done']:,}", f"{h['added']:,}", h["actor"]) for h in items]
+    return table(("at", "what", "", ">done", ">added", "by"), rows)
 
 
 def _uploads(items: list[dict[str, Any]]) -> Any:

@@ -18,6 +18,7 @@ from trunkline_numbers.api import (
     refused,
     search,
     subscriptions,
+    upload_history,
     uploads,
 )
 
@@ -38,6 +39,7 @@ def routes(node: Node) -> APIRouter:
     router.include_router(search.router(node))
     router.include_router(ranges.router(node))
     router.include_router(uploads.router(node))
+    router.include_router(upload_history.router(node))
     router.include_router(numbers.router(node))
     router.include_router(acting.router(node))
     router.include_router(binding.router(node))

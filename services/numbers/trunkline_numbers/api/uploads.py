@@ -68,13 +68,13 @@ def router(node: Node) -> APIRouter:
 
     @routes.get("/numbers/uploads/{upload_id}", summary="How far an upload is", response_model=UploadShown)
     def show(upload_id: UUID, asker: Reading, request: Request) -> Response:
-        loaded, sight = _seen(reader(node), asker, upload_id)
+        loaded, sight = seen(reader(node), asker, upload_id)
         return shown(request, shown_upload(loaded.state, sight), loaded.version)
 
     @routes.get("/numbers/uploads/{upload_id}/progress", summary="How far an upload is, told as it goes",
                 response_class=StreamingResponse, responses={200: _EVENTS})  # fmt: skip
     def progress(upload_id: UUID, asker: Reading) -> StreamingResponse:
-        _seen(reader(node), asker, upload_id)
+        seen(reader(node), asker, upload_id)
         return StreamingResponse(_told_as_it_goes(node, asker, upload_id), media_type="text/event-stream")
 
     @routes.post("/numbers/uploads/{upload_id}/run", summary="Add what the preview found good",
@@ -102,7 +102,7 @@ def _add_report(node: Node, routes: APIRouter) -> None:
             Literal["waiting", "added", "refused", "cancelled"] | None, Query(description="Rows with this outcome.")
         ] = None,
     ) -> StreamingResponse:
-        u = _seen(reader(node), asker, upload_id)[0].state
+        u = seen(reader(node), asker, upload_id)[0].state
         rows = (row for row in told(node.store, u, file_of(u).chunks) if only in (None, row.outcome))
         if as_what == "json":
             return StreamingResponse(json_report(u, rows), media_type="application/json")
@@ -188,7 +188,12 @@ def _resource(work: Work, u: Upload) -> Resource:
     )
 
 
-def _seen(work: Work, asker: Principal, upload_id: UUID) -> tuple[Loaded[Upload], Sight]:
+def seen(work: Work, asker: Principal, upload_id: UUID) -> tuple[Loaded[Upload], Sight]:
+    """An upload that the asker may see, and the asker's sight.
+
+    Raises:
+        UploadUnknown: there is none, or it is another branch's.
+    """
     sight = Sight(work, asker)
     loaded = work.get(UPLOAD, str(upload_id))
     authorize(sight.branch, "see numbers", _resource(work, loaded.state))
@@ -230,7 +235,7 @@ async def _told_as_it_goes(node: Node, asker: Principal, upload_id: UUID) -> Asy
     """Server-sent events: the upload whenever it has changed, until it no longer runs or the service stops."""
 
     def look() -> tuple[int, UploadShown]:
-        loaded, sight = _seen(reader(node), asker, upload_id)
+        loaded, sight = seen(reader(node), asker, upload_id)
         return loaded.version, shown_upload(loaded.state, sight)
 
     before = 0

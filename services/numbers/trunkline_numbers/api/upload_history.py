@@ -1,0 +1,74 @@
+"""What happened to an upload: who sent, started and cancelled it, when, and how chunk followed chunk (R3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+
+from trunkline.doors import Node, Reading, door, reader
+from trunkline.history import read_history
+from trunkline.paging import Items, Paging, one_page, page, paging
+from trunkline.recorded import Recorded
+from trunkline_numbers.api.uploads import seen
+from trunkline_numbers.upload import UPLOAD, Upload, UploadUnknown, evolve
+
+
+class UploadHappened(BaseModel):
+    """One event of an upload's history. After it `done` rows had their outcome, `added` of them in the inventory."""
+
+    id: str
+    event: str
+    at: datetime
+    recorded_at: datetime
+    actor: str
+    correlation_id: str
+    causation_id: str
+    status: str
+    done: int
+    added: int
+    data: dict[str, Any]
+
+
+def router(node: Node) -> APIRouter:
+    """The operation."""
+    routes = door(node, "numbers", {404: UploadUnknown.__doc__ or ""})
+
+    @routes.get("/numbers/uploads/{upload_id}/history", summary="Everything that happened to an upload")
+    def history(upload_id: UUID, asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[UploadHappened]:
+        seen(reader(node), asker, upload_id)
+        key = str(upload_id)
+        u, happened = Upload(key), list[UploadHappened]()
+        for event in read_history(node.store, UPLOAD.stream(key)):
+            u = evolve(u, event.event)
+            happened.append(_shown(event, u))
+        wanted = page(asked, ("at",), key)
+        if wanted.descending:
+            happened.reverse()
+        begin = int(wanted.after[0]) if wanted.after else 0
+        rows = list(enumerate(happened, start=1))[begin : begin + wanted.limit + 1]
+        return one_page(wanted, rows, len(happened), lambda row: row[1], lambda row: (str(row[0]),))
+
+    return routes
+
+
+def _shown(event: Recorded, u: Upload) -> UploadHappened:
+    meta, data = event.meta, msgspec.to_builtins(event.event)
+    del data["at"]
+    return UploadHappened(
+        id=event.id,
+        event=type(event.event).__name__,
+        at=event.event.at,
+        recorded_at=meta.recorded_at,
+        actor=meta.actor,
+        correlation_id=meta.correlation_id,
+        causation_id=meta.causation_id,
+        status=u.status,
+        done=u.rows_done,
+        added=u.added,
+        data=data,
+    )
