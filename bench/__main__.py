@@ -13,6 +13,8 @@ from bench import (
     b04_latency,
     b05_relay,
     b06_bulk,
+    b07_search,
+    b08_export,
     b09_upload,
     b10_deadlines,
     b12_growth,
@@ -27,6 +29,8 @@ from trunkline.deployment import tune_interpreter
 MEASURES: dict[tuple[str, ...], Callable[[Run], list[Figure]]] = {
     ("B1", "B2"): b01_intake.measure,
     ("B5",): b05_relay.measure,
+    ("B7", "B12"): b07_search.measure,
+    ("B8",): b08_export.measure,
     ("B9",): b09_upload.measure,
     ("B10", "B12"): b10_deadlines.measure,
     ("B12",): b12_growth.measure,

@@ -9,6 +9,7 @@ from typing import Self
 
 from bench.servers import Databases, kafka, postgres
 from bench.services import Pair, pair
+from bench.stock import Stocked, stocked
 from bench.world import World, build
 from trunkline.broker import LocalBroker
 
@@ -25,6 +26,7 @@ class Run:
         self.quick = quick
         self.rounds = 2 if quick else 5
         self._running = ExitStack()
+        self._stocked: dict[int, Stocked] = {}
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -55,6 +57,12 @@ class Run:
     def world(self) -> World:
         """The inventory: large enough for every figure's rounds."""
         return build(self.databases, 24_000 if self.quick else 120_000)
+
+    def stocked(self, size: int) -> Stocked:
+        """An inventory of so many numbers of every kind, to search and export; it is only read."""
+        if size not in self._stocked:
+            self._stocked[size] = stocked(self.databases, size)
+        return self._stocked[size]
 
     @cached_property
     def pair(self) -> Pair:

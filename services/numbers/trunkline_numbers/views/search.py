@@ -195,9 +195,12 @@ class _Search:
     def _walk(self, sample: _Sample) -> list[Any]:
         """The first ones after the slice's beginning, by whichever way should come to enough of them first."""
         ways = self._ways(sample)
+        begin = self._begin([way for way in ways if way is not None]) if self._part.sort == "number" else []
+        if begin is None:
+            return []
         for most in (SHORT_WALK, LONG_WALK):
             for way in ways[:2]:
-                rows = self._along(way, max(most, 10 * self._part.rows))
+                rows = self._along(way, begin, max(most, 10 * self._part.rows))
                 if len(rows) == self._part.rows:
                     return rows
         return self._gather(sample)[0]
@@ -210,7 +213,29 @@ class _Search:
         found = sorted(((count, place, c) for place, (c, count) in enumerate(counts) if c.walk), key=lambda w: w[:2])
         return [*(c for *_, c in found), None]
 
-    def _along(self, way: Condition | None, most: int) -> list[Any]:
+    def _begin(self, ways: Sequence[Condition]) -> list[str] | None:
+        """Before which number none is that meets them all: numbers of a country lie together, and so do its SKUs.
+
+        Returns:
+            That number, if there are ways; None: no number meets them all.
+        """
+        part, first = self._part, "max" if self._part.descending else "min"
+        asked: list[Said] = []
+        for way in ways:
+            table = way.walk or "v"
+            own = way.of_listing() if table == "l" else (way.said, way.params)
+            said, params = where([own, *self._ranges(table), *part.beyond(table)])
+            view = "listing_view l" if table == "l" else "number_view v"
+            asked.append((f"(SELECT {first}({table}.key) FROM {view}{said})", params))
+        if not asked:
+            return []
+        values = [value for _, given in asked for value in given]
+        (ends,) = self._fetch(f"SELECT {', '.join(text for text, _ in asked)}", values)
+        if None in ends:
+            return None
+        return [min(ends) if part.descending else max(ends)]
+
+    def _along(self, way: Condition | None, start: list[str], most: int) -> list[Any]:
         part, like = self._part, self._asked.part is not None
         by_number = part.sort == "number"
         table = "l" if by_number and (way.walk == "l" if way is not None else like) else "v"
@@ -219,6 +244,7 @@ class _Search:
             begin.append(way.of_listing() if table == "l" else (way.said, way.params))
         elif not by_number:
             begin.append(("v.state = 'available'", ()))
+        begin += [(f"{table}.key {'<=' if part.descending else '>='} %s", (key,)) for key in start]
         begin += [*self._ranges(table), *(part.old_enough() if table == "v" else []), *part.beyond(table)]
         # An index alone has the keys, and so the parts of a number; whole rows are read only of what is left then.
         keys_only = by_number and (table == "l" or like)

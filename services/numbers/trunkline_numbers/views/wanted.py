@@ -227,10 +227,10 @@ def _within(scope: Scope, wanted: Wanted) -> Iterator[Condition]:
         yield _NOTHING
     if wanted.subscription is not None:
         yield Condition("v.owner_id = ANY(%s)", (branch,))
-    if wanted.bound or any(named is not None for named in (wanted.owner, wanted.holder, wanted.subscription)):
+    if wanted.owner is not None or wanted.holder is not None or wanted.subscription is not None:
         return  # whoever owns or holds it is in the branch then, and so is the number
     ways: list[tuple[str, Sequence[Any]]] = [("v.owner_id = ANY(%s)", branch), ("v.stock_of = ANY(%s)", branch)]
-    offers = not wanted.states or "available" in wanted.states
+    offers = not wanted.bound and (not wanted.states or "available" in wanted.states)
     if offers and scope.domains is not None:
         ways.append((f"v.state = 'available' AND {_OFFERED}", list(scope.domains)))
     if offers and scope.sellers:

@@ -1,0 +1,111 @@
+"""B7 and its growth in B12: every filter alone and in pairs, the first page and the 1,000th."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+
+from bench.b10_deadlines import B12
+from bench.figures import Figure, at_most, interleaved, median, quantile
+from bench.questions import Question, questions
+from bench.run import Run
+from bench.stock import Stocked
+from trunkline.store import Store
+from trunkline_numbers.views.wanted import Scope
+from trunkline_numbers.wiring import service as numbers_service
+
+B7 = at_most(value=30, text="p95 ≤ 30 ms")
+_MS = 1e3
+
+
+def measure(run: Run) -> list[Figure]:
+    """The largest inventory's p95, and what a search costs in it against the smallest."""
+    with ExitStack() as open_ones:
+        searches = [Searches(run.stocked(size)) for size in run.sizes]
+        for search in searches:
+            open_ones.callback(search.close)
+        large = searches[-1]
+        *taken, looked_up = interleaved(run.rounds, *(s.round for s in searches), large.look_up)
+        others = {name: _tails(large.by(scope)) for name, scope in large.stocked.scopes().items()}
+    first, *_, last = [[ms for ms, _ in _flat(rounds)] for rounds in taken]
+    p95s = [quantile([ms for ms, _ in each], 0.95) for each in taken[-1]]
+    lookups = median(quantile(each, 0.95) for each in looked_up)
+    n, p95 = len(taken[-1][0]), median(p95s)
+    slowest = sorted(_flat(taken[-1]), reverse=True)[:: run.rounds][:5]
+    context = {
+        "p50": quantile(last, 0.5),
+        "p99": quantile(last, 0.99),
+        "slowest": [f"{name}: {ms:.0f} ms" for ms, name in slowest],
+        "p95_of": others,
+    }
+    medians = {
+        f"at_{s.stocked.size}": quantile([ms for ms, _ in _flat(t)], 0.5) for s, t in zip(searches, taken, strict=True)
+    }
+    tails = {
+        f"p95_at_{s.stocked.size}": quantile([ms for ms, _ in _flat(t)], 0.95)
+        for s, t in zip(searches, taken, strict=True)
+    }
+    small, big = quantile(first, 0.5), quantile(last, 0.5)
+    what = f"search over {large.stocked.size:,} numbers: every filter alone and in pairs, first and 1,000th page"
+    grown = (
+        f"cost of a search (median of B7's) over {large.stocked.size:,} numbers, against {searches[0].stocked.size:,}"
+    )
+    return [
+        Figure("B7", what, p95, "ms", B7, n, run.rounds, lookups, p95 / lookups, context),
+        Figure("B12 B7", grown, big, "ms", B12, n, run.rounds, small, big / small, medians | tails),
+    ]
+
+
+class Searches:
+    """One inventory, and what is asked of it."""
+
+    def __init__(self, stocked: Stocked) -> None:
+        self.stocked = stocked
+        self._store = Store(stocked.url, numbers_service().codec())
+        self._questions = list(questions(self._store, stocked.stock, None))
+        self._chance = random.Random(1)
+
+    def round(self, number: int) -> list[tuple[float, str]]:
+        """Milliseconds and question, for both pages of each, in an order of the round's own."""
+        return self._ask(random.Random(number).sample(self._questions, len(self._questions)))
+
+    def by(self, scope: Scope) -> list[tuple[float, str]]:
+        """The same for some questions as another asker has them."""
+        return self._ask(list(questions(self._store, self.stocked.stock, scope, step=4)))
+
+    def look_up(self, _: int) -> list[float]:
+        """Milliseconds for a number by its key, of some hundred numbers."""
+        sql = "SELECT key, version, folded FROM number_view WHERE key = %s"
+        keys = [number for number, _ in self._chance.sample(self.stocked.stock.samples, 20)]
+        for key in keys:
+            self._store.fetch(sql, (key,))
+        return [_timed(lambda key=key: self._store.fetch(sql, (key,))) for key in keys for _ in range(10)]  # type: ignore[misc]
+
+    def _ask(self, asked: Sequence[Question]) -> list[tuple[float, str]]:
+        taken: list[tuple[float, str]] = []
+        for question in asked:
+            taken.append((_timed(lambda q=question: q.first(self._store)), question.name))  # type: ignore[misc]
+            if question.after is not None:
+                deep = _timed(lambda q=question: q.deep(self._store))  # type: ignore[misc]
+                taken.append((deep, f"{question.name}, deep"))
+        return taken
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._store.close()
+
+
+def _timed(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return (time.perf_counter() - begun) * _MS
+
+
+def _flat(rounds: Iterable[Sequence[tuple[float, str]]]) -> list[tuple[float, str]]:
+    return [each for taken in rounds for each in taken]
+
+
+def _tails(taken: Sequence[tuple[float, str]]) -> float:
+    return float(f"{quantile([ms for ms, _ in taken], 0.95):.3g}")

@@ -1,0 +1,102 @@
+"""What is asked of a search: every filter there is, alone and in pairs, of values that the inventory has (N11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import combinations
+from typing import Any
+
+from bench.stock import Stock
+from trunkline.store import Store
+from trunkline_numbers.number_events import NumberAssigned
+from trunkline_numbers.views.search import Total, read_first, read_next
+from trunkline_numbers.views.slices import Slice, where
+from trunkline_numbers.views.wanted import Conditions, Scope, Wanted, conditions, read_pattern
+
+PAGE = 50
+DEEP = 999 * PAGE
+"""So many numbers lie before the 1,000th page."""
+
+
+def filters(stock: Stock) -> dict[str, dict[str, Any]]:
+    """Each filter by a name, as fields of `Wanted`; common values and rare ones."""
+    partners = list(stock.partners)
+    assigned = next(e for _, life in stock.samples for e in life if isinstance(e, NumberAssigned))
+    patterns = ("65", "+4479", "*888", "*88", "*88*", "*888*", "*8888*", "*31415*")
+    states: tuple[Any, ...] = ("available", "reserved", "assigned", "locked", "deleted")
+    capabilities: tuple[Any, ...] = ("voice", "fax", "sms")
+    return {
+        **{f"state {state}": {"states": (state,)} for state in states},
+        **{f"pattern {text}": {"pattern": read_pattern(text)} for text in patterns},
+        **{capability: {"capabilities": (capability,)} for capability in capabilities},
+        "common sku": {"sku": "SG-0"},
+        "rare sku": {"sku": "IS-7"},
+        "vendor": {"vendor": "GB Carrier 1"},
+        "country": {"country": "SG"},
+        "routing": {"routing": "route-3"},
+        "golden": {"golden": True},
+        "not golden": {"golden": False},
+        "ported in": {"ported_in": True},
+        "domain": {"domain": stock.domain(partners[3])},
+        "subscription": {"subscription": assigned.subscription_id},
+        "owner": {"owner": assigned.organization_id},
+        "holder": {"holder": partners[2]},
+        "uploader": {"uploader": partners[5]},
+        "bound": {"bound": True},
+        "not bound": {"bound": False},
+        "available since": {"available_since": stock.now - timedelta(days=365)},
+    }
+
+
+@dataclass(frozen=True)
+class Question:
+    """A search, and where its deep page begins.
+
+    Attributes:
+        after: the last number of the page before the 1,000th, or before the middle one of a shorter list; None: it has
+            one page only.
+        total: as the first page tells it.
+    """
+
+    name: str
+    asked: Conditions
+    after: str | None
+    total: Total
+
+    def first(self, store: Store) -> None:
+        """Its first page."""
+        read_first(store, self.asked, Slice(PAGE))
+
+    def deep(self, store: Store) -> None:
+        """A page far behind."""
+        read_next(store, self.asked, Slice(PAGE, after=self.after), self.total)
+
+
+def questions(store: Store, stock: Stock, scope: Scope | None, step: int = 1) -> Iterator[Question]:
+    """Every filter alone, and every pair of filters of different kinds.
+
+    Args:
+        store: numbers'.
+        stock: what is in it.
+        scope: of the asker; None: the platform.
+        step: every so many of them.
+    """
+    known = filters(stock)
+    pairs = [(a, b) for a, b in combinations(known, 2) if known[a].keys().isdisjoint(known[b])]
+    for names in [*((name,) for name in known), *pairs][::step]:
+        asked = conditions(Wanted(**{field: value for name in names for field, value in known[name].items()}), scope)
+        _, total = read_first(store, asked, Slice(PAGE))
+        place = min(DEEP, total.value // 2)
+        after = _key_at(store, asked, place) if total.value > PAGE else None
+        yield Question(" and ".join(names), asked, after, total)
+
+
+def _key_at(store: Store, asked: Conditions, place: int) -> str | None:
+    """The number at a place of a list, found the slow way."""
+    said = [*((c.said, c.params) for c in asked.all), *(("v.key >= %s AND v.key < %s", r) for r in asked.ranges)]
+    said += [("v.key LIKE %s", (asked.part.like,))] if asked.part is not None else []
+    text, params = where(said)
+    rows = store.fetch(f"SELECT v.key FROM number_view v{text} ORDER BY v.key OFFSET {place - 1} LIMIT 1", params)
+    return str(rows[0][0]) if rows else None
