@@ -107,7 +107,7 @@ async def test_then_it_needs_a_remark_that_can_be_read(world: World, verb: str) 
 
 
 async def test_then_a_deletion_needs_one_of_four_reasons(world: World) -> None:
-    """N8: ported_out, returned_to_vendor, faulty, other."""
+    """N8, §10.13: ported_out, returned_to_vendor, faulty, other."""
     for reason in ("ported_out", "returned_to_vendor", "faulty", "other"):
         path = await one(world)
         assert created(await world.admin.post(f"{path}/delete", {"reason": reason, "remark": "r"}))["cause"] == reason

@@ -104,7 +104,7 @@ async def test_then_addons_of_several_are_changed_at_once_or_not_at_all(org: Lic
 
 
 async def test_then_contact_center_names_what_it_lacks(org: Licensed) -> None:
-    """L17: base, the add-on and a device; refused with its name, also when the device is taken away later."""
+    """L17, §10.13: base, the add-on and a device; refused with its name, also when the device is taken away later."""
     for code in ("license_center", "device_ip_phone", "device_mobile_app"):
         await org.buy(code, 2)
     x = await one(org)
@@ -134,6 +134,10 @@ async def test_then_the_role_there_follows_the_role_in_the_organization(org: Lic
     created(await org.admin("PATCH", f"{org.root}/identities/{people[2]}", json=promoted))
     listed = await org.seen(org.path)
     assert {x["contact_center"]["role"] for x in listed["items"]} == {"Supervisor"}
+    units = (await org.seen(f"{org.root}/licenses/units"))["items"]
+    there = {(u["license_code"], u["contact_center_role"]) for u in units}
+    assert there == {("phone_system", None), ("device_ip_phone", None), ("license_center", "Supervisor")}
+    assert (await org.get(f"{org.path}/export")).text.count("Contact Center (license_center), Supervisor") == 3
     without = await org.patch(made[0]["extension_id"], addons=[])
     assert without["extension"]["contact_center"] is None
 

@@ -307,7 +307,10 @@ BY_HAND = ("NumberLocked", "NumberUnlocked", "NumberDeleted", "NumberRecovered")
 
 @pytest.mark.filterwarnings("ignore:Do not use the .random. module:hypothesis.errors.HypothesisDeprecationWarning")
 def test_then_every_answer_and_every_state_is_what_the_rules_say(desk: Desk) -> None:
-    """N1-N3, N6-N10, N13, N15, R4-R8, R10, S4, S6, P2, P3, §10.5, §10.10, by random stories held against an oracle."""
+    """Random stories, held against an oracle.
+
+    N1, N2, N3, N6, N7, N8, N9, N10, N13, N15, R4, R5, R6, R7, R8, R10, S4, S6, P2, P3, §10.5, §10.8, §10.10.
+    """
     Inventory.desk = desk
     Inventory.callers = {who: desk.caller(who.role, who.party) for who in ASKERS}  # type: ignore[arg-type]
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
