@@ -258,7 +258,7 @@ async def test_who_waits_for_an_uploaded_number_gets_it(world: World) -> None:
 
 
 async def test_a_partner_uploads_for_its_branch_and_an_organization_where_it_may(world: World) -> None:
-    """R6, P2, P3, §10.13: only with external numbers allowed, and no more once that is taken back; nobody else sees it."""
+    """R6, P2, P3, §10.13: only where external numbers are allowed, and no more once they are not; unseen by others."""
     partner, org = world.caller("partner-admin", world.east), world.caller("org-admin", world.east_org)
     west = world.caller("partner-admin", world.west)
     own, orgs, theirs, elsewhere, last = world.numbers(5)
