@@ -124,15 +124,19 @@ async def test_then_a_reference_chooses_the_subscription(world: World) -> None:
     assert found["102"] != second
 
 
-async def test_then_a_person_taken_between_preflight_and_run_fails_alone(world: World) -> None:
-    """L10: an extension taken meanwhile; the others go through."""
-    of = await office(world, "Ada", "Bob")
-    one = await of.draft(*rows(["Ada", "Bob"]))
-    assert await of.foreseen(one) == [None, None]
-    rival = await of.draft("500,Ada,,")
-    await of.assign(rival)
-    await of.assign(one)
-    assert await of.codes(one) == ["USER_ASSIGNED", None]
+async def test_then_what_is_taken_between_preflight_and_run_fails_alone(world: World) -> None:
+    """L10, L11: a person, an extension, a number taken meanwhile; the others go through, and the counts add up."""
+    of = await office(world, "Ada", "Bob", "Cyd", "Dan", "Eve", "Fay")
+    (number,) = await of.buy_numbers(1)
+    one = await of.draft(*rows(["Ada", "Bob", "Cyd"]), f"104,Dan,{number},")
+    assert await of.foreseen(one) == [None] * 4
+    rival = await of.draft("500,Ada,,", "102,Eve,,", f"501,Fay,{number},")
+    assert (await of.assign(rival))["succeeded"] == 3
+    done = await of.assign(one)
+    assert await of.codes(one) == ["USER_ASSIGNED", "EXT_DUPLICATE", None, "NUMBER_UNAVAILABLE"]
+    assert (done["succeeded"], done["failed"]) == (1, 3)
+    assert {x["ext_key"] for x in await of.extensions()} == {"102", "103", "500", "501"}
+    assert await of.free() == 6
 
 
 async def test_then_all_or_nothing_is_nothing_where_one_fails(world: World) -> None:

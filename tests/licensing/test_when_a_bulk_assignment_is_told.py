@@ -13,6 +13,7 @@ from trunkline.refusal import Refused
 from trunkline.testing import Story
 from trunkline_licensing import bulk_assignment as bulk
 from trunkline_licensing import bulk_events as events
+from trunkline_licensing.api.bulk_bodies import progress_of
 from trunkline_licensing.bulk_assignment import BULK, Bulk, File
 from trunkline_licensing.bulk_refusals import (
     BulkAssignmentInProgress,
@@ -192,9 +193,13 @@ def test_then_the_counts_always_add_up(data: st.DataObject) -> None:
 
 
 def test_then_the_rate_looks_at_the_last_steps() -> None:
-    """L13: as many marks as are needed, and no more: the state stays small."""
+    """L13: rate and time left, from as many marks as are needed, and no more: the state stays small."""
     story = running(100)
     for n in range(20):
         story.given(events.BulkChunkDone(at=NOW + timedelta(seconds=n), upto=n, succeeded=1))
     assert len(story.state.marks) <= 8
     assert story.state.marks[-1] == (NOW + timedelta(seconds=19), 20)
+    told = progress_of(story.state)
+    assert (told.rows_per_second, told.seconds_left) == (1.0, 80.0)
+    assert (told.succeeded, told.failed, told.waiting, told.pending) == (20, 0, 0, 80)
+    assert progress_of(running(100).state).seconds_left is None
