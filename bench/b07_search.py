@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from bench.b10_deadlines import B12
@@ -23,48 +23,38 @@ _MS = 1e3
 def measure(run: Run) -> list[Figure]:
     """The largest inventory's p95, and what a search costs in it against the smallest."""
     with ExitStack() as open_ones:
-        searches = [Searches(run.stocked(size)) for size in run.sizes]
+        searches = [Searches(run.stocked(size), 3 if size < run.sizes[-1] else 1) for size in run.sizes]
         for search in searches:
             open_ones.callback(search.close)
         large = searches[-1]
         *taken, looked_up = interleaved(run.rounds, *(s.round for s in searches), large.look_up)
         others = {name: _tails(large.by(scope)) for name, scope in large.stocked.scopes().items()}
-    first, *_, last = [[ms for ms, _ in _flat(rounds)] for rounds in taken]
     p95s = [quantile([ms for ms, _ in each], 0.95) for each in taken[-1]]
     lookups = median(quantile(each, 0.95) for each in looked_up)
     n, p95 = len(taken[-1][0]), median(p95s)
-    slowest = sorted(_flat(taken[-1]), reverse=True)[:: run.rounds][:5]
-    context = {
-        "p50": quantile(last, 0.5),
-        "p99": quantile(last, 0.99),
-        "slowest": [f"{name}: {ms:.0f} ms" for ms, name in slowest],
-        "p95_of": others,
-    }
-    medians = {
-        f"at_{s.stocked.size}": quantile([ms for ms, _ in _flat(t)], 0.5) for s, t in zip(searches, taken, strict=True)
-    }
-    tails = {
-        f"p95_at_{s.stocked.size}": quantile([ms for ms, _ in _flat(t)], 0.95)
-        for s, t in zip(searches, taken, strict=True)
-    }
-    small, big = quantile(first, 0.5), quantile(last, 0.5)
+    context = {"p50": _quantiles(taken[-1], 0.5), "slowest": _slowest(taken[-1]), "p95_of": others}
+    compared = {name for _, name in taken[0][0]}
+    alike = [[[each for each in one if each[1] in compared] for one in rounds] for rounds in taken]
+    small, *_, big = medians = [_quantiles(rounds, 0.5) for rounds in alike]
+    grown_by = {f"at_{s.stocked.size}": value for s, value in zip(searches, medians, strict=True)}
+    grown_by |= {f"p95_at_{s.stocked.size}": _quantiles(r, 0.95) for s, r in zip(searches, alike, strict=True)}
     what = f"search over {large.stocked.size:,} numbers: every filter alone and in pairs, first and 1,000th page"
     grown = (
         f"cost of a search (median of B7's) over {large.stocked.size:,} numbers, against {searches[0].stocked.size:,}"
     )
     return [
         Figure("B7", what, p95, "ms", B7, n, run.rounds, lookups, p95 / lookups, context),
-        Figure("B12 B7", grown, big, "ms", B12, n, run.rounds, small, big / small, medians | tails),
+        Figure("B12 B7", grown, big, "ms", B12, n, run.rounds, small, big / small, grown_by),
     ]
 
 
 class Searches:
     """One inventory, and what is asked of it."""
 
-    def __init__(self, stocked: Stocked) -> None:
+    def __init__(self, stocked: Stocked, step: int) -> None:
         self.stocked = stocked
         self._store = Store(stocked.url, numbers_service().codec())
-        self._questions = list(questions(self._store, stocked.stock, None))
+        self._questions = list(questions(self._store, stocked.stock, None, step))
         self._chance = random.Random(1)
 
     def round(self, number: int) -> list[tuple[float, str]]:
@@ -103,8 +93,18 @@ def _timed(work: Callable[[], object]) -> float:
     return (time.perf_counter() - begun) * _MS
 
 
-def _flat(rounds: Iterable[Sequence[tuple[float, str]]]) -> list[tuple[float, str]]:
-    return [each for taken in rounds for each in taken]
+def _quantiles(rounds: Sequence[Sequence[tuple[float, str]]], share: float) -> float:
+    """The median over the rounds."""
+    return median(quantile([ms for ms, _ in taken], share) for taken in rounds)
+
+
+def _slowest(rounds: Sequence[Sequence[tuple[float, str]]]) -> list[str]:
+    by_name: dict[str, list[float]] = {}
+    for taken in rounds:
+        for ms, name in taken:
+            by_name.setdefault(name, []).append(ms)
+    ranked = sorted(((median(each), name) for name, each in by_name.items()), reverse=True)
+    return [f"{name}: {ms:.0f} ms" for ms, name in ranked[:8]]
 
 
 def _tails(taken: Sequence[tuple[float, str]]) -> float:

@@ -123,7 +123,6 @@ def test_then_what_is_common_is_found_by_walking_and_its_number_estimated(
         patch.setattr(search, "SAMPLE_BLOCKS", 1)
         patch.setattr(search, "COMMON", 0)
         patch.setattr(search, "FEW", -1)
-        patch.setattr(search, "SHORT_WALK", 20)
         patch.setattr(search, "LONG_WALK", 60)
         found, total = pages(store, wanted, asker, Slice(limit, descending=descending))
     right = expected(wanted, asker)

@@ -27,7 +27,7 @@ COMMON: Final = 8 * EXACT_TO
 FEW: Final = 2_000
 """Where one condition leaves so few, all of them are looked at."""
 SAMPLE_BLOCKS: Final = 500
-SHORT_WALK, LONG_WALK = 500, 4_000
+LONG_WALK: Final = 4_000
 """Candidates looked at on a way before another way is tried."""
 _read: Final = msgspec.msgpack.Decoder(Number).decode
 _SHOWN: Final = "v.key, v.version, v.folded"
@@ -195,23 +195,25 @@ class _Search:
     def _walk(self, sample: _Sample) -> list[Any]:
         """The first ones after the slice's beginning, by whichever way should come to enough of them first."""
         ways = self._ways(sample)
-        begin = self._begin([way for way in ways if way is not None]) if self._part.sort == "number" else []
+        begin = self._begin([way for way, _ in ways if way is not None]) if self._part.sort == "number" else []
         if begin is None:
             return []
-        for most in (SHORT_WALK, LONG_WALK):
-            for way in ways[:2]:
-                rows = self._along(way, begin, max(most, 10 * self._part.rows))
+        longest = max(LONG_WALK, 10 * self._part.rows)
+        for so_far in (4, longest):  # as far as should do, were they spread evenly; then as far as it pays
+            for way, count in ways[:2]:
+                most = so_far * self._part.rows * max(1.0, count / max(sample.all, 1.0))
+                rows = self._along(way, begin, int(min(most, longest)))
                 if len(rows) == self._part.rows:
                     return rows
         return self._gather(sample)[0]
 
-    def _ways(self, sample: _Sample) -> list[Condition | None]:
-        """Ways along the numbers in order: those that meet one condition, the rarest first; all of them."""
+    def _ways(self, sample: _Sample) -> list[tuple[Condition | None, float]]:
+        """Ways along the numbers in order, and how many each has: those that meet one condition, the rarest first."""
+        everywhere = (None, sample.numbers)
         if self._part.sort != "number":
-            return [None]
-        counts = zip(self._asked.all, sample.each, strict=True)
-        found = sorted(((count, place, c) for place, (c, count) in enumerate(counts) if c.walk), key=lambda w: w[:2])
-        return [*(c for *_, c in found), None]
+            return [everywhere]
+        found = [(c, count) for c, count in zip(self._asked.all, sample.each, strict=True) if c.walk is not None]
+        return [*sorted(found, key=lambda way: way[1]), everywhere]
 
     def _begin(self, ways: Sequence[Condition]) -> list[str] | None:
         """Before which number none is that meets them all: numbers of a country lie together, and so do its SKUs.
