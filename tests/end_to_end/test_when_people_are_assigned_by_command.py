@@ -51,7 +51,7 @@ def office(shell: Shell, folder: Path, *people: str) -> str:
 
 
 def test_then_it_goes_from_a_sample_to_a_report(shell: Shell, tmp_path: Path) -> None:
-    """L5-L7, L10, L13, L14: each step is one command; the sample is used as it is."""
+    """L5, L6, L7, L10, L13, L14: each step is one command; the sample is used as it is."""
     org = office(shell, tmp_path, "Ada", "Bob")
     of = ("--organization", org)
     made = shell.json("bulk", "create", *of, "--name", "Tower 2")

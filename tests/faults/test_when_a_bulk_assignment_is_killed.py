@@ -21,7 +21,7 @@ DEATHS: tuple[Fuse, ...] = (
 
 
 def test_then_each_row_has_its_outcome_once(world: World) -> None:
-    """L10-L13: at each point of a chunk and of the answers; outcomes are those of a run in which nobody died."""
+    """L10, L12, L13: at each point of a chunk and of the answers; outcomes are those of a run in which nobody died."""
     for part in world.parts.values():
         part.deaths.clear()
         world.run(part.service.name)
@@ -40,7 +40,7 @@ def test_then_each_row_has_its_outcome_once(world: World) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_then_random_deaths_of_both_services_change_nothing(world: World, seed: int) -> None:
-    """L13, X5: SIGKILL at any instant, of either service, again and again."""
+    """L12, L13, X5: SIGKILL at any instant, of either service, again and again."""
     chance = random.Random(seed)
     for service in world.parts:
         world.run(service)

@@ -60,7 +60,7 @@ async def test_then_the_whole_file_is_refused(world: World, name: str) -> None:
 
 @pytest.mark.parametrize("name", GOOD)
 async def test_then_what_only_looks_odd_is_taken(world: World, name: str) -> None:
-    """L7, §9: case, order, spaces, line ends, a byte order mark."""
+    """L7, §9, §10.1: case, order, spaces, line ends, a byte order mark; no column for references."""
     of = Office(world)
     one = await of.draft(name=name)
     assert created(await of.send(one, GOOD[name]))["total"] >= 1

@@ -1,4 +1,4 @@
-"""When an administrator turns a file into extensions: every row its outcome, and the counts add up (L5-L14)."""
+"""When an administrator turns a file into extensions: every row its outcome, and the counts add up (L5, L10, L13)."""
 
 from __future__ import annotations
 

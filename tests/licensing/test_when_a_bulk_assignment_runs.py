@@ -1,4 +1,4 @@
-"""When a bulk assignment runs while numbers is slow, silent or refusing, and the runner dies anywhere (L10-L13, X5)."""
+"""When a bulk assignment runs while numbers is slow, silent or refusing, and its runner dies (L10, L13, X5)."""
 
 from __future__ import annotations
 
