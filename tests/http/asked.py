@@ -42,6 +42,13 @@ class Asked:
             made |= {"content": b"x", "headers": {"Content-Type": next(iter(bodies))}}
         return made
 
+    def fields(self, operation: Mapping[str, Any]) -> list[str]:
+        """The names of the fields of its body, where that is JSON."""
+        schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        if "$ref" in schema:
+            schema = self._schemas[schema["$ref"].rpartition("/")[2]]
+        return list(schema.get("properties", ()))
+
     def _query(self, operation: Mapping[str, Any]) -> dict[str, str]:
         wanted = [p for p in operation.get("parameters", ()) if p["in"] == "query" and p.get("required")]
         return {p["name"]: str(self._value(p["name"], p["schema"])) for p in wanted}

@@ -82,6 +82,19 @@ async def test_only_billing_and_the_platform_may(world: World) -> None:
     created(await world.bill(one, by=world.caller("machine", scopes=scopes)))
 
 
+async def test_nothing_comes_onto_the_record_of_anothers_subscription(world: World) -> None:
+    """P2: not even a refusal, when a machine of one partner names its own organization with it."""
+    facts = {"product": "license", "license_code": "a", "quantity": 1}
+    started = event("started", str(uuid4()), world.east_org, **facts)
+    created(await world.bill(started))
+    store = world.deployment.nodes["licensing"].store
+    end = store.end_of_log()
+    machine = world.caller("machine", world.west, ("billing:write",))
+    theirs = event("terminated", started["subject"], world.west_org, "2026-02-01T00:00:00Z")
+    problem(await world.bill(event("expired", str(uuid4()), world.west_org), theirs, by=machine), 404)
+    assert store.end_of_log() == end
+
+
 async def test_the_same_batch_at_the_same_moment_counts_once(world: World) -> None:
     """S3: two deliveries at once: each event accepted by one of them."""
     facts = {"product": "license", "license_code": "a", "quantity": 1}

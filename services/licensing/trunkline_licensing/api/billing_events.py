@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args
 from urllib.parse import unquote
 
@@ -13,10 +13,11 @@ from trunkline.answers import Answer, change
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message, Unreadable, content_hash, decode, decode_batch, decode_structured
 from trunkline.doors import Asked, Node, Posted, door
-from trunkline.parties import Resource, authorize
+from trunkline.parties import Branch, Resource, authorize
 from trunkline.refusal import Refused
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of
+from trunkline_licensing.api.subscriptions import SubscriptionUnknown
 from trunkline_licensing.party_refusals import PartyUnknown
 from trunkline_licensing.reactions.billing_heard import PRODUCER, react
 from trunkline_licensing.subscription import SUBSCRIPTION
@@ -150,6 +151,8 @@ def _heard(work: Work, asked: Asked, items: Sequence[Message | Unreadable]) -> A
     for organization_id in dict.fromkeys(message.data.organization_id for message in messages):
         named = Resource(PartyUnknown(key=organization_id), parties=(organization_id,))
         authorize(branch, "publish billing events", named)
+    if not asked.principal.sees_all:
+        _check_subscriptions(work, branch, {message.subject for message in messages})
     react(work, messages)
     # Read after the reaction has read the same: what a rival commits in between then is a conflict, and decided anew.
     before = _before(work, messages)
@@ -167,6 +170,20 @@ def _heard(work: Work, asked: Asked, items: Sequence[Message | Unreadable]) -> A
     counts = {verdict: sum(r.verdict == verdict for r in results) for verdict in get_args(Verdict)}
     trouble = counts["refused"] + counts["quarantined"] + counts["unreadable"]
     return Answer(Outcomes(results=results, **counts), status=207 if trouble else 200)
+
+
+def _check_subscriptions(work: Work, branch: Branch, subscription_ids: Collection[str]) -> None:
+    """Let nobody put anything on the record of a subscription outside the branch (P2); an unknown one may come yet.
+
+    Raises:
+        SubscriptionUnknown: as if it did not exist.
+    """
+    work.load((SUBSCRIPTION, key) for key in subscription_ids)
+    for key in sorted(subscription_ids):
+        after = work.state(SUBSCRIPTION, key).after
+        if after is not None:
+            unknown = SubscriptionUnknown(subscription_id=key)
+            authorize(branch, "publish billing events", Resource(unknown, parties=(after.organization_id,)))
 
 
 def _before(work: Work, messages: Sequence[Message]) -> dict[tuple[str, str], bytes]:
