@@ -76,10 +76,17 @@ def _units(items: list[dict[str, Any]]) -> Any:
     if not items:
         return "No unit is in use."
     rows = [
-        (u["ext_key"], u["name"], u["user_name"], u["subscription_id"], "suspended" if u["suspended"] else "")
+        (
+            u["ext_key"],
+            u["name"],
+            u["user_name"],
+            u["contact_center_role"],
+            u["subscription_id"],
+            "suspended" if u["suspended"] else "",
+        )
         for u in items
     ]
-    return table(("extension", "license", "user", "subscription", ""), rows)
+    return table(("extension", "license", "user", "role there", "subscription", ""), rows)
 
 
 def _numbers(items: list[dict[str, Any]]) -> Any:

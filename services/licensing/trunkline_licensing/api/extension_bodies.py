@@ -139,7 +139,9 @@ class AddonsChanged(BaseModel):
     freed: dict[str, list[str]]
 
 
-_ROLES: dict[str, Literal["Supervisor", "Agent"]] = {"owner": "Supervisor", "admin": "Supervisor", "member": "Agent"}
+CenterRole = Literal["Supervisor", "Agent"]
+CENTER_ROLES: dict[str, CenterRole] = {"owner": "Supervisor", "admin": "Supervisor", "member": "Agent"}
+"""What a person is in the contact center, by the role in the organization (P5)."""
 
 
 def shown_extension(x: Extension, person: Identity | None, catalogue: Catalogue) -> ExtensionShown:
@@ -189,7 +191,7 @@ def _contact_center(
 ) -> ContactCenter | None:
     if CONTACT_CENTER not in codes:
         return None
-    role = None if user_id is None or person is None else _ROLES[person.role]
+    role = None if user_id is None or person is None else CENTER_ROLES[person.role]
     return ContactCenter(role=role, missing=catalogue.missing(CONTACT_CENTER, codes))
 
 

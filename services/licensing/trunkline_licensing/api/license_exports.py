@@ -15,10 +15,12 @@ from trunkline.doors import Node, Reading, door, reader
 from trunkline.paging import Items, Paging, one_page, page, paging
 from trunkline.tables import MEDIA_TYPES, Cell, csv_bytes
 from trunkline_licensing.api.catalogue import catalogue
+from trunkline_licensing.api.extension_bodies import CENTER_ROLES
 from trunkline_licensing.api.extension_sight import PATH, ROW, ROWS, UNKNOWN, in_organization_of, of_row, rows
 from trunkline_licensing.api.licenses import PATH as LICENSES
-from trunkline_licensing.extension_events import ON_IT
-from trunkline_licensing.license_codes import Catalogue
+from trunkline_licensing.extension_events import ON_IT, Facts
+from trunkline_licensing.license_codes import CONTACT_CENTER, Catalogue
+from trunkline_licensing.party_facts import Identity
 
 PAGE: Final = 2_000
 _CSV: Final[dict[int | str, dict[str, Any]]] = {
@@ -102,14 +104,18 @@ def _extensions(node: Node, org: str, known: Catalogue) -> Iterator[Sequence[Cel
             facts = x.facts
             assert facts is not None
             number = facts.number
-            details = "; ".join(
-                f"{known.name(code)} ({code}){', suspended' if code in facts.suspended else ''}" for code in facts.codes
-            )
+            details = "; ".join(_addon(code, facts, person, known) for code in facts.codes)
             has = number.number if number is not None and number.status in ON_IT else None
             yield facts.ext_key, has, person.name if person is not None else facts.user_id, details
         if len(found) < PAGE:
             return
         after = found[-1][0], found[-1][1]
+
+
+def _addon(code: str, facts: Facts, person: Identity | None, known: Catalogue) -> str:
+    """An add-on as the report has it; with Contact Center what the person is there (P5)."""
+    role = f", {CENTER_ROLES[person.role]}" if code == CONTACT_CENTER and person is not None else ""
+    return f"{known.name(code)} ({code}){role}{', suspended' if code in facts.suspended else ''}"
 
 
 def _all_numbers(node: Node, org: str) -> Iterator[Sequence[Cell]]:

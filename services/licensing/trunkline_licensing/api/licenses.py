@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from trunkline.doors import Node, Reading, door, reader
 from trunkline.paging import Items, Paging, one_page, page, paging
 from trunkline_licensing.api.catalogue import catalogue
+from trunkline_licensing.api.extension_bodies import CENTER_ROLES, CenterRole
 from trunkline_licensing.api.extension_sight import in_organization_of, rows
-from trunkline_licensing.license_codes import BASE, Catalogue
+from trunkline_licensing.license_codes import BASE, CONTACT_CENTER, Catalogue
 
 PATH = "/licensing/organizations/{organization_id}/licenses"
 
@@ -50,7 +51,7 @@ class Licenses(BaseModel):
 
 
 class UnitShown(BaseModel):
-    """One unit in use, and who uses it."""
+    """One unit in use, and who uses it; of Contact Center, what they are there (P5)."""
 
     license_code: str
     name: str
@@ -60,6 +61,7 @@ class UnitShown(BaseModel):
     ext_key: str
     user_id: str | None
     user_name: str | None
+    contact_center_role: CenterRole | None
 
 
 def router(node: Node) -> APIRouter:
@@ -137,16 +139,17 @@ def _units(node: Node, asked: Paging, params: dict[str, Any]) -> Items[UnitShown
         params = {**params, "after": number, "after_key": key, "after_code": code}
     order = ", ".join(f"{column} {wanted.direction}" for column in ("e.ext_number", "e.key", "u.code"))
     sql = (
-        "SELECT u.code, u.subscription_id, u.code = ANY(e.suspended), e.key, e.ext_key, e.user_id, i.name, e.ext_number"
+        "SELECT u.code, u.subscription_id, u.code = ANY(e.suspended), e.key, e.ext_key, e.user_id, i.name, i.role,"
+        " e.ext_number"
         f" FROM {source} ORDER BY {order} LIMIT {wanted.limit + 1}"
     )
     known = catalogue(node)
     found = rows(node, sql, params)
-    return one_page(wanted, found, total, lambda row: _unit(row, known), lambda row: (str(row[7]), row[3], row[0]))
+    return one_page(wanted, found, total, lambda row: _unit(row, known), lambda row: (str(row[8]), row[3], row[0]))
 
 
 def _unit(row: Any, known: Catalogue) -> UnitShown:
-    code, subscription_id, suspended, extension_id, ext_key, user_id, user_name, _ = row
+    code, subscription_id, suspended, extension_id, ext_key, user_id, user_name, role, _ = row
     return UnitShown(
         license_code=code,
         name=known.name(code),
@@ -156,6 +159,7 @@ def _unit(row: Any, known: Catalogue) -> UnitShown:
         ext_key=ext_key,
         user_id=user_id,
         user_name=user_name,
+        contact_center_role=CENTER_ROLES.get(role) if code == CONTACT_CENTER else None,
     )
 
 
