@@ -90,7 +90,7 @@ def _filtered(function: Callable[..., None]) -> Callable[..., None]:
     parameters = [call, *filters, *(p.replace(kind=keyword) for p in kept)]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in parameters}
-    del command.__wrapped__  # type: ignore[attr-defined] # whose own parameters are not these
+    del command.__wrapped__  # whose own parameters are not these
     return command
 
 
