@@ -19,7 +19,7 @@ from trunkline.contracts.message import Message
 from trunkline.refusal import Refused
 from trunkline.work import Work, run
 from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import Party
+from trunkline_numbers.number import Available, Party
 from trunkline_numbers.policy import DEFAULT
 from trunkline_numbers.reactions.covering import extend_by
 from trunkline_numbers.reactions.number_changed import serve_waiting
@@ -109,8 +109,11 @@ class World:
         return {name: (p[3] - START) / DAY if p[0] == "reserved" else None for name, p in seen.items()}
 
     def picture(self) -> dict[str, Any]:
+        """Where each number is; of one whose reservation is over, since when."""
         self.pair.pass_to(self.pair.now)
-        return {name: self.pair.picture(number, {}) for name, number in self.numbers.items()}
+        lives = {name: self.pair.number(number).life for name, number in self.numbers.items()}
+        free = {name: (life.since,) if isinstance(life, Available) else () for name, life in lives.items()}
+        return {name: (*self.pair.picture(number, {}), *free[name]) for name, number in self.numbers.items()}
 
 
 def mixed_up(chance: Random, items: list[Any]) -> list[Any]:

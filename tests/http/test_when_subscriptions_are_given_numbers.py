@@ -139,8 +139,10 @@ async def test_then_a_reservation_is_extended_and_paid_for(world: World) -> None
     problem(await world.admin.post(f"/numbers/{theirs}/extend", more), 409, "reservation-of-another")
     problem(await world.admin.post(f"/numbers/{free}/extend", more), 409, "number-not-reserved")
     assert created(await world.admin.post(f"/numbers/{too}/extend", more))["reserver_id"] == world.east
-    covers = created(await world.admin.get(f"/numbers/subscriptions/{more['subscription_id']}"))["covers"]
-    assert covers == [too]
+    payer = f"/numbers/subscriptions/{more['subscription_id']}"
+    assert created(await world.admin.get(payer))["covers"] == [too]
+    created(await world.admin.post(f"/numbers/{too}/release", {"remark": "not needed"}))
+    assert created(await world.admin.get(payer))["covers"] == []
 
 
 def askers(world: World) -> dict[str, Caller]:

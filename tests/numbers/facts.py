@@ -65,6 +65,9 @@ class Tale(Story[Number]):
     def uncovered(self, at: float, on: float | None = None, cover: str = COVER) -> Tale:
         return self._do(covering.uncover, cover, day(at), self.policy, day(at if on is None else on))
 
+    def kept(self, until: float, at: float, on: float | None = None, cover: str = COVER, **own: Any) -> Tale:
+        return self._do(covering.keep, cover, day(until), day(at), self.policy, day(at if on is None else on), **own)
+
     def released(self, on: float) -> Tale:
         return self._do(by_hand.release, "not needed", self.policy, day(on))
 

@@ -342,10 +342,14 @@ def test_then_what_a_person_released_is_not_claimed_back() -> None:
     tale.holds(22).then(assigned(22, restored=False))
 
 
-def test_then_a_termination_whose_end_is_now_reserves_nothing() -> None:
-    """§10.10: an end still ahead."""
+@pytest.mark.parametrize("heard", [88, 100])
+def test_then_a_later_end_that_is_over_as_well_is_on_record_and_counts(heard: float) -> None:
+    """§10.10, N1: as heard in order, reserved until day 88 and Available since then, not since day 66; once."""
     tale = Tale().added(0).holds(1).keeps(("expired", 10)).settled(70)
-    tale.keeps(("expired", 10), ("terminated", 60), on=88).then_nothing()
+    facts = ("expired", 10), ("terminated", 60)
+    tale.keeps(*facts, on=heard).then(NumberReserved, ReservationExpired, NumberReleased)
+    assert (tale.state.state, tale.state.life.since) == ("available", day(88))  # type: ignore[union-attr]
+    tale.keeps(*facts, on=heard).then_nothing()
 
 
 def test_then_a_fact_of_the_future_ends_nothing_before_its_time() -> None:

@@ -66,14 +66,21 @@ def begun(on: float, spoil: dict[str, str]) -> World:
     return world.locks(*(number for number in spoil if spoil[number] == "locked"))
 
 
+def seen(world: World, number: str) -> tuple[Any, ...]:
+    """Where a number is, and since when where it is Available."""
+    life = world.number(number).life
+    return (*world.picture(number), *([life.since] if isinstance(life, Available) else []))
+
+
 def picture(world: World) -> dict[str, Any]:
-    return {number: world.picture(number) for number in NUMBERS} | {"waits": world.waits_for()}
+    return {number: seen(world, number) for number in NUMBERS} | {"waits": world.waits_for()}
 
 
 @settings(max_examples=300, deadline=None)
 @given(told=steps, spoil=spoilt, later=st.sampled_from((0.1, 0.9, 2, 30, 60, 100)), seed=st.integers(0, 2**32))
 @example(told=[("swapped", 1), ("swapped", 1)], spoil={B: "locked"}, later=0.1, seed=1)
 @example(told=[("swapped oddly", 1)], spoil={}, later=0.1, seed=1)
+@example(told=[*[("swapped", 0.25)] * 3, ("terminated", 0.25)], spoil={}, later=30, seed=0)  # over, but not since then
 def test_then_numbers_end_where_in_order_delivery_ends(
     told: list[tuple[str, float]], spoil: dict[str, str], later: float, seed: int
 ) -> None:
@@ -104,8 +111,7 @@ def test_then_timely_delivery_ends_where_late_delivery_ends(told: list[tuple[str
     timely.passes_to(end + 0.1)
     Random(seed).shuffle(messages)
     late.hears(*messages)
-    end_notices = {number: place[:4] for number in NUMBERS if (place := timely.picture(number))}
-    assert {number: late.picture(number)[:4] for number in NUMBERS} == end_notices
+    assert {number: seen(late, number)[:4] for number in NUMBERS} == {n: seen(timely, n)[:4] for n in NUMBERS}
 
 
 @settings(max_examples=200, deadline=None)
@@ -154,6 +160,7 @@ def place(tale: Tale) -> tuple[Any, ...]:
 
 @settings(max_examples=400)
 @given(before=st.lists(targets, max_size=5), newest=targets, now=st.sampled_from((90, 100, 130)))
+@example(before=[Leave(day(90))], newest=Keep((("swapped", day(90)),)), now=90)  # left at once, and swapped out then
 def test_then_a_number_ends_where_the_newest_target_alone_brings_it(
     before: list[Target], newest: Target, now: float
 ) -> None:

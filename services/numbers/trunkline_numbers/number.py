@@ -87,7 +87,7 @@ class Lapsed(msgspec.Struct, frozen=True, gc=False):
 class Available(msgspec.Struct, frozen=True, tag=True):
     """Free since `since`; until `quarantined_until` only for `last_organization_id`.
 
-    `covered`: the charged reservation that ran out last, nobody having acted on the number since: the subscription
+    `covered`: the charged reservation that was over last, nobody having acted on the number since: the subscription
     that paid for it may be heard to have been renewed in time (N4, §10.10).
     """
 
@@ -252,8 +252,10 @@ def evolve(n: Number, event: Any) -> Number:
 
 
 def _free(life: Life, event: NumberReleased) -> Available:
-    charged = life if isinstance(life, Reserved) and life.cover_id is not None and event.cause == "ended" else None
-    return Available(event.at, _lapsed(life, event), event.quarantined_until, charged)
+    covered = None
+    if isinstance(life, Reserved) and life.cover_id is not None and event.cause != "by_hand":
+        covered = replace(life, notice_at=None)
+    return Available(event.at, _lapsed(life, event), event.quarantined_until, covered)
 
 
 def _lapsed(life: Life, event: NumberReleased) -> Lapsed | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from trunkline.stream import Event
 from trunkline_numbers.number import Available, Number, Party, Reserved, decided, notice_before, released
 from trunkline_numbers.number_by_hand import reserved
@@ -60,45 +62,47 @@ def extend(
 
 
 def uncover(n: Number, cover_id: str, at: datetime, policy: Policy, now: datetime) -> list[Event]:
-    """The subscription that paid has ended at `at`: only the charged part ends (N4)."""
+    """The subscription that paid has ended at `at`: only the charged part ends (N4).
+
+    Heard when the reservation is over already, and not since then, it counts from its own instant all the same, unless
+    somebody has acted on the number since (§10.10).
+    """
 
     def fact(m: Number) -> list[Event]:
-        r = m.life
+        r, again = m.life, list[Event]()
+        if isinstance(r, Available) and (over := r.covered) is not None and r.since != max(at, over.free_ends_at):
+            r, again = over, [_again(over, over.ends_at, None)]
         if not isinstance(r, Reserved) or r.cover_id != cover_id:
             return []
         if r.free_ends_at <= at:
-            return released(m, r, at, "cover_ended", policy)
+            return [*again, *released(m, r, at, "cover_ended", policy)]
         moved = r.ends_at != r.free_ends_at
-        return [
-            NumberReserved(
-                at=r.since,
-                reserver_id=r.reserver_id,
-                reserver_kind=r.reserver_kind,
-                cause=r.cause,
-                subscription_id=r.subscription_id,
-                ends_at=r.free_ends_at,
-                free_ends_at=r.free_ends_at,
-                notice_at=_new_notice(r.since, r.free_ends_at, at, policy) if moved else r.notice_at,
-            )
-        ]
+        notice_at = _new_notice(r.since, r.free_ends_at, at, policy) if moved else r.notice_at
+        return [_again(replace(r, cover_id=None), r.free_ends_at, notice_at)]
 
     return decided(n, at, now, policy, fact)
 
 
-def renew(n: Number, cover_id: str, ends_at: datetime, at: datetime, policy: Policy, now: datetime) -> list[Event]:
-    """The subscription that pays was renewed at `at`: the charged end moves, and a new notice is due (N4, N5).
+def keep(
+    n: Number, cover_id: str, ends_at: datetime, at: datetime, policy: Policy, now: datetime, *, again: bool = False
+) -> list[Event]:
+    """The subscription pays until `ends_at`, as it has since `at`: a renewal moves the end, with a new notice (N4, N5).
 
-    Heard when that end is past already, it keeps the number again, unless somebody has acted on it since (§10.10).
+    Heard when the reservation is over already, it keeps the number again, until that end or to the end that it should
+    have had, unless somebody has acted on it since (§10.10). `again`: it was believed to have lost its unit; the free
+    part of the reservation goes on.
     """
 
     def fact(m: Number) -> list[Event]:
         r = m.life
-        if isinstance(r, Available) and r.covered is not None and r.covered.cover_id == cover_id and ends_at > now:
-            return [_again(r.covered, ends_at, max(at, r.since), policy)]
-        if not isinstance(r, Reserved) or r.cover_id != cover_id:
+        if isinstance(r, Available) and r.covered is not None and r.covered.cover_id == cover_id:
+            end = max(ends_at, r.covered.free_ends_at)
+            notice_at = _new_notice(r.covered.since, end, max(at, r.since), policy)
+            return [] if end == r.since else [_again(r.covered, end, notice_at)]
+        if not isinstance(r, Reserved) or r.cover_id != (None if again else cover_id):
             return []
         end = max(ends_at, r.free_ends_at)
-        if end == r.ends_at:
+        if (r.cover_id, r.ends_at) == (cover_id, end):
             return []
         return [
             ReservationExtended(
@@ -120,14 +124,29 @@ def covers(n: Number, cover_id: str) -> bool:
     return isinstance(n.life, Reserved) and n.life.cover_id == cover_id
 
 
-def ran_out(n: Number, cover_id: str) -> bool:
-    """Whether it paid until the end that there was, nobody having acted on the number since."""
+def reservation(n: Number, cover_id: str, since: datetime, *, lost: bool) -> Reserved | None:
+    """The reservation that a subscription has paid for since then: as it is, or as it was before it was over.
+
+    Args:
+        n: a number that was extended.
+        cover_id: by this subscription.
+        since: then.
+        lost: and is not paid for any more: so only the free part may be left of it.
+
+    Returns:
+        None where the number has gone on to something else.
+    """
     life = n.life
-    return isinstance(life, Available) and life.covered is not None and life.covered.cover_id == cover_id
+    if isinstance(life, Available):
+        life = life.covered or life
+    if not isinstance(life, Reserved):
+        return None
+    left = lost and life.cover_id is None and life.since <= since
+    return life if left or life.cover_id == cover_id else None
 
 
-def _again(r: Reserved, ends_at: datetime, at: datetime, policy: Policy) -> NumberReserved:
-    """The same reservation as before it ran out, with a later end."""
+def _again(r: Reserved, ends_at: datetime, notice_at: datetime | None) -> NumberReserved:
+    """The same reservation with another end."""
     return NumberReserved(
         at=r.since,
         reserver_id=r.reserver_id,
@@ -137,7 +156,7 @@ def _again(r: Reserved, ends_at: datetime, at: datetime, policy: Policy) -> Numb
         cover_id=r.cover_id,
         free_ends_at=r.free_ends_at,
         ends_at=ends_at,
-        notice_at=_new_notice(r.since, ends_at, at, policy),
+        notice_at=notice_at,
     )
 
 

@@ -143,7 +143,7 @@ def _leave(n: Number, party: Party, subscription_id: str, at: datetime) -> list[
 
 def _kept(n: Number, party: Party, subscription_id: str, target: Keep, policy: Policy, now: datetime) -> list[Event]:
     """The reservation that the facts give a number of this subscription, if it is not the one it has."""
-    won = _latest_end(n, target, policy, now)
+    won = _latest_end(n, target, policy)
     if won is None:
         return []
     cause, at, free_end = won
@@ -164,23 +164,29 @@ def _kept(n: Number, party: Party, subscription_id: str, target: Keep, policy: P
     return [_reserved(party, subscription_id, cause, at, free_end, end, notice_at, life.cover_id), *lost]
 
 
-def _latest_end(n: Number, target: Keep, policy: Policy, now: datetime) -> Resolved | None:
-    """The fact whose reservation ends last; None where all are over for a number that has been released since."""
+def _latest_end(n: Number, target: Keep, policy: Policy) -> Resolved | None:
+    """The fact whose reservation ends last; None where the number was released at that end, or at a charged one (N4).
+
+    One that was released at another is reserved again: to be released at this one, if that is past as well (§10.10).
+    """
     life = n.life
     known: tuple[Resolved, ...] = ()
     if isinstance(life, Reserved):
         known = life.resolved
     elif isinstance(life, Available) and life.lapsed:
         known = life.lapsed.resolved
-    resolved = {(cause, at): end for cause, at, end in known}
+    resolved = {(cause, at): end for cause, at, end in known if end != at}  # no fact gave an end to what was left
     ends: list[Resolved] = []
     for cause, at in target.facts:
         end = resolved.get((cause, at))
         if end is None:
             end = at + policy.period(cause, golden=n.listing.golden, ported_in=n.listing.ported_in)
-        if not isinstance(life, Available) or end > now:
-            ends.append((cause, at, end))
-    return max(ends, key=lambda e: e[2]) if ends else None
+        ends.append((cause, at, end))
+    won = max(ends, key=lambda e: e[2], default=None)
+    if isinstance(life, Available) and won is not None:
+        stands = won[2] == life.since or (life.covered is not None and won[2] < life.since)
+        return None if stands else won
+    return won
 
 
 def _reserved(

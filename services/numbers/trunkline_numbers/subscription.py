@@ -39,10 +39,14 @@ class Act(msgspec.Struct, frozen=True, gc=False):
 
 
 class Cover(msgspec.Struct, frozen=True, gc=False):
-    """Since when a DID reservation subscription has paid for a number, and until when unless it is renewed."""
+    """Since when a DID reservation subscription has paid for a number, and until when unless it is renewed.
+
+    `lost`: it had no unit for it any more; what is heard later may show that it had one after all (X4).
+    """
 
     at: datetime
     ends_at: datetime
+    lost: bool = False
 
 
 class Subscription(msgspec.Struct, frozen=True):
@@ -95,10 +99,13 @@ def evolve(s: Subscription, event: Event) -> Subscription:
             said, acts = s.said or _heard(s), (*s.acts, Act(event.number, event.at))
             return replace(s, said=said, acts=acts, heard=overlaid(said, acts), dismissed=None)
         case ReservationCovered():
-            others = {number: cover for number, cover in s.covers.items() if number != event.number}
-            return replace(s, covers={**others, event.number: Cover(event.at, event.ends_at)})
+            before = s.covers.get(event.number)
+            kept = s.covers if before is not None and before.at == event.at else _without(s.covers, event.number)
+            return replace(s, covers={**kept, event.number: Cover(event.at, event.ends_at)})
+        case ReservationUncovered(cause="lost"):
+            return replace(s, covers={**s.covers, event.number: replace(s.covers[event.number], lost=True)})
         case ReservationUncovered():
-            return replace(s, covers={number: c for number, c in s.covers.items() if number != event.number})
+            return replace(s, covers=_without(s.covers, event.number))
         case _:
             return s
 
@@ -124,6 +131,10 @@ def overlaid(said: SubscriptionHeard, acts: Sequence[Act]) -> SubscriptionHeard:
     if not acts:
         return said
     return replace(said, at=max(said.at, acts[-1].at), number=number, swapped_out=tuple(dict.fromkeys(outs)))
+
+
+def _without(covers: dict[str, Cover], number: str) -> dict[str, Cover]:
+    return {other: cover for other, cover in covers.items() if other != number}
 
 
 def _with(numbers: tuple[str, ...], number: str) -> tuple[str, ...]:

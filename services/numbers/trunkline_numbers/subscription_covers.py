@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
@@ -17,24 +16,27 @@ from trunkline_numbers.subscription_events import CoversFrom
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """How a number that was extended stands: it is `covered`, its charged end `ran_out`, or it is `freed`; since."""
+    """How a number that was extended stands: until when it is kept for free, or since when it is `freed` altogether.
 
-    how: Literal["covered", "ran_out", "freed"]
-    since: datetime
+    One whose charged end ran out, nobody having acted on it since, is not freed: a renewal may keep it again.
+    """
+
+    free_ends_at: datetime | None = None
+    freed: datetime | None = None
 
 
-class Renewal(msgspec.Struct, frozen=True):
-    """A charged end that moved, and when."""
+class Until(msgspec.Struct, frozen=True):
+    """A charged end, and since when it is that."""
 
     ends_at: datetime
     at: datetime
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What follows: numbers that lost their cover, at that instant; numbers whose end moved; numbers let go of."""
+    """What follows: numbers without a unit since an instant; charged ends of the others; numbers to be let go of."""
 
     lost: dict[str, datetime]
-    renewed: dict[str, Renewal]
+    kept: dict[str, Until]
     freed: tuple[str, ...]
 
 
@@ -56,17 +58,19 @@ def judge(s: Subscription, standings: Mapping[str, Standing]) -> Judged:
         moments.append((step.at, _STEP, place, step))
     for place, (number, cover) in enumerate(s.covers.items()):
         moments.append((cover.at, _EXTENDED, place, number))
-        if standings[number].how != "covered":
-            moments.append((max(standings[number].since, cover.at), _FREED, place, number))
+        if (gone := standings[number].freed) is not None:
+            moments.append((max(gone, cover.at), _FREED, place, number))
     for at, kind, _, what in sorted(moments, key=lambda m: m[:3]):
+        walk.passes_to(at)
         if isinstance(what, CoversFrom):
             walk.step(what)
         elif kind == _EXTENDED:
             walk.extended(what, at)
         else:
-            walk.freed(what, at)
-    freed = tuple(n for n in s.covers if standings[n].how == "freed" and n not in walk.lost)
-    return Judged(walk.lost, {n: r for n, r in walk.renewed.items() if n not in {*walk.lost, *freed}}, freed)
+            walk.freed(what)
+    freed = tuple(number for number in s.covers if standings[number].freed is not None)
+    lost = {number: at for number, at in walk.lost.items() if number not in freed}
+    return Judged(lost, {n: walk.until[n] for n in s.covers if n not in lost and n not in freed}, freed)
 
 
 class _Walk:
@@ -78,7 +82,17 @@ class _Walk:
         self._covered: list[str] = []
         self._ran_out: list[str] = []
         self.lost: dict[str, datetime] = {}
-        self.renewed: dict[str, Renewal] = {}
+        self.until = {number: Until(cover.ends_at, cover.at) for number, cover in covers.items()}
+
+    def passes_to(self, at: datetime) -> None:
+        """Charged ends that are over by then, as far as was known by then."""
+        over = [number for number in self._covered if self._end(number) <= at]
+        self._covered = [number for number in self._covered if number not in over]
+        self._ran_out += over
+
+    def _end(self, number: str) -> datetime:
+        end, free = self.until[number].ends_at, self._standings[number].free_ends_at
+        return end if free is None else max(end, free)
 
     def step(self, step: CoversFrom) -> None:
         """Another number of units from now on: the numbers extended last lose theirs; or a renewal."""
@@ -91,7 +105,7 @@ class _Walk:
         self._ran_out = self._ran_out[len(again) :]
         self._covered = [n for n in self._covers if n in {*self._covered, *again}]
         for number in self._covered:
-            self.renewed[number] = Renewal(step.renewed_until, step.at)
+            self.until[number] = Until(step.renewed_until, step.at)
 
     def extended(self, number: str, at: datetime) -> None:
         """A number takes a unit; should there have been none, as is known now, it lost it at once."""
@@ -100,14 +114,7 @@ class _Walk:
             self._covered.remove(number)
             self.lost[number] = at
 
-    def freed(self, number: str, at: datetime) -> None:
-        """A unit is free again; not of a number whose charged end only seemed to be over."""
-        if number not in self._covered:
-            return
-        renewed = self.renewed.get(number)
-        ran_out = self._standings[number].how == "ran_out"
-        if ran_out and renewed is not None and renewed.ends_at > at:
-            return
-        self._covered.remove(number)
-        if ran_out:
-            self._ran_out.append(number)
+    def freed(self, number: str) -> None:
+        """Its unit is free again, for good."""
+        self._covered = [other for other in self._covered if other != number]
+        self._ran_out = [other for other in self._ran_out if other != number]

@@ -12,6 +12,8 @@ from trunkline.answers import shown
 from trunkline.doors import Node, Reading, door, reader
 from trunkline.parties import authorize
 from trunkline_numbers.api.branch import Sight
+from trunkline_numbers.number import NUMBER
+from trunkline_numbers.number_covering import covers
 from trunkline_numbers.subscription import SUBSCRIPTION, Subscription, numbers_of
 
 
@@ -56,12 +58,15 @@ def router(node: Node) -> APIRouter:
         loaded = work.get(SUBSCRIPTION, str(subscription_id))
         sight = Sight(work, asker)
         authorize(sight.branch, "see numbers", sight.subscription(loaded.state))
-        return shown(request, _shown(loaded.state), loaded.version)
+        work.load((NUMBER, number) for number in loaded.state.covers)
+        covered = [number for number in loaded.state.covers if covers(work.state(NUMBER, number), str(subscription_id))]
+        version = None if loaded.state.covers else loaded.version  # what it covers changes with the numbers
+        return shown(request, _shown(loaded.state, covered), version)
 
     return routes
 
 
-def _shown(s: Subscription) -> SubscriptionShown:
+def _shown(s: Subscription, covered: list[str]) -> SubscriptionShown:
     heard = s.heard
     assert heard is not None
     refused = s.refused
@@ -77,7 +82,7 @@ def _shown(s: Subscription) -> SubscriptionShown:
         numbers=numbers_of(s),
         served=list(s.served),
         set_by_hand=bool(s.acts) and heard.number == s.acts[-1].number,
-        covers=list(s.covers),
+        covers=covered,
         refused=None
         if refused is None
         else RefusalShown(number=refused.number, code=refused.code, reason=refused.reason, since=refused.at),

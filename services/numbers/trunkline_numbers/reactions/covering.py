@@ -10,7 +10,7 @@ from trunkline.clock import DAY, rfc3339
 from trunkline.recorded import Cause
 from trunkline.work import Work
 from trunkline_numbers.number import NUMBER, Number, Reserved, evolve, settle
-from trunkline_numbers.number_covering import covers, extend, ran_out, renew, uncover
+from trunkline_numbers.number_covering import covers, extend, keep, reservation, uncover
 from trunkline_numbers.number_refusals import (
     CoveredAlready,
     SubscriptionOfAnotherKind,
@@ -40,10 +40,16 @@ def cover(work: Work, subscription_id: str, cause: Cause, policy: Policy) -> Non
     for number, at in judged.lost.items():
         events = uncover(work.state(NUMBER, number), subscription_id, at, policy, work.now)
         work.record(NUMBER, number, events, cause)
-        work.record(SUBSCRIPTION, subscription_id, [ReservationUncovered(at=at, number=number, cause="lost")], cause)
-    for number, moved in judged.renewed.items():
-        n = work.state(NUMBER, number)
-        work.record(NUMBER, number, renew(n, subscription_id, moved.ends_at, moved.at, policy, work.now), cause)
+        if not s.covers[number].lost:
+            gone = ReservationUncovered(at=at, number=number, cause="lost")
+            work.record(SUBSCRIPTION, subscription_id, [gone], cause)
+    for number, until in judged.kept.items():
+        n, had = work.state(NUMBER, number), s.covers[number]
+        events = keep(n, subscription_id, until.ends_at, until.at, policy, work.now, again=had.lost)
+        work.record(NUMBER, number, events, cause)
+        if had.lost:
+            back = ReservationCovered(at=had.at, number=number, ends_at=had.ends_at)
+            work.record(SUBSCRIPTION, subscription_id, [back], cause)
     _let_go(work, subscription_id, judged, cause)
 
 
@@ -87,14 +93,13 @@ def extend_by(work: Work, subscription_id: str, number: str, remark: str | None,
 
 
 def _judged(work: Work, s: Subscription) -> Judged:
-    return judge(s, {number: _standing(work.state(NUMBER, number), s.subscription_id) for number in s.covers})
-
-
-def _standing(n: Number, subscription_id: str) -> Standing:
-    since = getattr(n.life, "since")  # noqa: B009 - what was extended is not absent
-    if covers(n, subscription_id):
-        return Standing("covered", since)
-    return Standing("ran_out" if ran_out(n, subscription_id) else "freed", since)
+    standings: dict[str, Standing] = {}
+    for number, had in s.covers.items():
+        n = work.state(NUMBER, number)
+        kept = reservation(n, s.subscription_id, had.at, lost=had.lost)
+        since = getattr(n.life, "since")  # noqa: B009 - what was extended is not absent
+        standings[number] = Standing(freed=since) if kept is None else Standing(free_ends_at=kept.free_ends_at)
+    return judge(s, standings)
 
 
 def _settled(work: Work, number: str, policy: Policy) -> Number:

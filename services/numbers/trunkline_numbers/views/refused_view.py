@@ -29,8 +29,10 @@ class Waiting(NamedTuple):
 
     def place(self, sort: str) -> tuple[str, str]:
         """Its sort values, as a cursor keeps them."""
-        value = {"started_at": self.started_at, "number": self.number, "refused_at": self.refused_at}[sort]
-        return (value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value, self.subscription_id)
+        if sort == "number":
+            return self.number, self.subscription_id
+        at = self.started_at if sort == "started_at" else self.refused_at
+        return at.astimezone(UTC).isoformat(), self.subscription_id
 
 
 def waiting(store: Store, party_id: str | None, wanted: Page) -> tuple[list[Waiting], int]:
