@@ -22,7 +22,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.model.desk import Desk, prepare
-from tests.model.oracle import Bought
+from tests.model.phone import Bought
 from tests.model.telling import E1, E2, OWN, W1, parties_heard, word
 from trunkline.clock import FixedClock
 from trunkline.embedded import EmbeddedPostgres

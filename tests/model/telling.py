@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from tests.model.oracle import PLATFORM, Bought, Parties
+from tests.model.phone import PLATFORM, Bought
+from tests.model.sight import Parties
 from trunkline.contracts import licensing
 from trunkline.contracts.message import Message
 from trunkline_numbers.party import PartyHeard

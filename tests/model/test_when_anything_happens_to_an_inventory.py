@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from tests.model.desk import Desk, prepare
-from tests.model.oracle import DAY, Bought, Oracle, Phone, Who, shown
+from tests.model.oracle import Oracle
+from tests.model.phone import DAY, Bought, Phone, shown
+from tests.model.sight import Who
 from tests.model.telling import E1, E2, EAST, OWN, PARTIES, W1, WEST, parties_heard, word
 from trunkline.clock import FixedClock, instant
 
