@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -46,20 +48,23 @@ def org(shell: Shell) -> tuple[str, str]:
 def buy(shell: Shell, org: tuple[str, str], tmp_path: Path) -> Any:
     """Start subscriptions for some units of licenses."""
 
-    def start(**quantities: int) -> None:
-        lines = []
+    def start(reference: str | None = None, **quantities: int) -> None:
+        more = {} if reference is None else {"reference": reference}
         for code, quantity in quantities.items():
-            subscription = str(uuid4())
-            data = {"product": "license", "license_code": code, "quantity": quantity}
-            data |= {"subscription_id": subscription, "organization_id": org[1]}
-            told = {"specversion": "1.0", "id": str(uuid4()), "source": "/billing", "subject": subscription}
-            told |= {"type": "billing.subscription.started", "time": "2026-01-01T00:00:00Z", "data": data}
-            lines.append(json.dumps(told) + "\n")
-        file = tmp_path / "bought.jsonl"
-        file.write_text("".join(lines), "utf-8")
-        shell.json("billing", "publish", str(file))
+            facts = {"product": "license", "license_code": code, "quantity": quantity, **more}
+            bill(shell, org, tmp_path, "started", str(uuid4()), **facts)
 
     return start
+
+
+def bill(shell: Shell, org: tuple[str, str], folder: Path, kind: str, subscription: str, **facts: Any) -> None:
+    """Publish one event of billing's."""
+    data = {"subscription_id": subscription, "organization_id": org[1], **facts}
+    told = {"specversion": "1.0", "id": str(uuid4()), "source": "/billing", "subject": subscription, "data": data}
+    told |= {"type": f"billing.subscription.{kind}", "time": datetime.now(UTC).isoformat()}
+    file = folder / "billed.jsonl"
+    file.write_text(json.dumps(told) + "\n", "utf-8")
+    shell.json("billing", "publish", str(file))
 
 
 def person(shell: Shell, org: tuple[str, str], name: str) -> str:
@@ -136,3 +141,107 @@ def test_then_a_new_addon_code_is_a_line_of_configuration(shell: Shell, org: Any
     codes = [part for code in ("wallboard", "license_center", "device_ip_phone") for part in ("--addon", code)]
     (made,) = shell.json("extension", "provision", "1", "101", *org, *codes)["extensions"]
     assert "Wallboard" in [addon["name"] for addon in made["addons"]]
+
+
+def test_then_a_dry_run_tells_and_does_nothing(shell: Shell, org: Any, buy: Any) -> None:
+    """O1, L15: of every change; what would be freed, too."""
+    buy(phone_system=2, team_chat=1)
+    ada = person(shell, org, "Ada")
+    shell.json("extension", "provision", "1", "101", *org, "--addon", "team_chat")
+    before = shell.json("extension", "show", "101", *org)
+    for command in (
+        ("assign", "101", ada),
+        ("change", "101", "--key", "200", "--no-addons"),
+        ("change", "101", "--remove", "team_chat"),
+        ("delete", "101"),
+    ):
+        told = shell.json("extension", *command, *org, "--dry-run")
+        assert told.get("extension", told) != before
+    assert shell.json("extension", "delete", "101", *org, "--dry-run")["freed"]["ext_key"] == "101"
+    assert shell.json("extension", "show", "101", *org) == before
+
+
+def test_then_what_is_wrong_is_a_sentence_and_an_exit_code(shell: Shell, org: Any, buy: Any) -> None:
+    """§9, O1, L1, L15: 1 where the service refuses, with every conflict; 2 where the command itself makes no sense."""
+    buy(phone_system=3)
+    shell.json("extension", "provision", "2", "101", *org)
+    for code, sentence, command in (
+        (1, "no extension with the key 999", ("show", "999")),
+        (1, "There is no extension", ("show", str(uuid4()))),
+        (1, "3 to 5 digits", ("provision", "1", "12")),
+        (1, "99999", ("provision", "2", "99999")),
+        (1, "101", ("change", "102", "--key", "101")),
+        (1, "100 characters", ("change", "102", "--name", "x" * 101)),
+        (1, "nonsense", ("change", "102", "--addon", "nonsense")),
+        (1, "no number", ("change", "102", "--number", "12")),
+        (1, "no person", ("assign", "102", str(uuid4()))),
+        (2, "", ("provision", "0", "101")),
+        (2, "", ("change", "101", "102", "--key", "103")),
+    ):
+        done = shell("extension", *command, *org)
+        assert (done.code, sentence in " ".join(done.err.split())) == (code, True), (command, done)
+        told = shell("extension", *command, *org, "--json")
+        assert told.code == code
+        assert code == 2 or told.json
+    both = shell("extension", "provision", "3", "101", *org)
+    assert both.code == 1
+    assert [both.err.count(key) > 0 for key in ("101", "102", "3 units")] == [True] * 3
+
+
+def test_then_numbers_come_onto_extensions_and_leave_them(shell: Shell, org: Any, buy: Any, tmp_path: Path) -> None:
+    """L15, L16, L19, X5: asked for, bound, shown; taken away it is offered again."""
+    number, subscription = f"+6531{uuid4().int % 1_000_000:06}", str(uuid4())
+    buy(phone_system=2)
+    shell.json("number", "add", number, "--country", "SG", "--vendor", "v", "--sku", "DID")
+    bill(shell, org, tmp_path, "started", subscription, product="number", number=number, sku="DID")
+    free = ("license", "available-numbers", *org)
+    until(lambda: number in shell.text(*free))
+    assert shell.json(*free)["items"][0]["subscription_id"] == subscription
+    shell.json("extension", "provision", "2", "101", *org)
+    asked = shell.json("extension", "change", "101", *org, "--number", number)["extension"]["number"]
+    assert (asked["number"], asked["status"] in ("requested", "bound")) == (number, True)
+    until(lambda: shell.json("extension", "show", "101", *org)["number"]["status"] == "bound")
+    assert number in shell.text("extension", "list", *org, "--number", number)
+    until(lambda: shell.text(*free) == "No number is free.\n")
+    shell.json("extension", "change", "102", *org, "--number", number)
+    until(lambda: "refused: " in shell.text("extension", "show", "102", *org))
+    assert f"number {number}" in shell.text("extension", "change", "101", *org, "--number", "")
+    until(lambda: number in shell.text(*free))
+    assert shell.json("number", "show", number)["state"] == "assigned"
+
+
+def test_then_suspended_licenses_and_roles_are_shown(shell: Shell, org: Any, buy: Any, tmp_path: Path) -> None:
+    """S5, L4, L17, L20, P5: a lapsed subscription, a reference, and what somebody is in the contact center."""
+    subscription = str(uuid4())
+    facts = {"product": "license", "license_code": "phone_system", "quantity": 2}
+    bill(shell, org, tmp_path, "started", subscription, **facts)
+    buy("PO7", phone_system=1)
+    buy(license_center=1, device_ip_phone=1)
+    ada = person(shell, org, "Ada")
+    codes = ("--addon", "license_center", "--addon", "device_ip_phone")
+    shell.json("extension", "provision", "1", "101", *org, "--user", ada, *codes)
+    (referred,) = shell.json("extension", "provision", "1", "102", *org, "--reference", "PO7")["extensions"]
+    assert referred["subscription_id"] != subscription
+    assert shell("extension", "provision", "1", "103", *org, "--reference", "PO8").code == 1
+    assert re.search(r"contact center +Agent", shell.text("extension", "show", "101", *org))
+    assert "Agent" in shell.text("license", "overview", *org, "--user", "ada", "--license", "license_center")
+    refused = shell("extension", "change", "101", *org, "--remove", "device_ip_phone")
+    assert (refused.code, "IP Phone (device_ip_phone)" in " ".join(refused.err.split())) == (1, True)
+    bill(shell, org, tmp_path, "expired", subscription)
+    assert "suspended" in shell.text("extension", "show", "101", *org)
+    assert "101" in shell.text("license", "overview", *org, "--suspended")
+    assert [x["ext_key"] for x in shell.json("extension", "list", *org, "--suspended")["items"]] == ["101"]
+    assert [x["ext_key"] for x in shell.json("extension", "list", *org, "--unassigned")["items"]] == ["102"]
+    (base,) = shell.json("license", "overview", *org, "--license", "phone_system")["items"]
+    assert [base[name] for name in ("purchased", "allocated", "free", "suspended")] == [1, 2, 0, 1]
+    bill(shell, org, tmp_path, "reactivated", subscription)
+    assert shell.text("license", "overview", *org, "--suspended") == "No unit is in use.\n"
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Ask again until it is so."""
+    for _ in range(2_000):
+        if condition():
+            return
+        threading.Event().wait(0.02)
+    raise AssertionError(condition)
