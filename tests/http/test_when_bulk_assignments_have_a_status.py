@@ -66,6 +66,8 @@ async def test_then_in_progress_one_can_look_and_duplicate(world: World) -> None
         assert (shown["status"], set(shown["actions"])) == ("in_progress", {"see users", "report", "duplicate"})
         for action in ACTIONS:
             assert (await ask(of.admin, one, action) != 409) == (action in ALLOWED["in_progress"]), action
+        told = problem(await of.admin("DELETE", one), 409, "bulk-assignment-in-progress")
+        assert told["detail"].endswith("to be looked at or duplicated, not for 'delete'.")
     assert (await of.completed(one))["succeeded"] == 2
 
 

@@ -135,6 +135,10 @@ async def test_then_what_is_taken_between_preflight_and_run_fails_alone(world: W
     done = await of.assign(one)
     assert await of.codes(one) == ["USER_ASSIGNED", "EXT_DUPLICATE", None, "NUMBER_UNAVAILABLE"]
     assert (done["succeeded"], done["failed"]) == (1, 3)
+    assert [row["reason"] for row in await of.report(one)][:2] == [
+        "Ada has an extension already; nobody has two.",
+        "The ext key 102 is in use in this organization already.",
+    ]
     assert {x["ext_key"] for x in await of.extensions()} == {"102", "103", "500", "501"}
     assert await of.free() == 6
 

@@ -14,15 +14,15 @@ class BulkAssignmentUnknown(Refused):
 
 
 class BulkAssignmentIsDraft(Refused):
-    """The bulk assignment {name!r} is a draft, which one can edit, assign, duplicate and delete: it has no {what}."""
+    """The bulk assignment {name!r} is a draft, to be edited, assigned, duplicated or deleted, not for {what!r}."""
 
 
 class BulkAssignmentInProgress(Refused):
-    """The bulk assignment {name!r} runs since {since}; one can look at it and duplicate it, but not {what}."""
+    """The bulk assignment {name!r} runs since {since}, to be looked at or duplicated, not for {what!r}."""
 
 
 class BulkAssignmentIsCompleted(Refused):
-    """The bulk assignment {name!r} is completed since {since}; it has a report and can be duplicated, not {what}."""
+    """The bulk assignment {name!r} is completed since {since}, to be reported on or duplicated, not for {what!r}."""
 
 
 class NoUsersYet(Refused):

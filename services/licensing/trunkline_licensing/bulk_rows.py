@@ -196,6 +196,21 @@ def failure_of(refused: Refused) -> Failure:
     return Failure(code if about is None else f"{code}({_cut(str(about))})", refused.sentence)
 
 
+_OF_ROWS: Final = {
+    "EXT_DUPLICATE": "The ext key {key} is in use in this organization already.",
+    "USER_ASSIGNED": "{person} has an extension already; nobody has two.",
+}
+
+
+def refused_row(row: Row, refused: Refused) -> Failure:
+    """What the organization as it is refuses a row, said as the row says it."""
+    failure = failure_of(refused)
+    said = _OF_ROWS.get(failure.code)
+    if said is None:
+        return failure
+    return Failure(failure.code, said.format(key=row.ext_key, person=_cut(row.person)))
+
+
 def _person(row: Row, people: People) -> tuple[str | None, Failure | None]:
     if row.identified_by == "uuid":
         who = row.person.lower()

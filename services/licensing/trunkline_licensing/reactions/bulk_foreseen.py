@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from trunkline.work import Work
 from trunkline_licensing.bulk_assignment import Bulk
-from trunkline_licensing.bulk_rows import Failure, Judged, failure_of, number_unavailable
+from trunkline_licensing.bulk_rows import Failure, Judged, number_unavailable, refused_row
 from trunkline_licensing.license_codes import Catalogue
 from trunkline_licensing.reactions.bulk_people import judged_rows
 from trunkline_licensing.reactions.bulk_run import new_extension
@@ -61,5 +61,5 @@ def what_fails(work: Work, b: Bulk, judged: list[Judged], catalogue: Catalogue) 
     plan = Plan(work, b.organization_id, [new_extension(b, j) for j in good], catalogue)
     for j, refused in zip(good, plan.outcomes, strict=True):
         if refused is not None:
-            failures[j.row.place] = failure_of(refused)
+            failures[j.row.place] = refused_row(j.row, refused)
     return failures

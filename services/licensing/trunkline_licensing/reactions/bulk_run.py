@@ -23,7 +23,7 @@ from trunkline_licensing.bulk_events import (
     BulkRowsAnswered,
     BulkRowsUndone,
 )
-from trunkline_licensing.bulk_rows import Failure, Judged, all_or_nothing, failure_of
+from trunkline_licensing.bulk_rows import Failure, Judged, all_or_nothing, refused_row
 from trunkline_licensing.extension_events import BulkRow
 from trunkline_licensing.license_codes import Catalogue
 from trunkline_licensing.license_refusals import NoAddonLicense, NoBaseLicense
@@ -110,7 +110,7 @@ def _outcomes(b: Bulk, rows: Sequence[Judged], refused: Mapping[int, Refused | N
         extension_id = None
         refusal = None if failure is not None else refused[place]
         if refusal is not None:
-            failure = failure_of(refusal)
+            failure = refused_row(judged.row, refusal)
             if units_may_return and isinstance(refusal, NoBaseLicense | NoAddonLicense):
                 status = "short"
         elif failure is None:
