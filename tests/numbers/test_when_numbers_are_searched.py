@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -186,37 +187,55 @@ def test_then_what_is_no_pattern_is_refused(text: str) -> None:
         read_pattern(text)
 
 
-@pytest.mark.parametrize("common", [False, True], ids=["gathered", "walked"])
-@pytest.mark.parametrize("sort", ["number", "available_since"])
+@pytest.fixture(scope="module")
+def bare(databases: Any) -> Iterator[Store]:
+    """Views that each example empties and fills anew."""
+    url = databases.create()
+    found = open_views(url)
+    yield found
+    found.close()
+    databases.drop(url)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    limit=st.integers(1, 40),
+    sort=st.sampled_from(("number", "available_since")),
+    descending=st.booleans(),
+    common=st.booleans(),
+    moves=st.lists(st.sets(st.integers(0, 99), max_size=50), min_size=1, max_size=6),
+)
 def test_then_pages_neither_skip_nor_repeat_while_numbers_change(
-    database_url: str, sort: Sort, common: bool, monkeypatch: pytest.MonkeyPatch
+    bare: Store, limit: int, sort: Sort, descending: bool, common: bool, moves: list[set[int]]
 ) -> None:
     """N11: what is Available all the time comes up once; what goes and comes back meanwhile comes up once at most."""
-    if common:
-        monkeypatch.setattr(search, "SAMPLE_BLOCKS", 1)
-        monkeypatch.setattr(search, "COMMON", 0)
-        monkeypatch.setattr(search, "FEW", -1)
-    lives = {number: events[:1] for number, events in drawn(300, seed=5).items() if not events[0].legacy}  # type: ignore[attr-defined]
-    store = open_views(database_url)
-    keep(store, lives.items())
+    with bare.connection() as conn:
+        conn.execute("TRUNCATE number_view_g1, listing_view_g1")
+    drawn_lives = list(drawn(130, seed=5).items())
+    lives = {number: events[:1] for number, events in drawn_lives if not events[0].legacy}  # type: ignore[attr-defined]
+    lives = dict(list(lives.items())[:100])
+    keep(bare, lives.items())
+    names, changes, at = list(lives), cycle(moves), NOW
     asked = conditions(Wanted(states=("available",)), None)
-    moving = list(lives)[::3]
-    part = Slice(20, sort, upto=NOW if sort == "available_since" else None)
-    rows, total = read_first(store, asked, part)
-    found: list[str] = []
-    at = NOW
-    while True:
-        found += [row.number.number for row in rows[:20]]
-        if len(rows) <= 20:
-            break
-        at += timedelta(minutes=1)
-        _move(store, lives, moving, at)
-        last = rows[19].number
-        since = last.life.since if sort == "available_since" else None  # type: ignore[union-attr]
-        rows = read_next(store, asked, Slice(20, sort, False, last.number, since, part.upto), total)
-    store.close()
-    assert len(found) == len(set(found)), "nothing comes up twice"
-    assert set(lives) - set(moving) <= set(found), "nothing that stayed is left out"
+    upto = NOW if sort == "available_since" else None
+    with pytest.MonkeyPatch.context() as patch:
+        if common:
+            patch.setattr(search, "SAMPLE_BLOCKS", 1)
+            patch.setattr(search, "COMMON", 0)
+            patch.setattr(search, "FEW", -1)
+        rows, total = read_first(bare, asked, Slice(limit, sort, descending, upto=upto))
+        found = [row.number for row in rows[:limit]]
+        while len(rows) > limit:
+            at += timedelta(minutes=1)
+            _move(bare, lives, [names[place] for place in sorted(next(changes))], at)
+            last = found[-1]
+            since = last.life.since if sort == "available_since" else None  # type: ignore[union-attr]
+            rows = read_next(bare, asked, Slice(limit, sort, descending, last.number, since, upto), total)
+            found += [row.number for row in rows[:limit]]
+    came = [n.number for n in found]
+    assert len(came) == len(set(came)), "nothing comes up twice"
+    moved = {names[place] for places in moves for place in places}
+    assert set(lives) - moved <= set(came), "nothing that stayed is left out"
 
 
 def _move(store: Store, lives: dict[str, list[Any]], moving: list[str], at: Any) -> None:
