@@ -73,7 +73,7 @@ def person(shell: Shell, org: tuple[str, str], name: str) -> str:
 
 
 def test_then_extensions_are_made_assigned_changed_and_deleted(shell: Shell, org: Any, buy: Any) -> None:
-    """L1, L2, L3, L15: by key or by UUID; what is freed is said."""
+    """L1, L2, L3, L15, §10.11: by key or by UUID, in one step or two; what is freed is said."""
     buy(phone_system=3, device_web_rtc=1, team_chat=2)
     ada, ben = person(shell, org, "Ada"), person(shell, org, "Ben")
     dry = shell("extension", "provision", "2", "101", *org, "--dry-run")
@@ -171,9 +171,9 @@ def test_then_what_is_wrong_is_a_sentence_and_an_exit_code(shell: Shell, org: An
         (1, "3 to 5 digits", ("provision", "1", "12")),
         (1, "99999", ("provision", "2", "99999")),
         (1, "101", ("change", "102", "--key", "101")),
-        (1, "100 characters", ("change", "102", "--name", "x" * 101)),
+        (1, "at most 100", ("change", "102", "--name", "x" * 101)),
         (1, "nonsense", ("change", "102", "--addon", "nonsense")),
-        (1, "no number", ("change", "102", "--number", "12")),
+        (1, "no telephone number", ("change", "102", "--number", "12")),
         (1, "no person", ("assign", "102", str(uuid4()))),
         (2, "", ("provision", "0", "101")),
         (2, "", ("change", "101", "102", "--key", "103")),
@@ -189,9 +189,9 @@ def test_then_what_is_wrong_is_a_sentence_and_an_exit_code(shell: Shell, org: An
 
 
 def test_then_numbers_come_onto_extensions_and_leave_them(shell: Shell, org: Any, buy: Any, tmp_path: Path) -> None:
-    """L15, L16, L19, X5: asked for, bound, shown; taken away it is offered again."""
+    """L15, L16, L19, L21, X5: asked for, bound, shown, no license_number taken; given back it is offered again."""
     number, subscription = f"+6531{uuid4().int % 1_000_000:06}", str(uuid4())
-    buy(phone_system=2)
+    buy(phone_system=2, license_number=1)
     shell.json("number", "add", number, "--country", "SG", "--vendor", "v", "--sku", "DID")
     bill(shell, org, tmp_path, "started", subscription, product="number", number=number, sku="DID")
     free = ("license", "available-numbers", *org)
@@ -203,6 +203,8 @@ def test_then_numbers_come_onto_extensions_and_leave_them(shell: Shell, org: Any
     until(lambda: shell.json("extension", "show", "101", *org)["number"]["status"] == "bound")
     assert number in shell.text("extension", "list", *org, "--number", number)
     until(lambda: shell.text(*free) == "No number is free.\n")
+    (unused,) = shell.json("license", "overview", *org, "--license", "license_number")["items"]
+    assert (unused["allocated"], unused["free"]) == (0, 1)
     shell.json("extension", "change", "102", *org, "--number", number)
     until(lambda: "refused: " in shell.text("extension", "show", "102", *org))
     assert f"number {number}" in shell.text("extension", "change", "101", *org, "--number", "")

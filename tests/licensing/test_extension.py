@@ -155,7 +155,7 @@ def test_then_there_are_the_nine_codes() -> None:
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_then_contact_center_needs_any_device(device: str) -> None:
-    """L17: one of the four is enough; without one, all are named."""
+    """L17, §10.13: one of the four is enough; without one, all are named."""
     known = Catalogue()
     known.check([CONTACT_CENTER, device])
     with pytest.raises(AddonPrerequisite) as told:

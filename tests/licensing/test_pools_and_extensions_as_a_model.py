@@ -1,4 +1,4 @@
-"""When people, billing and bulk rows do anything in any order: pools and extensions keep their books (L1-L4, S5).
+"""When people, billing and bulk rows do anything in any order: the books are right (L1, L2, L3, L4, S5).
 
 Two organizations on a real store against an oracle in plain Python: lists of units for each subscription, extensions as
 dictionaries. After each step both must agree, and what the streams say must explain every unit's use.
