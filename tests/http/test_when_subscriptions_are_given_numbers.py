@@ -145,6 +145,29 @@ async def test_then_a_reservation_is_extended_and_paid_for(world: World) -> None
     assert created(await world.admin.get(payer))["covers"] == []
 
 
+async def test_then_a_payer_is_renewed_lowered_and_ended_by_billing(world: World) -> None:
+    """N4: the end moves; the number extended last is back at its free end; then so is the first."""
+    first, last = await stock(world, 2)
+    payer = await paying(world, quantity=2)
+    for number in (first, last):
+        await reserve(world, number, world.east_org)
+        created(await world.admin.post(f"/numbers/{number}/extend", {"subscription_id": payer}))
+    free_ends = {number: (await show(world, number))["free_ends_at"] for number in (first, last)}
+
+    async def ends(kind: str, **facts: Any) -> dict[str, str]:
+        created(await world.bill(event(kind, payer, world.east_org, later(0).isoformat(), **facts)))
+        await world.settle()
+        return {number: (await show(world, number))["ends_at"] for number in (first, last)}
+
+    until = later(86_400 * 90)
+    renewed = await ends("renewed", renewed_until=until.isoformat())
+    assert {datetime.fromisoformat(at) for at in renewed.values()} == {until}
+    assert await ends("quantity_changed", quantity=1) == {first: renewed[first], last: free_ends[last]}
+    assert created(await world.admin.get(f"/numbers/subscriptions/{payer}"))["covers"] == [first]
+    assert await ends("terminated") == free_ends
+    assert created(await world.admin.get(f"/numbers/subscriptions/{payer}"))["covers"] == []
+
+
 def askers(world: World) -> dict[str, Caller]:
     """Platform admin and support, partner and organization admin and member of the east, a machine."""
     return {

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 
 from tests.numbers.facts import ACME, COVER, OTHER_SUB, QUARANTINE, RESELLER, SUB, Tale, day
+from trunkline.testing import Story
 from trunkline_numbers.number import Reserved
 from trunkline_numbers.number_events import (
     NumberReleased,
@@ -15,9 +16,14 @@ from trunkline_numbers.number_events import (
     ReservationExpired,
     ReservationExtended,
 )
-from trunkline_numbers.subscription import Cover, Subscription
+from trunkline_numbers.subscription import SUBSCRIPTION, Cover, Subscription
 from trunkline_numbers.subscription_covers import Judged, Standing, Until, judge
-from trunkline_numbers.subscription_events import CoversFrom, SubscriptionHeard
+from trunkline_numbers.subscription_events import (
+    CoversFrom,
+    ReservationCovered,
+    ReservationUncovered,
+    SubscriptionHeard,
+)
 
 
 def judged(*steps: tuple[float, int, float | None], extended: dict[str, float], **freed: float) -> Judged:
@@ -87,6 +93,21 @@ def test_then_a_number_that_is_gone_frees_its_unit_before_it_is_counted() -> Non
     found = judged((0, 2, None), (20, 1, None), extended={"A": 5, "B": 6}, A=20)
     assert (found.lost, list(found.kept), found.freed) == ({}, ["B"], ("A",))
     assert judged((0, 1, None), extended={"A": 5, "B": 6}, A=6).lost == {}
+
+
+def test_then_the_order_of_extending_is_remembered_until_a_number_is_gone() -> None:
+    """N4, X4: one that lost its unit keeps its place and may get it back; extended anew, it is the last."""
+
+    def covered(number: str, at: float) -> ReservationCovered:
+        return ReservationCovered(at=day(at), number=number, ends_at=day(58))
+
+    story = Story(SUBSCRIPTION, COVER).given(covered("A", 5), covered("B", 6))
+    story.given(ReservationUncovered(at=day(9), number="A", cause="lost"))
+    assert {number: cover.lost for number, cover in story.state.covers.items()} == {"A": True, "B": False}
+    story.given(covered("A", 5))
+    assert [(number, cover.lost) for number, cover in story.state.covers.items()] == [("A", False), ("B", False)]
+    assert list(story.given(covered("A", 10)).state.covers) == ["B", "A"]
+    assert list(story.given(ReservationUncovered(at=day(11), number="B", cause="freed")).state.covers) == ["A"]
 
 
 # -- the number -------------------------------------------------------------------------------------------------------
