@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from trunkline.contracts.licensing import CONTRACTS
+from trunkline.contracts.licensing import CONTRACTS, STATE
 from trunkline.recorded import Codec, Recorded, stored_name
-from trunkline_licensing.published import PRIVATE, SAYS, published
+from trunkline_licensing.extension import EXTENSION, delete, provision
+from trunkline_licensing.extension_events import Facts, HungAddon
+from trunkline_licensing.extension_number import request_number
+from trunkline_licensing.published import PRIVATE, SAYS, extension_state, published
 from trunkline_licensing.wiring import service
 
 STORED = sorted((Path(__file__).parent / "stored").glob("*.json"))
 CODEC = Codec(service().deciders)
 KEY = "5ab5c1b7-0000-4000-8000-000000000001"
+AT = datetime(2026, 3, 1, tzinfo=UTC)
 EVENTS = [kind for decider in service().deciders for kind in decider.events]
 
 
@@ -58,3 +63,26 @@ def test_then_what_is_said_keeps_to_its_contract(sample: Path) -> None:
     assert isinstance(data, contract.data)
     assert contract.read(msgspec.json.encode(data)) == data
     assert contract.subject_of(data) == (KEY if contract.key else "platform")
+
+
+def test_then_the_document_of_an_extension_is_all_that_is_so_of_it() -> None:
+    """X1: of the compacted topic ExtensionState; after its end a tombstone."""
+    facts = Facts(
+        organization_id=KEY, ext_key="101", subscription_id=KEY, user_id=KEY, directory_name="Desk",
+        addons=(HungAddon("team_chat", KEY),), suspended=("team_chat",),
+    )  # fmt: skip
+    x = EXTENSION.fold(KEY, provision(facts, AT))
+    told = extension_state(msgspec.msgpack.encode(x), 3)
+    assert told is not None
+    assert (told.sequence, told.extension_id, told.user_id, told.directory_name) == (3, KEY, KEY, "Desk")
+    assert [(addon.code, addon.subscription_id) for addon in told.addons] == [("team_chat", KEY)]
+    assert (told.ext_key, told.suspended, told.number, told.number_status) == ("101", ("team_chat",), None, None)
+    assert STATE.read(msgspec.json.encode(told)) == told
+    for event in request_number(x, "+6531580101", AT, AT):
+        x = EXTENSION.evolve(x, event)
+    told = extension_state(msgspec.msgpack.encode(x), 4)
+    assert told is not None
+    assert (told.number, told.number_status) == ("+6531580101", "requested")
+    for event in delete(x, AT, "by_hand"):
+        x = EXTENSION.evolve(x, event)
+    assert extension_state(msgspec.msgpack.encode(x), 6) is None
