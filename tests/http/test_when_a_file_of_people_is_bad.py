@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from typing import Any
 
@@ -149,4 +148,3 @@ async def test_then_mutated_files_have_an_answer_and_no_partial_effect(world: Wo
     assert shown["total"] == total == sum(file["rows"] for file in shown["files"])
     foreseen = created(await of.admin.get(f"{one}/preflight")) if total else {"total": 0}
     assert foreseen["total"] == total
-    await asyncio.sleep(0)

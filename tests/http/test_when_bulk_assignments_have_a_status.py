@@ -87,6 +87,21 @@ async def test_then_two_who_press_assign_start_it_once(world: World) -> None:
     assert pair[0].content == pair[1].content
 
 
+async def test_then_files_added_at_once_stand_one_behind_another(world: World) -> None:
+    """L7, L9: by two administrators; each row once, in its file's order, and one file of the same bytes."""
+    of = Office(world)
+    one = await of.draft()
+    second = world.caller("partner-admin", world.east)
+    files = [rows([f"Person {n}{place}" for place in "abc"], 100 * n + 101) for n in range(4)]
+    answers = await asyncio.gather(*(of.add(one, *file, by=by) for file in files for by in (of.admin, second)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 4 + [409] * 4
+    shown = created(await of.admin.get(f"{one}/users"))["items"]
+    assert [user["row"] for user in shown] == list(range(1, 13))
+    assert sorted(user["user"] for user in shown) == sorted(f"Person {n}{place}" for n in range(4) for place in "abc")
+    thirds = [[user["user"] for user in shown[n : n + 3]] for n in range(0, 12, 3)]
+    assert all(third == sorted(third) and len({name[:-1] for name in third}) == 1 for third in thirds)
+
+
 async def test_then_two_templates_share_the_last_units(world: World) -> None:
     """L4, L10: started at once, neither gets what the other has; together as many as there are."""
     of = Office(world)

@@ -130,6 +130,23 @@ def test_then_all_or_nothing_is_undone_when_numbers_refuses_one(desk: Desk) -> N
     assert desk.free() == 10
 
 
+def test_then_another_copy_takes_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L13: one copy of the service runs it at a time; the next one goes on behind the last row that was done."""
+    monkeypatch.setattr("trunkline_licensing.reactions.bulk_run.CHUNK", 3)
+    desk.buy(12)
+    key = desk.assign(rows(12, numbers=False))
+    other = desk.new_runner()
+    assert desk.runner.step() == 3
+    assert other.step() == 0
+    desk.runner.resign()
+    while other.step():
+        pass
+    other.resign()
+    assert (desk.state(key).status, desk.state(key).succeeded, desk.free()) == ("completed", 12, 0)
+    chunks = [row.event.upto for row in desk.licensing.log() if isinstance(row.event, BulkChunkDone)]
+    assert chunks == [3, 6, 9, 12]
+
+
 class Dead(Exception):
     """The runner has died."""
 
