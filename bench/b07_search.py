@@ -23,21 +23,20 @@ _MS = 1e3
 def measure(run: Run) -> list[Figure]:
     """The largest inventory's p95, and what a search costs in it against the smallest."""
     with ExitStack() as open_ones:
-        searches = [Searches(run.stocked(size), 3 if size < run.sizes[-1] else 1) for size in run.sizes]
+        searches = [Searches(run.stocked(size), run.rounds) for size in run.sizes]
         for search in searches:
             open_ones.callback(search.close)
         large = searches[-1]
         *taken, looked_up = interleaved(run.rounds, *(s.round for s in searches), large.look_up)
-        others = {name: _tails(large.by(scope)) for name, scope in large.stocked.scopes().items()}
-    p95s = [quantile([ms for ms, _ in each], 0.95) for each in taken[-1]]
-    lookups = median(quantile(each, 0.95) for each in looked_up)
-    n, p95 = len(taken[-1][0]), median(p95s)
-    context = {"p50": _quantiles(taken[-1], 0.5), "slowest": _slowest(taken[-1]), "p95_of": others}
-    compared = {name for _, name in taken[0][0]}
-    alike = [[[each for each in one if each[1] in compared] for one in rounds] for rounds in taken]
-    small, *_, big = medians = [_quantiles(rounds, 0.5) for rounds in alike]
+        others = {name: _quantile(large.by(scope), 0.95) for name, scope in large.stocked.scopes().items()}
+    each = [[one for taken_once in rounds for one in taken_once] for rounds in taken]
+    small, *_, big = medians = [_quantile(asked, 0.5) for asked in each]
+    p95, lookups = _quantile(each[-1], 0.95), median(quantile(looked, 0.95) for looked in looked_up)
+    n = len(each[-1])
+    slowest = [f"{name}: {ms:.0f} ms" for ms, name in sorted(each[-1], reverse=True)[:8]]
+    context = {"p50": big, "p99": _quantile(each[-1], 0.99), "slowest": slowest, "p95_of": others}
     grown_by = {f"at_{s.stocked.size}": value for s, value in zip(searches, medians, strict=True)}
-    grown_by |= {f"p95_at_{s.stocked.size}": _quantiles(r, 0.95) for s, r in zip(searches, alike, strict=True)}
+    grown_by |= {f"p95_at_{s.stocked.size}": _quantile(asked, 0.95) for s, asked in zip(searches, each, strict=True)}
     what = f"search over {large.stocked.size:,} numbers: every filter alone and in pairs, first and 1,000th page"
     grown = (
         f"cost of a search (median of B7's) over {large.stocked.size:,} numbers, against {searches[0].stocked.size:,}"
@@ -51,15 +50,15 @@ def measure(run: Run) -> list[Figure]:
 class Searches:
     """One inventory, and what is asked of it."""
 
-    def __init__(self, stocked: Stocked, step: int) -> None:
-        self.stocked = stocked
+    def __init__(self, stocked: Stocked, rounds: int) -> None:
+        self.stocked, self._rounds = stocked, rounds
         self._store = Store(stocked.url, numbers_service().codec())
-        self._questions = list(questions(self._store, stocked.stock, None, step))
+        self._questions = list(questions(self._store, stocked.stock, None))
         self._chance = random.Random(1)
 
     def round(self, number: int) -> list[tuple[float, str]]:
-        """Milliseconds and question, for both pages of each, in an order of the round's own."""
-        return self._ask(random.Random(number).sample(self._questions, len(self._questions)))
+        """Milliseconds and question, for both pages of the round's share: every question is asked in one round."""
+        return self._ask(self._questions[number :: self._rounds])
 
     def by(self, scope: Scope) -> list[tuple[float, str]]:
         """The same for some questions as another asker has them."""
@@ -93,19 +92,5 @@ def _timed(work: Callable[[], object]) -> float:
     return (time.perf_counter() - begun) * _MS
 
 
-def _quantiles(rounds: Sequence[Sequence[tuple[float, str]]], share: float) -> float:
-    """The median over the rounds."""
-    return median(quantile([ms for ms, _ in taken], share) for taken in rounds)
-
-
-def _slowest(rounds: Sequence[Sequence[tuple[float, str]]]) -> list[str]:
-    by_name: dict[str, list[float]] = {}
-    for taken in rounds:
-        for ms, name in taken:
-            by_name.setdefault(name, []).append(ms)
-    ranked = sorted(((median(each), name) for name, each in by_name.items()), reverse=True)
-    return [f"{name}: {ms:.0f} ms" for ms, name in ranked[:8]]
-
-
-def _tails(taken: Sequence[tuple[float, str]]) -> float:
-    return float(f"{quantile([ms for ms, _ in taken], 0.95):.3g}")
+def _quantile(taken: Sequence[tuple[float, str]], share: float) -> float:
+    return float(f"{quantile([ms for ms, _ in taken], share):.3g}")
