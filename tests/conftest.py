@@ -7,12 +7,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from random import Random
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import psycopg
-import psycopg_pool.base
 import pytest
 
 from trunkline.broker import BrokerUnavailable, LocalBroker, libs_folder
@@ -20,9 +18,6 @@ from trunkline.broker_docker import docker_answers, docker_broker
 from trunkline.embedded import EmbeddedPostgres
 
 _ROOT = Path(__file__).parent.parent
-
-# The pool's threads draw from the random module when they connect, which Hypothesis takes for a strategy that does.
-psycopg_pool.base.random = Random().random  # type: ignore[attr-defined]
 
 Prepare = Callable[[str], object]
 

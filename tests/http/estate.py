@@ -40,7 +40,14 @@ class Estate:
         created(await world.bill(event("started", self.subscription, self.org, reference="ref", **facts)))
         await self._provision(org)
         await world.settle()
+        await self._answered(f"{org}/extensions/{self.extension}")
         return self
+
+    async def _answered(self, extension: str) -> None:
+        """Until numbers has said whether the extension has its number, and licensing has heard it."""
+        node = self.world.deployment.nodes["licensing"]
+        while created(await self.world.admin.get(extension))["number"]["status"] == "requested":
+            await node.wake.after(node.wake.count, 0.05)
 
     async def _provision(self, org: str) -> None:
         """An extension that serves somebody, and a template."""
