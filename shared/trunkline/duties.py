@@ -25,10 +25,15 @@ class Duties:
         self._url = url
         self._guard = Lock()
         self._session: psycopg.Connection[Any] | None = None
-        self._held: set[str] = set()
+        self._held: dict[str, int] = {}
+        self._terms = 0
 
-    def hold(self, duty: str) -> bool:
+    def hold(self, duty: str) -> int:
         """Whether this process has the duty (`deadlines`, `mail`, …), taking it over if nobody has it.
+
+        Returns:
+            The term in which it has it, another one each time it takes it over: whatever it remembers from before may
+            be wrong then, as the session, a rival or the whole server has been away meanwhile. 0: another has it.
 
         Raises:
             psycopg.OperationalError: the database cannot be reached; every duty is lost.
@@ -48,18 +53,19 @@ class Duties:
                     self._session.execute(b"SELECT pg_advisory_unlock_all()")
             self._lose()
 
-    def _ask(self, duty: str) -> bool:
+    def _ask(self, duty: str) -> int:
         if self._session is None:
             self._session = psycopg.connect(self._url, autocommit=True)
         if duty in self._held:
             self._session.execute(b"SELECT 1")  # the lock is ours as long as the session lives
-            return True
+            return self._held[duty]
         asked = b"SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
         row = self._session.execute(asked, (f"duty/{duty}",)).fetchone()
         if row is None or not row[0]:
-            return False
-        self._held.add(duty)
-        return True
+            return 0
+        self._terms += 1
+        self._held[duty] = self._terms
+        return self._terms
 
     def _lose(self) -> None:
         self._held.clear()

@@ -49,16 +49,19 @@ class Follower:
         self._react = react
         self._duties = duties or Duties(store.url)
         self._stored: int | None = None
-        self._read = -1
+        self._read = 0
+        self._term = 0
+        """In which the position was read; 0: it must be read."""
 
     def step(self) -> int:
         """Do the next page; how many events it had, 0 at the log's end or where another copy follows."""
-        if not self._duties.hold(self._source):
-            self._read = -1
-            return 0
-        if self._read < 0:
+        term = self._duties.hold(self._source)
+        if term and term != self._term:
             self._stored = self._store.positions(self._source).get(self._source)
             self._read = self._stored or 0
+        self._term = term
+        if not term:
+            return 0
         end = self._store.end_of_log()
         if end == self._read:
             return 0
@@ -74,7 +77,7 @@ class Follower:
                 self._store.move(self._source, self._stored, reached)
                 self._stored = reached
         except Overtaken:
-            self._read = -1
+            self._term = 0
             return 0
         self._read = reached
         return len(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import msgspec
+import psycopg
 import pytest
 
 from tests.inventory import ORG, Inventory, number
@@ -12,7 +13,7 @@ from trunkline.contracts import numbers as said
 from trunkline.contracts.envelope import decode
 from trunkline.duties import Duties
 from trunkline.messaging.record import Outgoing
-from trunkline.messaging.states import StateFeed
+from trunkline.messaging.states import StateFeed, begin_anew
 
 
 class Topic:
@@ -37,10 +38,15 @@ class Topic:
 
 
 @pytest.fixture
-def feed(inventory: Inventory) -> Iterator[StateFeed]:
-    duties = Duties(inventory.url)
-    yield StateFeed(inventory.store, inventory.service.states[0], duties)
-    duties.resign()
+def duties(inventory: Inventory) -> Iterator[Duties]:
+    found = Duties(inventory.url)
+    yield found
+    found.resign()
+
+
+@pytest.fixture
+def feed(inventory: Inventory, duties: Duties) -> StateFeed:
+    return StateFeed(inventory.store, inventory.service.states[0], duties)
 
 
 async def drain(inventory: Inventory, feed: StateFeed, topic: Topic) -> int:
@@ -100,6 +106,31 @@ async def test_while_the_broker_is_away_nothing_is_lost(inventory: Inventory, fe
         await feed.step(topic.send_page)
     topic.away = False
     assert await drain(inventory, feed, topic) == 1
+
+
+async def test_a_position_that_a_crash_of_the_database_lost_is_told_again(
+    inventory: Inventory, feed: StateFeed, duties: Duties
+) -> None:
+    """X2: it is recorded without waiting for the disk; the session of the duty is lost with it, and that is noticed.
+
+    Even if another loop of the process has held its duty again by then.
+    """
+    topic = Topic()
+    inventory.add(number(1))
+    await drain(inventory, feed, topic)
+    position = inventory.store.positions("states/")
+    begin_anew(inventory.store, inventory.service.states[0])  # as if never recorded
+    with psycopg.connect(inventory.url, autocommit=True) as conn:
+        conn.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks JOIN pg_database d ON d.oid = database"
+            " WHERE locktype = 'advisory' AND d.datname = current_database()"
+            " AND (classid::bigint << 32) | objid::bigint = hashtextextended('duty/states/NumberState', 0)"
+        )
+    with pytest.raises(psycopg.OperationalError):
+        duties.hold("another")
+    assert duties.hold("another")
+    assert await drain(inventory, feed, topic) == 1
+    assert inventory.store.positions("states/") == position
 
 
 async def test_a_rebuilt_view_tells_nothing_anew(inventory: Inventory, feed: StateFeed) -> None:

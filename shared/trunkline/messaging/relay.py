@@ -18,7 +18,7 @@ from trunkline.duties import Duties
 from trunkline.messaging.record import Outgoing
 from trunkline.recorded import Recorded, recorded, stored_name
 from trunkline.service import Service
-from trunkline.store import Store
+from trunkline.store import Overtaken, Store
 from trunkline.tail import Written
 from trunkline.telemetry import SAID
 from trunkline.wake import Wake
@@ -125,13 +125,15 @@ class Relay:
         self.position = 0
         self._in_doubt = True
         self._elsewhere = 0
+        self._term = 0
 
     async def run(self, stopping: Callable[[], bool]) -> None:
         """Publish until told to stop; whatever goes wrong is retried from the last recorded position."""
         delay = 0.05
         while not stopping():
             try:
-                if not await asyncio.to_thread(self._duties.hold, FOLLOWER):
+                self._term = await asyncio.to_thread(self._duties.hold, FOLLOWER)
+                if not self._term:
                     await self._wake.after(self._wake.count)
                     continue
                 stored = (await asyncio.to_thread(self._store.positions, FOLLOWER)).get(FOLLOWER)
@@ -186,11 +188,17 @@ class Relay:
             if page is None:
                 if not await self._wake.after(seen):
                     self._in_doubt = True
+                    await self._still_holds()
                 continue
             read = page.end
             await flights.room.acquire()
             flights.begun.put_nowait((page, asyncio.ensure_future(self._transport.send_page(page.outgoing))))
         flights.begun.put_nowait(None)
+
+    async def _still_holds(self) -> None:
+        """Raise Overtaken if the duty was lost, though it may be held anew: with it the last position may be lost."""
+        if await asyncio.to_thread(self._duties.hold, FOLLOWER) != self._term:
+            raise Overtaken(f"{FOLLOWER}: the duty was lost meanwhile")
 
     async def _follow(self, flights: _Flights) -> None:
         """Move the position past each page that has arrived."""

@@ -67,7 +67,8 @@ class StateFeed:
         self._follower = _follower(topic)
         self._duties = duties
         self._position: int | None = None
-        self._read = False
+        self._term = 0
+        """In which the position was read; 0: it must be read."""
 
     async def step(self, send_page: SendPage) -> int:
         """Send the documents of the next page of changed rows; how many, 0 where none has changed.
@@ -84,7 +85,7 @@ class StateFeed:
         try:
             await asyncio.to_thread(self._store.move, self._follower, self._position, page[-1].position)
         except Overtaken:
-            self._read = False  # another copy has sent it meanwhile: the same documents, so no harm is done
+            self._term = 0  # another copy has sent it meanwhile: the same documents, so no harm is done
             return 0
         self._position = page[-1].position
         return len(page)
@@ -106,18 +107,16 @@ class StateFeed:
                 delay = 0.05
             except Exception:
                 log.warning("a state topic was interrupted and goes on", topic=self._topic.contract.name, exc_info=True)
-                self._read = False
+                self._term = 0
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
 
     def _holds(self) -> bool:
-        if not self._duties.hold(self._follower):
-            self._read = False
-            return False
-        if not self._read:
+        term = self._duties.hold(self._follower)
+        if term and term != self._term:  # the last record of the position may be lost, or another copy's
             self._position = self._store.positions(self._follower).get(self._follower)
-            self._read = True
-        return True
+        self._term = term
+        return term > 0
 
     def _page(self) -> list[Outgoing]:
         rows = self._store.fetch(

@@ -49,12 +49,15 @@ class Runner:
         )
         self._sheets: dict[str, Sheet] = {}
         self._idle: dict[str, int] = {}
+        self._term = 0
 
     def step(self) -> int:
         """Do what answers there are, and the next chunk of every template; how many rows and answers that were."""
         done = self._answers.step()
-        if not self._duties.hold("bulk"):
+        before, self._term = self._term, self._duties.hold("bulk")
+        if self._term != before:  # another copy may have gone on with them
             self._sheets.clear()
+        if not self._term:
             return done
         open_ = running(self._node.store.fetch)
         for gone in self._sheets.keys() - set(open_):
