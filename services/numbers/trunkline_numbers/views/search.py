@@ -26,7 +26,7 @@ COMMON: Final = 8 * EXACT_TO
 """Where a sample speaks for as many, they are more than `EXACT_TO`, and are not counted."""
 FEW: Final = 2_000
 """Where one condition leaves so few, all of them are looked at."""
-SAMPLE_BLOCKS: Final = 500
+SAMPLE_BLOCKS: Final = 250
 LONG_WALK: Final = 4_000
 """Candidates looked at on a way before another way is tried."""
 _read: Final = msgspec.msgpack.Decoder(Number).decode
