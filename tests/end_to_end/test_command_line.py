@@ -276,6 +276,24 @@ def test_then_parties_are_registered_shown_listed_and_changed(shell: Shell) -> N
     assert found["total_is"] == "exact"
 
 
+def test_then_a_party_and_a_file_can_be_tried_first(shell: Shell, tmp_path: Path) -> None:
+    """O1: `--dry-run` decides the same and records nothing."""
+    top = partner(shell)
+    org = organization(shell, top)
+    changed = shell.json("party", "change", "organization", org, "--name", "Harbour 3", "--dry-run")
+    assert changed["name"] == "Harbour 3"
+    assert shell.json("party", "show", org)["name"] != "Harbour 3"
+    person = ("--name", "Ada", "--email", "ada@harbour.example", "--role", "member", "--dry-run")
+    ghost = shell.json("party", "register", "identity", "--organization", org, *person)
+    assert shell("party", "show", ghost["identity_id"], "--organization", org).code == 1
+    subscription = str(uuid4())
+    facts = {"product": "did_reservation", "quantity": 1, "plan_days": 30}
+    events = file_of(tmp_path / "events", event("started", subscription, org, now(shell), **facts))
+    assert shell.json("billing", "publish", events, "--dry-run")["accepted"] == 1
+    assert shell("subscription", "show", subscription).code == 1
+    assert shell.json("billing", "publish", events)["accepted"] == 1
+
+
 def test_then_an_unknown_party_ends_with_1(shell: Shell) -> None:
     """O1: refused is 1, with the sentence of the problem details."""
     done = shell("party", "show", str(uuid4()))

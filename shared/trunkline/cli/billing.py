@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkline.cli.ending import Ended, Partly, Refused
-from trunkline.cli.options import LIMIT, Limit, more
+from trunkline.cli.options import LIMIT, DryRun, Limit, more
 from trunkline.cli.verb import Call, verb
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ File = Annotated[Path, typer.Argument(help="JSON lines, one CloudEvent each; - r
 
 
 @verb(app, "publish")
-def publish(call: Call, file: File) -> None:
+def publish(call: Call, file: File, dry_run: DryRun = None) -> None:
     """Send a file of events; sent again, it does no harm. Exits with 3 when some were refused or put aside."""
     from trunkline.cli.billing_file import Finding, batches, is_object, read_lines
     from trunkline.cli.screen import progress
@@ -37,7 +37,7 @@ def publish(call: Call, file: File) -> None:
     findings = [_finding(finding) for finding in broken]
     with progress("publishing", len(lines), silent=call.as_json) as bar:
         for batch in batches(good):
-            _send(call, batch, counts, findings)
+            _send(call, batch, counts, findings, dry_run)
             bar.move(counts.total())
     document = {"events": len(lines), **{verdict: counts[verdict] for verdict in VERDICTS}, "findings": findings}
     call.tell(document, lambda: _findings(document, VERDICTS))
@@ -78,11 +78,13 @@ def quarantined(call: Call, limit: Limit = LIMIT) -> None:
     call.tell(found, lambda: _quarantined(found["items"]), lambda: more(found))
 
 
-def _send(call: Call, batch: list[Line], counts: Counter[str], findings: list[dict[str, Any]]) -> None:
+def _send(
+    call: Call, batch: list[Line], counts: Counter[str], findings: list[dict[str, Any]], dry_run: bool | None
+) -> None:
     """Send one batch, count what became of it, and note what was not accepted."""
     body = b"[" + b",".join(line.body for line in batch) + b"]"
     try:
-        answer = call.remote.post_bytes("/licensing/billing-events", body, _BATCH)
+        answer = call.remote.post_bytes("/licensing/billing-events", body, _BATCH, dry_run=dry_run)
     except Ended as ended:
         done = f" {counts.total():,} events before line {batch[0].number:,} were sent; sending them again does no harm."
         raise type(ended)(f"{ended}{done if counts.total() else ''}", ended.document) from None

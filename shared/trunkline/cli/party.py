@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.ending import Misused, Refused
-from trunkline.cli.options import LIMIT, Limit, more
+from trunkline.cli.options import LIMIT, DryRun, Limit, more
 from trunkline.cli.verb import Call, verb
 
 app = typer.Typer(help="The platform, partners, organizations and people.", no_args_is_help=True)
@@ -48,19 +48,27 @@ Of = Annotated[UUID, typer.Option("--organization", metavar="UUID", help="The or
 
 
 @verb(register, "platform")
-def register_platform(call: Call, name: Name, owner_email: Mail, support_email: Mail, domain: Domains = None) -> None:
+def register_platform(
+    call: Call, name: Name, owner_email: Mail, support_email: Mail, domain: Domains = None, dry_run: DryRun = None
+) -> None:
     """Enter the platform itself, or change all that is known of it."""
     body = {"name": name, "owner_email": owner_email, "support_email": support_email, "domains": domain or []}
-    _tell(call, call.remote.put("/licensing/platform", body))
+    _tell(call, call.remote.put("/licensing/platform", body, dry_run=dry_run))
 
 
 @verb(register, "partner")
 def register_partner(
-    call: Call, name: Name, owner_email: Mail, support_email: Mail, domain: Domains = None, party_id: Id = None
+    call: Call,
+    name: Name,
+    owner_email: Mail,
+    support_email: Mail,
+    domain: Domains = None,
+    party_id: Id = None,
+    dry_run: DryRun = None,
 ) -> None:
     """Enter a reseller."""
     body = {"name": name, "owner_email": owner_email, "support_email": support_email, "domains": domain or []}
-    _tell(call, call.remote.post("/licensing/partners", body | _given(partner_id=party_id)))
+    _tell(call, call.remote.post("/licensing/partners", body | _given(partner_id=party_id), dry_run=dry_run))
 
 
 @verb(register, "organization")
@@ -71,11 +79,12 @@ def register_organization(
     partner: Annotated[UUID | None, typer.Option(help="Its reseller; else whoever asks.")] = None,
     allow_external_numbers: Annotated[bool, typer.Option(help="May it bring numbers of its own?")] = False,
     party_id: Id = None,
+    dry_run: DryRun = None,
 ) -> None:
     """Enter a customer."""
     body = {"name": name, "billing_email": billing_email, "allow_external_numbers": allow_external_numbers}
     given = _given(partner_id=partner, organization_id=party_id)
-    _tell(call, call.remote.post("/licensing/organizations", body | given))
+    _tell(call, call.remote.post("/licensing/organizations", body | given, dry_run=dry_run))
 
 
 @verb(register, "identity")
@@ -86,10 +95,11 @@ def register_identity(
     email: Mail,
     role: Annotated[RoleInOrganization, typer.Option(help="There is one owner.")],
     party_id: Id = None,
+    dry_run: DryRun = None,
 ) -> None:
     """Enter a person."""
     body = {"name": name, "email": email, "role": role.value} | _given(identity_id=party_id)
-    _tell(call, call.remote.post(f"/licensing/organizations/{organization}/identities", body))
+    _tell(call, call.remote.post(f"/licensing/organizations/{organization}/identities", body, dry_run=dry_run))
 
 
 @verb(change, "partner")
@@ -100,10 +110,11 @@ def change_partner(
     owner_email: NewMail = None,
     support_email: NewMail = None,
     domain: Domains = None,
+    dry_run: DryRun = None,
 ) -> None:
     """Change a reseller; the domains named replace those there were."""
     given = _given(name=name, owner_email=owner_email, support_email=support_email, domains=domain)
-    _tell(call, call.remote.patch(f"/licensing/partners/{party}", _some(given)))
+    _tell(call, call.remote.patch(f"/licensing/partners/{party}", _some(given), dry_run=dry_run))
 
 
 @verb(change, "organization")
@@ -114,12 +125,13 @@ def change_organization(
     billing_email: NewMail = None,
     partner: Annotated[UUID | None, typer.Option(help="Another reseller.")] = None,
     allow_external_numbers: Annotated[bool | None, typer.Option(help="May it bring numbers of its own?")] = None,
+    dry_run: DryRun = None,
 ) -> None:
     """Change a customer."""
     given = _given(
         name=name, billing_email=billing_email, partner_id=partner, allow_external_numbers=allow_external_numbers
     )
-    _tell(call, call.remote.patch(f"/licensing/organizations/{party}", _some(given)))
+    _tell(call, call.remote.patch(f"/licensing/organizations/{party}", _some(given), dry_run=dry_run))
 
 
 @verb(change, "identity")
@@ -130,10 +142,14 @@ def change_identity(
     name: NewName = None,
     email: NewMail = None,
     role: Annotated[RoleInOrganization | None, typer.Option(help="There is one owner.")] = None,
+    dry_run: DryRun = None,
 ) -> None:
     """Change a person."""
     given = _given(name=name, email=email, role=None if role is None else role.value)
-    _tell(call, call.remote.patch(f"/licensing/organizations/{organization}/identities/{party}", _some(given)))
+    _tell(
+        call,
+        call.remote.patch(f"/licensing/organizations/{organization}/identities/{party}", _some(given), dry_run=dry_run),
+    )
 
 
 @verb(app, "show")
