@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,29 +12,11 @@ from uuid import uuid4
 
 import pytest
 
-from tests.end_to_end.shell import Shell, up
+from tests.end_to_end.shell import Shell
 
 PARTNER = ("--owner-email", "owner@partner.example", "--support-email", "help@partner.example")
 LISTING = ("--vendor", "Carrier", "--country", "GB", "--sku", "GB-LONDON")
 Environment = pytest.MonkeyPatch
-
-
-@pytest.fixture(scope="module")
-def service(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """`trunkline up`, once for all commands of this module."""
-    urls = databases.create(), databases.create()
-    with up(tmp_path_factory.mktemp("home"), *urls) as said:
-        yield said
-    for url in urls:
-        databases.drop(url)
-
-
-@pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], service: dict[str, Any], monkeypatch: Environment) -> Shell:
-    """Commands typed where the service's home is."""
-    monkeypatch.setenv("TRUNKLINE_HOME", service["home"])
-    monkeypatch.setenv("TRUNKLINE_URL", service["url"])
-    return Shell(capsys)
 
 
 @pytest.fixture

@@ -31,13 +31,6 @@ def service(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], service: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.setenv("TRUNKLINE_HOME", service["home"])
-    monkeypatch.setenv("TRUNKLINE_URL", service["url"])
-    return Shell(capsys)
-
-
-@pytest.fixture
 def org(shell: Shell) -> tuple[str, str]:
     """A new organization, as an option."""
     given = ("--name", "Harbour", "--billing-email", "billing@harbour.example")

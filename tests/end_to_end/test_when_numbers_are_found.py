@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import openpyxl
 import pytest
 
-from tests.end_to_end.shell import Shell, up
+from tests.end_to_end.shell import Shell
 
 LISTING = ("--vendor", "Carrier", "--country", "SG", "--sku", "SG-LOCAL")
 FIRST, LAST = "+6531800000", "+6531800059"
 
 
-@pytest.fixture(scope="module")
-def service(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """`trunkline up`, once for all commands of this module."""
-    urls = databases.create(), databases.create()
-    with up(tmp_path_factory.mktemp("home"), *urls) as said:
-        yield said
-    for url in urls:
-        databases.drop(url)
-
-
 @pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], service: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """Commands typed where the service's home is; 60 numbers are there."""
-    monkeypatch.setenv("TRUNKLINE_HOME", service["home"])
-    monkeypatch.setenv("TRUNKLINE_URL", service["url"])
-    made = Shell(capsys)
-    if made("number", "show", FIRST).code:
-        made.json("number", "add-range", FIRST, LAST, *LISTING)
-        made.json("number", "change", "+6531800007", "--golden", "--sms", "--routing", "north")
-        made.json("number", "lock", "+6531800008", "--remark", "to be checked")
-    return made
+def shell(shell: Shell) -> Shell:
+    """60 numbers are there."""
+    if shell("number", "show", FIRST).code:
+        shell.json("number", "add-range", FIRST, LAST, *LISTING)
+        shell.json("number", "change", "+6531800007", "--golden", "--sms", "--routing", "north")
+        shell.json("number", "lock", "+6531800008", "--remark", "to be checked")
+    return shell
 
 
 def found(shell: Shell, *filters: str) -> list[str]:
