@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 
@@ -69,26 +70,31 @@ def judge(s: Subscription, standings: Mapping[str, Standing]) -> Judged:
         else:
             walk.freed(what)
     freed = tuple(number for number in s.covers if standings[number].freed is not None)
-    lost = {number: at for number, at in walk.lost.items() if number not in freed}
-    return Judged(lost, {n: walk.until[n] for n in s.covers if n not in lost and n not in freed}, freed)
+    lost = {number: at for number, at in walk.lost.items() if standings[number].freed is None}
+    return Judged(lost, {n: walk.until[n] for n in s.covers if n not in lost and standings[n].freed is None}, freed)
 
 
 class _Walk:
-    """The subscription's past, walked through once."""
+    """The subscription's past, walked through once; numbers in the order in which they took their units."""
 
     def __init__(self, covers: Mapping[str, Cover], standings: Mapping[str, Standing]) -> None:
         self._covers, self._standings = covers, standings
         self._units = 0
-        self._covered: list[str] = []
-        self._ran_out: list[str] = []
+        self._covered: dict[str, None] = {}
+        self._ran_out: dict[str, None] = {}
+        self._none_ends_before: datetime | None = None
+        """No charged end lies before; None: they must be looked at."""
         self.lost: dict[str, datetime] = {}
         self.until = {number: Until(cover.ends_at, cover.at) for number, cover in covers.items()}
 
     def passes_to(self, at: datetime) -> None:
         """Charged ends that are over by then, as far as was known by then."""
-        over = [number for number in self._covered if self._end(number) <= at]
-        self._covered = [number for number in self._covered if number not in over]
-        self._ran_out += over
+        if self._none_ends_before is not None and at < self._none_ends_before:
+            return  # not looked at one by one for each number that is extended
+        for number in [number for number in self._covered if self._end(number) <= at]:
+            del self._covered[number]
+            self._ran_out[number] = None
+        self._none_ends_before = min(map(self._end, self._covered), default=None)
 
     def _end(self, number: str) -> datetime:
         end, free = self.until[number].ends_at, self._standings[number].free_ends_at
@@ -98,23 +104,27 @@ class _Walk:
         """Another number of units from now on: the numbers extended last lose theirs; or a renewal."""
         self._units = step.units
         while len(self._covered) > step.units:
-            self.lost[self._covered.pop()] = step.at
+            self.lost[self._covered.popitem()[0]] = step.at
         if step.renewed_until is None:
             return
-        again = self._ran_out[: step.units - len(self._covered)]
-        self._ran_out = self._ran_out[len(again) :]
-        self._covered = [n for n in self._covers if n in {*self._covered, *again}]
+        for number in list(islice(self._ran_out, step.units - len(self._covered))):
+            del self._ran_out[number]
+            self._covered[number] = None
+        self._covered = {number: None for number in self._covers if number in self._covered}
         for number in self._covered:
             self.until[number] = Until(step.renewed_until, step.at)
+        self._none_ends_before = None
 
     def extended(self, number: str, at: datetime) -> None:
         """A number takes a unit; should there have been none, as is known now, it lost it at once."""
-        self._covered.append(number)
-        if len(self._covered) > self._units:
-            self._covered.remove(number)
+        if len(self._covered) >= self._units:
             self.lost[number] = at
+            return
+        self._covered[number] = None
+        if self._none_ends_before is not None:
+            self._none_ends_before = min(self._none_ends_before, self._end(number))
 
     def freed(self, number: str) -> None:
         """Its unit is free again, for good."""
-        self._covered = [other for other in self._covered if other != number]
-        self._ran_out = [other for other in self._ran_out if other != number]
+        self._covered.pop(number, None)
+        self._ran_out.pop(number, None)
