@@ -140,3 +140,23 @@ def one_page(
     kept = rows[: page.limit]
     after = page.next(*key(kept[-1])) if len(rows) > page.limit else None
     return Items[Any](items=[show(row) for row in kept], next=after, total=total)
+
+
+def history_page(asked: Paging, happened: Sequence[T], of: str) -> Items[T]:
+    """A page of a history that was read whole; what happens while one turns the pages moves nothing.
+
+    Args:
+        asked: as sent; sorted by `at`, or `-at` with the newest first.
+        happened: all of it, the oldest first.
+        of: whose history.
+
+    Raises:
+        SortUnknown, CursorUnreadable: as they say.
+    """
+    wanted = page(asked, ("at",), of)
+    places = range(len(happened))
+    if wanted.after:
+        place = int(wanted.after[0])
+        places = places[:place] if wanted.descending else places[place + 1 :]
+    rows = (places[::-1] if wanted.descending else places)[: wanted.limit + 1]
+    return one_page(wanted, rows, len(happened), lambda row: happened[row], lambda row: (str(row),))

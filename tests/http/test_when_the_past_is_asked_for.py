@@ -168,3 +168,21 @@ async def test_then_the_history_goes_down_to_the_billing_event(world: World) -> 
     assert assigned["correlation_id"] == started["id"]
     assert assigned["causation_id"] not in (started["id"], added["causation_id"])
     assert assigned["actor"] == "/trunkline/licensing"
+
+
+async def test_then_what_happens_meanwhile_neither_repeats_nor_skips_a_line(world: World) -> None:
+    """N13, O1: a page of the newest first goes on where it left off, though something newer has come."""
+    (number,) = world.numbers(1)
+    path, newest_first = f"/numbers/{number}", {"sort": "-at", "limit": 2}
+    created(await world.add(number))
+    for door in ("lock", "unlock"):
+        created(await world.admin.post(f"{path}/{door}", {"remark": "to be checked"}))
+    first = created(await world.admin.get(f"{path}/history", params=newest_first))
+    created(await world.admin.post(f"{path}/lock", {"remark": "once more"}))
+    rest = created(await world.admin.get(f"{path}/history", params={**newest_first, "cursor": first["next"]}))
+    whole = created(await world.admin.get(f"{path}/history"))["items"]
+    assert [*first["items"], *rest["items"]] == whole[2::-1]
+    assert (len(whole), rest["next"]) == (4, None)
+    begun = created(await world.admin.get(f"{path}/history", params={"limit": 3}))
+    ended = created(await world.admin.get(f"{path}/history", params={"limit": 3, "cursor": begun["next"]}))
+    assert [*begun["items"], *ended["items"]] == whole

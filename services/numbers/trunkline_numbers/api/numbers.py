@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from trunkline.answers import Answer, change, shown
 from trunkline.bodies import Body, Country, Label, Uuid
 from trunkline.doors import Asked, Node, Posted, Reading, door, reader
-from trunkline.paging import Items, Paging, one_page, page, paging
+from trunkline.paging import Items, Paging, history_page, paging
 from trunkline.parties import authorize
 from trunkline.refusal import Refused
 from trunkline.work import Work
@@ -102,13 +102,7 @@ def router(node: Node) -> APIRouter:
     @routes.get("/numbers/{number}/history", summary="Everything that happened to a number")
     def history(number: InPath, asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[Happened]:
         sight = Sight(reader(node), asker)
-        happened = past_of(node.store, key_in_path(number), sight).happened
-        wanted = page(asked, ("at",), number)
-        if wanted.descending:
-            happened.reverse()
-        begin = int(wanted.after[0]) if wanted.after else 0
-        rows = list(enumerate(happened, start=1))[begin : begin + wanted.limit + 1]
-        return one_page(wanted, rows, len(happened), lambda row: row[1], lambda row: (str(row[0]),))
+        return history_page(asked, past_of(node.store, key_in_path(number), sight).happened, number)
 
     return routes
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from trunkline.doors import Node, Reading, door, reader
 from trunkline.history import read_history
-from trunkline.paging import Items, Paging, one_page, page, paging
+from trunkline.paging import Items, Paging, history_page, paging
 from trunkline.recorded import Recorded
 from trunkline_numbers.api.uploads import seen
 from trunkline_numbers.upload import UPLOAD, Upload, UploadUnknown, evolve
@@ -46,12 +46,7 @@ def router(node: Node) -> APIRouter:
         for event in read_history(node.store, UPLOAD.stream(key)):
             u = evolve(u, event.event)
             happened.append(_shown(event, u))
-        wanted = page(asked, ("at",), key)
-        if wanted.descending:
-            happened.reverse()
-        begin = int(wanted.after[0]) if wanted.after else 0
-        rows = list(enumerate(happened, start=1))[begin : begin + wanted.limit + 1]
-        return one_page(wanted, rows, len(happened), lambda row: row[1], lambda row: (str(row[0]),))
+        return history_page(asked, happened, key)
 
     return routes
 
