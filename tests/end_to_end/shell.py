@@ -10,8 +10,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -91,3 +93,16 @@ def up(home: Path, licensing_url: str, numbers_url: str) -> Iterator[dict[str, A
             process.send_signal(signal.SIGTERM)
             code = process.wait()
         assert code == 0, (home / "log").read_text()
+
+
+def event(fact: str, subscription_id: str, organization_id: str, at: datetime, **data: Any) -> dict[str, Any]:
+    """A CloudEvent of billing's, as a line of a file: `fact` is `started`, `expired`, …"""
+    return {
+        "specversion": "1.0",
+        "id": str(uuid4()),
+        "source": "/billing",
+        "type": f"billing.subscription.{fact}",
+        "subject": subscription_id,
+        "time": at.isoformat(),
+        "data": {"subscription_id": subscription_id, "organization_id": organization_id, **data},
+    }

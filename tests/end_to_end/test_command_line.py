@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.end_to_end.shell import Shell
+from tests.end_to_end.shell import Shell, event
 
 PARTNER = ("--owner-email", "owner@partner.example", "--support-email", "help@partner.example")
 LISTING = ("--vendor", "Carrier", "--country", "GB", "--sku", "GB-LONDON")
@@ -46,19 +46,6 @@ def number(shell: Shell) -> str:
     fresh = f"+442079460{next(_places):03d}"
     assert shell.json("number", "add", fresh, *LISTING)["added"] == 1
     return fresh
-
-
-def event(fact: str, subscription_id: str, organization_id: str, at: datetime, **data: Any) -> dict[str, Any]:
-    """A CloudEvent of billing."""
-    return {
-        "specversion": "1.0",
-        "id": str(uuid4()),
-        "source": "/billing",
-        "type": f"billing.subscription.{fact}",
-        "subject": subscription_id,
-        "time": at.isoformat(),
-        "data": {"subscription_id": subscription_id, "organization_id": organization_id, **data},
-    }
 
 
 def file_of(path: Path, *events: dict[str, Any] | str) -> str:

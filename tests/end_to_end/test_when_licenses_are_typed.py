@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.end_to_end.shell import Shell, up
+from tests.end_to_end.shell import Shell, event, up
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,7 @@ def buy(shell: Shell, org: tuple[str, str], tmp_path: Path) -> Any:
 
 def bill(shell: Shell, org: tuple[str, str], folder: Path, kind: str, subscription: str, **facts: Any) -> None:
     """Publish one event of billing's."""
-    data = {"subscription_id": subscription, "organization_id": org[1], **facts}
-    told = {"specversion": "1.0", "id": str(uuid4()), "source": "/billing", "subject": subscription, "data": data}
-    told |= {"type": f"billing.subscription.{kind}", "time": datetime.now(UTC).isoformat()}
+    told = event(kind, subscription, org[1], datetime.now(UTC), **facts)
     file = folder / "billed.jsonl"
     file.write_text(json.dumps(told) + "\n", "utf-8")
     shell.json("billing", "publish", str(file))

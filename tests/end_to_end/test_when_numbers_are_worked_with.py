@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.end_to_end.shell import Shell
+from tests.end_to_end.shell import Shell, event
 
 _fresh = count(1)
 
@@ -155,27 +155,13 @@ def test_then_an_organization_binds_an_external_number(shell: Shell, monkeypatch
 def test_then_the_past_is_one_command_each(shell: Shell, tmp_path: Path) -> None:
     """N13: who held it, was it recycled, many at once; the history has remark, who, and billing's own event."""
     parties, number, subscription = Parties(shell), new(shell), str(uuid4())
-    started = {
-        "specversion": "1.0",
-        "id": str(uuid4()),
-        "source": "/billing",
-        "type": "billing.subscription.started",
-        "subject": subscription,
-        "time": clock(shell).isoformat(),
-        "data": {
-            "subscription_id": subscription,
-            "organization_id": parties.org,
-            "product": "number",
-            "number": number,
-            "sku": "S",
-        },
-    }
-    terminated = {**started, "id": str(uuid4()), "type": "billing.subscription.terminated"}
-    terminated["data"] = {"subscription_id": subscription, "organization_id": parties.org}
+    facts = {"product": "number", "number": number, "sku": "S"}
+    started = event("started", subscription, parties.org, clock(shell), **facts)
     publish(shell, tmp_path, started)
     eventually(lambda: shell.json("number", "show", number)["state"], "assigned")
     then = clock(shell).isoformat()
-    publish(shell, tmp_path, terminated | {"time": clock(shell).isoformat()})
+    terminated = event("terminated", subscription, parties.org, clock(shell))
+    publish(shell, tmp_path, terminated)
     eventually(lambda: shell.json("number", "show", number)["state"], "reserved")
     shell.json("number", "release", number, "--remark", "given back")
     said = shell.text("number", "held-by", number, "--at", then)

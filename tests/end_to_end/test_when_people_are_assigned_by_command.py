@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from tests.end_to_end.shell import Shell
+from tests.end_to_end.shell import Shell, event
 
 
 def office(shell: Shell, folder: Path, *people: str) -> str:
@@ -16,12 +17,8 @@ def office(shell: Shell, folder: Path, *people: str) -> str:
     for name in people:
         person = ("--name", name, "--email", "p@acme.example", "--role", "member")
         shell.json("party", "register", "identity", "--organization", org, *person)
-    bought = {
-        "specversion": "1.0", "id": str(uuid4()), "source": "/billing", "type": "billing.subscription.started",
-        "subject": (key := str(uuid4())), "time": "2026-01-01T00:00:00Z",
-        "data": {"subscription_id": key, "organization_id": org, "product": "license",
-                 "license_code": "phone_system", "quantity": 5},
-    }  # fmt: skip
+    units = {"product": "license", "license_code": "phone_system", "quantity": 5}
+    bought = event("started", str(uuid4()), org, datetime(2026, 1, 1, tzinfo=UTC), **units)
     file = folder / "bought.jsonl"
     file.write_text(json.dumps(bought) + "\n")
     shell.json("billing", "publish", str(file))

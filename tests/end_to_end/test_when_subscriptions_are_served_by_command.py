@@ -7,23 +7,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from tests.end_to_end.shell import Shell
+from tests.end_to_end.shell import Shell, event
 from tests.end_to_end.test_when_numbers_are_worked_with import WHY, Parties, clock, eventually, new, publish
 
 
 def sold(shell: Shell, folder: Path, organization: str, **data: Any) -> str:
     """A subscription that billing tells of, with what it is for."""
     subscription = str(uuid4())
-    started = {
-        "specversion": "1.0",
-        "id": str(uuid4()),
-        "source": "/billing",
-        "type": "billing.subscription.started",
-        "subject": subscription,
-        "time": clock(shell).isoformat(),
-        "data": {"subscription_id": subscription, "organization_id": organization, **data},
-    }
-    publish(shell, folder, started)
+    publish(shell, folder, event("started", subscription, organization, clock(shell), **data))
     return subscription
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from tests.http.shelf import Shelf
 from tests.http.world import InProcess, World, prepare_licensing, prepare_numbers, running
 
 
@@ -32,5 +33,15 @@ async def services(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> 
 async def world(services: InProcess) -> World:
     """Two partners with an organization each."""
     found = World(services)
+    await found.fill()
+    return found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shelf(services: InProcess) -> Shelf:
+    """24 numbers of every kind, which no test of a module changes."""
+    world = World(services)
+    await world.fill()
+    found = Shelf(world)
     await found.fill()
     return found

@@ -11,10 +11,9 @@ from typing import Any
 
 import openpyxl
 import pytest
-import pytest_asyncio
 
 from tests.http.shelf import Shelf
-from tests.http.world import Caller, InProcess, World, created, problem
+from tests.http.world import Caller, created, problem
 from trunkline_numbers.api.search import MOST_EXPORTS
 
 TYPES = {
@@ -27,16 +26,6 @@ SAME = (
     *("subscription_id", "country", "sku", "vendor", "routing", "golden", "ported_in", "domains"),
 )
 """What JSON lines call as a search does."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def shelf(services: InProcess) -> Shelf:
-    """24 numbers of every kind, which no test of this module changes."""
-    world = World(services)
-    await world.fill()
-    found = Shelf(world)
-    await found.fill()
-    return found
 
 
 async def export(by: Caller, form: str, **params: Any) -> bytes:

@@ -8,21 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import pytest_asyncio
 
 from tests.http.shelf import Shelf
-from tests.http.world import Caller, InProcess, World, created, event, later, problem
+from tests.http.world import Caller, World, created, event, later, problem
 from trunkline_numbers.views import search
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def shelf(services: InProcess) -> Shelf:
-    """24 numbers of every kind, which no test of this module changes."""
-    world = World(services)
-    await world.fill()
-    found = Shelf(world)
-    await found.fill()
-    return found
 
 
 async def ask(by: Caller, **params: Any) -> Any:
