@@ -251,6 +251,8 @@ def test_then_a_party_and_a_file_can_be_tried_first(shell: Shell, tmp_path: Path
     org = organization(shell, top)
     changed = shell.json("party", "change", "organization", org, "--name", "Harbour 3", "--dry-run")
     assert changed["name"] == "Harbour 3"
+    said = shell.text("party", "change", "organization", org, "--name", "Harbour 3", "--dry-run")
+    assert said.startswith("Nothing was done. It would be so:")
     assert shell.json("party", "show", org)["name"] != "Harbour 3"
     person = ("--name", "Ada", "--email", "ada@harbour.example", "--role", "member", "--dry-run")
     ghost = shell.json("party", "register", "identity", "--organization", org, *person)

@@ -53,7 +53,7 @@ def test_then_a_refusal_is_dismissed(shell: Shell, tmp_path: Path) -> None:
     subscription = sold(shell, tmp_path, parties.org, product="number", number=number, sku="S")
     eventually(lambda: waits(shell), subscription)
     dismiss = ("number", "refused", "--dismiss", subscription)
-    assert "would wait no more" in shell.text(*dismiss, "--dry-run")
+    assert "waits no more" in shell.text(*dismiss, "--dry-run")
     assert subscription in waits(shell)
     assert f"waits no more for {number}." in shell.text(*dismiss, *WHY)
     eventually(lambda: subscription in waits(shell), "False")

@@ -98,8 +98,7 @@ def duplicate(call: Call, bulk: Bulk, organization: Organization, dry_run: DryRu
 def delete(call: Call, bulk: Bulk, organization: Organization, dry_run: DryRun = None) -> None:
     """Delete a draft, with its people."""
     call.remote.delete(path_of(organization, bulk), dry_run=dry_run)
-    said = "would be deleted" if dry_run else "is deleted"
-    call.tell({"bulk_id": str(bulk), "deleted": not dry_run}, lambda: f"The bulk assignment {bulk} {said}.")
+    call.tell({"bulk_id": str(bulk), "deleted": not dry_run}, lambda: f"The bulk assignment {bulk} is deleted.")
 
 
 def tell_bulk(call: Call, found: Any) -> None:

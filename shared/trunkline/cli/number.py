@@ -46,17 +46,14 @@ def add(
     body: dict[str, Any] = {"numbers": named, "vendor": vendor, "country": country, "sku": sku}
     body |= {"holder_id": holder} if holder is not None else {}
     answer = call.remote.post("/numbers", body, dry_run=dry_run)
-    call.tell(answer, lambda: WOULD_BE if dry_run else "", lambda: _added(answer))
+    call.tell(answer, lambda: _added(answer))
     if answer["refused"]:
         raise Partly(f"{answer['refused']:,} of {len(named):,} numbers were refused.")
 
 
-WOULD_BE = "Nothing was done. It would be so:"
-
-
-def tell_number(call: Call, found: dict[str, Any], *, dry_run: bool | None = None) -> None:
+def tell_number(call: Call, found: dict[str, Any]) -> None:
     """Show a number as it is; after a dry run, as it would be."""
-    call.tell(found, lambda: WOULD_BE if dry_run else "", lambda: number_facts(found))
+    call.tell(found, lambda: number_facts(found))
 
 
 def number_facts(found: dict[str, Any]) -> Any:

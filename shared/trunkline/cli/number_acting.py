@@ -80,4 +80,4 @@ def recover(call: Call, number: Number, remark: Remark, dry_run: DryRun = None) 
 
 def _act(call: Call, number: str, what: str, dry_run: bool | None, **body: Any) -> None:
     found = call.remote.post(f"/numbers/{number}/{what}", body, dry_run=dry_run)
-    tell_number(call, found, dry_run=dry_run)
+    tell_number(call, found)

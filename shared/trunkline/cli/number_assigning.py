@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from trunkline.cli.number import WOULD_BE, Number, app, number_facts, tell_number
+from trunkline.cli.number import Number, app, number_facts, tell_number
 from trunkline.cli.options import LIMIT, DryRun, Limit, more
 from trunkline.cli.verb import Call, verb
 
@@ -47,7 +47,6 @@ def swap(
     found = call.remote.post("/numbers/swap", body, dry_run=dry_run)
     call.tell(
         found,
-        lambda: WOULD_BE if dry_run else "",
         lambda: number_facts(found["new"]),
         lambda: number_facts(found["old"]),
     )
@@ -69,14 +68,13 @@ def refused(
         call.tell(found, lambda: _refused(found["items"]), lambda: more(found))
         return
     done = call.remote.post(f"/numbers/refused/{dismiss}/dismiss", _why(remark), dry_run=dry_run)
-    would = "would wait" if dry_run else "waits"
-    call.tell(done, lambda: f"Subscription {done['subscription_id']} {would} no more for {done['number']}.")
+    call.tell(done, lambda: f"Subscription {done['subscription_id']} waits no more for {done['number']}.")
 
 
 def _act(call: Call, number: str, what: str, dry_run: bool | None, subscription: UUID, remark: str | None) -> None:
     body = {"subscription_id": str(subscription)} | _why(remark)
     found = call.remote.post(f"/numbers/{number}/{what}", body, dry_run=dry_run)
-    tell_number(call, found, dry_run=dry_run)
+    tell_number(call, found)
 
 
 def _why(remark: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.ending import Misused
-from trunkline.cli.number import WOULD_BE, Number, app, tell_number
+from trunkline.cli.number import Number, app, tell_number
 from trunkline.cli.options import DryRun
 from trunkline.cli.verb import Call, verb
 
@@ -40,14 +40,14 @@ def allocate(
 ) -> None:
     """Give numbers to a partner or an organization to use or resell: all of them, or none."""
     body = _given(numbers=split(numbers), holder_id=str(holder), remark=remark)
-    _tell_handed_on(call, call.remote.post("/numbers/allocate", body, dry_run=dry_run), dry_run)
+    _tell_handed_on(call, call.remote.post("/numbers/allocate", body, dry_run=dry_run))
 
 
 @verb(app, "take-back")
 def take_back(call: Call, numbers: Numbers, remark: Remark = None, dry_run: DryRun = None) -> None:
     """Take numbers back from whom they were given to: all of them, or none."""
     body = _given(numbers=split(numbers), remark=remark)
-    _tell_handed_on(call, call.remote.post("/numbers/take-back", body, dry_run=dry_run), dry_run)
+    _tell_handed_on(call, call.remote.post("/numbers/take-back", body, dry_run=dry_run))
 
 
 @verb(app, "change")
@@ -81,7 +81,7 @@ def change(
     if not body:
         raise Misused("Nothing is named that is to be changed; --help lists what can be.")
     found = call.remote.patch(f"/numbers/{number}", body | _given(remark=remark), dry_run=dry_run)
-    tell_number(call, found, dry_run=dry_run)
+    tell_number(call, found)
 
 
 @verb(app, "bind")
@@ -113,7 +113,7 @@ def bind(
     if new and not external:
         raise Misused("--country, --vendor, --sku and --organization describe an --external number.")
     found = call.remote.post(f"/numbers/{number}/bind", body | ({"external": new} if external else {}), dry_run=dry_run)
-    tell_number(call, found, dry_run=dry_run)
+    tell_number(call, found)
 
 
 @verb(app, "unbind")
@@ -126,7 +126,7 @@ def unbind(
 ) -> None:
     """Let a number serve a trunk or SMS user no more."""
     found = call.remote.post(f"/numbers/{number}/unbind", _given(kind=kind.value, remark=remark), dry_run=dry_run)
-    tell_number(call, found, dry_run=dry_run)
+    tell_number(call, found)
 
 
 def split(numbers: list[str]) -> list[str]:
@@ -138,11 +138,11 @@ def _given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _tell_handed_on(call: Call, answer: dict[str, Any], dry_run: bool | None) -> None:
+def _tell_handed_on(call: Call, answer: dict[str, Any]) -> None:
     from trunkline.cli.screen import state, table
 
     def shown() -> Any:
         rows = [(n["number"], n["outcome"], state(n["state"]), n["holder_id"]) for n in answer["numbers"]]
         return table(("number", "", "state", "holder"), rows)
 
-    call.tell(answer, lambda: WOULD_BE if dry_run else "", shown)
+    call.tell(answer, shown)

@@ -43,14 +43,13 @@ def add_range(
     body |= {"capabilities": [a.value for a in able]} if able else {}
     body |= {"holder_id": str(holder)} if holder is not None else {}
     answer = call.remote.post("/numbers/ranges", body, dry_run=dry_run)
-    call.tell(answer, lambda: _range(answer, bool(dry_run)), lambda: _refusals(answer["refusals"]))
+    call.tell(answer, lambda: _range(answer), lambda: _refusals(answer["refusals"]))
     if answer["refused"]:
         raise Partly(f"{answer['refused']:,} of {answer['added'] + answer['refused']:,} numbers were refused.")
 
 
-def _range(answer: dict[str, Any], dry: bool) -> str:
-    done = "would be added" if dry else "added"
-    told = f"{answer['added']:,} numbers {done}, from {answer['first']} to {answer['last']}."
+def _range(answer: dict[str, Any]) -> str:
+    told = f"{answer['added']:,} numbers added, from {answer['first']} to {answer['last']}."
     return f"{told} {answer['unlikely']:,} of them look unassigned." if answer["unlikely"] else told
 
 

@@ -79,7 +79,7 @@ def upload_run(call: Call, upload_id: Upload, dry_run: DryRun = None) -> None:
     """Add what the preview of an upload found good, and watch it; run again, it only watches."""
     found = call.remote.post(f"{_PATH}/{upload_id}/run", dry_run=dry_run)
     if dry_run:
-        call.tell(found, lambda: f"{found['good']:,} of {found['rows']:,} rows would be added.")
+        call.tell(found, lambda: f"{found['good']:,} of {found['rows']:,} rows added.")
     else:
         _follow(call, str(upload_id), [])
 

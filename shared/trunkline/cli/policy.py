@@ -48,7 +48,7 @@ def show(
 def check(call: Call, file: File) -> None:
     """Tell whether a policy would be accepted, and what it would change; nothing is changed."""
     answer = call.remote.put(_PATH, {"policy": read_policy(file)}, dry_run=True)
-    call.tell(answer, lambda: _changes(answer, "This policy would change nothing.", "It would change:"))
+    call.tell(answer, lambda: _changes(answer, "This policy changes nothing.", "It changes:"))
 
 
 @verb(app, "apply")
@@ -56,7 +56,7 @@ def apply(call: Call, file: File, remark: Remark = None, dry_run: DryRun = None)
     """Put a policy in force for all that is written from now on; what was given before stays as it is."""
     body = {"policy": read_policy(file)} | ({} if remark is None else {"remark": remark})
     answer = call.remote.put(_PATH, body, dry_run=dry_run)
-    head = "It would change:" if dry_run else f"Version {answer['version']} is in force. It changed:"
+    head = "It changes:" if dry_run else f"Version {answer['version']} is in force. It changed:"
     call.tell(answer, lambda: _changes(answer, "This policy is in force already.", head))
 
 

@@ -72,6 +72,8 @@ class Remote:
         self.urls = urls
         self.positions: dict[str, str] = {}
         """The newest Trunkline-Position that each service has answered, for reads that must see it."""
+        self.dry = False
+        """Whether an answer said that nothing was done, as was asked: it tells how it would be."""
         self.file_name: str | None = None
         """What the file downloaded last is called by the service."""
         self._has_token = token is not None
@@ -191,6 +193,7 @@ class Remote:
             raise self._away(url, error) from None
         if answer.is_error:
             raise self._problem(answer)
+        self.dry = self.dry or "Trunkline-Dry-Run" in answer.headers
         position = answer.headers.get("Trunkline-Position")
         if position:
             self.positions[_service(path)] = position

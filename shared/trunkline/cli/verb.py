@@ -48,6 +48,9 @@ _REMOTE: dict[str, Any] = _LOCAL | {
 }  # fmt: skip
 
 
+_DRY = "Nothing was done. It would be so:"
+
+
 class Call:
     """One command being carried out: its settings, the service it speaks with, and how it tells its result."""
 
@@ -90,7 +93,7 @@ class Call:
         return self._remote
 
     def tell(self, document: Any, *shown: Callable[[], RenderableType], widest: int | None = None) -> None:
-        """Say the result.
+        """Say the result; after a dry run people are told that it is none.
 
         Args:
             document: what `--json` prints.
@@ -103,7 +106,8 @@ class Call:
         if self.as_json:
             screen.print_json(document)
         else:
-            screen.print_shown(*(make() for make in shown), widest=widest)
+            head = (_DRY,) if self._remote is not None and self._remote.dry else ()
+            screen.print_shown(*head, *(make() for make in shown), widest=widest)
 
     def finish(self, ended: Ended | None = None) -> None:
         """Close what is open; say why it ended, if it ended before it was done."""
