@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from trunkline.node import Node
 
 Shown = dict[str, Any]
+_ROW_IDS: Final = range(2**62)
+"""What a row's id, or a place in the log, can be: PostgreSQL would not take a larger one."""
 Key = Annotated[str, Path(max_length=300, pattern=r"^[^\x00]+$")]
 
 
@@ -130,6 +132,13 @@ def _seen(asked: Page, *kinds: Callable[[str], Any]) -> Any:
         raise CursorUnreadable(part="query", pointer="#/cursor", value=", ".join(asked.after)) from None
 
 
+def _row_id(text: str) -> int:
+    """A row's id. Raises ValueError for what no row can have."""
+    if (found := int(text)) not in _ROW_IDS:
+        raise ValueError(text)
+    return found
+
+
 def _streams(router: APIRouter, node: Node) -> None:
     @router.get("/streams/{category}/{key:path}", summary="The events of a stream, with who caused them and why")
     def stream(
@@ -146,7 +155,7 @@ def _streams(router: APIRouter, node: Node) -> None:
 
     @router.get("/log", summary="The log after a position, to be followed live")
     def log(
-        after: Annotated[int, Query(ge=0, le=2**62)] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+        after: Annotated[int, Query(ge=0, le=_ROW_IDS[-1])] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100
     ) -> LogPage:
         events = read_page(node.store, after, limit)
         return LogPage(
@@ -206,7 +215,7 @@ def _messages(router: APIRouter, node: Node) -> None:
     @router.get("/parked", summary="Messages that could not be read, oldest first")
     def parked(asked: Pages, status: Literal["waiting", "retried", "discarded"] | None = None) -> OperatePage:
         place = page(asked, ["id"], "parked", status)
-        (after,) = _seen(place, int) or (0,)
+        (after,) = _seen(place, _row_id) or (0,)
         found = parked_page(node.store, after=after, limit=place.limit + 1, status=status)
         listed = _items(place, found, "id")
         listed.items = [_parked(message) for message in found[: place.limit]]
@@ -214,7 +223,7 @@ def _messages(router: APIRouter, node: Node) -> None:
 
     @router.get("/parked/{parked_id}", summary="One message that could not be read, whole")
     def one_parked(parked_id: int) -> Shown:
-        found = parked_message(node.store, parked_id) if parked_id < 2**62 else None
+        found = parked_message(node.store, parked_id) if parked_id in _ROW_IDS else None
         if found is None:
             raise NothingThere(key=parked_id)
         return _parked(found)
@@ -222,7 +231,7 @@ def _messages(router: APIRouter, node: Node) -> None:
     @router.get("/quarantined", summary="Messages that say something else under an id heard before")
     def quarantined(asked: Pages) -> OperatePage:
         place = page(asked, ["id"], "quarantined")
-        (after,) = _seen(place, int) or (0,)
+        (after,) = _seen(place, _row_id) or (0,)
         return _items(place, quarantined_page(node.store, after=after, limit=place.limit + 1), "id")
 
     @router.get("/waiting", summary="Facts that wait for something unknown yet, the longest first")
@@ -252,7 +261,7 @@ def _records(router: APIRouter, node: Node) -> None:
     @router.get("/audit", summary="What operators did, newest first")
     def audit(asked: Pages) -> OperatePage:
         place = page(asked, ["id"], "audit")
-        (before,) = _seen(place, int) or (None,)
+        (before,) = _seen(place, _row_id) or (None,)
         return _items(place, list_audit(node.store, place.limit + 1, before), "id")
 
     @router.get("/deadlines", summary="How many streams are due, and when the next one is")

@@ -188,7 +188,8 @@ async def test_mail_parked_messages_and_who_waits_can_be_seen(world: World) -> N
     assert base64.b64decode(parked[1]["value_base64"]) == b"\xff"
     one = created(await world.admin.get(f"{OPERATE}/parked/{parked[1]['id']}"))
     assert one | {"published": True} == parked[1] | {"published": True}  # told on DeadLetters now or in a moment
-    problem(await world.admin.get(f"{OPERATE}/parked/999"), 404, "nothing-there")
+    for none in (999, -(2**70), 2**70):
+        problem(await world.admin.get(f"{OPERATE}/parked/{none}"), 404, "nothing-there")
     assert {w["awaited"] for w in await listed(world, "waiting")} == {"party/0", "party/1", "party/2"}
     mails = await listed(world, "mail")
     assert sorted(m["key"] for m in mails) == [f"reservation-ending/+65/{n}" for n in range(5)]
