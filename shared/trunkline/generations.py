@@ -16,6 +16,9 @@ from trunkline.store import Connection, Store
 Status = Literal["building", "active", "retired"]
 _COLUMNS = "name, generation, version, position, status, built_at"
 _LOCK = b"SELECT pg_advisory_xact_lock(hashtextextended('projections', 0))"
+_THESE = (
+    b" JOIN unnest(%s::text[], %s::int8[]) AS g(name, generation) ON g.name = p.name AND g.generation = p.generation"
+)
 _SWAP_TRIES = 60
 
 
@@ -43,6 +46,10 @@ class Generation:
 def table_of(generation: Generation) -> str:
     """The table that holds a generation's rows."""
     return f"{generation.name}_g{generation.generation}"
+
+
+def _columns(generations: Sequence[Generation]) -> tuple[list[str], list[int]]:
+    return [g.name for g in generations], [g.generation for g in generations]
 
 
 class Generations:
@@ -97,17 +104,18 @@ class Generations:
     def take(self, conn: Connection, generations: Sequence[Generation], position: int) -> bool:
         """Lock generations for this transaction if they are still where they were read; False: a rival has them."""
         found = conn.execute(
-            b"SELECT generation FROM projections WHERE name = %s AND generation = ANY(%s) AND position = %s"
-            b" AND status <> 'retired' FOR UPDATE SKIP LOCKED",
-            (generations[0].name, [g.generation for g in generations], position),
+            b"SELECT 1 FROM projections p" + _THESE + b" WHERE p.position = %s AND p.status <> 'retired'"
+            b" FOR UPDATE OF p SKIP LOCKED",
+            (*_columns(generations), position),
         ).fetchall()
         return len(found) == len(generations)
 
     def move(self, conn: Connection, generations: Sequence[Generation], position: int) -> None:
         """Record how far generations have come, in the transaction that applied it."""
         conn.execute(
-            b"UPDATE projections SET position = %s WHERE name = %s AND generation = ANY(%s)",
-            (position, generations[0].name, [g.generation for g in generations]),
+            b"UPDATE projections SET position = %s"
+            b" WHERE (name, generation) IN (SELECT * FROM unnest(%s::text[], %s::int8[]))",
+            (position, *_columns(generations)),
         )
 
     def revive(self, retired: Generation) -> None:

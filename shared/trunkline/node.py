@@ -161,13 +161,14 @@ class Node:
         breath: float = BREATH,
         hurry: asyncio.Event | None = None,
     ) -> None:
-        """Repeat a step as long as it finds much to do; then wait for a commit.
+        """Repeat a step as long as it finds much to do; then wait for a commit, and let what it says go out first.
 
         Args:
             name: for the log.
             step: does one page; how much it did.
             patience: asked in a thread: after how many seconds to look again though nothing woke it.
-            breath: seconds between two looks that found little, so that a look serves many commits.
+            breath: seconds from a commit to the look at it: a look serves many commits, and what a commit says to
+                others is on its way before its own service reads it again.
             hurry: no breath is taken while it is set.
         """
         delay = FIRST_DELAY
@@ -175,9 +176,8 @@ class Node:
             seen = self.wake.count
             try:
                 done = await step()
-                if done < MUCH:
+                if done < MUCH and await self.wake.after(seen, max(breath, await asyncio.to_thread(patience))):
                     await self.pause(breath, hurry)
-                    await self.wake.after(seen, await asyncio.to_thread(patience))
                 delay = FIRST_DELAY
             except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError) as away:
                 log.warning("waiting for what is away", loop=f"{self.name}/{name}", error=str(away).splitlines()[0])

@@ -7,7 +7,7 @@ no command can come of it, however often history is replayed (O3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from trunkline.duties import Duties
@@ -79,7 +79,15 @@ class Projector:
         """
         if not self._duties.hold("projections"):
             return 0
+        live = [g for g in self.generations.all() if self._follows(g)]
+        if len({g.position for g in live}) == 1 and len({g.name for g in live}) == len(self.views):
+            return self._advance(live)
         return sum(self.advance(view) for view in self.views.values())
+
+    def _follows(self, g: Generation) -> bool:
+        """Whether a generation follows the log by this code."""
+        view = self.views.get(g.name)
+        return view is not None and g.version == view.version and g.status != "retired" and g.position is not None
 
     def resign(self) -> None:
         """Let another copy of the service do it."""
@@ -94,34 +102,43 @@ class Projector:
         if not live:
             return 0
         low = min(_place(g) for g in live)
-        behind = [g for g in live if g.position == low]
         ahead = min((_place(g) for g in live if g.position != low), default=None)
-        page, reached = self._page(view, low, ahead)
-        if reached == low or not self._apply(view, behind, page, low, reached):
+        return self._advance([g for g in live if g.position == low], ahead)
+
+    def _advance(self, behind: list[Generation], ahead: int | None = None) -> int:
+        """Apply the next page to generations at one position, of whatever views: it is read and decoded once."""
+        low = _place(behind[0])
+        page, reached = self._page({g.name for g in behind}, low, ahead)
+        if reached == low or not self._apply(behind, page, low, reached):
             return 0
         return len(page)
 
-    def _page(self, view: View, after: int, ahead: int | None) -> tuple[list[Recorded], int]:
-        """The next events for a view, and the position reached with them, not beyond a generation that is ahead."""
+    def _page(self, views: Collection[str], after: int, ahead: int | None) -> tuple[list[tuple[str, Recorded]], int]:
+        """The next events for some views, by stored name, and the position reached with them, not beyond `ahead`."""
         end = self.store.end_of_log()  # asked first: all up to it is in what is read next
         if end == after:
             return [], after
-        rows = self.store.read_log(after, self._page_size, view.names)
+        named = [self.views[view].names for view in views]
+        names = None if None in named else sorted({name for some in named for name in some or ()})
+        rows = self.store.read_log(after, self._page_size, names)
         reached = rows[-1][0] if len(rows) == self._page_size else max(end, rows[-1][0] if rows else 0)
         if ahead is not None and reached > ahead:
             rows = [row for row in rows if row[0] <= ahead]
             reached = ahead
         codec = self.store.codec
-        return [recorded(codec, row) for row in rows], reached
+        return [(row[3], recorded(codec, row)) for row in rows], reached
 
-    def _apply(self, view: View, behind: list[Generation], page: list[Recorded], low: int, reached: int) -> bool:
+    def _apply(self, behind: list[Generation], page: list[tuple[str, Recorded]], low: int, reached: int) -> bool:
         """Rows and position in one transaction; False where a rival has moved a generation meanwhile."""
         with self.store.connection() as conn, conn.transaction():
             conn.execute(b"SET LOCAL synchronous_commit = off")  # lost together with its position, it is done again
             if not self.generations.take(conn, behind, low):
                 return False
-            for generation in behind if page else ():
-                view.apply(conn, table_of(generation), page)
+            for generation in behind:
+                view = self.views[generation.name]
+                own = [event for name, event in page if view.names is None or name in view.names]
+                if own:
+                    view.apply(conn, table_of(generation), own)
             self.generations.move(conn, behind, reached)
         return True
 
