@@ -30,7 +30,7 @@ def measure(run: Run) -> list[Figure]:
             lambda _: small.stretch(sizes[0] // run.rounds),
             lambda _: middle.stretch(sizes[1] // run.rounds),
             lambda _: large.stretch(sizes[2] // run.rounds),
-            lambda _: b01_intake.hear_all(run, run.world, records)[0] / n,
+            lambda _: b01_intake.hear_all(run, run.world, records, b01_intake.hear_alone)[0] / n,
         )
         for drain in (small, middle, large):
             drain.check()

@@ -72,7 +72,7 @@ def _applied(applied: dict[str, list[str]], *, dry_run: bool) -> Any:
 def create(
     call: Call,
     dry_run: DryRun = False,
-    partitions: Annotated[int | None, typer.Option(min=1, help="Of each topic; 3 unless given.")] = None,
+    partitions: Annotated[int | None, typer.Option(min=1, help="Of each topic; 4 unless given.")] = None,
     replication: Annotated[
         int | None, typer.Option(min=1, help="Copies of each; else 3, or as many as there are brokers.")
     ] = None,
