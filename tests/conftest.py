@@ -18,6 +18,8 @@ from trunkline.broker_docker import docker_answers, docker_broker
 from trunkline.embedded import EmbeddedPostgres
 
 _ROOT = Path(__file__).parent.parent
+_LONG = ("faults", "end_to_end", "model", "http")
+"""Folders whose files take long."""
 
 Prepare = Callable[[str], object]
 
@@ -178,3 +180,9 @@ def _local_kafka(running: ExitStack, name: str) -> LocalBroker:
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long stories first: of two processes none is left with one of them while the other has nothing more to do."""
+    rank = {folder: place for place, folder in enumerate(_LONG)}
+    items.sort(key=lambda item: rank.get(item.path.relative_to(_ROOT / "tests").parts[0], len(rank)))
