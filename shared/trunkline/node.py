@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 FIRST_DELAY, LONGEST_DELAY = 0.05, 5.0
 MUCH = 100
 """A look that found this much is followed by the next one at once."""
-BREATH = 0.1
+BREATH = 0.2
 VIEWS_SHARE = 0.1
 """Of the time, for the views, while there is much to do: messages go first, and longer pages cost less."""
 AT_REST = 1.0

@@ -76,6 +76,24 @@ async def test_a_reader_that_was_overtaken_goes_on_behind_the_other(
         assert one.heard() == sent
 
 
+async def test_what_comes_while_few_are_worked_on_comes_in_one_batch(
+    settings: KafkaSettings, new_topic: NewTopic, url: str
+) -> None:
+    """X3: under load records come together by themselves, and each costs less; at most one fetch was on its way."""
+    topic = await new_topic()
+    with ear(url, topic) as one:
+        one.open.clear()
+        async with listening(settings, one, new_name("group")):
+            sent = await send(settings, event(topic))
+            await one.until(lambda: one.busy)
+            for _ in range(20):
+                sent += await send(settings, event(topic))
+            one.open.set()
+            await one.until(lambda: len(one.heard()) >= len(sent))
+        assert one.heard() == sent
+        assert one.busy <= 3
+
+
 async def test_stopping_finishes_the_batch_in_hand(settings: KafkaSettings, new_topic: NewTopic, url: str) -> None:
     """SIGTERM drains: what was begun is committed, what was only fetched is left for the next."""
     topic = await new_topic()

@@ -29,7 +29,7 @@ FOLLOWER = "relay"
 PAGE = 1000
 AT_ONCE = 50
 """Events that are said without a thread: so few do not hold up the loop."""
-RECORD_SECONDS = 0.05
+RECORD_SECONDS = 0.2
 """At least so long between two records of the position."""
 FLIGHTS = 3
 """Pages on their way at once: with one, the broker waits for us and we for it."""
