@@ -11,9 +11,10 @@ from typing import Any
 from bench.stock import Stock
 from trunkline.store import Store
 from trunkline_numbers.number_events import NumberAssigned
+from trunkline_numbers.views.pattern import read_pattern
 from trunkline_numbers.views.search import Total, read_first, read_next
 from trunkline_numbers.views.slices import Slice, where
-from trunkline_numbers.views.wanted import Conditions, Scope, Wanted, conditions, read_pattern
+from trunkline_numbers.views.wanted import Conditions, Scope, Wanted, conditions
 
 PAGE = 50
 DEEP = 999 * PAGE

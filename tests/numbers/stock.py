@@ -29,7 +29,8 @@ from trunkline_numbers.number_events import (
     NumberReserved,
 )
 from trunkline_numbers.number_refusals import NumberUnknown
-from trunkline_numbers.views.wanted import Pattern, Scope, Wanted
+from trunkline_numbers.views.pattern import Pattern
+from trunkline_numbers.views.wanted import Scope, Wanted
 from trunkline_numbers.wiring import service
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

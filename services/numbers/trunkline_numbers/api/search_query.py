@@ -12,7 +12,8 @@ from trunkline.paging import LARGEST_PAGE
 from trunkline.refusal import Refused
 from trunkline.tables import Format
 from trunkline_numbers.views.exported import Layout
-from trunkline_numbers.views.wanted import Capability, State, Wanted, read_pattern
+from trunkline_numbers.views.pattern import read_pattern
+from trunkline_numbers.views.wanted import Capability, State, Wanted
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 

@@ -15,6 +15,7 @@ import psycopg
 
 from trunkline.cells import tame_sql
 from trunkline.tables import CHUNK_BYTES, Cell, Format, table_bytes
+from trunkline_numbers.views.slices import where
 from trunkline_numbers.views.wanted import Conditions, Scope
 
 Layout = Literal["full", "upload"]
@@ -129,12 +130,8 @@ class Export:
             text, given = self._seen(column.sql)
             said.append(f"{form(column.kind, text)} AS {column.name}")
             params += given
-        wheres = [(c.said, c.params) for c in self._asked.all]
-        wheres += [("v.key >= %s AND v.key < %s", limits) for limits in self._asked.ranges]
-        wheres += [("v.key LIKE %s", (self._asked.part.like,))] if self._asked.part is not None else []
-        where = " WHERE " + " AND ".join(text for text, _ in wheres) if wheres else ""
-        params += [value for _, given in wheres for value in given]
-        return f"SELECT {', '.join(said)} FROM number_view v{where} ORDER BY v.key", params
+        wheres, limits = where(self._asked.said())
+        return f"SELECT {', '.join(said)} FROM number_view v{wheres} ORDER BY v.key", [*params, *limits]
 
     def _seen(self, sql: str) -> tuple[str, list[Any]]:
         """A value as the asker may see it: parties and domains of others are left out (P2)."""

@@ -133,17 +133,18 @@ def _binding(b: Binding) -> dict[str, str | None]:
 
 VIEW = state_view(
     "number_view",
-    2,
+    3,
     NUMBER,
     Number,
     COLUMNS,
     _row,
     # All of it is written anew with every change of a number, and each index with it: only what changes with a number's
-    # life has one here. What a number is, which hardly ever changes, is searched by `listing_view`.
+    # life has one here. That of the states also says whose a number is: a search asks it of many (P2). What a number
+    # is, which hardly ever changes, is searched by `listing_view`.
     indexes=(
         "(position)",
         "(subscription_id) WHERE subscription_id IS NOT NULL",
-        "(state, key)",
+        "(state, key) INCLUDE (owner_id, stock_of)",
         "(owner_id, key) WHERE owner_id IS NOT NULL",
         "(stock_of, key) WHERE stock_of IS NOT NULL",
         "(available_since, key) WHERE state = 'available'",

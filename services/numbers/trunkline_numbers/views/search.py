@@ -1,8 +1,9 @@
 """Numbers found: a page of them in order, and how many there are (N11, N1).
 
 What is common is found by walking along an index that has some of the numbers in their order and leaving out what does
-not fit; what is rare by gathering all of it and sorting that. A sample says which it is, and what to walk along:
-PostgreSQL left to itself supposes that what is looked for is spread evenly over all numbers, which it is not.
+not fit; what is rare by gathering all of it and sorting that. A sample says which it is, and what to walk along
+(`sample.py`): PostgreSQL left to itself supposes that what is looked for is spread evenly over all numbers, which it is
+not. What lies between is counted as far as need be (`counted.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import msgspec
 
 from trunkline.store import Connection, Store
 from trunkline_numbers.number import Number
-from trunkline_numbers.views.number_view import VIEW
+from trunkline_numbers.views.counted import statements
+from trunkline_numbers.views.sample import Sample, many, take
 from trunkline_numbers.views.slices import Said, Slice, where
 from trunkline_numbers.views.wanted import Condition, Conditions
 
@@ -26,7 +28,6 @@ COMMON: Final = 8 * EXACT_TO
 """Where a sample speaks for as many, they are more than `EXACT_TO`, and are not counted."""
 FEW: Final = 2_000
 """Where one condition leaves so few, all of them are looked at."""
-SAMPLE_BLOCKS: Final = 250
 LONG_WALK: Final = 4_000
 """Candidates looked at on a way before another way is tried."""
 _read: Final = msgspec.msgpack.Decoder(Number).decode
@@ -67,8 +68,11 @@ def read_next(store: Store, asked: Conditions, part: Slice, total: Total) -> lis
 
 
 _SETTINGS: Final = (
-    b"SET TRANSACTION READ ONLY; SET LOCAL random_page_cost = 1.1; SET LOCAL work_mem = '16MB';"
+    b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+    b" SET LOCAL random_page_cost = 1.1; SET LOCAL work_mem = '16MB';"
     b" SET LOCAL cursor_tuple_fraction = 1;"  # what a cursor may leave unread it does not plan to
+    # Joined along the numbers' order and as it is written: what is hashed or sorted first is read to its end.
+    b" SET LOCAL join_collapse_limit = 1; SET LOCAL enable_hashjoin = off; SET LOCAL enable_sort = off;"
     b" SET LOCAL max_parallel_workers_per_gather = 0"  # the other cores have other work
 )
 
@@ -85,16 +89,6 @@ def _found(rows: Sequence[Any]) -> list[Found]:
     return [Found(_read(folded), version) for _, version, folded in rows]
 
 
-@dataclass(frozen=True)
-class _Sample:
-    """What a sample of the blocks speaks for: how many meet all conditions, each of them, and the part of a number."""
-
-    numbers: float
-    all: float
-    each: tuple[float, ...]
-    part: float
-
-
 class _Search:
     """One search on one connection."""
 
@@ -103,45 +97,27 @@ class _Search:
 
     def answer(self, *, counted: bool) -> tuple[list[Any], Total]:
         """A page, and how many there are; `counted`: as long as there are few, exactly."""
-        sample = self._sample()
+        sample = take(self._fetch, self._asked, self._part)
         if sample is None or self._fewest(sample) <= FEW:
             rows, count = self._gather(sample)
             return rows, Total(count)
-        if counted and sample.all < (5 * COMMON if self._asked.ranges else COMMON):  # those that begin alike lie close
-            keys = self._some(sample)
-            if len(keys) <= EXACT_TO:
-                return self._these(keys), Total(len(keys))
-            return self._walk(sample), Total(max(_rounded(sample.all), EXACT_TO + 1), "estimate")
-        return self._walk(sample), Total(_rounded(sample.all), "estimate")
+        found = sample.all
+        if counted and found < (5 * COMMON if self._asked.ranges else COMMON):  # those that begin alike lie close
+            surely = many(self._fetch, self._asked, self._part, sample, EXACT_TO)
+            if surely is None:
+                keys = self._some(sample)
+                if len(keys) <= EXACT_TO:
+                    return self._these(keys), Total(len(keys))
+            return self._walk(sample), Total(max(_rounded(surely or found), EXACT_TO + 1), "estimate")
+        return self._walk(sample), Total(_rounded(found), "estimate")
 
-    def _sample(self) -> _Sample | None:
-        """None where the table is small."""
-        ((table, size),) = self._fetch(
-            "SELECT relname, pg_relation_size(oid) / 8192 FROM pg_class WHERE oid = (SELECT to_regclass(name || '_g' ||"
-            " generation) FROM projections WHERE name = %s AND status = 'active')",
-            (VIEW.name,),
-        )
-        if size <= SAMPLE_BLOCKS:
-            return None
-        percent = 100.0 * SAMPLE_BLOCKS / size
-        said = self._said("v")
-        each = [*((c.said, c.params) for c in self._asked.all), *(self._like("v") or [("true", ())])]
-        every = " AND ".join(f"({text})" for text, _ in said) or "true"
-        counts = [f"count(*) FILTER (WHERE {text})" for text in (every, *(text for text, _ in each))]
-        within, limits = where(self._ranges("v"))
-        params = [value for _, given in (*said, *each) for value in given]
-        sample = f"{table} v TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (1)"
-        (hits,) = self._fetch(f"SELECT count(*), {', '.join(counts)} FROM {sample}{within}", (*params, *limits))
-        numbers, all_, *each_of = (hit * 100.0 / percent for hit in hits)
-        return _Sample(numbers, all_, tuple(each_of[:-1]), each_of[-1])
-
-    def _fewest(self, sample: _Sample) -> float:
+    def _fewest(self, sample: Sample) -> float:
         """How many the rarest condition leaves that an index leads to."""
-        led = [count for c, count in zip(self._asked.all, sample.each, strict=True) if c.walk is not None or c.led]
+        led = [count for c, count in sample.each if c.walk is not None or c.led]
         part = [sample.part] if self._asked.part is not None and self._asked.part.listed is not None else []
         return min([*led, *part, sample.numbers])
 
-    def _source(self, sample: _Sample | None) -> tuple[str, str, list[Said]]:
+    def _source(self, sample: Sample | None) -> tuple[str, str, list[Said]]:
         """The table that has the keys, what to read from, and what must hold: for all that there are."""
         all_, part = self._asked.all, self._asked.part
         listed = [c for c in all_ if c.listed is not None]
@@ -155,16 +131,17 @@ class _Search:
         said = [c.of_listing() if c.listed is not None else (c.said, c.params) for c in all_]
         said += [part.listed] if led and part is not None and part.listed is not None else []
         for name in ("l", "v") if both else (table,):
-            said += [*self._like(name), *self._ranges(name)]
+            said += [*self._asked.like(name), *self._asked.between(name)]
         return table, source, [*said, *self._part.old_enough()]
 
-    def _rarer(self, sample: _Sample) -> bool:
-        counts = [count for c, count in zip(self._asked.all, sample.each, strict=True) if c.walk is not None or c.led]
+    def _rarer(self, sample: Sample) -> bool:
+        counts = [count for c, count in sample.each if c.walk is not None or c.led]
         return min(counts, default=sample.numbers + 1) <= 10 * sample.part
 
-    def _gather(self, sample: _Sample | None) -> tuple[list[Any], int]:
-        """All that there are, counted, and the first of those after the slice's beginning."""
+    def _gather(self, sample: Sample | None, *, going_on: bool = False) -> tuple[list[Any], int]:
+        """All that there are, counted, and the first of those after the slice's beginning; `going_on`: these alone."""
         table, source, said = self._source(sample)
+        said += self._part.beyond(table if self._part.sort == "number" else "v") if going_on else []
         all_, params = where(said)
         columns = ", ".join(f"{'v' if column != 'key' else table}.{column}" for column in self._part.order)
         beyond, more = where(self._part.beyond("m"))
@@ -177,13 +154,15 @@ class _Search:
         )
         return [row[1:] for row in rows if row[1] is not None], int(rows[0][0])
 
-    def _some(self, sample: _Sample) -> list[str]:
+    def _some(self, sample: Sample) -> list[str]:
         """All that there are, or one more than is counted."""
-        table, source, said = self._source(sample)
-        all_, params = where(said)
-        with self._conn.cursor(name="found") as cursor:
-            cursor.execute(f"SELECT {table}.key FROM {source}{all_}".encode(), params, binary=True)
-            return [key for (key,) in cursor.fetchmany(EXACT_TO + 1)]
+        found: dict[str, None] = {}
+        for sql, params in statements(self._asked, self._part, sample, FEW):
+            with self._conn.cursor(name="found") as cursor:
+                cursor.execute(sql.encode(), params, binary=True)
+                while len(found) <= EXACT_TO and (rows := cursor.fetchmany(EXACT_TO + 1)):
+                    found.update((key, None) for (key,) in rows)
+        return list(found)
 
     def _these(self, keys: list[str]) -> list[Any]:
         """Those of some numbers that are in the slice."""
@@ -192,7 +171,7 @@ class _Search:
             f"SELECT {_SHOWN} FROM number_view v{said} {self._part.by('v')} LIMIT %s", (*params, self._part.rows)
         )
 
-    def _walk(self, sample: _Sample) -> list[Any]:
+    def _walk(self, sample: Sample) -> list[Any]:
         """The first ones after the slice's beginning, by whichever way should come to enough of them first."""
         ways = self._ways(sample)
         begin = self._begin([way for way, _ in ways if way is not None]) if self._part.sort == "number" else []
@@ -205,15 +184,13 @@ class _Search:
                 rows = self._along(way, begin, int(min(most, longest)))
                 if len(rows) == self._part.rows:
                     return rows
-        return self._gather(sample)[0]
+        self._conn.execute(b"SET LOCAL enable_hashjoin = on")  # all of many is read now
+        return self._gather(sample, going_on=True)[0]
 
-    def _ways(self, sample: _Sample) -> list[tuple[Condition | None, float]]:
+    def _ways(self, sample: Sample) -> list[tuple[Condition | None, float]]:
         """Ways along the numbers in order, and how many each has: those that meet one condition, the rarest first."""
         everywhere = (None, sample.numbers)
-        if self._part.sort != "number":
-            return [everywhere]
-        found = [(c, count) for c, count in zip(self._asked.all, sample.each, strict=True) if c.walk is not None]
-        return [*sorted(found, key=lambda way: way[1]), everywhere]
+        return [everywhere] if self._part.sort != "number" else [*sample.walks, everywhere]
 
     def _begin(self, ways: Sequence[Condition]) -> list[str] | None:
         """Before which number none is that meets them all: numbers of a country lie together, and so do its SKUs.
@@ -226,7 +203,7 @@ class _Search:
         for way in ways:
             table = way.walk or "v"
             own = way.of_listing() if table == "l" else (way.said, way.params)
-            said, params = where([own, *self._ranges(table), *part.beyond(table)])
+            said, params = where([own, *self._asked.between(table), *part.beyond(table)])
             view = "listing_view l" if table == "l" else "number_view v"
             asked.append((f"(SELECT {first}({table}.key) FROM {view}{said})", params))
         if not asked:
@@ -247,29 +224,18 @@ class _Search:
         elif not by_number:
             begin.append(("v.state = 'available'", ()))
         begin += [(f"{table}.key {'<=' if part.descending else '>='} %s", (key,)) for key in start]
-        begin += [*self._ranges(table), *(part.old_enough() if table == "v" else []), *part.beyond(table)]
+        begin += [*self._asked.between(table), *(part.old_enough() if table == "v" else []), *part.beyond(table)]
         # An index alone has the keys, and so the parts of a number; whole rows are read only of what is left then.
         keys_only = by_number and (table == "l" or like)
-        begin += self._like(table) if keys_only else []
+        begin += self._asked.like(table) if keys_only else []
         first, before = where(begin)
-        said, params = where(self._said("v"))
+        said, params = where([*self._asked.said(), *part.old_enough()])
         view = "number_view" if table == "v" else "listing_view"
         inner = f"(SELECT {table}.key FROM {view}" if keys_only else f"(SELECT * FROM {view}"
         inner = f"{inner} {table}{first} {part.by(table)} LIMIT {most}) {'w' if keys_only else 'v'}"
         join = " JOIN number_view v ON v.key = w.key" if keys_only else ""
         sql = f"SELECT {_SHOWN} FROM {inner}{join}{said} {part.by('w' if keys_only else 'v')} LIMIT %s"
         return self._fetch(sql, (*before, *params, part.rows))
-
-    def _said(self, table: str) -> list[Said]:
-        """All conditions, of `v`."""
-        all_ = [(condition.said, condition.params) for condition in self._asked.all]
-        return [*all_, *self._like(table), *self._ranges(table), *self._part.old_enough()]
-
-    def _like(self, table: str) -> list[Said]:
-        return [] if self._asked.part is None else [(f"{table}.key LIKE %s", (self._asked.part.like,))]
-
-    def _ranges(self, table: str) -> list[Said]:
-        return [(f"{table}.key >= %s AND {table}.key < %s", limits) for limits in self._asked.ranges]
 
     def _fetch(self, sql: str, params: Sequence[Any]) -> list[Any]:
         """Planned for these very values: what is rare here is common there."""

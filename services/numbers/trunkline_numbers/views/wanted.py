@@ -6,46 +6,16 @@ indexes for what a number is.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final, Literal
 
-from trunkline.refusal import Refused
-from trunkline_numbers.views.listing_view import threes
+from trunkline_numbers.views.pattern import Part, Pattern, after, part_of
+from trunkline_numbers.views.slices import Said
 
 State = Literal["available", "reserved", "assigned", "locked", "deleted"]
 Capability = Literal["voice", "fax", "sms"]
-_PATTERN: Final = re.compile(r"(?P<open>\*?)(?P<plus>\+?)(?P<digits>[0-9]{1,15})(?P<more>\*?)", re.ASCII)
-
-
-class PatternUnreadable(Refused):
-    """{value!r} is no number pattern: 65, +65 and +65* stand for a beginning, *888 for an end, *88* for a part."""
-
-    status: ClassVar[int] = 422
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """Digits, and where in the number they stand."""
-
-    digits: str
-    place: Literal["begin", "end", "within"]
-
-
-def read_pattern(text: str) -> Pattern:
-    """What a pattern stands for (N11); a space at the beginning is a `+` that a URL did not escape.
-
-    Raises:
-        PatternUnreadable: as it says.
-    """
-    found = _PATTERN.fullmatch(f"+{text[1:]}" if text.startswith(" ") else text)
-    if found is None or (found["open"] and found["plus"]):
-        raise PatternUnreadable(value=text[:60], part="query", pointer="#/pattern")
-    if not found["open"]:
-        return Pattern(found["digits"], "begin")
-    return Pattern(found["digits"], "within" if found["more"] else "end")
 
 
 @dataclass(frozen=True)
@@ -103,6 +73,8 @@ class Condition:
         listed_params: where they are not those of `said`.
         walk: where an index has all that meet it in the order of the numbers; None: nowhere.
         led: whether an index leads to all that meet it, in whatever order.
+        own: whether it asks for the branch's own numbers, by owner and stock.
+        ways: where it is met in either of two ways, what each of them asks for.
     """
 
     said: str
@@ -111,24 +83,18 @@ class Condition:
     listed_params: tuple[Any, ...] | None = None
     walk: Literal["v", "l", None] = None
     led: bool = False
+    own: bool = False
+    ways: tuple[tuple[Condition, ...], ...] = ()
+
+    @property
+    def state(self) -> bool:
+        """Whether it asks for one state."""
+        return self.said == "v.state = %s"
 
     def of_listing(self) -> tuple[str, tuple[Any, ...]]:
         """The condition on `l`."""
         assert self.listed is not None
         return self.listed, self.params if self.listed_params is None else self.listed_params
-
-
-@dataclass(frozen=True)
-class Part:
-    """Digits at the end of a number or somewhere within it.
-
-    Attributes:
-        like: said of `key`, which both tables and all their indexes have.
-        listed: how an index of `l` leads to them; None: none does.
-    """
-
-    like: str
-    listed: tuple[str, tuple[Any, ...]] | None
 
 
 @dataclass(frozen=True)
@@ -139,10 +105,23 @@ class Conditions:
     ranges: tuple[tuple[str, str], ...] = ()
     part: Part | None = None
 
+    def like(self, table: str) -> list[Said]:
+        """The part of a number, of either table."""
+        return [] if self.part is None else [(f"{table}.key LIKE %s", (self.part.like,))]
+
+    def between(self, table: str) -> list[Said]:
+        """Its beginning, of either table."""
+        return [(f"{table}.key >= %s AND {table}.key < %s", limits) for limits in self.ranges]
+
+    def said(self) -> list[Said]:
+        """All of it, of `v`."""
+        return [*((c.said, c.params) for c in self.all), *self.like("v"), *self.between("v")]
+
 
 _NOTHING: Final = Condition("false")
-_HELD: Final = "v.stock_of = ANY(%s) AND v.holder_id IS NOT NULL"
-_OFFERED: Final = "v.holder_id IS NULL AND (v.domains = '{}' OR v.domains && %s::text[])"
+_AVAILABLE: Final = Condition("v.state = %s", ("available",), walk="v")
+# Not as `domains = '{}'`: two numbers of three are shown to all, and an index that has so many is no help.
+_OFFERED: Final = "{0}.holder_id IS NULL AND (cardinality({0}.domains) = 0 OR {0}.domains && %s::text[])"
 
 
 def conditions(wanted: Wanted, scope: Scope | None) -> Conditions:
@@ -151,10 +130,10 @@ def conditions(wanted: Wanted, scope: Scope | None) -> Conditions:
     pattern = wanted.pattern
     ranges: tuple[tuple[str, str], ...] = ()
     if pattern is not None and pattern.place == "begin":
-        ranges = ((f"+{pattern.digits}", _after(f"+{pattern.digits}")),)
-    part = _part(pattern) if pattern is not None and pattern.place != "begin" else None
+        ranges = ((f"+{pattern.digits}", after(f"+{pattern.digits}")),)
+    part = part_of(pattern) if pattern is not None and pattern.place != "begin" else None
     if wanted.bound is not None:
-        found.append(_bound(wanted.bound, scope))
+        found += _bound(wanted.bound, scope)
     if scope is not None:
         found += _within(scope, wanted)
     return Conditions(tuple(found), ranges, part)
@@ -170,7 +149,7 @@ def _life(wanted: Wanted) -> Iterator[Condition]:
     if wanted.owner is not None:
         yield Condition("v.owner_id = %s", (wanted.owner,), walk="v")
     if wanted.available_since is not None:
-        yield Condition("v.state = 'available'", (), walk="v")
+        yield _AVAILABLE
         yield Condition("v.available_since <= %s", (wanted.available_since,))
 
 
@@ -193,29 +172,15 @@ def _attributes(wanted: Wanted) -> Iterator[Condition]:
         yield Condition(said.format("v"), (wanted.domain,), said.format("l"))
 
 
-def _part(pattern: Pattern) -> Part:
-    digits = pattern.digits
-    if pattern.place == "end":
-        backward = digits[::-1]
-        return Part(f"%{digits}", ("l.backward >= %s AND l.backward < %s", (backward, _after(backward))))
-    if len(digits) < 3:  # too common for an index to be of use
-        return Part(f"%{digits}%", None)
-    return Part(f"%{digits}%", ("l.threes @> %s::int2[]", (threes(digits),)))
-
-
-def _after(prefix: str) -> str:
-    """The first text that sorts after all that begin so: `:` follows `9`."""
-    last = prefix[-1]
-    return prefix[:-1] + chr(ord(last) + 1)
-
-
-def _bound(yes: bool, scope: Scope | None) -> Condition:
+def _bound(yes: bool, scope: Scope | None) -> Iterator[Condition]:
     """Bound to a user, as far as the asker may know: a binding to another branch's user shows no more than none."""
-    if scope is None:
-        return Condition("v.bound", walk="v") if yes else Condition("NOT v.bound")
-    whose = "coalesce(v.owner_id, v.holder_id) = ANY(%s)"
-    said = f"v.bound AND {whose}" if yes else f"NOT (v.bound AND coalesce({whose}, false))"
-    return Condition(said, (list(scope.branch),))
+    if yes:
+        yield Condition("v.bound", walk="v")
+    elif scope is None:
+        yield Condition("NOT v.bound")
+    if scope is not None:
+        whose = "coalesce(v.owner_id, v.holder_id) = ANY(%s)"
+        yield Condition(whose if yes else f"NOT (v.bound AND coalesce({whose}, false))", (list(scope.branch),))
 
 
 def _within(scope: Scope, wanted: Wanted) -> Iterator[Condition]:
@@ -229,10 +194,26 @@ def _within(scope: Scope, wanted: Wanted) -> Iterator[Condition]:
         yield Condition("v.owner_id = ANY(%s)", (branch,))
     if wanted.owner is not None or wanted.holder is not None or wanted.subscription is not None:
         return  # whoever owns or holds it is in the branch then, and so is the number
-    ways: list[tuple[str, Sequence[Any]]] = [("v.owner_id = ANY(%s)", branch), ("v.stock_of = ANY(%s)", branch)]
+    own = Condition("(v.owner_id = ANY(%s) OR v.stock_of = ANY(%s))", (branch, branch), led=True, own=True)
     offers = not wanted.bound and (not wanted.states or "available" in wanted.states)
-    if offers and scope.domains is not None:
-        ways.append((f"v.state = 'available' AND {_OFFERED}", list(scope.domains)))
-    if offers and scope.sellers:
-        ways.append((f"v.state = 'available' AND {_HELD}", list(scope.sellers)))
-    yield Condition("(" + " OR ".join(said for said, _ in ways) + ")", tuple(given for _, given in ways))
+    offered = _offered(scope) if offers else None
+    if offered is None:
+        yield own
+        return
+    said = f"({own.said} OR {_AVAILABLE.said} AND {offered.said})"
+    params = (*own.params, *_AVAILABLE.params, *offered.params)
+    yield Condition(said, params, ways=((_AVAILABLE, offered), (own,)))
+
+
+def _offered(scope: Scope) -> Condition | None:
+    """Numbers of others that it may have while they are Available."""
+    said: list[tuple[str, str, Any]] = []
+    if scope.domains is not None:
+        said.append((_OFFERED.format("v"), _OFFERED.format("l"), list(scope.domains)))
+    if scope.sellers:
+        held = "v.stock_of = ANY(%s) AND v.holder_id IS NOT NULL"
+        said.append((held, "l.holder_id = ANY(%s)", list(scope.sellers)))
+    if not said:
+        return None
+    of_number, of_listing = (f"({' OR '.join(texts)})" for texts in zip(*((a, b) for a, b, _ in said), strict=True))
+    return Condition(of_number, tuple(given for _, _, given in said), of_listing)
