@@ -166,6 +166,25 @@ def test_then_what_a_sample_shows_to_be_many_is_not_counted(
     assert total == Total(len(right)) if len(right) <= 10 else (total.is_ == "exact" or total.value > 10)
 
 
+@pytest.mark.parametrize("asker", [None, PARTIES[0], "org-east-1"])
+@pytest.mark.parametrize("bound", [None, True, False])
+@pytest.mark.parametrize("pattern", [None, "*8", "*88*", "*123*"])
+def test_then_each_state_is_counted_by_whatever_index_tells_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch, asker: str | None, bound: bool | None, pattern: str | None
+) -> None:
+    """N11: states with what else an index of numbers' lives may tell, from the rarest to the most common."""
+    monkeypatch.setattr(sample, "BLOCKS", 15)
+    monkeypatch.setattr(sample, "RUNS", 0)
+    monkeypatch.setattr(search, "FEW", -1)
+    for states in ((), ("available",), ("reserved",), ("assigned",), ("locked", "deleted")):
+        for since in (None, NOW - 100 * DAY):
+            read = read_pattern(pattern) if pattern else None
+            wanted = Wanted(states=states, bound=bound, pattern=read, available_since=since)  # type: ignore[arg-type]
+            found, total = pages(store, wanted, asker, Slice(50))
+            assert found == expected(wanted, asker)
+            assert total == Total(len(found))
+
+
 def test_then_runs_along_a_filter_spare_the_count(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """N11: more than a few hundred of what has voice and no binding: known without reading that many."""
     monkeypatch.setattr(sample, "BLOCKS", 15)

@@ -24,15 +24,28 @@ def statements(asked: Conditions, part: Slice, sample: Sample, few: int) -> Iter
         few: so many of the asker's own are looked for apart from those that it is offered.
     """
     for wanted, of_few in _alternatives(asked, sample, few):
-        rarest_listed = min([count for c, count in wanted if c.listed is not None] + _part(asked, sample), default=None)
-        rarest_life = min((count for c, count in wanted if c.walk == "v"), default=None)
-        by_life = rarest_listed is None or (rarest_life is not None and 4 * rarest_life < rarest_listed)
-        if of_few or (by_life and rarest_life is None):
+        lives = [count for c, count in wanted if c.walk == "v"]
+        alone = not _listed(asked, wanted)
+        if of_few or (alone and len(lives) != 1):
             yield _plain(asked, part, wanted)
-        elif by_life:
+        elif alone or (lives and _sooner(min(lives), asked, wanted, sample)):
             yield _by_life(asked, part, wanted)
         else:
             yield _by_listing(asked, part, wanted, sample)
+
+
+def _listed(asked: Conditions, wanted: Sequence[_Counted]) -> bool:
+    return any(c.listed is not None for c, _ in wanted) or _has_index(asked)
+
+
+def _has_index(asked: Conditions) -> bool:
+    return asked.part is not None and asked.part.listed is not None
+
+
+def _sooner(life: float, asked: Conditions, wanted: Sequence[_Counted], sample: Sample) -> bool:
+    """Whether an index of what changes leaves few rows to read: it has the number, and so a part of it, in itself."""
+    listed = min((count for c, count in wanted if c.listed is not None), default=sample.numbers + 1)
+    return 4 * life < listed and (not _has_index(asked) or life < 10 * sample.part)
 
 
 def _alternatives(asked: Conditions, sample: Sample, few: int) -> Iterator[tuple[list[_Counted], bool]]:
@@ -46,10 +59,6 @@ def _alternatives(asked: Conditions, sample: Sample, few: int) -> Iterator[tuple
         known = [c for c, _ in others]
         more = [(c, sample.numbers) for c in way if c not in known]
         yield [*others, *more], any(c.led for c in way)
-
-
-def _part(asked: Conditions, sample: Sample) -> list[float]:
-    return [sample.part] if asked.part is not None and asked.part.listed is not None else []
 
 
 def _plain(asked: Conditions, part: Slice, wanted: Sequence[_Counted]) -> Said:

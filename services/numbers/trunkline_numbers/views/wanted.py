@@ -149,7 +149,7 @@ def _life(wanted: Wanted) -> Iterator[Condition]:
     if wanted.owner is not None:
         yield Condition("v.owner_id = %s", (wanted.owner,), walk="v")
     if wanted.available_since is not None:
-        yield _AVAILABLE
+        yield _AVAILABLE if not wanted.states or "available" in wanted.states else _NOTHING
         yield Condition("v.available_since <= %s", (wanted.available_since,))
 
 
