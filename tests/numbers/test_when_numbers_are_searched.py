@@ -158,6 +158,7 @@ def test_then_what_a_sample_shows_to_be_many_is_not_counted(
     """N11: the same items; an estimate never stands for what should have been counted, however few are one's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sample, "BLOCKS", 15)
+        patch.setattr(sample, "RUN", 3)
         patch.setattr(search, "FEW", few)
         patch.setattr(search, "EXACT_TO", 10)
         found, total = pages(store, wanted, asker, Slice(50, descending=descending))
@@ -188,6 +189,7 @@ def test_then_each_state_is_counted_by_whatever_index_tells_it(
 def test_then_runs_along_a_filter_spare_the_count(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """N11: more than a few hundred of what has voice and no binding: known without reading that many."""
     monkeypatch.setattr(sample, "BLOCKS", 15)
+    monkeypatch.setattr(sample, "RUN", 2)
     monkeypatch.setattr(search, "FEW", -1)
     monkeypatch.setattr(search, "EXACT_TO", 20)
     monkeypatch.setattr(search, "statements", lambda *_: pytest.fail("counted"))

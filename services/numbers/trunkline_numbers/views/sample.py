@@ -13,8 +13,8 @@ from trunkline_numbers.views.wanted import Condition, Conditions
 Fetch = Callable[[str, Sequence[Any]], list[Any]]
 BLOCKS: Final = 250
 RUNS, RUN = 40, 40
-_HITS: Final = 25
-"""So many in all runs together do not come about by chance."""
+_HITS, _PLACES = 25, 10
+"""So many in all runs together, and runs from so many blocks, do not come about by chance."""
 _NONE: Final[Said] = ("true", ())
 
 
@@ -74,8 +74,8 @@ def take(fetch: Fetch, asked: Conditions, part: Slice) -> Sample | None:
 def many(fetch: Fetch, asked: Conditions, part: Slice, sample: Sample, bound: int) -> float | None:
     """How many there are, if they are certainly more than `bound`.
 
-    Looked for in short runs along the rarest filter's index, each from a number in the sample: that many numbers drawn
-    from all would hold far fewer of them. None: that cannot be said.
+    Looked for in short runs along the rarest filter's index, each from a number in the sample: as many drawn from all
+    numbers would hold far fewer of them. None: that cannot be said.
     """
     if not sample.walks or sample.all < 2 * bound:
         return None
@@ -88,14 +88,16 @@ def many(fetch: Fetch, asked: Conditions, part: Slice, sample: Sample, bound: in
     begun, first = where([(way.said, way.params), *asked.between("v")])
     run, along = where([own, *asked.between(table)])
     meets, params = where([*asked.said(), *part.old_enough()])
-    ((starts, seen, hits),) = fetch(
-        f"SELECT count(DISTINCT s.key), count(*), count(*) FILTER ({meets}) FROM"
-        f" (SELECT v.key FROM {sample.source}{begun} ORDER BY hashtext(v.key) LIMIT {RUNS}) s CROSS JOIN LATERAL"
+    ((places, seen, different, hits),) = fetch(
+        f"SELECT count(DISTINCT s.block), count(*), count(DISTINCT w.key), count(*) FILTER ({meets}) FROM"
+        f" (SELECT v.key, (v.ctid::text::point)[0] AS block FROM {sample.source}{begun}"
+        f" ORDER BY hashtext(v.key) LIMIT {RUNS}) s CROSS JOIN LATERAL"
         f" (SELECT {table}.key FROM {view}{run} AND {table}.key >= s.key ORDER BY {table}.key LIMIT {RUN}) w"
         " JOIN number_view v ON v.key = w.key",
         (*params, *first, *along),
     )
-    if starts < RUNS // 3 or hits < _HITS:
+    # What came all at once may fill a block of the sample: it looks like much, but its runs meet each other.
+    if places < _PLACES or hits < _HITS or different < 0.8 * seen:
         return None
     found = count * float(hits) / float(seen)
     return found if found >= 2 * bound else None
