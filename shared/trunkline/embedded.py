@@ -48,7 +48,7 @@ _SETTINGS = {
     "unix_socket_permissions": "0700",
     "fsync": "on",
     "synchronous_commit": "on",
-    "shared_buffers": "128MB",
+    "shared_buffers": "512MB",
     "max_connections": "60",
     "jit": "off",
     "timezone": "UTC",

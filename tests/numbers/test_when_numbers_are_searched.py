@@ -177,6 +177,7 @@ def test_then_each_state_is_counted_by_whatever_index_tells_it(
     monkeypatch.setattr(sample, "BLOCKS", 15)
     monkeypatch.setattr(sample, "RUNS", 0)
     monkeypatch.setattr(search, "FEW", -1)
+    monkeypatch.setattr(search, "EXACT_TO", 500)
     for states in ((), ("available",), ("reserved",), ("assigned",), ("locked", "deleted")):
         for since in (None, NOW - 100 * DAY):
             read = read_pattern(pattern) if pattern else None

@@ -14,7 +14,9 @@ Fetch = Callable[[str, Sequence[Any]], list[Any]]
 BLOCKS: Final = 250
 RUNS, RUN = 40, 40
 _HITS, _PLACES = 25, 10
-"""So many in all runs together, and runs from so many blocks, do not come about by chance."""
+"""So many in all runs together, and in runs from so many blocks, do not come about by chance."""
+_FAR: Final = 4
+"""So many times the bound that the estimate may be wrong by far."""
 _NONE: Final[Said] = ("true", ())
 
 
@@ -77,7 +79,7 @@ def many(fetch: Fetch, asked: Conditions, part: Slice, sample: Sample, bound: in
     Looked for in short runs along the rarest filter's index, each from a number in the sample: as many drawn from all
     numbers would hold far fewer of them. None: that cannot be said.
     """
-    if not sample.walks or sample.all < 2 * bound:
+    if not sample.walks or sample.all < _FAR * bound:
         return None
     way, count = sample.walks[0]
     if count * _HITS > RUNS * RUN * sample.all:
@@ -89,15 +91,16 @@ def many(fetch: Fetch, asked: Conditions, part: Slice, sample: Sample, bound: in
     run, along = where([own, *asked.between(table)])
     meets, params = where([*asked.said(), *part.old_enough()])
     ((places, seen, different, hits),) = fetch(
-        f"SELECT count(DISTINCT s.block), count(*), count(DISTINCT w.key), count(*) FILTER ({meets}) FROM"
+        f"SELECT count(DISTINCT s.block) FILTER ({meets}), count(*), count(DISTINCT w.key), count(*) FILTER ({meets})"
+        " FROM"
         f" (SELECT v.key, (v.ctid::text::point)[0] AS block FROM {sample.source}{begun}"
         f" ORDER BY hashtext(v.key) LIMIT {RUNS}) s CROSS JOIN LATERAL"
         f" (SELECT {table}.key FROM {view}{run} AND {table}.key >= s.key ORDER BY {table}.key LIMIT {RUN}) w"
         " JOIN number_view v ON v.key = w.key",
-        (*params, *first, *along),
+        (*params, *params, *first, *along),
     )
     # What came all at once may fill a block of the sample: it looks like much, but its runs meet each other.
     if places < _PLACES or hits < _HITS or different < 0.8 * seen:
         return None
     found = count * float(hits) / float(seen)
-    return found if found >= 2 * bound else None
+    return found if found >= _FAR * bound else None

@@ -22,9 +22,9 @@ from trunkline_numbers.views.sample import Sample, many, take
 from trunkline_numbers.views.slices import Said, Slice, where
 from trunkline_numbers.views.wanted import Condition, Conditions
 
-EXACT_TO: Final = 500
+EXACT_TO: Final = 200
 """At least up to so many are counted; how many more there are may be estimated."""
-COMMON: Final = 8 * EXACT_TO
+COMMON: Final = 4_000
 """Where a sample speaks for as many, they are more than `EXACT_TO`, and are not counted."""
 FEW: Final = 2_000
 """Where one condition leaves so few, all of them are looked at."""
@@ -178,12 +178,18 @@ class _Search:
         if begin is None:
             return []
         longest = max(LONG_WALK, 10 * self._part.rows)
+        walked: dict[int, int] = {}
         for so_far in (4, longest):  # as far as should do, were they spread evenly; then as far as it pays
-            for way, count in ways[:2]:
-                most = so_far * self._part.rows * max(1.0, count / max(sample.all, 1.0))
-                rows = self._along(way, begin, int(min(most, longest)))
-                if len(rows) == self._part.rows:
-                    return rows
+            for place, (way, count) in enumerate(ways[:2]):
+                most = int(min(so_far * self._part.rows * max(1.0, count / max(sample.all, 1.0)), longest))
+                if walked.get(place, 0) >= most:
+                    continue
+                walked[place] = most
+                rows = self._along(way, begin, most)
+                if begin and self._part.rows <= 2 * len(rows) < 2 * self._part.rows:  # so near that it pays to go on
+                    rows += self._along(way, [rows[-1][0]], most)[1:]
+                if len(rows) >= self._part.rows:
+                    return rows[: self._part.rows]
         self._conn.execute(b"SET LOCAL enable_hashjoin = on")  # all of many is read now
         return self._gather(sample, going_on=True)[0]
 
