@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
+from tests.http import world
 from trunkline.cli import main
 
 UP = (sys.executable, "-c", "from trunkline.cli import main; main()", "up", "--json")
@@ -97,12 +97,4 @@ def up(home: Path, licensing_url: str, numbers_url: str) -> Iterator[dict[str, A
 
 def event(fact: str, subscription_id: str, organization_id: str, at: datetime, **data: Any) -> dict[str, Any]:
     """A CloudEvent of billing's, as a line of a file: `fact` is `started`, `expired`, …"""
-    return {
-        "specversion": "1.0",
-        "id": str(uuid4()),
-        "source": "/billing",
-        "type": f"billing.subscription.{fact}",
-        "subject": subscription_id,
-        "time": at.isoformat(),
-        "data": {"subscription_id": subscription_id, "organization_id": organization_id, **data},
-    }
+    return world.event(fact, subscription_id, organization_id, at.isoformat(), **data)
