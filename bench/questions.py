@@ -11,8 +11,9 @@ from typing import Any
 from bench.stock import Stock
 from trunkline.store import Store
 from trunkline_numbers.number_events import NumberAssigned
+from trunkline_numbers.views.inventory import Inventory
 from trunkline_numbers.views.pattern import read_pattern
-from trunkline_numbers.views.search import Total, read_first, read_next
+from trunkline_numbers.views.search import Total
 from trunkline_numbers.views.slices import Slice, where
 from trunkline_numbers.views.wanted import Conditions, Scope, Wanted, conditions
 
@@ -66,13 +67,13 @@ class Question:
     after: str | None
     total: Total
 
-    def first(self, store: Store) -> None:
+    def first(self, inventory: Inventory) -> None:
         """Its first page."""
-        read_first(store, self.asked, Slice(PAGE))
+        inventory.first_page(self.asked, Slice(PAGE))
 
-    def deep(self, store: Store) -> None:
+    def deep(self, inventory: Inventory) -> None:
         """A page far behind."""
-        read_next(store, self.asked, Slice(PAGE, after=self.after), self.total)
+        inventory.next_page(self.asked, Slice(PAGE, after=self.after), self.total)
 
 
 def questions(store: Store, stock: Stock, scope: Scope | None, step: int = 1) -> Iterator[Question]:
@@ -84,11 +85,11 @@ def questions(store: Store, stock: Stock, scope: Scope | None, step: int = 1) ->
         scope: of the asker; None: the platform.
         step: every so many of them.
     """
-    known = filters(stock)
+    known, inventory = filters(stock), Inventory(store)
     pairs = [(a, b) for a, b in combinations(known, 2) if known[a].keys().isdisjoint(known[b])]
     for names in [*((name,) for name in known), *pairs][::step]:
         asked = conditions(Wanted(**{field: value for name in names for field, value in known[name].items()}), scope)
-        _, total = read_first(store, asked, Slice(PAGE))
+        _, total = inventory.first_page(asked, Slice(PAGE))
         after = _key_at(store, asked, min(DEEP / max(total.value, 1), 0.5)) if total.value > PAGE else None
         yield Question(" and ".join(names), asked, after, total)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,11 +27,13 @@ from trunkline.clock import DAY
 from trunkline.refusal import Refused
 from trunkline.store import Store
 from trunkline_numbers.number import Number
-from trunkline_numbers.views import sample, search
+from trunkline_numbers.views import inventory, sample, search
+from trunkline_numbers.views.inventory import Found, Inventory
 from trunkline_numbers.views.pattern import Pattern, read_pattern
-from trunkline_numbers.views.search import Found, Total, read_first, read_next
+from trunkline_numbers.views.sample import Sample
+from trunkline_numbers.views.search import Total
 from trunkline_numbers.views.slices import Slice
-from trunkline_numbers.views.wanted import Wanted, conditions
+from trunkline_numbers.views.wanted import Conditions, Wanted, conditions
 
 LIVES = drawn(400, seed=11)
 NUMBERS = folded(LIVES)
@@ -82,7 +85,8 @@ ASKERS = st.sampled_from((None, None, *PARTIES))
 def pages(store: Store, wanted: Wanted, asker: str | None, part: Slice) -> tuple[list[Number], Total]:
     """Everything found, page by page, as the door turns them."""
     asked = conditions(wanted, scope(asker))
-    rows, total = read_first(store, asked, part)
+    numbers = Inventory(store)
+    rows, total = numbers.first_page(asked, part)
     found: list[Found] = []
     while True:
         found += rows[: part.limit]
@@ -90,8 +94,8 @@ def pages(store: Store, wanted: Wanted, asker: str | None, part: Slice) -> tuple
             return [row.number for row in found], total
         last = found[-1].number
         since = getattr(last.life, "since", None) if part.sort == "available_since" else None
-        rows = read_next(
-            store, asked, Slice(part.limit, part.sort, part.descending, last.number, since, part.upto), total
+        rows = numbers.next_page(
+            asked, Slice(part.limit, part.sort, part.descending, last.number, since, part.upto), total
         )
 
 
@@ -165,6 +169,43 @@ def test_then_what_a_sample_shows_to_be_many_is_not_counted(
     right = expected(wanted, asker)
     assert found == (right[::-1] if descending else right)
     assert total == Total(len(right)) if len(right) <= 10 else (total.is_ == "exact" or total.value > 10)
+
+
+@SIGHT
+@given(wanted=WANTED, asker=ASKERS, limit=st.sampled_from((1, 7)), wrong=st.sampled_from((0.01, 1, 100)))
+def test_then_the_first_pages_sample_serves_the_others_however_wrong_it_has_become(
+    store: Store, wanted: Wanted, asker: str | None, limit: int, wrong: float
+) -> None:
+    """N11: it is taken once, and says which way is the shorter one, not what is found."""
+    taken: list[Sample] = []
+
+    def take_once(*asked: Any) -> Sample | None:
+        if (said := sample.take(*asked)) is not None:
+            each = tuple((condition, count * wrong) for condition, count in said.each)
+            taken.append(replace(said, all=said.all * wrong, each=each, own=said.own * wrong))
+        return taken[0] if said is not None else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample, "BLOCKS", 1)
+        patch.setattr(search, "FEW", 20)
+        patch.setattr(search, "take", take_once)
+        found, _ = pages(store, wanted, asker, Slice(limit))
+    assert found == expected(wanted, asker)
+    assert len(taken) == 1
+
+
+def test_then_no_more_samples_are_kept_than_so_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """N11, P2: each is kept for the very search it was taken for; the one asked for longest ago is forgotten first."""
+    taken: list[Conditions] = []
+    monkeypatch.setattr(sample, "BLOCKS", 1)
+    monkeypatch.setattr(search, "FEW", -1)
+    monkeypatch.setattr(inventory, "SAMPLES", 2)
+    monkeypatch.setattr(search, "take", lambda *given: taken.append(given[1]) or sample.take(*given))
+    numbers, after = Inventory(store), Slice(5, after="+1")
+    by_asker = [conditions(Wanted(states=("available",)), scope(asker)) for asker in (None, "org-east-1", "org-own")]
+    for place in (0, 1, 0, 2, 0, 1):
+        numbers.next_page(by_asker[place], after, Total(1_000, "estimate"))
+    assert taken == [by_asker[place] for place in (0, 1, 2, 1)]
 
 
 @pytest.mark.parametrize("asker", [None, PARTIES[0], "org-east-1"])

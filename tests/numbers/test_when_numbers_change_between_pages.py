@@ -17,7 +17,7 @@ from trunkline.store import Store
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_events import NumberReleased, NumberReserved
 from trunkline_numbers.views import sample, search
-from trunkline_numbers.views.search import read_first, read_next
+from trunkline_numbers.views.inventory import Inventory
 from trunkline_numbers.views.slices import Slice, Sort
 from trunkline_numbers.views.wanted import Wanted, conditions
 
@@ -58,14 +58,15 @@ def test_then_pages_neither_skip_nor_repeat_while_numbers_change(
             patch.setattr(sample, "BLOCKS", 1)
             patch.setattr(search, "COMMON", 0)
             patch.setattr(search, "FEW", -1)
-        rows, total = read_first(bare, asked, Slice(limit, sort, descending, upto=upto))
+        inventory = Inventory(bare)
+        rows, total = inventory.first_page(asked, Slice(limit, sort, descending, upto=upto))
         found = [row.number for row in rows[:limit]]
         while len(rows) > limit:
             at += timedelta(minutes=1)
             _move(bare, lives, [names[place] for place in sorted(next(changes))], at)
             last = found[-1]
             since = last.life.since if sort == "available_since" else None  # type: ignore[union-attr]
-            rows = read_next(bare, asked, Slice(limit, sort, descending, last.number, since, upto), total)
+            rows = inventory.next_page(asked, Slice(limit, sort, descending, last.number, since, upto), total)
             found += [row.number for row in rows[:limit]]
     came = [n.number for n in found]
     assert len(came) == len(set(came)), "nothing comes up twice"

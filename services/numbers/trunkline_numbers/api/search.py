@@ -27,8 +27,9 @@ from trunkline_numbers.api.shown import NumberShown, shown_number
 from trunkline_numbers.number import Number
 from trunkline_numbers.party import PARTY
 from trunkline_numbers.views.exported import Export
+from trunkline_numbers.views.inventory import Found, Inventory
 from trunkline_numbers.views.party_view import branch_of
-from trunkline_numbers.views.search import Found, Total, read_first, read_next
+from trunkline_numbers.views.search import Total
 from trunkline_numbers.views.slices import Slice
 from trunkline_numbers.views.wanted import Conditions, Scope, conditions
 
@@ -49,11 +50,11 @@ class ExportsBusy(Refused):
 def router(node: Node) -> APIRouter:
     """The operations."""
     routes = door(node, "numbers", {503: "too many exports at one time"})
-    exports = threading.BoundedSemaphore(MOST_EXPORTS)
+    exports, inventory = threading.BoundedSemaphore(MOST_EXPORTS), Inventory(node.store)
 
     @routes.get("/numbers", summary="Search numbers", response_model=Items[NumberShown])
     def search_numbers(asked: Annotated[SearchQuery, Query()], asker: Reading) -> Response:
-        found = _Search(node, asker, asked).answer(asked)
+        found = _Search(node, asker, asked).answer(inventory, asked)
         return Response(found.model_dump_json(), headers=_UNCACHED, media_type="application/json")
 
     @routes.get(
@@ -136,7 +137,7 @@ class _Search:
             sellers=(above,) if above is not None and above != mine else (),
         )
 
-    def answer(self, asked: SearchQuery) -> Items[NumberShown]:
+    def answer(self, inventory: Inventory, asked: SearchQuery) -> Items[NumberShown]:
         """A page, and how many there are: as the first page told it."""
         filters = asked.model_dump_json(exclude={"limit", "cursor", "sort"})
         paging = Paging(limit=asked.limit, cursor=asked.cursor, sort=asked.sort)
@@ -148,9 +149,9 @@ class _Search:
         part = Slice(wanted.limit, "available_since" if by_age else "number", wanted.descending, upto=upto)
         if wanted.after:
             part, total = _going_on(part, wanted.after, asked.cursor)
-            found = read_next(self._store, self.conditions, part, total)
+            found = inventory.next_page(self.conditions, part, total)
         else:
-            found, total = read_first(self._store, self.conditions, part)
+            found, total = inventory.first_page(self.conditions, part)
         return self._page(wanted, found, total, part.upto)
 
     def _page(self, wanted: Page, found: list[Found], total: Total, upto: datetime | None) -> Items[NumberShown]:

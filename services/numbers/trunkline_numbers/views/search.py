@@ -8,15 +8,11 @@ not. What lies between is counted as far as need be (`counted.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import msgspec
-
-from trunkline.store import Connection, Store
-from trunkline_numbers.number import Number
+from trunkline.store import Connection
 from trunkline_numbers.views.counted import statements
 from trunkline_numbers.views.sample import Sample, many, take
 from trunkline_numbers.views.slices import Said, Slice, where
@@ -30,7 +26,6 @@ FEW: Final = 2_000
 """Where one condition leaves so few, all of them are looked at."""
 LONG_WALK: Final = 4_000
 """Candidates looked at on a way before another way is tried."""
-_read: Final = msgspec.msgpack.Decoder(Number).decode
 _SHOWN: Final = "v.key, v.version, v.folded"
 
 
@@ -42,67 +37,23 @@ class Total:
     is_: Literal["exact", "estimate"] = "exact"
 
 
-@dataclass(frozen=True)
-class Found:
-    """One number found, and its version."""
-
-    number: Number
-    version: int
-
-
-def read_first(store: Store, asked: Conditions, part: Slice) -> tuple[list[Found], Total]:
-    """The first page, at most `limit + 1` numbers, and how many there are.
-
-    The estimate is taken from rows that meet the conditions, the asker's branch among them: it tells nothing of what
-    others have (P2).
-    """
-    with _connection(store) as conn:
-        rows, total = _Search(conn, asked, part).answer(counted=True)
-        return _found(rows), total
-
-
-def read_next(store: Store, asked: Conditions, part: Slice, total: Total) -> list[Found]:
-    """A page after the first; `total` as the first one told it."""
-    with _connection(store) as conn:
-        return _found(_Search(conn, asked, part).answer(counted=total.is_ == "exact")[0])
-
-
-_SETTINGS: Final = (
-    b"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;"
-    b" SET LOCAL random_page_cost = 1.1; SET LOCAL work_mem = '16MB';"
-    b" SET LOCAL cursor_tuple_fraction = 1;"  # what a cursor may leave unread it does not plan to
-    # Joined along the numbers' order and as it is written: what is hashed or sorted first is read to its end.
-    b" SET LOCAL join_collapse_limit = 1; SET LOCAL enable_hashjoin = off; SET LOCAL enable_sort = off;"
-    b" SET LOCAL max_parallel_workers_per_gather = 0"  # the other cores have other work
-)
-
-
-@contextmanager
-def _connection(store: Store) -> Iterator[Connection]:
-    """A snapshot that is planned for as if most of what is read were in memory: an index is then worth its price."""
-    with store.connection() as conn, conn.transaction():
-        conn.execute(_SETTINGS)
-        yield conn
-
-
-def _found(rows: Sequence[Any]) -> list[Found]:
-    return [Found(_read(folded), version) for _, version, folded in rows]
-
-
-class _Search:
+class Search:
     """One search on one connection."""
 
     def __init__(self, conn: Connection, asked: Conditions, part: Slice) -> None:
         self._conn, self._asked, self._part = conn, asked, part
 
-    def answer(self, *, counted: bool) -> tuple[list[Any], Total]:
-        """A page, and how many there are; `counted`: as long as there are few, exactly."""
-        sample = take(self._fetch, self._asked, self._part)
+    def sample(self) -> Sample | None:
+        """What a sample says of it; None: there are so few numbers that all of them are looked at."""
+        return take(self._fetch, self._asked, self._part)
+
+    def first(self, sample: Sample | None) -> tuple[list[Any], Total]:
+        """A page, and how many there are: as long as there are few, exactly."""
         if sample is None or self._fewest(sample) <= FEW:
             rows, count = self._gather(sample)
             return rows, Total(count)
         found = sample.all
-        if counted and found < (5 * COMMON if self._asked.ranges else COMMON):  # those that begin alike lie close
+        if found < (5 * COMMON if self._asked.ranges else COMMON):  # those that begin alike lie close
             surely = many(self._fetch, self._asked, self._part, sample, EXACT_TO)
             if surely is None:
                 keys = self._some(sample)
@@ -110,6 +61,16 @@ class _Search:
                     return self._these(keys), Total(len(keys))
             return self._walk(sample), Total(max(_rounded(surely or found), EXACT_TO + 1), "estimate")
         return self._walk(sample), Total(_rounded(found), "estimate")
+
+    def next(self, sample: Sample | None, *, counted: bool) -> list[Any]:
+        """A page after the first; `counted`: that found few, and so they may all be looked at again."""
+        if sample is None or self._fewest(sample) <= FEW:
+            return self._gather(sample)[0]
+        if counted:
+            keys = self._some(sample)
+            if len(keys) <= EXACT_TO:
+                return self._these(keys)
+        return self._walk(sample)
 
     def _fewest(self, sample: Sample) -> float:
         """How many the rarest condition leaves that an index leads to."""
@@ -174,7 +135,8 @@ class _Search:
     def _walk(self, sample: Sample) -> list[Any]:
         """The first ones after the slice's beginning, by whichever way should come to enough of them first."""
         ways = self._ways(sample)
-        begin = self._begin([way for way, _ in ways if way is not None]) if self._part.sort == "number" else []
+        known = [way for way, _ in ways if way is not None] if self._part.sort == "number" else []
+        begin = self._begin(known) if len(known) > 1 else []  # the index of one alone begins there anyway
         if begin is None:
             return []
         longest = max(LONG_WALK, 10 * self._part.rows)
