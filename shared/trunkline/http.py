@@ -114,7 +114,8 @@ class _BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        told = Request(scope).headers.get("content-length", "")
+        headers = Request(scope).headers
+        told = headers.get("content-length", "" if "transfer-encoding" in headers else "0")
         announced = int(told) if told.isascii() and told.isdigit() else MAX_BODY_BYTES + 1
         limit = MAX_BODY_BYTES if announced <= MAX_BODY_BYTES else self._limit(scope)
         taken = 0
@@ -167,7 +168,18 @@ def create_app(nodes: Mapping[str, Node], tokens: Tokens | None = None) -> FastA
         app.include_router(operate_router(node))
         if node.service.routes is not None:
             app.include_router(node.service.routes(node))
+    _work_out(app)
     return app
+
+
+def _work_out(app: FastAPI) -> None:
+    """Have FastAPI prepare its operations, which it would leave until the first request, for that to wait for.
+
+    It hushes a warning meanwhile, for all threads of the process: while none is served, nobody else's is lost by it.
+    """
+    nowhere: Scope = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
+    for route in app.routes:
+        route.matches(dict(nowhere))
 
 
 class _Server(uvicorn.Server):
