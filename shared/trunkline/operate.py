@@ -5,7 +5,7 @@ All need the scope `operate`; every one that changes something is on record in t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
@@ -21,7 +21,7 @@ from trunkline.mail import find_mail, list_mail
 from trunkline.messaging.parked import Parked, parked_message, parked_page
 from trunkline.messaging.quarantine import quarantined_page
 from trunkline.operate_projections import projections_router
-from trunkline.paging import LARGEST_PAGE, CursorUnreadable, Page, Paging, page
+from trunkline.paging import LARGEST_PAGE, TEXT, Page, Paging, moment, page, row_id
 from trunkline.parties import NothingThere
 from trunkline.refusal import Refused
 from trunkline.sandbox import NoSandbox, SandboxClock, duration
@@ -122,23 +122,6 @@ def _place(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _seen(asked: Page, *kinds: Callable[[str], Any]) -> Any:
-    """The place after which a list goes on, read back; None at its beginning."""
-    if not asked.after:
-        return None
-    try:
-        return tuple(kind(text) for kind, text in zip(kinds, asked.after, strict=True))
-    except ValueError:
-        raise CursorUnreadable(part="query", pointer="#/cursor", value=", ".join(asked.after)) from None
-
-
-def _row_id(text: str) -> int:
-    """A row's id. Raises ValueError for what no row can have."""
-    if (found := int(text)) not in _ROW_IDS:
-        raise ValueError(text)
-    return found
-
-
 def _streams(router: APIRouter, node: Node) -> None:
     @router.get("/streams/{category}/{key:path}", summary="The events of a stream, with who caused them and why")
     def stream(
@@ -199,9 +182,8 @@ def _clock(router: APIRouter, node: Node) -> None:
 def _mail(router: APIRouter, node: Node) -> None:
     @router.get("/mail", summary="Mail, newest first")
     def mails(asked: Pages, state: Literal["waiting", "sent", "failed"] | None = None) -> OperatePage:
-        place = page(asked, ["created_at"], "mail", state)
-        before = _seen(place, datetime.fromisoformat, str)
-        return _items(place, list_mail(node.store, place.limit + 1, state, before), "created_at", "key")
+        place = page(asked, {"created_at": (moment, TEXT)}, "mail", state)
+        return _items(place, list_mail(node.store, place.limit + 1, state, place.place() or None), "created_at", "key")
 
     @router.get("/mail/{key:path}", summary="One mail")
     def mail(key: Key) -> Shown:
@@ -214,8 +196,8 @@ def _mail(router: APIRouter, node: Node) -> None:
 def _messages(router: APIRouter, node: Node) -> None:
     @router.get("/parked", summary="Messages that could not be read, oldest first")
     def parked(asked: Pages, status: Literal["waiting", "retried", "discarded"] | None = None) -> OperatePage:
-        place = page(asked, ["id"], "parked", status)
-        (after,) = _seen(place, _row_id) or (0,)
+        place = page(asked, {"id": (row_id,)}, "parked", status)
+        (after,) = place.place() or (0,)
         found = parked_page(node.store, after=after, limit=place.limit + 1, status=status)
         listed = _items(place, found, "id")
         listed.items = [_parked(message) for message in found[: place.limit]]
@@ -230,15 +212,14 @@ def _messages(router: APIRouter, node: Node) -> None:
 
     @router.get("/quarantined", summary="Messages that say something else under an id heard before")
     def quarantined(asked: Pages) -> OperatePage:
-        place = page(asked, ["id"], "quarantined")
-        (after,) = _seen(place, _row_id) or (0,)
+        place = page(asked, {"id": (row_id,)}, "quarantined")
+        (after,) = place.place() or (0,)
         return _items(place, quarantined_page(node.store, after=after, limit=place.limit + 1), "id")
 
     @router.get("/waiting", summary="Facts that wait for something unknown yet, the longest first")
     def waiting(asked: Pages, awaiting: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None) -> OperatePage:
-        place = page(asked, ["since"], "waiting", awaiting)
-        seen = _seen(place, datetime.fromisoformat, str, str)
-        rows = waiting_page(node.store, place.limit + 1, seen, awaiting)
+        place = page(asked, {"since": (moment, TEXT, TEXT)}, "waiting", awaiting)
+        rows = waiting_page(node.store, place.limit + 1, place.place() or None, awaiting)
         return _items(place, rows, "since", "awaited", "waiter")
 
 
@@ -260,8 +241,8 @@ def _parked(message: Parked) -> Shown:
 def _records(router: APIRouter, node: Node) -> None:
     @router.get("/audit", summary="What operators did, newest first")
     def audit(asked: Pages) -> OperatePage:
-        place = page(asked, ["id"], "audit")
-        (before,) = _seen(place, _row_id) or (None,)
+        place = page(asked, {"id": (row_id,)}, "audit")
+        (before,) = place.place() or (None,)
         return _items(place, list_audit(node.store, place.limit + 1, before), "id")
 
     @router.get("/deadlines", summary="How many streams are due, and when the next one is")

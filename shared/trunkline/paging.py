@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar
 
@@ -17,6 +18,36 @@ from trunkline.refusal import Refused
 
 T = TypeVar("T")
 LARGEST_PAGE: Final = 500
+Kind = Callable[[str], object]
+"""Reads a sort value as a cursor has it. Raises ValueError for what no item of the list can have."""
+TEXT: Final[Kind] = str
+
+
+def whole(text: str) -> int:
+    """A number that counts something: a row, a version, the digits of a key."""
+    return _below(2**31, text)
+
+
+def row_id(text: str) -> int:
+    """The id of a row, of which there may be more than anybody counts."""
+    return _below(2**62, text)
+
+
+def _below(bound: int, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) < bound):
+        raise ValueError(text)
+    return int(text)
+
+
+def moment(text: str) -> datetime:
+    """An instant, told with its offset."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(text)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:  # so near the end of time that its offset leads beyond
+        raise ValueError(text) from None
 
 
 class CursorUnreadable(Refused):
@@ -54,13 +85,19 @@ class Page:
         sort: one of the names the list can be sorted by.
         descending: whether in the other direction.
         after: the sort values of the last item of the page before, as text; empty: from the beginning.
+        kinds: of these values.
     """
 
     limit: int
     sort: str
     descending: bool
     after: tuple[str, ...]
+    kinds: tuple[Kind, ...]
     _list: str
+
+    def place(self) -> tuple[Any, ...]:
+        """The same as what they stand for."""
+        return tuple(kind(text) for kind, text in zip(self.kinds, self.after, strict=True)) if self.after else ()
 
     def next(self, *after: str) -> str:
         """The cursor of the page that begins after an item with these sort values."""
@@ -94,24 +131,30 @@ def paging(
     return Paging(limit=limit, cursor=cursor, sort=sort)
 
 
-def page(asked: Paging, sorts: Sequence[str], *filters: object) -> Page:
+def page(asked: Paging, sorts: Mapping[str, tuple[Kind, ...]], *filters: object) -> Page:
     """Check the parameters against one list.
 
     Args:
         asked: as sent.
-        sorts: what the list can be sorted by; the first is taken where nothing is asked.
+        sorts: what the list can be sorted by, with the sort values that a cursor then has; the first one is taken
+            where nothing is asked.
         filters: everything else that makes this list this list: path, filters, the asker's branch.
 
     Raises:
         SortUnknown, CursorUnreadable: as they say.
     """
-    wanted = asked.sort or sorts[0]
+    wanted = asked.sort or next(iter(sorts))
     name = wanted.removeprefix("-")
     if name not in sorts:
         raise SortUnknown(value=repr(wanted), known=", ".join(sorts), part="query", pointer="#/sort")
     identity = blake2b(msgspec.json.encode([wanted, *map(str, filters)]), digest_size=9).hexdigest()
     after = () if asked.cursor is None else _read(asked.cursor, identity)
-    return Page(asked.limit, name, wanted.startswith("-"), after, identity)
+    found = Page(asked.limit, name, wanted.startswith("-"), after, sorts[name], identity)
+    try:
+        found.place()
+    except ValueError:
+        raise CursorUnreadable(part="query", pointer="#/cursor", value=asked.cursor) from None
+    return found
 
 
 def _read(cursor: str, identity: str) -> tuple[str, ...]:
@@ -153,10 +196,10 @@ def history_page(asked: Paging, happened: Sequence[T], of: str) -> Items[T]:
     Raises:
         SortUnknown, CursorUnreadable: as they say.
     """
-    wanted = page(asked, ("at",), of)
+    wanted = page(asked, {"at": (whole,)}, of)
     places = range(len(happened))
     if wanted.after:
-        place = int(wanted.after[0])
+        (place,) = wanted.place()
         places = places[:place] if wanted.descending else places[place + 1 :]
     rows = (places[::-1] if wanted.descending else places)[: wanted.limit + 1]
     return one_page(wanted, rows, len(happened), lambda row: happened[row], lambda row: (str(row),))

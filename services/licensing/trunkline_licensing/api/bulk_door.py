@@ -7,7 +7,6 @@ from uuid import UUID
 
 from trunkline.answers import Answer, check_version
 from trunkline.doors import Asked, Node, reader
-from trunkline.paging import CursorUnreadable, Page
 from trunkline.parties import Principal, Resource, authorize
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of
@@ -61,17 +60,3 @@ def answer(work: Work, bulk_id: str, status: int = 200) -> Answer:
 def with_newest_people(node: Node) -> None:
     """Wait, not for long, until the view of people has seen all there is: a row may name somebody just hired."""
     node.wait_for_views(node.store.end_of_log(), _VIEWS_WITHIN_S)
-
-
-def place_after(wanted: Page) -> int:
-    """The row after which a page of rows begins.
-
-    Raises:
-        CursorUnreadable: the cursor is none of rows.
-    """
-    if not wanted.after:
-        return 0
-    (place,) = wanted.after[:1]
-    if not (place.isascii() and place.isdigit() and len(place) <= 9):
-        raise CursorUnreadable(part="query", pointer="#/cursor", value=place)
-    return int(place)

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from trunkline.doors import Node, Reading, door, reader
-from trunkline.paging import Items, Paging, one_page, page
+from trunkline.paging import Items, Paging, one_page, page, whole
 from trunkline.paging import paging as paging_of
 from trunkline.tables import MEDIA_TYPES, csv_bytes
 from trunkline_licensing.api.bulk_bodies import Outcome, RowReported, reported_row
-from trunkline_licensing.api.bulk_door import ONE, TAG, UNKNOWN, place_after, seen
+from trunkline_licensing.api.bulk_door import ONE, TAG, UNKNOWN, seen
 from trunkline_licensing.bulk_assignment import Bulk, check
 from trunkline_licensing.views.bulk_row_table import Chosen, RowStatus, count_rows, page_of_rows
 
@@ -66,8 +66,9 @@ def router(node: Node) -> APIRouter:
         chosen = Chosen(_STATUSES[outcome] if outcome else None, code)
         if form == "csv":
             return _csv(node, b, chosen)
-        wanted = page(asked, ("row",), b.id, outcome, code)
-        rows = page_of_rows(work.fetch, b, place_after(wanted), wanted.limit + 1, chosen)
+        wanted = page(asked, {"row": (whole,)}, b.id, outcome, code)
+        (after,) = wanted.place() or (0,)
+        rows = page_of_rows(work.fetch, b, after, wanted.limit + 1, chosen)
         total = count_rows(work.fetch, b.id, chosen)
         return one_page(
             wanted, rows, total, lambda found: reported_row(b, found), lambda found: (str(found.row.place),)

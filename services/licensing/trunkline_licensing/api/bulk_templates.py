@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from trunkline.answers import Answer, change, shown
 from trunkline.doors import Changed, Node, Posted, Reading, door, reader
-from trunkline.paging import Items, Paging, one_page, page
+from trunkline.paging import TEXT, Items, Paging, moment, one_page, page
 from trunkline.paging import paging as paging_of
 from trunkline.parties import authorize
 from trunkline.work import Work
@@ -108,7 +108,7 @@ _WILD = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 def _list(node: Node, asked: Paging, organization_id: str, search: str | None, status: str | None) -> Items[BulkListed]:
     """A page of the view; the organization is part of the query."""
-    wanted = page(asked, ("created_at", "name"), organization_id, search, status)
+    wanted = page(asked, {"created_at": (moment, TEXT), "name": (TEXT, TEXT)}, organization_id, search, status)
     where, params = ["organization_id = %(org)s", "NOT deleted"], dict[str, Any](org=organization_id)
     if status is not None:
         where.append("status = %(status)s")
@@ -123,7 +123,7 @@ def _list(node: Node, asked: Paging, organization_id: str, search: str | None, s
         if wanted.after:
             kind = "timestamptz" if column == "created_at" else "text"
             where.append(f"({column}, key) {wanted.beyond} (%(after)s::{kind}, %(key)s)")
-            params |= {"after": wanted.after[0], "key": wanted.after[1]}
+            params |= dict(zip(("after", "key"), wanted.place(), strict=True))
         order = f"{column} {wanted.direction}, key {wanted.direction} LIMIT {wanted.limit + 1}"
         sql = f"SELECT {_COLUMNS} FROM bulk_view WHERE {' AND '.join(where)} ORDER BY {order}"
         rows = conn.execute(sql.encode(), params).fetchall()

@@ -12,7 +12,7 @@ from trunkline.answers import Answer, change
 from trunkline.bodies import Name
 from trunkline.doors import Acting, Asked, Node, Reading, door, reader
 from trunkline.multipart import MEDIA_TYPE, FormUnreadable, read_form
-from trunkline.paging import Items, Paging, one_page, page
+from trunkline.paging import Items, Paging, one_page, page, whole
 from trunkline.paging import paging as paging_of
 from trunkline.parties import authorize
 from trunkline.work import Work
@@ -25,7 +25,6 @@ from trunkline_licensing.api.bulk_door import (
     UNKNOWN,
     answer,
     changing,
-    place_after,
     seen,
     with_newest_people,
 )
@@ -80,8 +79,9 @@ def router(node: Node) -> APIRouter:
     ) -> Items[UserShown]:
         b, work, _ = seen(node, asker, organization_id, bulk_id)
         check(b, "see users")
-        wanted = page(asked, ("row",), b.id)
-        rows = page_of_rows(work.fetch, b, place_after(wanted), wanted.limit + 1)
+        wanted = page(asked, {"row": (whole,)}, b.id)
+        (after,) = wanted.place() or (0,)
+        rows = page_of_rows(work.fetch, b, after, wanted.limit + 1)
         total = count_rows(work.fetch, b.id)
         show = lambda found: UserShown(**shown_row(b, found.row))  # type: ignore[arg-type]  # noqa: E731
         return one_page(wanted, rows, total, show, lambda found: (str(found.row.place),))

@@ -10,7 +10,7 @@ from fastapi import Request, Response
 
 from trunkline.answers import Answer, check_version, shown
 from trunkline.doors import Asked, Node, reader
-from trunkline.paging import Items, Paging, one_page, page
+from trunkline.paging import TEXT, Items, Paging, one_page, page
 from trunkline.parties import Branch, Principal, authorize
 from trunkline.stream import Decider
 from trunkline.work import Work
@@ -98,7 +98,7 @@ def _list(
     node: Node, asked: Paging, source: str, params: dict[str, Any], columns: str, show: Callable[[Any], Any]
 ) -> Items[Any]:
     """A page of a view, by name; the branch is part of the query (`source`), not a filter after it."""
-    wanted = page(asked, ("name",), source, params)
+    wanted = page(asked, {"name": (TEXT, TEXT)}, source, params)
     total = _rows(node, f"SELECT count(*) FROM {source}", params)[0][0]
     beyond = ""
     if wanted.after:

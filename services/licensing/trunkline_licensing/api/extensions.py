@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from trunkline.answers import shown as answered
 from trunkline.doors import Node, Reading, door, reader
-from trunkline.paging import Items, Paging, one_page, page, paging
+from trunkline.paging import TEXT, Items, Paging, one_page, page, paging, whole
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.extension_bodies import ExtensionShown, shown_extension
 from trunkline_licensing.api.extension_sight import (
@@ -99,10 +99,10 @@ def router(node: Node) -> APIRouter:
 
 def _page(node: Node, asked: Paging, where: list[str], params: dict[str, Any]) -> Items[ExtensionShown]:
     """A page in the order of keys, 999 before 1000; the branch is part of the query, not a filter after it."""
-    wanted = page(asked, ("ext_key",), where, params)
+    wanted = page(asked, {"ext_key": (whole, TEXT)}, where, params)
     total = rows(node, f"SELECT count(*) FROM {ROWS} WHERE {' AND '.join(where)}", params)[0][0]
     if wanted.after:
-        number, key = wanted.after
+        number, key = wanted.place()
         where = [*where, f"(e.ext_number, e.key) {wanted.beyond} (%(after_number)s::int, %(after_key)s)"]
         params = {**params, "after_number": number, "after_key": key}
     order = f"ORDER BY e.ext_number {wanted.direction}, e.key {wanted.direction} LIMIT {wanted.limit + 1}"

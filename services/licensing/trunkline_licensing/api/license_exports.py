@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from trunkline.doors import Node, Reading, door, reader
-from trunkline.paging import Items, Paging, one_page, page, paging
+from trunkline.paging import TEXT, Items, Paging, one_page, page, paging
 from trunkline.tables import MEDIA_TYPES, Cell, csv_bytes
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.extension_bodies import CENTER_ROLES
@@ -59,7 +59,7 @@ def router(node: Node) -> APIRouter:
     ) -> Items[AvailableNumber]:
         org = str(organization_id)
         in_organization_of(reader(node), asker, "see licenses", org)
-        wanted = page(asked, ("number",), org)
+        wanted = page(asked, {"number": (TEXT,)}, org)
         total = rows(node, f"SELECT count(*) FROM {_NUMBERS}", {"org": org})[0][0]
         after = wanted.after[0] if wanted.after else None
         found = _numbers(node, org, after, wanted.limit + 1, wanted.beyond, wanted.direction)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
 from trunkline.doors import Node, Reading, door, reader
-from trunkline.paging import Items, Paging, one_page, page, paging
+from trunkline.paging import TEXT, Items, Paging, one_page, page, paging, whole
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.extension_bodies import CENTER_ROLES, CenterRole
 from trunkline_licensing.api.extension_sight import in_organization_of, rows
@@ -130,11 +130,11 @@ _FROM = (
 
 def _units(node: Node, asked: Paging, params: dict[str, Any]) -> Items[UnitShown]:
     """A page in the order of extension keys; the organization is part of the query, not a filter after it."""
-    wanted = page(asked, ("extension",), params)
+    wanted = page(asked, {"extension": (whole, TEXT, TEXT)}, params)
     source = _FROM + "".join(f" AND {sql}" for name, sql in _FILTERS.items() if params[name] is not None)
     total = rows(node, f"SELECT count(*) FROM {source}", params)[0][0]
     if wanted.after:
-        number, key, code = wanted.after
+        number, key, code = wanted.place()
         source += f" AND (e.ext_number, e.key, u.code) {wanted.beyond} (%(after)s::int, %(after_key)s, %(after_code)s)"
         params = {**params, "after": number, "after_key": key, "after_code": code}
     order = ", ".join(f"{column} {wanted.direction}" for column in ("e.ext_number", "e.key", "u.code"))

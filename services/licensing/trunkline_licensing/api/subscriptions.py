@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from trunkline.answers import shown
 from trunkline.doors import Node, Reading, door, reader
-from trunkline.paging import Items, Paging, one_page, page, paging
+from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.parties import Branch, Resource, authorize
 from trunkline.recorded import Recorded, recorded
 from trunkline.refusal import Refused
@@ -199,7 +199,7 @@ _MINE = "(organization_id = %(mine)s OR organization_id IN (SELECT key FROM part
 def _list(node: Node, branch: Branch, asked: Paging, filters: dict[str, str | None]) -> Items[SubscriptionListed]:
     """A page of the view; the branch is part of the query, not a filter after it."""
     mine = branch.principal.party_id
-    wanted = page(asked, ("started_at",), filters, mine)
+    wanted = page(asked, {"started_at": (moment, TEXT)}, filters, mine)
     where = [
         "started_at IS NOT NULL",
         *(f"{name} = %({name})s" for name, value in filters.items() if value is not None),
@@ -211,7 +211,7 @@ def _list(node: Node, branch: Branch, asked: Paging, filters: dict[str, str | No
         counted = conn.execute(f"SELECT count(*) FROM subscription_view WHERE {' AND '.join(where)}".encode(), params)
         total = counted.fetchall()[0][0]
         if wanted.after:
-            started, key = wanted.after
+            started, key = wanted.place()
             where.append(f"(started_at, key) {wanted.beyond} (%(started)s::timestamptz, %(key)s)")
             params |= {"started": started, "key": key}
         order = f"started_at {wanted.direction}, key {wanted.direction} LIMIT {wanted.limit + 1}"

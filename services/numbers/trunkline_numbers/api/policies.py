@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from trunkline.answers import Answer, change, check_version, shown
 from trunkline.doors import Asked, Changed, Node, Reading, door, reader
-from trunkline.paging import Items, Paging, one_page, page, paging
+from trunkline.paging import Items, Paging, one_page, page, paging, whole
 from trunkline.parties import Principal, authorize
 from trunkline.recorded import Recorded, recorded
 from trunkline.work import Work
@@ -30,13 +30,13 @@ def router(node: Node) -> APIRouter:
     @routes.get("/numbers/policy/history", summary="Every policy there was")
     def history(asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[PolicyShown]:
         _authorize(node, asker)
-        wanted = page(asked, ("version",), "policy")
+        wanted = page(asked, {"version": (whole,)}, "policy")
         versions = _versions(node)
         total = len(versions)
         if wanted.descending:
             versions.reverse()
         if wanted.after:
-            last = int(wanted.after[0])
+            (last,) = wanted.place()
             versions = [v for v in versions if (v.version < last if wanted.descending else v.version > last)]
         return one_page(wanted, versions[: wanted.limit + 1], total, lambda v: v, lambda v: (str(v.version),))
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from trunkline.answers import Answer, change, check_version
 from trunkline.bodies import Body
 from trunkline.doors import Acting, Node, Reading, door, reader
-from trunkline.paging import Items, Paging, one_page, page, paging
+from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.parties import authorize
 from trunkline.work import Work
 from trunkline_numbers.api.assigning import authorize_subscription
@@ -52,6 +52,9 @@ class Dismissed(BaseModel):
 _PROBLEMS = {404: "no such subscription, or not in the asker's branch", 409: "it waits for no number"}
 
 
+_SORTS = {sort: (TEXT if sort == "number" else moment, TEXT) for sort in refused_view.SORTS}
+
+
 def router(node: Node) -> APIRouter:
     """The operations."""
     routes = door(node, "numbers", _PROBLEMS)
@@ -59,7 +62,7 @@ def router(node: Node) -> APIRouter:
     @routes.get("/numbers/refused", summary="Assignments that wait for their number, the oldest start first")
     def refused(asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[RefusedAssignment]:
         authorize(Sight(reader(node), asker).branch, "see numbers")
-        wanted = page(asked, tuple(refused_view.SORTS), asker.subject, asker.party_id)
+        wanted = page(asked, _SORTS, asker.subject, asker.party_id)
         rows, total = refused_view.waiting(node.store, asker.party_id, wanted)
         return one_page(wanted, rows, total, _shown, lambda row: row.place(wanted.sort))
 

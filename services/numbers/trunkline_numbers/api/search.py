@@ -14,15 +14,15 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
-from trunkline.clock import instant, rfc3339
+from trunkline.clock import rfc3339
 from trunkline.doors import Node, Reading, door, reader
-from trunkline.paging import CursorUnreadable, Items, Page, Paging, one_page, page
+from trunkline.paging import TEXT, Items, Kind, Page, Paging, moment, one_page, page, row_id
 from trunkline.parties import Principal, authorize
 from trunkline.refusal import Refused
 from trunkline.tables import MEDIA_TYPES
 from trunkline.work import Work
 from trunkline_numbers.api.branch import Sight, party
-from trunkline_numbers.api.search_query import SORTS, ExportQuery, Filters, SearchQuery, SortNeedsAvailable
+from trunkline_numbers.api.search_query import ExportQuery, Filters, SearchQuery, SortNeedsAvailable
 from trunkline_numbers.api.shown import NumberShown, shown_number
 from trunkline_numbers.number import Number
 from trunkline_numbers.party import PARTY
@@ -141,14 +141,14 @@ class _Search:
         """A page, and how many there are: as the first page told it."""
         filters = asked.model_dump_json(exclude={"limit", "cursor", "sort"})
         paging = Paging(limit=asked.limit, cursor=asked.cursor, sort=asked.sort)
-        wanted = page(paging, SORTS, "numbers", filters, self._asker.subject, self._asker.party_id)
+        wanted = page(paging, _SORTS, "numbers", filters, self._asker.subject, self._asker.party_id)
         by_age = wanted.sort == "available_since"
         if by_age and self.wanted.states != ("available",) and self.wanted.available_since is None:
             raise SortNeedsAvailable(part="query", pointer="#/sort", value=asked.sort)
         upto = self.work.now if by_age else None
         part = Slice(wanted.limit, "available_since" if by_age else "number", wanted.descending, upto=upto)
         if wanted.after:
-            part, total = _going_on(part, wanted.after, asked.cursor)
+            part, total = _going_on(part, *wanted.place())
             found = inventory.next_page(self.conditions, part, total)
         else:
             found, total = inventory.first_page(self.conditions, part)
@@ -159,7 +159,7 @@ class _Search:
 
         def place(row: Found) -> tuple[str, ...]:
             since = row.number.life.since if upto is not None else None  # type: ignore[union-attr] # it is Available
-            ends = ("", "") if since is None or upto is None else (rfc3339(since), rfc3339(upto))
+            ends = () if since is None or upto is None else (rfc3339(since), rfc3339(upto))
             return (row.number.number, str(total.value), total.is_, *ends)
 
         items = one_page(wanted, found, total.value, lambda row: shown_number(row.number, self._sight), place)
@@ -167,23 +167,23 @@ class _Search:
         return items
 
 
-def _going_on(part: Slice, after: tuple[str, ...], cursor: str | None) -> tuple[Slice, Total]:
-    """Where a cursor goes on, and what its first page counted.
+def _going_on(part: Slice, number: str, total: int, is_: str, *since: datetime) -> tuple[Slice, Total]:
+    """Where a cursor goes on, and what its first page counted."""
+    told = Total(min(total, 10**12), "estimate" if is_ == "estimate" else "exact")
+    return Slice(part.limit, part.sort, part.descending, number, *since), told
 
-    Raises:
-        CursorUnreadable: somebody has made it up.
-    """
-    wrong = CursorUnreadable(part="query", pointer="#/cursor", value=cursor)
-    if len(after) != 5 or not _NUMBER.fullmatch(after[0]) or (part.upto is None) != (after[3] == ""):
-        raise wrong
-    number, value, is_, since, upto = after
-    try:
-        total = Total(min(int(value), 10**12), "estimate" if is_ == "estimate" else "exact")
-        if part.upto is None:
-            return Slice(part.limit, part.sort, part.descending, number), total
-        return Slice(part.limit, part.sort, part.descending, number, instant(since), instant(upto)), total
-    except (ValueError, OverflowError):
-        raise wrong from None
+
+def _number(text: str) -> str:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+# Which number, what the first page counted, and, by age, since when that number is Available and the others must be.
+_SORTS: Final[dict[str, tuple[Kind, ...]]] = {
+    "number": (_number, row_id, TEXT),
+    "available_since": (_number, row_id, TEXT, moment, moment),
+}
 
 
 def _parties(found: Iterable[Found], asker: Principal) -> set[str]:

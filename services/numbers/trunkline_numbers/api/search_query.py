@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
 
@@ -105,6 +105,3 @@ class ExportQuery(Filters):
 
     format: Format = Field(default="csv")
     layout: Layout = Field(default="full", description="`upload`: the columns of a file of numbers to upload.")
-
-
-SORTS: tuple[Literal["number"], Literal["available_since"]] = ("number", "available_since")

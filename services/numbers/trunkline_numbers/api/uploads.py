@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from trunkline.answers import Answer, change, check_version, shown
 from trunkline.csvfile import read_csv
 from trunkline.doors import Acting, Asked, Node, Posted, Reading, door, reader
-from trunkline.paging import Items, Paging, one_page, page, paging
+from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.parties import Principal, Resource, authorize
 from trunkline.store import Store
 from trunkline.stream import key_of
@@ -214,7 +214,11 @@ def _list(node: Node, asker: Principal, asked: Paging) -> Items[UploadShown]:
     work = reader(node)
     sight = Sight(work, asker)
     authorize(sight.branch, "see numbers")
-    wanted = page(asked.model_copy(update={"sort": asked.sort or "-previewed_at"}), ("previewed_at",), asker.subject)
+    wanted = page(
+        asked.model_copy(update={"sort": asked.sort or "-previewed_at"}),
+        {"previewed_at": (TEXT, moment)},
+        asker.subject,
+    )
     senders = [sender for (sender,) in work.fetch("SELECT DISTINCT uploader_id FROM uploads")]
     work.load((PARTY, sender) for sender in senders if sender is not None)
     mine = [sender for sender in senders if sight.branch.holds(sender)]
@@ -225,7 +229,7 @@ def _list(node: Node, asker: Principal, asked: Paging) -> Items[UploadShown]:
     rows = work.fetch(
         f"SELECT id, created_at::text FROM uploads WHERE {own}{after}"
         f" ORDER BY created_at {wanted.direction}, id {wanted.direction} LIMIT %s",
-        (*params, *wanted.after[1::-1], wanted.limit + 1),
+        (*params, *wanted.place()[::-1], wanted.limit + 1),
     )
     work.load((UPLOAD, upload_id) for upload_id, _ in rows)
     return one_page(wanted, rows, total, lambda row: shown_upload(work.state(UPLOAD, row[0]), sight), tuple)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from trunkline.paging import Page
 from trunkline.store import Store
@@ -46,11 +46,9 @@ def waiting(store: Store, party_id: str | None, wanted: Page) -> tuple[list[Wait
     branch, params = ("", ()) if party_id is None else (_BRANCH, (party_id, party_id))
     column = SORTS[wanted.sort]
     kind = "text" if wanted.sort == "number" else "timestamptz"
-    after, beyond = "", tuple[Any, ...]()
-    if wanted.after:
-        after, beyond = f" AND ({column}, key) {wanted.beyond} (%s::{kind}, %s)", wanted.after
+    after = f" AND ({column}, key) {wanted.beyond} (%s::{kind}, %s)" if wanted.after else ""
     columns = "key, organization_id, refused_number, refused_code, refused_reason, refused_since, started_at"
     order = f" ORDER BY {column} {wanted.direction}, key {wanted.direction} LIMIT %s"
-    rows = store.fetch(f"SELECT {columns} {_FROM}{branch}{after}{order}", (*params, *beyond, wanted.limit + 1))
+    rows = store.fetch(f"SELECT {columns} {_FROM}{branch}{after}{order}", (*params, *wanted.place(), wanted.limit + 1))
     ((total,),) = store.fetch(f"SELECT count(*) {_FROM}{branch}", params)
     return [Waiting(*row) for row in rows], total
