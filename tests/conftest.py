@@ -2,24 +2,26 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from trunkline.broker import BrokerUnavailable, LocalBroker, libs_folder
 from trunkline.broker_docker import docker_answers, docker_broker
 from trunkline.embedded import EmbeddedPostgres
 
 _ROOT = Path(__file__).parent.parent
-_LONG = ("faults", "end_to_end", "model", "http")
-"""Folders whose files take long."""
+_WAITING = {"operate": 20, "embedded": 10, "messaging": 8}
+_WORKING = {"end_to_end": 15, "model": 13, "http": 6}
+"""What a file in a folder takes, roughly, in seconds: most of it waiting for processes of its own, or working."""
 
 Prepare = Callable[[str], object]
 
@@ -182,7 +184,40 @@ def _local_kafka(running: ExitStack, name: str) -> LocalBroker:
         pytest.skip(missing)
 
 
+class OneWorld(LoadScopeScheduling):  # type: ignore[misc]
+    """A file at a time to each process; all faults to one, which mostly waits: their world costs half a minute."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return "faults" if file.startswith("tests/faults/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """For `-n`, whatever `--dist` says."""
+    return OneWorld(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long stories first: of two processes none is left with one of them while the other has nothing more to do."""
-    rank = {folder: place for place, folder in enumerate(_LONG)}
-    items.sort(key=lambda item: rank.get(item.path.relative_to(_ROOT / "tests").parts[0], len(rank)))
+    """Faults first, then what waits for brokers among what works; the long ones first: so no core is idle for long.
+
+    Else all processes would wait at the beginning, and one be left with a long file at the end.
+    """
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    begins = {file: begin for seconds in (_WAITING, _WORKING) for file, begin in _begins(files, seconds)}
+    items[:] = [item for file in sorted(files, key=lambda f: begins.get(f, 0.0)) for item in files[file]]
+
+
+def _begins(files: Iterable[Path], seconds: dict[str, int]) -> Iterator[tuple[Path, float]]:
+    """The files of some folders, the longest first, and after which share of all their time each begins."""
+    folder_of = {file: file.relative_to(_ROOT / "tests").parts[0] for file in files}
+    lasts = {
+        file: seconds.get(folder, 2)
+        for file, folder in folder_of.items()
+        if folder != "faults" and (folder in _WAITING) == (seconds is _WAITING)
+    }
+    passed, total = 1, sum(lasts.values()) + 1
+    for file in sorted(lasts, key=lasts.__getitem__, reverse=True):
+        yield file, passed / total
+        passed += lasts[file]
