@@ -16,6 +16,8 @@ PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 NEW_ENOUGH := import sys, venv; sys.exit(sys.version_info < (3, 11))
 # Three test processes: one of them mostly waits for brokers, two keep two cores busy. JOBS=0 runs all tests in one.
 JOBS ?= 3
+# Hundreds of processes start in a test run; each would compile all that it imports anew, for most of a second.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
