@@ -6,12 +6,12 @@ import base64
 import re
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import pytest
 
-from tests.http.world import World, problem
+from tests.http.bulk import Office
+from tests.http.world import World, created, problem
 from trunkline import paging
 
 PLACES: list[list[str]] = [
@@ -43,32 +43,52 @@ PLACES: list[list[str]] = [
 ]
 
 
-def lists(world: World) -> Iterator[str]:
-    """The path of every list that has pages, about what there is or about nothing at all."""
-    known = {"organization_id": world.east_org, "partner_id": world.east, "number": world.numbers(1)[0]}
+async def what_there_is(world: World) -> dict[str, str]:
+    """Something for each list to be about, by the name that its path has for it."""
+    (number, other), office = world.numbers(2), Office(world)
+    created(await world.add(number))
+    file = f"Country Code,Phone Number,Voice,SMS,Fax\nSG,{other[3:]},TRUE,FALSE,FALSE\n".encode()
+    params = {"vendor": "v", "sku": "s", "voice_carrier": "c"}
+    csv = {"Content-Type": "text/csv"}
+    upload = created(await world.admin("POST", "/numbers/uploads", content=file, headers=csv, params=params))
+    await office.hire("Ann")
+    draft, done = await office.draft("101,Ann,,"), await office.draft("102,Ann,,")
+    await office.assign(done)
+    return {
+        "organization_id": world.east_org,
+        "partner_id": world.east,
+        "number": number,
+        "upload_id": upload["upload_id"],
+        "draft": draft.rpartition("/")[2],
+        "done": done.rpartition("/")[2],
+    }
+
+
+def lists(world: World, known: dict[str, str]) -> Iterator[str]:
+    """The path of every list that has pages."""
     for path, operations in world.app.openapi()["paths"].items():
         if any(given["name"] == "cursor" for given in operations.get("get", {}).get("parameters", [])):
-            yield re.sub(r"\{(\w+)(:path)?\}", lambda found: known.get(found[1]) or str(uuid4()), path)
+            yield path.format(**known, bulk_id=known["done" if path.endswith("/report") else "draft"])
 
 
 async def test_then_it_is_refused_and_nothing_falls_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """§9: with the right list's digest, too, a place that no item can have is no place to go on from."""
+    known = await what_there_is(world)
     digest = paging.blake2b(b"", digest_size=9)
     monkeypatch.setattr(paging, "blake2b", lambda *_, **__: digest)
-    paths = list(lists(world))
+    paths = list(lists(world, known))
     assert len(paths) > 20
-    met: dict[str, set[int]] = {}
     for path in paths:
-        sorts = known_sorts(await world.admin.get(path, params={"sort": "none"}))
-        for place in PLACES:
-            raw = base64.urlsafe_b64encode(msgspec.json.encode([digest.hexdigest(), place]))
-            for sort in sorts:
+        codes = set()
+        for sort in known_sorts(await world.admin.get(path, params={"sort": "none"})):
+            for place in PLACES:
+                raw = base64.urlsafe_b64encode(msgspec.json.encode([digest.hexdigest(), place]))
                 asked = {"cursor": raw.decode()[:2000]} | ({"sort": sort} if sort else {})
                 answer = await world.admin.get(path, params=asked)
-                met.setdefault(path, set()).add(answer.status_code)
-                if answer.status_code not in (200, 404, 409):
+                codes.add(answer.status_code)
+                if answer.status_code != 200:
                     problem(answer, 422, "cursor-unreadable")
-    assert not {path: codes for path, codes in met.items() if codes == {200}}, "some place is refused by every list"
+        assert 422 in codes, path
 
 
 def known_sorts(answer: Any) -> list[str]:
