@@ -14,6 +14,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
 from trunkline.messaging.backoff import Backoff, Reach
+from trunkline.messaging.fetching import Fetching
 from trunkline.messaging.kafka import AWAY, KafkaSettings, admin, ended
 from trunkline.messaging.places import Intake, Places, TopicRecreated
 from trunkline.messaging.session import REVOKE_SECONDS, Session
@@ -105,11 +106,13 @@ class Consumer:
         cluster = await self._look_around()
         client = self._client()
         places = Places(client, cluster, self._intake, self._thread, self._database)
-        session = Session(client, self._intake, places, self._thread, self._batch)
+        fetching = Fetching(client)
+        session = Session(fetching, self._intake, places, self._thread, self._batch)
         client.subscribe(topics=self._topics, listener=session)
         hints: asyncio.Task[None] | None = None
         try:
             await client.start()
+            fetching.begin()
             self._cluster.back()
             backoff.reset()
             hints = asyncio.create_task(self._hint(client, session), name="kafka hints")
@@ -140,10 +143,6 @@ class Consumer:
             auto_offset_reset="none",
             # The same partition numbers of all topics to the same copy: one subject, one writer, few conflicts.
             partition_assignment_strategy=(RangePartitionAssignor,),
-            # A fetch is answered as soon as there is one byte. While one waits at a broker, no other partition of
-            # that broker can begin: so not long; and each costs work for every partition: so not short.
-            fetch_max_wait_ms=100,
-            fetch_max_bytes=8 << 20,
             # A copy that was killed is missed after 10 s; one that joins is heard of within a heartbeat.
             session_timeout_ms=10_000,
             heartbeat_interval_ms=1_000,

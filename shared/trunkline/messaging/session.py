@@ -7,24 +7,23 @@ client was moved to the stored position, so what was fetched from anywhere else 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
 
 from trunkline.messaging.backoff import Backoff
-from trunkline.messaging.lenient import fetch_leniently
+from trunkline.messaging.fetching import Fetching
 from trunkline.messaging.places import DATABASE_AWAY, Intake, Places
 from trunkline.messaging.record import Record
 from trunkline.store import Overtaken
 
 log = structlog.get_logger(__name__)
 
-FETCH_MS: Final = 1_000
 REVOKE_SECONDS: Final = 8.0
 """How long a batch in hand may take to end when its partitions are taken away."""
 
@@ -35,24 +34,27 @@ FEW: Final = 100
 """While so few are worked on, nothing is fetched: what comes meanwhile comes in one fetch, and costs one batch.
 
 Fetched one by one beside the work they cost the broker and the client a request each, and the interpreter a thread that
-is in the way: at 200 a second on two cores an event took 59 ms so, and takes 43.
+is in the way: at 200 a second on two cores an event took 51 to 61 ms so, and takes 40.
 """
+
+BREATH: Final = 0.002
+"""Seconds from the end of so few to the next fetch: as long as it takes to say what they have brought about."""
 
 
 class Session(ConsumerRebalanceListener):  # type: ignore[misc]
     """Reads what the group assigns to one client, until cancelled or until something must end it."""
 
-    def __init__(self, client: AIOKafkaConsumer, intake: Intake, places: Places, thread: Executor, batch: int) -> None:
+    def __init__(self, fetching: Fetching, intake: Intake, places: Places, thread: Executor, batch: int) -> None:
         """Prepare.
 
         Args:
-            client: subscribed with this session as its listener.
+            fetching: of a client that is subscribed with this session as its listener.
             intake: takes the records.
             places: tells from where a partition is read.
             thread: one thread, in which the intake is called, also by sessions before and after this one.
             batch: most records taken at once.
         """
-        self._client = client
+        self._fetching = fetching
         self._intake = intake
         self._places = places
         self._thread = thread
@@ -60,11 +62,10 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._unsought: set[TopicPartition] = set()
         self._sources: dict[TopicPartition, str] = {}
         self._held: list[Record] = []
-        self._fetching: asyncio.Task[dict[TopicPartition, list[Any]]] | None = None
+        self._coming: asyncio.Task[dict[TopicPartition, list[Any]]] | None = None
         self._in_hand: asyncio.Task[None] | None = None
         self._gone = asyncio.Event()
-        self._paused: set[TopicPartition] = set()
-        self._lenient = False
+        self._few = False
         self.heard: dict[TopicPartition, int] = {}
         """The next offset of each partition after what is safely stored: a hint for the broker."""
 
@@ -79,8 +80,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         """Partitions are ours; an exception here would only be logged, so the reading itself looks after them."""
         self._unsought = set(assigned)
         self._gone.clear()
-        if self._fetching is not None:
-            self._fetching.cancel()  # it may be asleep
+        if self._coming is not None:
+            self._coming.cancel()  # it may be asleep
 
     async def on_partitions_revoked(self, _revoked: Iterable[TopicPartition]) -> None:
         """All partitions are taken away: finish the batch in hand, drop what was fetched."""
@@ -91,6 +92,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._unsought.clear()
         self._sources.clear()
         self._held.clear()
+        self._fetching.forget()
         self.heard.clear()
         if self._in_hand is not None:
             # A batch that takes longer is a zombie's: its positions no longer match and it fails as a whole.
@@ -112,13 +114,14 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
                     await self._seek()
                 self._work()
                 self._fetch()
-                tasks = [task for task in (self._fetching, self._in_hand) if task is not None]
+                tasks = [task for task in (self._coming, self._in_hand) if task is not None]
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 self._take_fetched()
                 self._take_done()
         finally:
             await self._let_go(DRAIN_SECONDS)
             await self._stop_fetching()
+            await self._fetching.stop()
             self._forget_hand()
 
     def _work(self) -> None:
@@ -126,33 +129,31 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         if self._in_hand is None and self._held:
             batch, self._held = self._held[: self._batch], self._held[self._batch :]
             self._in_hand = asyncio.create_task(self._accept(batch), name="kafka intake")
-            if len(batch) < FEW and not self._held:
-                self._pause()
+            self._few = len(batch) < FEW and not self._held
 
     def _fetch(self) -> None:
         """Fetch the next batch, also while the one before it is being worked on, unless that is small."""
-        if self._fetching is None and not self._paused and (room := self._batch - len(self._held)) > 0:
-            fetching = self._client.getmany(timeout_ms=FETCH_MS, max_records=room)
-            self._fetching = asyncio.create_task(fetching, name="kafka fetch")
+        busy = self._in_hand is not None and self._few
+        if self._coming is None and not busy and (room := self._batch - len(self._held)) > 0:
+            self._coming = asyncio.create_task(self._ask(room), name="kafka records")
+
+    async def _ask(self, most: int) -> dict[TopicPartition, list[Any]]:
+        """The next records. What the last few have brought about is said first: both at once would be later."""
+        if self._few:
+            await asyncio.sleep(BREATH)
+        return await self._fetching.fetch(most)
 
     def _take_fetched(self) -> None:
-        if self._fetching is None or not self._fetching.done():
+        if self._coming is None or not self._coming.done():
             return
-        fetched, self._fetching = self._fetching, None
+        fetched, self._coming = self._coming, None
         if fetched.cancelled():
             return
         try:
             for partition, records in fetched.result().items():
                 self._hold(partition, records)
-        except NoOffsetForPartitionError:
-            return  # fetched before the seek
         except OffsetOutOfRangeError as error:
             log.info("the broker does not have the place we read from", places=str(error.args[0]))
-            self._seek_again()
-        except UnicodeDecodeError:
-            # With it went what had been read of other partitions: begin anew everywhere.
-            log.warning("a record has a header name that is no UTF-8; reading past it")
-            self._lenient = True
             self._seek_again()
 
     def _hold(self, partition: TopicPartition, fetched: Iterable[Any]) -> None:
@@ -166,22 +167,11 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
     def _take_done(self) -> None:
         if self._in_hand is not None and self._in_hand.done():
             done, self._in_hand = self._in_hand, None
-            self._resume()
             try:
                 done.result()
             except Overtaken as overtaken:
                 log.info("another reader was faster; going on from the stored positions", what=str(overtaken))
                 self._seek_again()
-
-    def _pause(self) -> None:
-        """Let nothing more be fetched."""
-        self._paused = set(self._sources) & self._client.assignment()
-        self._client.pause(*self._paused)
-
-    def _resume(self) -> None:
-        """Fetch again; partitions that have come and gone meanwhile were never paused."""
-        self._client.resume(*self._paused & self._client.assignment())
-        self._paused.clear()
 
     def _seek_again(self) -> None:
         """Begin anew at the stored positions."""
@@ -213,12 +203,12 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             self._in_hand.add_done_callback(_forgotten)
 
     async def _stop_fetching(self) -> None:
-        if self._fetching is not None:
-            self._fetching.cancel()
-            await asyncio.wait({self._fetching})
-            if not self._fetching.cancelled():
-                self._fetching.exception()  # whatever it was, the next one meets it again
-            self._fetching = None
+        if self._coming is not None:
+            self._coming.cancel()
+            await asyncio.wait({self._coming})
+            if not self._coming.cancelled():
+                self._coming.exception()  # whatever it was, the next one meets it again
+            self._coming = None
 
     # -- where to read from -----------------------------------------------------------------------------------
 
@@ -230,19 +220,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         found = await self._places.find(wanted)
         if wanted != self._unsought:
             return  # the group has changed its mind meanwhile
-        for partition, offset in found.items():
-            self._client.seek(partition, offset)
+        self._fetching.seek(found)
         self._unsought.clear()
         self._sources.update({p: self._places.source(p) for p in found})
-        if self._lenient:
-            self._lenient = False
-            await self._fetch_leniently(found)
-
-    async def _fetch_leniently(self, positions: Mapping[TopicPartition, int]) -> None:
-        for partition, (records, following) in (await fetch_leniently(self._client, positions)).items():
-            if partition in self._sources:  # or it was taken away meanwhile
-                self._hold(partition, records)
-                self._client.seek(partition, following)
 
 
 def _forgotten(hand: asyncio.Task[None]) -> None:
