@@ -243,7 +243,7 @@ async def _happen(cluster: Cluster, reader: Reader, what: str, about: list[Any])
 
 
 async def test_a_fetch_names_only_what_has_changed() -> None:
-    """BARS of B4: a service hears dozens of partitions, of which one or two have something."""
+    """B4: a service hears dozens of partitions, of which one or two have something at a time."""
     cluster = Cluster(FetchRequest_v11)
     reader = Reader(cluster)
     reader.seek(dict.fromkeys(PLACES, 0))

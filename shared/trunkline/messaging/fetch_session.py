@@ -35,7 +35,7 @@ class FetchSession:
         """The request that fetches what is wanted.
 
         Args:
-            wanted: the offset after which each partition is to be read; others are not.
+            wanted: the offset from which each partition is to be read; others are not.
             wait_ms: how long the broker may wait for a first record.
         """
         places = self._places if self._epoch else {}

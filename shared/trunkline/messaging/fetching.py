@@ -40,7 +40,7 @@ class Fetching:
         self._leaders: dict[int, list[TopicPartition]] | None = None
         self._places: dict[TopicPartition, int] = {}
         self._ready: deque[_Fetched] = deque()
-        self._flights: dict[int, asyncio.Task[Any]] = {}
+        self._flights: dict[int, asyncio.Task[None]] = {}
         self._sessions: dict[int, FetchSession] = {}
 
     def begin(self) -> None:
@@ -63,7 +63,7 @@ class Fetching:
         self._ready.clear()
 
     async def fetch(self, most: int) -> dict[TopicPartition, list[Any]]:
-        """The next records, as soon as there are any; cancelled, it has lost nothing.
+        """The next records, as soon as there are any; cancelled while it waits, it has lost nothing.
 
         Args:
             most: of them; what else has come is kept for the next time.
