@@ -129,7 +129,7 @@ class Node:
         rebuild = Rebuild(self.projector, self.clock.now)
         self.spawn(
             "rebuild",
-            self.follow("rebuild", partial(asyncio.to_thread, rebuild.step), patience=lambda: 30.0, breath=30.0),
+            self.follow("rebuild", partial(asyncio.to_thread, rebuild.step), breath=30.0),
         )
         letters = DeadLetters(self.store, self.name, transport if transport.has_topics else None, self.duties)
         self.spawn("dead letters", letters.run(self.stopping))
@@ -157,7 +157,7 @@ class Node:
         name: str,
         step: Callable[[], Awaitable[int]],
         *,
-        patience: Callable[[], float] = lambda: AT_REST,
+        patience: Callable[[], float] | None = None,
         breath: float = BREATH,
         hurry: asyncio.Event | None = None,
     ) -> None:
@@ -166,7 +166,8 @@ class Node:
         Args:
             name: for the log.
             step: does one page; how much it did.
-            patience: asked in a thread: after how many seconds to look again though nothing woke it.
+            patience: asked in a thread: after how many seconds to look again though nothing woke it; None: `AT_REST`,
+                or after a breath that is longer.
             breath: seconds from a commit to the look at it: a look serves many commits, and what a commit says to
                 others is on its way before its own service reads it again.
             hurry: no breath is taken while it is set.
@@ -176,8 +177,10 @@ class Node:
             seen = self.wake.count
             try:
                 done = await step()
-                if done < MUCH and await self.wake.after(seen, max(breath, await asyncio.to_thread(patience))):
-                    await self.pause(breath, hurry)
+                if done < MUCH:
+                    seconds = AT_REST if patience is None else await asyncio.to_thread(patience)
+                    if await self.wake.after(seen, max(breath, seconds)):
+                        await self.pause(breath, hurry)
                 delay = FIRST_DELAY
             except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError) as away:
                 log.warning("waiting for what is away", loop=f"{self.name}/{name}", error=str(away).splitlines()[0])
@@ -198,9 +201,8 @@ class Node:
             done = await asyncio.to_thread(self.projector.step)
             if done:
                 self.projected.set()
-                took = loop.time() - begun
-                if took > BREATH and not self._readers:
-                    await self.pause(min(AT_REST, took * (1 / VIEWS_SHARE - 1)))
+                rest = (loop.time() - begun) * (1 / VIEWS_SHARE - 1)
+                await self.pause(min(AT_REST, rest), self._hurry)
             return done
 
         await self.follow("views", project, hurry=self._hurry)

@@ -51,12 +51,12 @@ class Office:
         await self.numbers_are(numbers, "assigned")
         return numbers
 
-    async def numbers_are(self, numbers: Sequence[str], state: str) -> None:
-        """Wait until licensing has heard that numbers are in a state."""
+    async def numbers_are(self, numbers: Sequence[str], state: str, *, bound: bool = False) -> None:
+        """Wait until licensing has heard that numbers are in a state, and whether they ring somewhere."""
         store = self.world.deployment.nodes["licensing"].store
-        sql = "SELECT count(*) FROM number_copy WHERE number = ANY(%b) AND state = %s"
+        sql = "SELECT count(*) FROM number_copy WHERE number = ANY(%b) AND state = %s AND bound = %b"
         for _ in range(600):
-            if store.fetch(sql, (list(numbers), state))[0][0] == len(numbers):
+            if store.fetch(sql, (list(numbers), state, bound))[0][0] == len(numbers):
                 return
             await asyncio.sleep(0.05)
         raise AssertionError(f"licensing does not know that {numbers} are {state}")

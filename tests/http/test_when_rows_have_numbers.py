@@ -37,6 +37,7 @@ async def test_then_a_number_that_cannot_be_had_costs_the_row_everything(world: 
     unknown = world.numbers(1)[0]
     await of.assign(await of.draft(f"900,Eve,{taken},"))
     await of.numbers_are([foreign], "available")
+    await of.numbers_are([taken], "assigned", bound=True)
     lines = [f"101,Ada,{unknown},", f"102,Bob,{foreign},", f"103,Cyd,{taken},", f"104,Dan,{good},"]
     one = await of.draft(*lines, addons=["team_chat"])
     expected = ["NUMBER_UNAVAILABLE"] * 3 + [None]

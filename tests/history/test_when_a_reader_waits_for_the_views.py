@@ -1,0 +1,35 @@
+"""When somebody waits for what a command has written, the views do not rest (O3): their rest is for others' sake."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.inventory import Inventory, number
+from trunkline import node as loops
+from trunkline.messaging.local import LocalTransport
+from trunkline.node import Node
+from trunkline.settings import Settings
+
+AN_HOUR = 3_600.0
+
+
+async def test_then_the_views_go_on_at_once(
+    inventory: Inventory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each page they rest for an hour here; a reader who comes twice has both pages, and needs no hour."""
+    monkeypatch.setattr(loops, "AT_REST", AN_HOUR)
+    monkeypatch.setattr(loops, "VIEWS_SHARE", 1e-9)
+    inventory.projector.resign()
+    node = Node(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
+    node.start(LocalTransport("numbers"), states=())
+    try:
+        for place in (1, 2):
+            inventory.add(number(place))
+            end = inventory.store.end_of_log()
+            assert await asyncio.to_thread(node.wait_for_views, end, 60.0)
+            assert inventory.store.fetch("SELECT count(*) FROM number_view") == [(place,)]
+    finally:
+        await node.stop()
