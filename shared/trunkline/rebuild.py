@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal
@@ -178,7 +178,11 @@ class Rebuild:
             ).fetchone()
             if row is None or not row[0]:
                 raise RebuildUnderWay(name=name)
-            yield
+            try:
+                yield
+            finally:
+                with suppress(psycopg.Error):  # closing alone lets go only when the server notices
+                    session.execute(b"SELECT pg_advisory_unlock_all()")
 
     @contextmanager
     def _built(self, view: View, tell: Tell) -> Iterator[Generation]:

@@ -180,6 +180,26 @@ def test_the_one_before_can_be_had_back(inventory: Inventory) -> None:
     assert rows(inventory) == folded(inventory)
 
 
+def test_whoever_comes_next_need_not_wait_until_a_session_has_ended(
+    inventory: Inventory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """O3: a server sees late that a session was closed; the lock is given back before."""
+    held = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE l.locktype = 'advisory'"
+    held += " AND d.datname = current_database()"
+    close, found = psycopg.Connection.close, []
+
+    def watched(session: psycopg.Connection) -> None:
+        found.append(inventory.store.fetch(held))
+        close(session)
+
+    inventory.projector.resign()
+    monkeypatch.setattr(psycopg.Connection, "close", watched)
+    with pytest.raises(NothingToRollBackTo):
+        inventory.rebuild.rollback(NAME)
+    inventory.rebuild.verify(NAME)
+    assert found == [[(0,)], [(0,)]]
+
+
 def test_only_one_generation_is_kept_beside_the_active_one(inventory: Inventory) -> None:
     """O3: older ones go, with their tables."""
     lived(inventory, 4)
