@@ -78,6 +78,7 @@ def up(home: Path, licensing_url: str, numbers_url: str) -> Iterator[dict[str, A
         "TRUNKLINE_NUMBERS_DATABASE_URL": numbers_url,
         "TRUNKLINE_HTTP_PORT": "0",
         "TRUNKLINE_SANDBOX": "on",
+        "PYTHONUNBUFFERED": "",  # as most have it: what it says must come through a pipe all the same
     }
     log = (home / "log").open("w")
     with log, subprocess.Popen(UP, stdout=subprocess.PIPE, stderr=log, text=True, env=os.environ | settings) as process:

@@ -45,8 +45,9 @@ def console(file: IO[str] | None = None, *, widest: int | None = None) -> Consol
 
 
 def print_json(document: Any) -> None:
-    """One JSON document and nothing else, on stdout."""
+    """One JSON document and nothing else, on stdout; at once, for who reads it may wait while the command goes on."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
 
 
 def print_shown(*shown: RenderableType, widest: int | None = None) -> None:
