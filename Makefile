@@ -14,8 +14,8 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore $(BIN)/python
 # PYTHON=python3.12 names the interpreter to build with; else the first that is new enough.
 PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 NEW_ENOUGH := import sys, venv; sys.exit(sys.version_info < (3, 11))
-# Four test processes: two of them mostly wait for servers, two keep two cores busy. JOBS=0 runs all tests in one.
-JOBS ?= 4
+# Three test processes: one of them mostly waits for brokers, two keep two cores busy. JOBS=0 runs all tests in one.
+JOBS ?= 3
 # Hundreds of processes start in a test run; each would compile all that it imports anew, for most of a second.
 unexport PYTHONDONTWRITEBYTECODE
 
