@@ -107,6 +107,8 @@ class Deployment:
         await self._connect()
         for node in self.nodes.values():  # before the producers stop, so that a page on its way arrives
             self._stack.push_async_callback(node.stop)
+        for node in self.nodes.values():  # all at once, so that none waits for another's last look
+            self._stack.callback(node.begin_to_stop)
         await self._serve()
 
     def _database(self, service: Service) -> str:

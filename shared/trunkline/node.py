@@ -230,13 +230,19 @@ class Node:
         ended = [name for name, task in self.loops.items() if task.done()]
         return [f"the loop {name!r} has ended" for name in ended] + self.trouble_of_transport()
 
-    async def stop(self) -> None:
-        """Let every loop finish the page it has in hand, and close the store."""
+    def begin_to_stop(self) -> None:
+        """Have every loop end with the page it has in hand: whatever it waits for, it waits no longer."""
         self.stopping.set()
         self._hurry.set()
         for begin in self.before_stop:
             begin()
         self.wake.set()
+        self.projected.set()
+        self._listener.begin_to_stop()
+
+    async def stop(self) -> None:
+        """Let every loop finish the page it has in hand, and close the store."""
+        self.begin_to_stop()
         if self.loops:
             await asyncio.wait(self.loops.values(), timeout=8.0)
         for task in self.loops.values():

@@ -20,7 +20,7 @@ from trunkline.history import happened, read_history, read_page
 from trunkline.mail import find_mail, list_mail
 from trunkline.messaging.parked import Parked, parked_message, parked_page
 from trunkline.messaging.quarantine import quarantined_page
-from trunkline.operate_projections import projections_router
+from trunkline.operate_projections import add_projections
 from trunkline.paging import LARGEST_PAGE, TEXT, Page, Paging, moment, page, row_id
 from trunkline.parties import NothingThere
 from trunkline.refusal import Refused
@@ -101,7 +101,7 @@ def operate_router(node: Node) -> APIRouter:
     _mail(router, node)
     _messages(router, node)
     _records(router, node)
-    router.include_router(projections_router(node))
+    add_projections(router, node)
     return router
 
 

@@ -38,13 +38,13 @@ class Rebuilt(BaseModel):
     rows: int
 
 
-def projections_router(node: Node) -> APIRouter:
-    """The commands; their prefix and who may give them are the including router's.
+def add_projections(router: APIRouter, node: Node) -> None:
+    """Add the commands to a service's operators' doors.
 
     Args:
+        router: it has their prefix, and asks who gives them.
         node: the running service.
     """
-    router = APIRouter()
     rebuild = Rebuild(node.projector, node.clock.now)
 
     def command(asked: Operating, verb: str, name: str, work: Callable[[str, Tell], Any]) -> StreamingResponse:
@@ -85,8 +85,6 @@ def projections_router(node: Node) -> APIRouter:
     def rebuild_due_rows(asked: Operating) -> Rebuilt:
         with auditing(node.store, node.clock.now, asked.actor, "deadlines rebuild", {}):
             return Rebuilt(rows=rebuild_deadlines(node.store, node.service.deciders))
-
-    return router
 
 
 def _lines(work: Callable[[Tell], Any]) -> Iterator[bytes]:

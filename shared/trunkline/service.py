@@ -55,7 +55,7 @@ class Service:
         views: its projections.
         followers: further loops over its own log: name -> makes the step that does one page and says how much it did.
         states: its state topics.
-        routes: its HTTP doors.
+        routes: its HTTP doors, in the order in which they are tried.
         migrations: its own tables, after the store's.
         prepare: what it has to look after in its migrated store before anything runs.
     """
@@ -70,7 +70,7 @@ class Service:
     views: tuple[View, ...] = ()
     followers: Mapping[str, Callable[[Node], Callable[[], int]]] = field(default_factory=dict)
     states: tuple[StateTopic, ...] = ()
-    routes: Callable[[Node], APIRouter] | None = None
+    routes: Callable[[Node], Sequence[APIRouter]] = lambda _node: ()
     migrations: tuple[Migration, ...] = field(default=())
     prepare: Callable[[Store], None] = lambda _store: None
 

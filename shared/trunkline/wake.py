@@ -78,9 +78,13 @@ class Listener:
         """Begin to listen."""
         self._thread.start()
 
+    def begin_to_stop(self) -> None:
+        """Have the thread end, within half a second."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Stop listening and wait for the thread; a node that never started has none."""
-        self._stop.set()
+        self.begin_to_stop()
         if self._thread.is_alive():
             self._thread.join()
 

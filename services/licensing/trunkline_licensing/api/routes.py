@@ -1,6 +1,8 @@
-"""All doors of licensing in one router."""
+"""All doors of licensing."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from fastapi import APIRouter
 
@@ -24,12 +26,9 @@ from trunkline_licensing.api import (
 )
 
 
-def routes(node: Node) -> APIRouter:
-    """The router that the composition root names."""
-    router = APIRouter()
+def routes(node: Node) -> Sequence[APIRouter]:
+    """The routers that the composition root names."""
     parties = (platform, partners, organizations, identities)
     bulk = (bulk_users, bulk_templates, bulk_runs, bulk_report)
     lines = (licenses, license_exports, provisioning, extension_changes, extensions)
-    for noun in (billing_events, subscriptions, *parties, *lines, *bulk):
-        router.include_router(noun.router(node))
-    return router
+    return [noun.router(node) for noun in (billing_events, subscriptions, *parties, *lines, *bulk)]

@@ -1,6 +1,8 @@
-"""All doors of numbers in one router; fixed paths come before those with a number in them."""
+"""All doors of numbers; fixed paths come before those with a number in them."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from fastapi import APIRouter
 
@@ -23,25 +25,12 @@ from trunkline_numbers.api import (
 )
 
 
-def routes(node: Node) -> APIRouter:
-    """The router that the composition root names.
+def routes(node: Node) -> Sequence[APIRouter]:
+    """The routers that the composition root names.
 
     Args:
         node: numbers.
     """
-    router = APIRouter()
-    router.include_router(refused.router(node))
-    router.include_router(subscriptions.router(node))
-    router.include_router(assigning.router(node))
-    router.include_router(policies.router(node))
-    router.include_router(allocating.router(node))
-    router.include_router(asking.router(node))
-    router.include_router(search.router(node))
-    router.include_router(ranges.router(node))
-    router.include_router(uploads.router(node))
-    router.include_router(upload_history.router(node))
-    router.include_router(numbers.router(node))
-    router.include_router(acting.router(node))
-    router.include_router(binding.router(node))
-    router.include_router(changing.router(node))
-    return router
+    fixed = (refused, subscriptions, assigning, policies, allocating, asking, search, ranges, uploads, upload_history)
+    one_number = (numbers, acting, binding, changing)
+    return [doors.router(node) for doors in (*fixed, *one_number)]

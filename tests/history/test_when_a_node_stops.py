@@ -1,0 +1,39 @@
+"""When a service is told to stop, nothing that only waits for news keeps it from ending."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.inventory import Inventory
+from trunkline.messaging.local import LocalTransport
+from trunkline.node import Node
+from trunkline.settings import Settings
+from trunkline.wake import Wake
+
+AN_HOUR = 3_600.0
+
+
+@pytest.mark.parametrize("news", [lambda node: node.wake, lambda node: node.projected], ids=["commits", "views"])
+async def test_then_who_waits_for_news_goes_too(
+    inventory: Inventory, tmp_path: Path, news: Callable[[Node], Wake]
+) -> None:
+    """A loop that would look again in an hour ends with the others: no task is left to be cancelled."""
+    inventory.projector.resign()
+    node = Node(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
+    node.start(LocalTransport("numbers"))
+    waiting = asyncio.Event()
+
+    async def patient() -> None:
+        while not node.stopping.is_set():
+            seen = news(node).count
+            waiting.set()
+            await news(node).after(seen, AN_HOUR)
+
+    node.spawn("patient", patient())
+    await waiting.wait()
+    await node.stop()
+    assert not node.loops["patient"].cancelled()
