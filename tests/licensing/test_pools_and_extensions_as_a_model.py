@@ -42,6 +42,8 @@ KEYS = st.integers(100, 108).map(str)
 BY = Cause("user:test", "test", "test")
 KNOWN = Catalogue()
 DONE: Counter[str] = Counter()
+ATTEMPTS = 5
+"""Hypothesis leaves out some rules in each example, so that chance alone may leave one out of all."""
 
 
 @dataclass
@@ -399,11 +401,10 @@ def test_then_the_books_are_right_after_each_step(
 
     OnThisStore.licensing, OnThisStore.say = licensing, staticmethod(say)
     DONE.clear()
-    run_machine(
-        OnThisStore,
-        settings=settings(
-            max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
+    kept = settings(max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
+    for _ in range(ATTEMPTS):
+        run_machine(OnThisStore, settings=kept)
+        if DONE["suspended"] > 0 < DONE["withdrawn"]:
+            break
     assert DONE["done"] > DONE["asked"] / 4, DONE  # else nearly everything was refused, and the model shows little
     assert DONE["suspended"] > 0 < DONE["withdrawn"], DONE
