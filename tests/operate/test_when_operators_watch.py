@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.http.world import prepare_licensing, prepare_numbers
 
 _PROGRAM = """
 import asyncio, sys
@@ -67,10 +70,20 @@ def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
         thread.join()
 
 
-def see(*metrics: str, home: Any, **more: str) -> None:
+@pytest.fixture
+def place(tmp_path: Path, new_database: Callable[..., str]) -> dict[str, str]:
+    """The settings of both services: a home of their own, and fresh databases."""
+    return {
+        "TRUNKLINE_HOME": str(tmp_path / "home"),
+        "TRUNKLINE_LICENSING_DATABASE_URL": new_database(prepare_licensing),
+        "TRUNKLINE_NUMBERS_DATABASE_URL": new_database(prepare_numbers),
+        "TRUNKLINE_HTTP_PORT": "0",
+    }
+
+
+def see(*metrics: str, **settings: str) -> None:
     """Run both services in a process of their own until each of these lines is among their metrics."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUNKLINE_")}
-    environment |= {"TRUNKLINE_HOME": str(home), "TRUNKLINE_HTTP_PORT": "0", **more}
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TRUNKLINE_")} | settings
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM, *metrics],
         check=False,
@@ -82,7 +95,7 @@ def see(*metrics: str, home: Any, **more: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_then_metrics_count_what_was_heard_and_said(tmp_path: Any) -> None:
+def test_then_metrics_count_what_was_heard_and_said(place: dict[str, str]) -> None:
     """Licensing said one event, numbers heard it; positions are shown for whoever watches the lag (O7)."""
     see(
         'trunkline_messages_heard_total{outcome="understood",service="numbers"} 1.0',
@@ -90,17 +103,17 @@ def test_then_metrics_count_what_was_heard_and_said(tmp_path: Any) -> None:
         'trunkline_relay_position{service="licensing"} 1.0',
         'trunkline_log_end{service="numbers"} 1.0',
         'trunkline_views_position{service="numbers"} 1.0',
-        home=tmp_path / "home",
+        **place,
     )
 
 
 def test_then_traces_reach_the_collector_that_is_named(
-    tmp_path: Any, collector: tuple[str, list[tuple[str, bytes]]]
+    place: dict[str, str], collector: tuple[str, list[tuple[str, bytes]]]
 ) -> None:
     """TRUNKLINE_OTLP_ENDPOINT: spans of the intake are there once the process has ended."""
     address, got = collector
     heard = 'trunkline_messages_heard_total{outcome="understood",service="numbers"} 1.0'
-    see(heard, home=tmp_path / "home", TRUNKLINE_OTLP_ENDPOINT=address)
+    see(heard, **place, TRUNKLINE_OTLP_ENDPOINT=address)
     assert {path for path, _ in got} == {"/v1/traces"}
     spans = b"".join(body for _, body in got)
     assert b"trunkline-licensing-numbers" in spans
