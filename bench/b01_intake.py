@@ -29,7 +29,7 @@ COPIES = 2
 
 def measure(run: Run) -> list[Figure]:
     """Both figures: they are of the same work."""
-    n, single = (10_000, 500) if run.quick else (50_000, 2_000)
+    n, single = (10_000, 500) if run.quick else (50_000, 1_000)
     world = run.world
     records = world.expired(run.databases, world.subscriptions[:n])
     assert len(records) == n

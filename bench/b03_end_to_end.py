@@ -20,7 +20,7 @@ WARM_UP = 500
 
 def measure(run: Run) -> list[Figure]:
     """Both figures."""
-    n, single = (5_000, 200) if run.quick else (20_000, 1_000)
+    n, single = (5_000, 200) if run.quick else (12_000, 600)
     pair, world = run.pair, run.world
     with single_file(run.databases, pair.bootstrap, world) as alone:
         said = [world.expiries(pair.take(n)) for _ in range(run.rounds)]

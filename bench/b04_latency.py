@@ -25,7 +25,7 @@ LAST_SECONDS = 30
 
 def measure(run: Run) -> list[Figure]:
     """Median and 99th percentile of each round; over the rounds, the medians of these."""
-    seconds = 3 if run.quick else 10
+    seconds = 3 if run.quick else 8
     count = RATE * (WARM_UP_SECONDS + seconds)
     pair, world = run.pair, run.world
     warm_up(run)

@@ -22,7 +22,7 @@ B12 = at_most(ratio=1.3, text="≤ 1.3×")
 def measure(run: Run) -> list[Figure]:
     """The largest inventory is B10's; held against the smallest, its cost for each deadline is B12's."""
     sizes = run.sizes
-    n = 5_000 if run.quick else 20_000
+    n = 5_000 if run.quick else 10_000
     records = run.world.expired(run.databases, run.world.subscriptions[:n])
     with _draining(run, sizes[0]) as small, _draining(run, sizes[1]) as middle, _draining(run, sizes[2]) as large:
         costs = interleaved(

@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from bench.servers import Databases
 from bench.speech import Ids, billed, party
-from bench.world import Subscription, _add_numbers, _parties, _project, _start, hear, open_store, outbox
+from bench.world import Subscription, _add_numbers, _parties, _start, hear, open_store, outbox, settle
 from trunkline.contracts import billing, parties
 from trunkline.messaging.record import Outgoing
-from trunkline.messaging.relay import FOLLOWER
 from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers.wiring import service as numbers_service
 
@@ -54,14 +53,8 @@ def build(databases: Databases, size: int) -> Office:
     licenses = [_licenses(ids, at, organization, code, size) for code in ("phone_system", *ADDONS)]
     hear(store, licensing, [*bought, *licenses], "starts")
     hear(numbers_store, numbering, list(outbox(store, licensing, 0)), "licensing")
-    for each, service, url in (
-        (store, licensing, office.licensing_url),
-        (numbers_store, numbering, office.numbers_url),
-    ):
-        each.move(FOLLOWER, None, each.end_of_log())  # all of this has been said
-        _project(each, service)
-        each.close()
-        databases.settle(url)
+    settle(databases, store, licensing)
+    settle(databases, numbers_store, numbering)
     return office
 
 

@@ -56,7 +56,7 @@ class Run:
     @cached_property
     def world(self) -> World:
         """The inventory: large enough for every figure's rounds."""
-        return build(self.databases, 24_000 if self.quick else 120_000)
+        return build(self.databases, 24_000 if self.quick else 80_000)
 
     def stocked(self, size: int) -> Stocked:
         """An inventory of so many numbers of every kind, to search and export; it is only read."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -91,10 +92,15 @@ def stocked(databases: Databases, size: int) -> Stocked:
     Projector(store, service.views).prepare()
     views = [view for view in service.views if view.name in ("number_view", "listing_view")]
     lives = _numbers(stock, ids, size)
-    while page := list(islice(lives, PAGE)):
-        flat = [event for life in page for event in life]
-        for view in views:
-            _apply(store, view, flat)
+    applying: list[Future[None]] = []
+    with ThreadPoolExecutor(len(views)) as pool:  # each view takes a page while the next one is drawn
+        while page := list(islice(lives, PAGE)):
+            flat = [event for life in page for event in life]
+            for applied in applying:
+                applied.result()
+            applying = [pool.submit(_apply, store, view, flat) for view in views]
+        for applied in applying:
+            applied.result()
     store.close()
     databases.settle(url)
     return Stocked(url, size, stock)

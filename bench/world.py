@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -95,18 +96,16 @@ def build(databases: Databases, size: int) -> World:
     licensing_store = open_store(world.licensing_url, licensing)
     numbers_store = open_store(world.numbers_url, numbers)
     hear(licensing_store, licensing, _parties(ids, started_at, partner, organizations), "parties")
-    _add_numbers(numbers_store, [s.number for s in subscriptions], started_at)
     starts = [_start(ids, started_at, s) for s in subscriptions]
-    hear(licensing_store, licensing, starts, "starts")
-    hear(numbers_store, numbers, list(outbox(licensing_store, licensing, 0)), "licensing")
-    for store, service, url in (
-        (licensing_store, licensing, world.licensing_url),
-        (numbers_store, numbers, world.numbers_url),
-    ):
-        store.move(FOLLOWER, None, store.end_of_log())  # all of this has been said
-        _project(store, service)
-        store.close()
-        databases.settle(url)
+    with ThreadPoolExecutor() as pool:  # each service beside the other, as long as neither needs it
+        adding = pool.submit(_add_numbers, numbers_store, [s.number for s in subscriptions], started_at)
+        hear(licensing_store, licensing, starts, "starts")
+        adding.result()
+        told = list(outbox(licensing_store, licensing, 0))
+        settling = pool.submit(settle, databases, licensing_store, licensing)
+        hear(numbers_store, numbers, told, "licensing")
+        settling.result()
+    settle(databases, numbers_store, numbers)
     return world
 
 
@@ -168,8 +167,12 @@ def _add_numbers(store: Store, numbers: Sequence[str], at: datetime) -> None:
         run(store, lambda: at, add)
 
 
-def _project(store: Store, service: Service) -> None:
+def settle(databases: Databases, store: Store, service: Service) -> None:
+    """All that has happened has been said, and is in the views; nobody is connected any more."""
+    store.move(FOLLOWER, None, store.end_of_log())
     projector = Projector(store, service.views)
     projector.prepare()
     while projector.step():
         pass
+    store.close()
+    databases.settle(store.url)
