@@ -235,7 +235,7 @@ def _begins(files: Iterable[Path], seconds: dict[str, int]) -> Iterator[tuple[Pa
     """The files of some folders, the longest first, and after which share of all their time each begins."""
     folder_of = {file: file.relative_to(_ROOT / "tests").parts[0] for file in files}
     lasts = {
-        file: _LONG.get(file.name) or seconds.get(folder, 2)
+        file: _LONG.get(file.name, seconds.get(folder, 2))
         for file, folder in folder_of.items()
         if folder != "faults" and (folder in _WAITING) == (seconds is _WAITING)
     }

@@ -30,7 +30,7 @@ class SettingsError(Exception):
 
 
 def _database(url: SecretStr) -> SecretStr:
-    import psycopg  # only here: a command that asks a running service needs no driver, and starts a fifth sooner
+    import psycopg  # only here: a command that asks a running service needs no driver, and ends an eighth sooner
     from psycopg.conninfo import conninfo_to_dict
 
     text = url.get_secret_value()
