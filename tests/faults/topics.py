@@ -27,6 +27,7 @@ PATIENCE = 90.0
 
 PARTITIONS = 3
 _LARGEST = 8 << 20
+_DAY_MS = 86_400_000
 
 
 class Saying(NamedTuple):
@@ -136,9 +137,10 @@ class Topics:
 
     async def _started_reader(self) -> AIOKafkaConsumer:
         if self._reader is None:
-            self._reader = AIOKafkaConsumer(
-                **self.settings.options(), auto_offset_reset="earliest", fetch_max_wait_ms=50
-            )
+            # It looks at the cluster when it has a reason, never by itself: given other topics to read while it did,
+            # it would know nothing of any topic until it did so again (aiokafka 0.14).
+            options = self.settings.options() | {"metadata_max_age_ms": _DAY_MS}
+            self._reader = AIOKafkaConsumer(**options, auto_offset_reset="earliest", fetch_max_wait_ms=50)
             await self._reader.start()
         return self._reader
 
