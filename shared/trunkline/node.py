@@ -148,8 +148,10 @@ class Node:
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            log.error("a loop has ended", loop=task.get_name(), error=str(task.exception()))
+        # A library may cancel what it was called from: unless we are stopping, that is an error like any other.
+        error = asyncio.CancelledError("by itself") if task.cancelled() else task.exception()
+        if error is not None and not (task.cancelled() and self.stopping.is_set()):
+            log.error("a loop has ended", loop=task.get_name(), error=repr(error))
             self.stopping.set()
 
     async def follow(

@@ -37,3 +37,20 @@ async def test_then_who_waits_for_news_goes_too(
     await waiting.wait()
     await node.stop()
     assert not node.loops["patient"].cancelled()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("mine"), asyncio.CancelledError()], ids=["failed", "cancelled"])
+async def test_then_a_loop_that_ends_by_itself_ends_the_service(
+    inventory: Inventory, tmp_path: Path, error: BaseException
+) -> None:
+    """Half a service is none: who looks after the process starts it again. So too where a library cancels a loop."""
+    inventory.projector.resign()
+    node = Node(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
+    node.start(LocalTransport("numbers"))
+
+    async def broken() -> None:
+        raise error
+
+    node.spawn("broken", broken())
+    await node.stopping.wait()
+    await node.stop()

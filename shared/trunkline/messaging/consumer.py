@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from trunkline.messaging.backoff import Backoff, Reach
 from trunkline.messaging.fetching import Fetching
-from trunkline.messaging.kafka import AWAY, KafkaSettings, admin, ended
+from trunkline.messaging.kafka import AWAY, KafkaSettings, admin, close_consumer
 from trunkline.messaging.places import Intake, Places, TopicRecreated
 from trunkline.messaging.session import REVOKE_SECONDS, Session
 
@@ -26,7 +26,6 @@ log = structlog.get_logger(__name__)
 BATCH: Final = 1_000
 HINT_SECONDS: Final = 5.0
 _LEAVE_SECONDS: Final = 2.0
-_CLOSE_SECONDS: Final = 0.5
 
 
 class TopicsMissing(KafkaError):  # type: ignore[misc]
@@ -122,7 +121,7 @@ class Consumer:
             self._session = None
             if hints is not None:
                 hints.cancel()
-            await _close(client)
+            await close_consumer(client, _LEAVE_SECONDS)
 
     async def _look_around(self) -> str:
         """The cluster's id, once all topics are there; a client that subscribes earlier would only wait."""
@@ -169,12 +168,3 @@ class Consumer:
                     if news:
                         await client.commit(news)
                         told.update(news)
-
-
-async def _close(client: AIOKafkaConsumer) -> None:
-    """Leave the group; a broker that does not answer is not waited for."""
-    if not await ended(client.stop(), _LEAVE_SECONDS):
-        # `stop` cannot be called twice, and what it had not come to would go on fetching.
-        if client._fetcher is not None:
-            await ended(client._fetcher.close(), _CLOSE_SECONDS)
-        await ended(client._client.close(), _CLOSE_SECONDS)

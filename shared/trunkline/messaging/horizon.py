@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from trunkline.messaging.kafka import AWAY, KafkaSettings, cluster_id, source_name
+from trunkline.messaging.kafka import AWAY, KafkaSettings, close_consumer, cluster_id, source_name
 from trunkline.messaging.relay import FOLLOWER
 from trunkline.store import Store
 
@@ -22,6 +22,7 @@ Horizon = Callable[[Collection[str]], Passed | None]
 """Makes one for some topics; None while it cannot be known. Blocks: asked in a thread."""
 
 _SECONDS = 10.0
+_CLOSE_SECONDS = 1.0
 
 
 def of_topics(kafka: KafkaSettings, store: Store, topics: Collection[str]) -> Passed | None:
@@ -49,7 +50,7 @@ async def _ends(kafka: KafkaSettings, topics: Collection[str]) -> dict[str, int]
             begins = await client.beginning_offsets(places)
             ends = await client.end_offsets(places)
         finally:
-            await client.stop()
+            await close_consumer(client, _CLOSE_SECONDS)
     return {source_name(cluster, p.topic, p.partition): ends[p] - 1 for p in places if ends[p] > begins[p]}
 
 

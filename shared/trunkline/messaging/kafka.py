@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
@@ -26,6 +27,8 @@ REQUEST_MS: Final = 20_000
 
 METADATA_MS: Final = 30_000
 """How old may be what is known of the cluster: a topic, a partition or a broker that is new is seen this soon."""
+
+_CLOSE_SECONDS: Final = 0.5
 
 AWAY: Final = (KafkaError, OSError, TimeoutError)
 """What a client raises while the cluster is away, half there or not as it must be: worth another try."""
@@ -113,6 +116,15 @@ async def ended(closing: Coroutine[Any, Any, object], seconds: float) -> bool:
         task.cancel()
         await asyncio.wait({task}, timeout=seconds)
     return task.done() and not task.cancelled() and task.exception() is None
+
+
+async def close_consumer(client: AIOKafkaConsumer, seconds: float) -> None:
+    """Close a consumer, and have it leave its group; a broker that takes longer than `seconds` is not waited for."""
+    if not await ended(client.stop(), seconds):
+        # `stop` cannot be called twice, and what it had not come to would go on fetching.
+        if client._fetcher is not None:
+            await ended(client._fetcher.close(), _CLOSE_SECONDS)
+        await ended(client._client.close(), _CLOSE_SECONDS)
 
 
 def source_name(cluster: str, topic: str, partition: int) -> str:
