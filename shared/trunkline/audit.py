@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,10 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from trunkline.refusal import Refused
-from trunkline.store import Store
+from trunkline.store import Conflict, Overtaken, Store
 from trunkline.work import Work
+
+Within = Callable[[Work], AbstractContextManager[None]]
 
 _INSERT = "INSERT INTO audit (at, actor, command, arguments, outcome) VALUES (%s, %s, %s, %s, %s)"
 
@@ -58,8 +60,49 @@ def auditing(
         outcome = f"failed: {type(error).__name__}"
         raise
     finally:
-        with store.connection() as conn:
-            conn.execute(_INSERT.encode(), (begun, actor, command, _storable(arguments), outcome))
+        _write(store, begun, actor, command, arguments, outcome)
+
+
+@contextmanager
+def auditing_work(
+    store: Store, now: Callable[[], datetime], actor: str, command: str, arguments: Mapping[str, Any]
+) -> Iterator[Within]:
+    """Put on record what comes of a command that is a piece of work, once however often it is asked under one key.
+
+    That it was done is written with the work, both or neither. A refusal leaves nothing of the work and is written
+    after it, when the work holds no connection any more. Arguments as for `auditing`.
+
+    Yields:
+        What the decision is to be made within: `with within(work): …`.
+    """
+    outcome = ""
+
+    @contextmanager
+    def within(work: Work) -> Iterator[None]:
+        nonlocal outcome
+        try:
+            outcome = ""
+            yield
+        except (Conflict, Overtaken):  # it is decided again
+            raise
+        except Refused as refused:
+            outcome = f"refused: {refused.code}"
+            raise
+        except Exception as error:
+            outcome = f"failed: {type(error).__name__}"
+            raise
+        audited(work, actor, command, arguments)
+
+    try:
+        yield within
+    finally:
+        if outcome:
+            _write(store, now(), actor, command, arguments, outcome)
+
+
+def _write(store: Store, at: datetime, actor: str, command: str, arguments: Mapping[str, Any], outcome: str) -> None:
+    with store.connection() as conn:
+        conn.execute(_INSERT.encode(), (at, actor, command, _storable(arguments), outcome))
 
 
 def list_audit(store: Store, limit: int = 100, before: int | None = None) -> list[AuditRow]:

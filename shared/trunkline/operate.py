@@ -5,11 +5,9 @@ All need the scope `operate`; every one that changes something is on record in t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import msgspec
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import AwareDatetime, BaseModel
 
@@ -18,10 +16,11 @@ from trunkline.doors import Operating, door, operating
 from trunkline.facts import deadline_facts, facts, projection_facts, waiting_page
 from trunkline.history import happened, read_history, read_page
 from trunkline.mail import find_mail, list_mail
-from trunkline.messaging.parked import Parked, parked_message, parked_page
 from trunkline.messaging.quarantine import quarantined_page
+from trunkline.operate_letters import add_letters
+from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, Shown, items, show
 from trunkline.operate_projections import add_projections
-from trunkline.paging import LARGEST_PAGE, TEXT, Page, Paging, moment, page, row_id
+from trunkline.paging import TEXT, moment, page, row_id
 from trunkline.parties import NothingThere
 from trunkline.refusal import Refused
 from trunkline.sandbox import NoSandbox, SandboxClock, duration
@@ -29,28 +28,7 @@ from trunkline.sandbox import NoSandbox, SandboxClock, duration
 if TYPE_CHECKING:
     from trunkline.node import Node
 
-Shown = dict[str, Any]
-_ROW_IDS: Final = range(2**62)
-"""What a row's id, or a place in the log, can be: PostgreSQL would not take a larger one."""
 Key = Annotated[str, Path(max_length=300, pattern=r"^[^\x00]+$")]
-
-
-def pages(
-    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Most items on a page.")] = 50,
-    cursor: Annotated[str | None, Query(max_length=2000, description="`next` of the page before.")] = None,
-) -> Paging:
-    """The part of a list that is asked for; these lists have one order; a dependency."""
-    return Paging(limit=limit, cursor=cursor, sort=None)
-
-
-Pages = Annotated[Paging, Depends(pages)]
-
-
-class OperatePage(BaseModel):
-    """One page of a list. `next` is the cursor of the page after it; null on the last one."""
-
-    items: list[Shown]
-    next: str | None = None
 
 
 class LogPage(BaseModel):
@@ -101,25 +79,9 @@ def operate_router(node: Node) -> APIRouter:
     _mail(router, node)
     _messages(router, node)
     _records(router, node)
+    add_letters(router, node)
     add_projections(router, node)
     return router
-
-
-def _show(value: Any) -> Shown:
-    shown: Shown = msgspec.to_builtins(value)
-    return shown
-
-
-def _items(asked: Page, rows: Sequence[Any], *after: str) -> OperatePage:
-    """A page out of at most `limit + 1` rows; `after` are the attributes that make its last row's place."""
-    shown = rows[: asked.limit]
-    more = len(rows) > asked.limit
-    cursor = asked.next(*(_place(getattr(shown[-1], name)) for name in after)) if more else None
-    return OperatePage(items=[_show(row) for row in shown], next=cursor)
-
-
-def _place(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _streams(router: APIRouter, node: Node) -> None:
@@ -134,15 +96,15 @@ def _streams(router: APIRouter, node: Node) -> None:
         events = read_history(node.store, f"{category}/{key}", as_of)
         if not events:
             raise NothingThere(key=f"{category}/{key}")
-        return OperatePage(items=[_show(happened(event)) for event in events])
+        return OperatePage(items=[show(happened(event)) for event in events])
 
     @router.get("/log", summary="The log after a position, to be followed live")
     def log(
-        after: Annotated[int, Query(ge=0, le=_ROW_IDS[-1])] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+        after: Annotated[int, Query(ge=0, le=ROW_IDS[-1])] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100
     ) -> LogPage:
         events = read_page(node.store, after, limit)
         return LogPage(
-            items=[_show(happened(event)) for event in events],
+            items=[show(happened(event)) for event in events],
             after=events[-1].position if events else after,
             end=node.store.end_of_log(),
         )
@@ -183,59 +145,28 @@ def _mail(router: APIRouter, node: Node) -> None:
     @router.get("/mail", summary="Mail, newest first")
     def mails(asked: Pages, state: Literal["waiting", "sent", "failed"] | None = None) -> OperatePage:
         place = page(asked, {"created_at": (moment, TEXT)}, "mail", state)
-        return _items(place, list_mail(node.store, place.limit + 1, state, place.place() or None), "created_at", "key")
+        return items(place, list_mail(node.store, place.limit + 1, state, place.place() or None), "created_at", "key")
 
     @router.get("/mail/{key:path}", summary="One mail")
     def mail(key: Key) -> Shown:
         found = find_mail(node.store, key)
         if found is None:
             raise NothingThere(key=key)
-        return _show(found)
+        return show(found)
 
 
 def _messages(router: APIRouter, node: Node) -> None:
-    @router.get("/parked", summary="Messages that could not be read, oldest first")
-    def parked(asked: Pages, status: Literal["waiting", "retried", "discarded"] | None = None) -> OperatePage:
-        place = page(asked, {"id": (row_id,)}, "parked", status)
-        (after,) = place.place() or (0,)
-        found = parked_page(node.store, after=after, limit=place.limit + 1, status=status)
-        listed = _items(place, found, "id")
-        listed.items = [_parked(message) for message in found[: place.limit]]
-        return listed
-
-    @router.get("/parked/{parked_id}", summary="One message that could not be read, whole")
-    def one_parked(parked_id: int) -> Shown:
-        found = parked_message(node.store, parked_id) if parked_id in _ROW_IDS else None
-        if found is None:
-            raise NothingThere(key=parked_id)
-        return _parked(found)
-
     @router.get("/quarantined", summary="Messages that say something else under an id heard before")
     def quarantined(asked: Pages) -> OperatePage:
         place = page(asked, {"id": (row_id,)}, "quarantined")
         (after,) = place.place() or (0,)
-        return _items(place, quarantined_page(node.store, after=after, limit=place.limit + 1), "id")
+        return items(place, quarantined_page(node.store, after=after, limit=place.limit + 1), "id")
 
     @router.get("/waiting", summary="Facts that wait for something unknown yet, the longest first")
     def waiting(asked: Pages, awaiting: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None) -> OperatePage:
         place = page(asked, {"since": (moment, TEXT, TEXT)}, "waiting", awaiting)
         rows = waiting_page(node.store, place.limit + 1, place.place() or None, awaiting)
-        return _items(place, rows, "since", "awaited", "waiter")
-
-
-def _parked(message: Parked) -> Shown:
-    """A parked message with its bytes as text where they are text, else in base64."""
-    shown = _show(message)
-    shown["headers"] = [
-        [name, None if value is None else value.decode("utf-8", "backslashreplace")] for name, value in message.headers
-    ]
-    for name, value in (("key", message.key), ("value", message.value)):
-        try:
-            shown[f"{name}_text"] = None if value is None else value.decode()
-        except UnicodeDecodeError:
-            shown[f"{name}_text"] = None
-        shown[f"{name}_base64"] = shown.pop(name)
-    return shown
+        return items(place, rows, "since", "awaited", "waiter")
 
 
 def _records(router: APIRouter, node: Node) -> None:
@@ -243,16 +174,16 @@ def _records(router: APIRouter, node: Node) -> None:
     def audit(asked: Pages) -> OperatePage:
         place = page(asked, {"id": (row_id,)}, "audit")
         (before,) = place.place() or (None,)
-        return _items(place, list_audit(node.store, place.limit + 1, before), "id")
+        return items(place, list_audit(node.store, place.limit + 1, before), "id")
 
     @router.get("/deadlines", summary="How many streams are due, and when the next one is")
     def deadlines() -> Shown:
-        return _show(deadline_facts(node.store, node.clock))
+        return show(deadline_facts(node.store, node.clock))
 
     @router.get("/projections", summary="Views, their generations, positions and lag")
     def projections() -> list[Shown]:
-        return [_show(found) for found in projection_facts(node.projector)]
+        return [show(found) for found in projection_facts(node.projector)]
 
     @router.get("/doctor", summary="The figures that tell whether the service is well")
     def doctor() -> Shown:
-        return _show(facts(node.service.name, node.store, node.clock, node.projector))
+        return show(facts(node.service.name, node.store, node.clock, node.projector))

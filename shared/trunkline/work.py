@@ -169,6 +169,11 @@ class Work:
         self._waits.pop((awaited, waiter), None)
         self._unwaits.add((awaited, waiter))
 
+    @property
+    def waits(self) -> frozenset[tuple[str, str]]:
+        """Who begins to wait by this work, as (awaited, waiter)."""
+        return frozenset(self._waits)
+
     def waiters(self, awaited: Sequence[str]) -> dict[str, frozenset[str]]:
         """Who waits for these streams, this work's own changes included; a rival's change to it is a conflict."""
         seen = self.batch.waiters_seen

@@ -18,6 +18,7 @@ from trunkline.cli import (
     bulk_users,
     clock,
     deadletter,
+    deadletter_resolving,
     demo,
     doctor,
     extension,
@@ -43,6 +44,7 @@ from trunkline.cli import (
 )
 
 _MORE_VERBS = (
+    deadletter_resolving,
     extension_changing,
     bulk_users,
     bulk_runs,

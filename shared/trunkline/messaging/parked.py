@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -12,26 +12,43 @@ from trunkline.messaging.record import Headers, Record
 from trunkline.store import Connection, Store
 from trunkline.work import Work
 
+Status = Literal["waiting", "retried", "discarded"]
+
 _INSERT: Final = (
     "INSERT INTO parked (source, topic, partition, kafka_offset, key, headers, value, code, reason, parked_at)"
     " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 )
-_COLUMNS: Final = (
-    "id, source, topic, partition, kafka_offset, key, headers, value, code, reason, parked_at, status,"
-    " resolved_at, resolved_by, published"
+_SELECT: Final = (
+    "SELECT p.id, p.source, p.topic, p.partition, p.kafka_offset, p.key, p.headers, p.value, p.code, p.reason,"
+    " p.parked_at, p.status, p.resolved_at, p.resolved_by, p.published, o.remark, o.edited, o.headers, o.value"
+    " FROM parked p LEFT JOIN parked_outcomes o ON o.parked_id = p.id"
 )
+_OLDER: Final = (
+    "SELECT id FROM parked"
+    " WHERE status = 'waiting' AND topic = %s AND md5(key) = md5(%s) AND key = %s AND id < %s ORDER BY id LIMIT 1"
+)
+_OUTCOME: Final = "INSERT INTO parked_outcomes (parked_id, remark, edited, headers, value) VALUES (%s, %s, %s, %s, %s)"
+_RESOLVE: Final = "UPDATE parked SET status = %s, resolved_at = %s, resolved_by = %s WHERE id = %s"
 _HEADERS: Final = 6
 _write_headers: Final = msgspec.msgpack.Encoder().encode
 _read_headers: Final = msgspec.msgpack.Decoder(list[tuple[str, bytes | None]]).decode
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What is read of a record, and can be edited: its key only says in which order it stands."""
+
+    headers: list[tuple[str, bytes | None]]
+    value: bytes | None
 
 
 class Parked(msgspec.Struct, frozen=True):
     """One parked message: the record as it was, why it was parked, and what has become of it.
 
     Attributes:
-        code: one of the codes of `Unreadable`; `reason` is its sentence.
-        status: `waiting`, `retried` or `discarded`.
+        code: one of the codes of `Unreadable`, or `reaction-failed`; `reason` is its sentence.
         published: whether the topic DeadLetters has it.
+        remark: why it was discarded, or what was said when it was retried.
+        retried_as: the headers and value it was edited to before it was retried; None: it was not edited.
     """
 
     id: int
@@ -45,10 +62,17 @@ class Parked(msgspec.Struct, frozen=True):
     code: str
     reason: str
     parked_at: datetime
-    status: str
+    status: Status
     resolved_at: datetime | None
     resolved_by: str | None
     published: bool
+    remark: str | None = None
+    retried_as: Parts | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """What is read of it."""
+        return Parts(self.headers, self.value)
 
     @property
     def record(self) -> Record:
@@ -75,28 +99,67 @@ def pack_headers(headers: Headers) -> bytes:
     return _write_headers([tuple(header) for header in headers])
 
 
-def parked_page(store: Store, *, after: int = 0, limit: int = 100, status: str | None = None) -> list[Parked]:
+def parked_page(
+    store: Store,
+    *,
+    after: int = 0,
+    limit: int = 100,
+    status: Status | None = None,
+    topic: str | None = None,
+    code: str | None = None,
+) -> list[Parked]:
     """A page of parked messages, oldest first.
 
     Args:
         store: the service's store.
         after: the id the page begins after.
         limit: most messages.
-        status: only these: `waiting`, `retried` or `discarded`; None for all.
+        status, topic, code: only these; None for all.
     """
-    chosen, values = ("", ()) if status is None else (" AND status = %s", (status,))
-    return _read(store, f"id > %s{chosen} ORDER BY id LIMIT %s", (after, *values, limit))
+    chosen = {name: value for name, value in (("status", status), ("topic", topic), ("code", code)) if value}
+    where = "".join(f" AND p.{name} = %s" for name in chosen)
+    return _read(store, f"p.id > %s{where} ORDER BY p.id LIMIT %s", (after, *chosen.values(), limit))
 
 
-def parked_message(store: Store, parked_id: int) -> Parked | None:
-    """One parked message; None where there is none of this id."""
-    found = _read(store, "id = %s", (parked_id,))
+def parked_message(where: Store | Work, parked_id: int) -> Parked | None:
+    """One parked message, read by itself or within a piece of work; None where there is none of this id."""
+    found = _read(where, "p.id = %s", (parked_id,))
     return found[0] if found else None
+
+
+def older_of_its_key(work: Work, parked: Parked) -> int | None:
+    """The id of the oldest one before it that waits and has its topic and key; None: there is none.
+
+    Messages without a key have no order among them.
+    """
+    found = work.fetch(_OLDER, (parked.topic, parked.key, parked.key, parked.id)) if parked.key is not None else []
+    return int(found[0][0]) if found else None
+
+
+def resolve(
+    work: Work, parked: Parked, status: Status, by: str, remark: str | None, retried_as: Parts | None = None
+) -> None:
+    """Put on record what became of a parked message (O5); a rival that is faster makes this work a conflict.
+
+    Args:
+        work: written when it commits, with all that the message brings about.
+        parked: it waits.
+        status: `retried` or `discarded`.
+        by: who decided it.
+        remark: what they say of it.
+        retried_as: what it was edited to.
+    """
+    edited: tuple[object, ...] = (None, None)
+    if retried_as is not None:
+        edited = (pack_headers(retried_as.headers), retried_as.value)
+    said = None if remark is None else _storable(remark)
+    work.write(_OUTCOME, [(parked.id, said, retried_as is not None, *edited)])
+    work.write(_RESOLVE, [(status, work.now, by, parked.id)])
 
 
 def unpublished(store: Store, limit: int) -> list[Parked]:
     """Parked messages that the topic DeadLetters does not have yet, oldest first."""
-    return _read(store, "NOT published ORDER BY id LIMIT %s", (limit,))
+    return _read(store, "NOT p.published ORDER BY p.id LIMIT %s", (limit,))
 
 
 def mark_published(store: Store, parked_ids: Sequence[int]) -> None:
@@ -109,14 +172,14 @@ def _mark(conn: Connection, parked_ids: Sequence[int]) -> None:
     conn.execute("UPDATE parked SET published = true WHERE id = ANY(%s)", (list(parked_ids),))
 
 
-def _read(store: Store, where: str, values: Sequence[object]) -> list[Parked]:
-    rows = store.fetch(f"SELECT {_COLUMNS} FROM parked WHERE {where}", values)
-    return [_parked(*row) for row in rows]
+def _read(where: Store | Work, condition: str, values: Sequence[object]) -> list[Parked]:
+    return [_parked(*row) for row in where.fetch(f"{_SELECT} WHERE {condition}", values)]
 
 
 def _parked(*row: Any) -> Parked:
-    values = [*row]
+    *values, edited, headers, value = row
     values[_HEADERS] = _read_headers(values[_HEADERS])
+    values.append(Parts(_read_headers(headers), value) if edited else None)
     return Parked(*values)
 
 

@@ -1,0 +1,191 @@
+"""The operators' doors to messages that could not be used: seen, retried as they came or edited, discarded (O5, P6)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import msgspec
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field, model_validator
+
+from trunkline.answers import Answer, change
+from trunkline.audit import auditing_work
+from trunkline.bodies import Body
+from trunkline.doors import Posted
+from trunkline.messaging.parked import Parked, Parts, parked_message, parked_page
+from trunkline.messaging.resolving import Edit, discard, retry
+from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, Shown, items, show
+from trunkline.paging import page, row_id
+from trunkline.parties import NothingThere
+from trunkline.refusal import Refused
+from trunkline.work import Work
+
+if TYPE_CHECKING:
+    from trunkline.node import Node
+
+_LARGEST = 1_000_000
+Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
+HeaderName = Annotated[str, Field(min_length=1, max_length=200)]
+HeaderValue = Annotated[str, Field(max_length=10_000)]
+Chosen = Annotated[str | None, Query(max_length=300, pattern=r"^[^\x00]+$")]
+
+
+class BytesUnreadable(Refused):
+    """What value_base64 holds is no base64."""
+
+    status: ClassVar[int] = 422
+
+
+class Retry(Body):
+    """How to retry a message. What is left out stays as it came; nothing given: it is retried as it came."""
+
+    headers: dict[HeaderName, HeaderValue | None] = Field({}, description="By name; null takes a header away.")
+    value: str | None = Field(None, max_length=_LARGEST, description="As text; null: no value at all.")
+    value_base64: str | None = Field(None, max_length=2 * _LARGEST, description="As bytes.")
+    remark: Remark | None = None
+
+    @model_validator(mode="after")
+    def _one_value(self) -> Retry:
+        if {"value", "value_base64"} <= self.model_fields_set:
+            raise ValueError("give value or value_base64, not both")
+        return self
+
+    def edit(self) -> Edit:
+        """What is changed. Raises BytesUnreadable."""
+        value: bytes | msgspec.UnsetType | None = msgspec.UNSET
+        if "value" in self.model_fields_set:
+            value = None if self.value is None else self.value.encode("utf-8", "surrogatepass")
+        elif self.value_base64 is not None:
+            try:
+                value = base64.b64decode(self.value_base64, validate=True)
+            except (binascii.Error, ValueError):
+                raise BytesUnreadable(pointer="#/value_base64", value=self.value_base64) from None
+        return Edit(
+            {n: None if v is None else v.encode("utf-8", "surrogatepass") for n, v in self.headers.items()}, value
+        )
+
+
+class Discard(Body):
+    """Why a message is given up."""
+
+    remark: Remark
+
+
+class Event(BaseModel):
+    """One event that was recorded."""
+
+    stream: str
+    type: str
+
+
+class Resolved(BaseModel):
+    """What became of a dead letter. Neither events nor a wait: it says nothing new, for it was heard before."""
+
+    id: int
+    status: Literal["retried", "discarded"]
+    edited: bool = False
+    recorded: list[Event] = []
+    waits_for: list[str] = []
+
+
+def add_letters(router: APIRouter, node: Node) -> None:
+    """Add the doors to a service's operators' doors.
+
+    Args:
+        router: it has their prefix, and asks who comes.
+        node: the running service.
+    """
+    _seeing(router, node)
+    _resolving(router, node)
+
+
+def _seeing(router: APIRouter, node: Node) -> None:
+    @router.get("/parked", summary="Messages that could not be read, oldest first")
+    def parked(
+        asked: Pages,
+        status: Literal["waiting", "retried", "discarded"] | None = None,
+        topic: Chosen = None,
+        code: Chosen = None,
+    ) -> OperatePage:
+        place = page(asked, {"id": (row_id,)}, "parked", status, topic, code)
+        (after,) = place.place() or (0,)
+        found = parked_page(node.store, after=after, limit=place.limit + 1, status=status, topic=topic, code=code)
+        listed = items(place, found, "id")
+        listed.items = [_letter(message) for message in found[: place.limit]]
+        return listed
+
+    @router.get("/parked/{parked_id}", summary="One message that could not be read, whole")
+    def one_parked(parked_id: int) -> Shown:
+        found = parked_message(node.store, parked_id) if parked_id in ROW_IDS else None
+        if found is None:
+            raise NothingThere(key=parked_id)
+        return _letter(found)
+
+
+def _resolving(router: APIRouter, node: Node) -> None:
+    def answer(asked: Posted, verb: str, about: dict[str, Any], decide: Callable[[Work], Resolved]) -> Response:
+        """One command on one letter, on record in the audit; a dry run does nothing that could be."""
+
+        def there(work: Work) -> Answer:
+            if about["id"] not in ROW_IDS:
+                raise NothingThere(key=about["id"])
+            return Answer(decide(work))
+
+        if asked.dry_run:
+            return change(node, asked, there)
+        actor = asked.principal.actor
+        with auditing_work(node.store, node.clock.now, actor, f"deadletter {verb}", about) as within:
+
+            def audited(work: Work) -> Answer:
+                with within(work):
+                    return there(work)
+
+            return change(node, asked, audited)
+
+    @router.post(
+        "/parked/{parked_id}/retry", summary="Hear a message again, edited if need be", response_model=Resolved
+    )
+    def retry_parked(parked_id: int, asked: Posted, body: Retry) -> Response:
+        edit = body.edit()
+
+        def decide(work: Work) -> Resolved:
+            done = retry(work, node.service, parked_id, asked.principal.actor, edit, body.remark)
+            recorded = [Event(stream=stream, type=name) for stream, name in done.recorded]
+            return Resolved(
+                id=parked_id, status="retried", edited=done.edited, recorded=recorded, waits_for=done.waits_for
+            )
+
+        about = {"id": parked_id, "edited": edit != Edit(), "remark": body.remark}
+        return answer(asked, "retry", about, decide)
+
+    @router.post("/parked/{parked_id}/discard", summary="Give a message up, and say why", response_model=Resolved)
+    def discard_parked(parked_id: int, asked: Posted, body: Discard) -> Response:
+        def decide(work: Work) -> Resolved:
+            discard(work, parked_id, asked.principal.actor, body.remark)
+            return Resolved(id=parked_id, status="discarded")
+
+        return answer(asked, "discard", {"id": parked_id, "remark": body.remark}, decide)
+
+
+def _letter(message: Parked) -> Shown:
+    """A parked message with its bytes as text where they are text, and in base64."""
+    shown = show(message) | _shown_parts(message.parts) | _shown_bytes("key", message.key)
+    if message.retried_as is not None:
+        shown["retried_as"] = _shown_parts(message.retried_as)
+    return shown
+
+
+def _shown_parts(parts: Parts) -> Shown:
+    headers = [[n, None if v is None else v.decode("utf-8", "backslashreplace")] for n, v in parts.headers]
+    return {"headers": headers} | _shown_bytes("value", parts.value)
+
+
+def _shown_bytes(name: str, value: bytes | None) -> Shown:
+    try:
+        text = None if value is None else value.decode()
+    except UnicodeDecodeError:
+        text = None
+    return {f"{name}_text": text, f"{name}_base64": None if value is None else base64.b64encode(value).decode()}
