@@ -60,7 +60,7 @@ def auditing(
         outcome = f"failed: {type(error).__name__}"
         raise
     finally:
-        _write(store, begun, actor, command, arguments, outcome)
+        put_on_record(store, begun, actor, command, arguments, outcome)
 
 
 @contextmanager
@@ -97,10 +97,13 @@ def auditing_work(
         yield within
     finally:
         if outcome:
-            _write(store, now(), actor, command, arguments, outcome)
+            put_on_record(store, now(), actor, command, arguments, outcome)
 
 
-def _write(store: Store, at: datetime, actor: str, command: str, arguments: Mapping[str, Any], outcome: str) -> None:
+def put_on_record(
+    store: Store, at: datetime, actor: str, command: str, arguments: Mapping[str, Any], outcome: str
+) -> None:
+    """Write down one command, begun at an instant; arguments as for `auditing`."""
     with store.connection() as conn:
         conn.execute(_INSERT.encode(), (at, actor, command, _storable(arguments), outcome))
 

@@ -62,13 +62,17 @@ def read_history(store: Store, stream_id: str, as_of: datetime | None = None) ->
         stream_id: such as `number/+6512345678`.
         as_of: only what occurred at or before this instant.
     """
-    rows: list[RawRow] = store.fetch(
+    events = [recorded(store.codec, row) for row in stream_rows(store, stream_id)]
+    return [event for event in events if as_of is None or event.meta.occurred_at <= as_of]
+
+
+def stream_rows(store: Store, stream_id: str) -> list[RawRow]:
+    """The rows of the log that are a stream's, in order."""
+    return store.fetch(
         "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events"
         " WHERE originator_id = %s ORDER BY originator_version",
         (stream_id,),
     )
-    events = [recorded(store.codec, row) for row in rows]
-    return [event for event in events if as_of is None or event.meta.occurred_at <= as_of]
 
 
 def read_page(store: Store, after: int, limit: int) -> list[Recorded]:

@@ -67,6 +67,7 @@ class Node:
         self.turn = asyncio.Lock()
         self.stopping = asyncio.Event()
         self.loops: dict[str, asyncio.Task[None]] = {}
+        self._begun: set[asyncio.Task[None]] = set()
         self.trouble_of_transport: Callable[[], list[str]] = list
         self.horizon: Horizon = lambda _topics: lambda: True
         self.before_stop: list[Callable[[], None]] = []
@@ -146,6 +147,17 @@ class Node:
         task = asyncio.get_running_loop().create_task(loop, name=f"{self.name}/{name}")
         self.loops[name] = task
         task.add_done_callback(self._ended)
+
+    def begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that ends by itself beside the loops; a node that stops lets it end, as it does with them."""
+        task = asyncio.get_running_loop().create_task(work, name=f"{self.name}/{name}")
+        self._begun.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._begun.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("something failed", work=task.get_name(), exc_info=error)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         # A library may cancel what it was called from: unless we are stopping, that is an error like any other.
@@ -245,11 +257,12 @@ class Node:
     async def stop(self) -> None:
         """Let every loop finish the page it has in hand, and close the store."""
         self.begin_to_stop()
-        if self.loops:
-            await asyncio.wait(self.loops.values(), timeout=8.0)
-        for task in self.loops.values():
+        running = [*self.loops.values(), *self._begun]
+        if running:
+            await asyncio.wait(running, timeout=8.0)
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self.loops.values(), return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         await asyncio.to_thread(self._listener.stop)
         await asyncio.to_thread(self.duties.resign)
         await asyncio.to_thread(self.store.close)

@@ -20,6 +20,7 @@ from trunkline.messaging.quarantine import quarantined_page
 from trunkline.operate_letters import add_letters
 from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, Shown, items, show
 from trunkline.operate_projections import add_projections
+from trunkline.operate_republish import add_republish
 from trunkline.paging import TEXT, moment, page, row_id
 from trunkline.parties import NothingThere
 from trunkline.refusal import Refused
@@ -81,6 +82,7 @@ def operate_router(node: Node) -> APIRouter:
     _records(router, node)
     add_letters(router, node)
     add_projections(router, node)
+    add_republish(router, node)
     return router
 
 

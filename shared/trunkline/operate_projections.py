@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LINES = "application/x-ndjson"
 _SECONDS_BETWEEN = 0.1
-_STREAMED: dict[int | str, dict[str, Any]] = {
+STREAMED: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {LINES: {}},
         "description": 'lines of `{"progress": …}`, at the end one of `{"result": …}` or `{"error": …}`',
@@ -58,7 +58,7 @@ def add_projections(router: APIRouter, node: Node) -> None:
         "/projections/{name}/rebuild",
         summary="Build a view anew beside the old one, compare, swap",
         response_class=StreamingResponse,
-        responses=_STREAMED,
+        responses=STREAMED,
     )
     def rebuild_view(asked: Operating, name: str) -> StreamingResponse:
         return command(asked, "rebuild", name, rebuild.rebuild)
@@ -67,7 +67,7 @@ def add_projections(router: APIRouter, node: Node) -> None:
         "/projections/{name}/verify",
         summary="Hold a view against a fold of the streams from zero",
         response_class=StreamingResponse,
-        responses=_STREAMED,
+        responses=STREAMED,
     )
     def verify_view(asked: Operating, name: str) -> StreamingResponse:
         return command(asked, "verify", name, rebuild.verify)
@@ -76,7 +76,7 @@ def add_projections(router: APIRouter, node: Node) -> None:
         "/projections/{name}/rollback",
         summary="Show the generation before this one again, brought up to the present",
         response_class=StreamingResponse,
-        responses=_STREAMED,
+        responses=STREAMED,
     )
     def roll_back_view(asked: Operating, name: str) -> StreamingResponse:
         return command(asked, "rollback", name, rebuild.rollback)
@@ -115,14 +115,14 @@ def _told(first: Progress | _End, queue: SimpleQueue[Progress | _End]) -> Iterat
     while isinstance(item, Progress):
         if item.phase != phase or time.monotonic() - told_at >= _SECONDS_BETWEEN:
             phase, told_at = item.phase, time.monotonic()
-            yield _line("progress", item)
+            yield ndjson("progress", item)
         item = queue.get()
     if item.error is None:
-        yield _line("result", item.result)
+        yield ndjson("result", item.result)
     elif isinstance(item.error, Refused):
-        yield _line("error", {"code": item.error.code, "detail": item.error.sentence})
+        yield ndjson("error", {"code": item.error.code, "detail": item.error.sentence})
     else:
-        yield _line("error", {"code": "internal-error", "detail": "Something went wrong; the audit names it."})
+        yield ndjson("error", {"code": "internal-error", "detail": "Something went wrong; the audit names it."})
 
 
 class _End:
@@ -131,5 +131,6 @@ class _End:
         self.error = error
 
 
-def _line(name: str, value: Any) -> bytes:
+def ndjson(name: str, value: Any) -> bytes:
+    """One line of what is told while something goes on."""
     return msgspec.json.encode({name: value}) + b"\n"

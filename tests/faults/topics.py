@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from threading import Thread
 from types import TracebackType
@@ -80,6 +81,16 @@ class Topics:
         said = [c for s in services for c in s.says]
         self._do(create_topics(self.settings, [*heard, *said], partitions=PARTITIONS))
 
+    def add(self, topic: str) -> None:
+        """One more topic, that no service knows."""
+        self._do(self._add(topic))
+
+    async def _add(self, topic: str) -> None:
+        async with admin(self.settings) as client:
+            await client.create_topics([NewTopic(topic, num_partitions=PARTITIONS, replication_factor=1)])
+            while topic not in await client.list_topics():  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
     def recreate(self, topic: str) -> None:
         """Remove a topic, and create another one under its name."""
         self._do(self._recreate(topic))
@@ -143,6 +154,17 @@ class Topics:
             self._reader = AIOKafkaConsumer(**options, auto_offset_reset="earliest", fetch_max_wait_ms=50)
             await self._reader.start()
         return self._reader
+
+    def count(self, topic: str) -> int:
+        """How many records were ever put on a topic that keeps all of them."""
+        return sum(self.ends([topic]).values())
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Look again and again until a condition holds."""
+        ends = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < ends, "it never came to be so"
+            time.sleep(0.02)
 
     # -- groups -----------------------------------------------------------------------------------------------
 

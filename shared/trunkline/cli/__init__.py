@@ -37,6 +37,7 @@ from trunkline.cli import (
     policy,
     prepare,
     projection,
+    republish,
     stream,
     subscription,
     token,
@@ -61,7 +62,7 @@ _RUN, _WORK, _OPERATE = "Run", "Work", "Operate"
 _ORDER = (
     *("demo", "up", "migrate", "topics", "token", "clock"),
     *("party", "billing", "subscription", "number", "policy", "license", "extension", "bulk"),
-    *("doctor", "audit", "stream", "projection", "deadletter", "mail"),
+    *("doctor", "audit", "stream", "projection", "republish", "deadletter", "mail"),
 )
 
 
@@ -99,6 +100,7 @@ def _app() -> typer.Typer:
         app.add_typer(noun, name=name, rich_help_panel=_WORK)
     doctor.add_doctor(app, _OPERATE)
     audit.add_audit(app, _OPERATE)
+    republish.add_republish(app, _OPERATE)
     for name, noun in (
         ("stream", stream.app),
         ("projection", projection.app),

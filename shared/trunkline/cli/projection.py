@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -69,14 +69,26 @@ def _command(call: Call, what: str, name: str, service: Service) -> dict[str, An
         progress(f"{name}", None, silent=call.as_json) as bar,
         call.remote.lines(f"/{whose}/operate/projections/{name}/{what}") as lines,
     ):
-        return _result(lines, bar)
+        return result_of(lines, bar)
 
 
-def _result(lines: Iterator[str], bar: Bar) -> dict[str, Any]:
+def result_of(lines: Iterator[str], bar: Bar, look: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
+    """What comes of something that tells its progress, line by line.
+
+    Args:
+        lines: as they come.
+        bar: moves with them.
+        look: is shown each step.
+
+    Raises:
+        Refused: it was, or it failed on the way.
+    """
     for line in lines:
         told = json.loads(line)
         if "progress" in told:
             step = told["progress"]
+            if look is not None:
+                look(step)
             bar.move(step["done"], max(step["total"], step["done"]), f"{step['name']}: {step['phase']}")
         elif "error" in told:
             raise Refused(str(told["error"].get("detail", told["error"])), told["error"])

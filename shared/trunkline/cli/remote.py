@@ -169,15 +169,17 @@ class Remote:
         return {"items": items[:limit], "more": more}
 
     @contextmanager
-    def lines(self, path: str) -> Iterator[Iterator[str]]:
+    def lines(self, path: str, body: Any = None, **params: Any) -> Iterator[Iterator[str]]:
         """Do something that tells its progress: the lines of the answer, as they come."""
         url = self._url(path)
         headers = {"Idempotency-Key": str(uuid4())}
         try:
-            with self._client.stream("POST", url, headers=headers, timeout=_TIMEOUT_OF_STREAM) as answer:
+            request: dict[str, Any] = {"headers": headers, "json": body, "params": _known(params)}
+            with self._client.stream("POST", url, timeout=_TIMEOUT_OF_STREAM, **request) as answer:
                 if answer.is_error:
                     answer.read()
                     raise self._problem(answer)
+                self.dry = self.dry or "Trunkline-Dry-Run" in answer.headers
                 yield answer.iter_lines()
         except httpx.TransportError as error:
             raise self._away(url, error) from None

@@ -38,8 +38,8 @@ for each event.
   subject and leave out what is not higher. Subscriptions carry their whole state after the event,
   numbers their `state`; so late and repeated records do no harm. Whoever counts every event, not only
   the newest, remembers each `id` instead.
-- **At least once.** After a crash records can come again, with the same `id`: it is made from the
-  stored event, never from the moment of sending.
+- **At least once.** After a crash, or when an operator publishes history again, records come again, as
+  they were and with the same `id`: it is made from the stored event, never from the moment of sending.
 - **CloudEvents 1.0.** Records go out in binary mode: attributes are `ce_…` headers (`ce_id`,
   `ce_source`, `ce_type`, `ce_subject`, `ce_time`, `ce_sequence`, `ce_dataschema` and so on), the value
   is the data as JSON. What is sent to Trunkline may be in binary or structured mode. The samples are

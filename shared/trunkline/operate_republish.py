@@ -1,0 +1,140 @@
+"""The operators' door that publishes a stretch of history again, with its progress (O4, P6)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime, Field
+
+from trunkline.bodies import Body
+from trunkline.contracts import catalogue, dead_letters
+from trunkline.doors import DryRun, Operating
+from trunkline.messaging.kafka import AWAY, KafkaSettings, admin
+from trunkline.messaging.republishing import Stretch, published_up_to
+from trunkline.operate_lists import ROW_IDS
+from trunkline.operate_projections import STREAMED
+from trunkline.refusal import Refused
+from trunkline.republish_job import RepublishJob, Telling
+
+if TYPE_CHECKING:
+    from trunkline.node import Node
+
+RATE: Final = 1_000
+_KNOWN: Final = frozenset({dead_letters.TOPIC, *(contract.topic for contract in catalogue.ALL)})
+Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+Position = Annotated[int, Field(ge=1, le=ROW_IDS[-1])]
+
+
+class NoBroker(Refused):
+    """There is no broker to publish to: the services talk within one process (TRUNKLINE_KAFKA_BOOTSTRAP is not set)."""
+
+
+class BrokerAway(Refused):
+    """The broker does not answer ({error}); nothing was published."""
+
+    status: ClassVar[int] = 503
+
+
+class TopicMissing(Refused):
+    """The cluster has no topic {topic}: create it first."""
+
+
+class TopicOfOthers(Refused):
+    """The topic {topic} is for other events than these; choose one that Trunkline does not know."""
+
+    status: ClassVar[int] = 422
+
+
+class EventUnknown(Refused):
+    """{service} says nothing that is called {event}; it says {known}."""
+
+    status: ClassVar[int] = 422
+
+
+class StreamUnknown(Refused):
+    """{service} has no stream {stream}: it is a category and a key, such as number/+6531580001."""
+
+    status: ClassVar[int] = 404
+
+
+class StretchEmpty(Refused):
+    """The stretch ends before it begins: from {first} to {last}."""
+
+    status: ClassVar[int] = 422
+
+
+class Republish(Body):
+    """Which history is published again, where, and how fast. All that is given must hold of an event."""
+
+    first: Position = Field(1, description="The first position in the log.")
+    last: Position | None = Field(None, description="The last one; null: the last that was published at all.")
+    since: AwareDatetime | None = Field(None, description="Recorded at this instant or later.")
+    until: AwareDatetime | None = Field(None, description="Recorded at this instant or earlier.")
+    stream: str | None = Field(
+        None, max_length=300, pattern=r"^[^\x00/]+/[^\x00]+$", description="Of this stream only."
+    )
+    events: list[Annotated[str, Field(max_length=100)]] | None = Field(None, min_length=1, max_length=100)
+    topic: Topic | None = Field(None, description="Another topic, that is there; null: each event's own.")
+    rate: int = Field(RATE, ge=1, le=1_000_000, description="Most events a second.")
+
+
+def add_republish(router: APIRouter, node: Node) -> None:
+    """Add the door to a service's operators' doors.
+
+    Args:
+        router: it has their prefix, and asks who comes.
+        node: the running service.
+    """
+
+    @router.post(
+        "/republish",
+        summary="Publish a stretch of history again",
+        response_class=StreamingResponse,
+        responses=STREAMED,
+    )
+    async def republish_history(asked: Operating, body: Republish, dry_run: DryRun = False) -> StreamingResponse:
+        """Whoever hangs up ends it: what was told last is how far it went."""
+        kafka = KafkaSettings.of(node.settings)
+        if kafka is None:
+            raise NoBroker
+        stretch = await asyncio.to_thread(_stretch, node, body)
+        if body.topic is not None:
+            await _check_topic(kafka, body.topic, stretch.topics)
+        arguments = body.model_dump(mode="json", exclude_none=True)
+        actor = None if dry_run else asked.actor
+        return Telling(RepublishJob(node, stretch, kafka, body.topic, body.rate, actor, arguments))
+
+
+def _stretch(node: Node, body: Republish) -> Stretch:
+    """What is asked for, as it can be read. Raises EventUnknown, StreamUnknown, StretchEmpty."""
+    end = published_up_to(node.store)
+    last = min(end, body.last or end)
+    if (body.last is not None and body.last < body.first) or (body.since and body.until and body.until < body.since):
+        instants = body.since is not None and body.until is not None and body.until < body.since
+        first_last = (body.since, body.until) if instants else (body.first, body.last)
+        raise StretchEmpty(first=first_last[0], last=first_last[1])
+    says = {c.name: c.topic for c in node.service.says if not c.compacted}
+    for name in body.events or ():
+        if name not in says:
+            raise EventUnknown(service=node.name, event=name, known=", ".join(sorted(says)))
+    if body.stream is not None and not node.store.read_streams([body.stream]):
+        raise StreamUnknown(service=node.name, stream=body.stream)
+    topics = None if body.events is None else frozenset(says[name] for name in body.events)
+    return Stretch(first=body.first, last=last, since=body.since, until=body.until, stream=body.stream, topics=topics)
+
+
+async def _check_topic(kafka: KafkaSettings, topic: str, own: Collection[str] | None) -> None:
+    """Whether events may go to a topic. Raises TopicOfOthers, TopicMissing, BrokerAway."""
+    if topic in _KNOWN and own != {topic}:
+        raise TopicOfOthers(topic=topic, part="body", pointer="#/topic", value=topic)
+    try:
+        async with admin(kafka) as client:
+            there = topic in await client.list_topics()
+    except AWAY as error:
+        raise BrokerAway(error=type(error).__name__) from None
+    if not there:
+        raise TopicMissing(topic=topic)
