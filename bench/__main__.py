@@ -17,6 +17,7 @@ from bench import (
     b08_export,
     b09_upload,
     b10_deadlines,
+    b11_rebuild,
     b12_growth,
     b14_demo,
     table,
@@ -34,6 +35,7 @@ MEASURES: dict[tuple[str, ...], Callable[[Run], list[Figure]]] = {
     ("B9",): b09_upload.measure,
     ("B10", "B12"): b10_deadlines.measure,
     ("B12",): b12_growth.measure,
+    ("B11",): b11_rebuild.measure,
     ("B14",): b14_demo.measure,
     # from here on both services run
     ("B6",): b06_bulk.measure,

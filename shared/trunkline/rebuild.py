@@ -21,7 +21,7 @@ from trunkline.projection import Projector, View
 from trunkline.recorded import Recorded
 from trunkline.refusal import Refused
 from trunkline.store import Connection
-from trunkline.streams import whole_streams
+from trunkline.streams import read_ahead, whole_streams
 
 log = structlog.get_logger(__name__)
 
@@ -200,7 +200,7 @@ class Rebuild:
         upto = self._store.end_of_log()
         done = 0
         tell(Progress(view.name, "folding", 0, upto))
-        for page in whole_streams(self._store, upto, view.names):
+        for page in read_ahead(whole_streams(self._store, upto, view.names)):
             self._fold(view, fresh, page)
             done += len(page)
             tell(Progress(view.name, "folding", done, upto))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TypeVar
 
 from trunkline.recorded import Recorded, recorded
 from trunkline.store import Store
 
+T = TypeVar("T")
 
-def whole_streams(store: Store, upto: int, names: Sequence[str] | None, page: int = 10_000) -> Iterator[list[Recorded]]:
+
+def whole_streams(
+    store: Store, upto: int, names: Sequence[str] | None, page: int = 10_000
+) -> Generator[list[Recorded], None, None]:
     """Every stream from its first event on, in pages that never split a stream.
 
     One server-side cursor over one snapshot: flat memory, one sort, and no look-up per stream.
@@ -41,6 +48,19 @@ def whole_streams(store: Store, upto: int, names: Sequence[str] | None, page: in
                     held = held[cut:]
             if held:
                 yield held
+
+
+def read_ahead(pages: Generator[T, None, None]) -> Iterator[T]:
+    """The same pages, each read while the one before it is being worked on: one waits for the server less.
+
+    Args:
+        pages: closed where the reader of this one goes away.
+    """
+    with closing(pages), ThreadPoolExecutor(1, "read ahead") as thread:
+        coming = thread.submit(next, pages, None)
+        while (page := coming.result()) is not None:
+            coming = thread.submit(next, pages, None)
+            yield page
 
 
 def _last_start(events: list[Recorded]) -> int:
