@@ -18,7 +18,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from trunkline import __doc__ as _about
 from trunkline.docs_page import docs_router
 from trunkline.doors import MAX_BODY_BYTES
 from trunkline.health import health_router
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 OPEN: Final = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs"})
 """The paths that need no token; every other one does, those that do not exist too."""
 
+_ABOUT: Final = "Numbers and licenses of telecom resellers: what was sold, who uses it, and each number's whole life."
 _PARAMETER: Final = re.compile(r"{\w+}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUESTS: Final = Counter("trunkline_http_requests", "HTTP requests answered", ("method", "route", "status"))
@@ -152,7 +152,7 @@ def create_app(nodes: Mapping[str, Node], tokens: Tokens | None = None) -> FastA
     settings = next(iter(nodes.values())).settings
     app = FastAPI(
         title="Trunkline",
-        description=_about or "",
+        description=_ABOUT,
         version="1",
         docs_url=None,
         redoc_url=None,

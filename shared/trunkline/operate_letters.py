@@ -158,7 +158,7 @@ def _resolving(router: APIRouter, node: Node) -> None:
                 id=parked_id, status="retried", edited=done.edited, recorded=recorded, waits_for=done.waits_for
             )
 
-        about = {"id": parked_id, "edited": edit != Edit(), "remark": body.remark}
+        about = {"id": parked_id, "edited": edit != Edit()} | ({} if body.remark is None else {"remark": body.remark})
         return answer(asked, "retry", about, decide)
 
     @router.post("/parked/{parked_id}/discard", summary="Give a message up, and say why", response_model=Resolved)

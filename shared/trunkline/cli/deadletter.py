@@ -96,14 +96,18 @@ def _letter(found: dict[str, Any]) -> Any:
         about |= {found["status"]: f"{moment(found['resolved_at'])} by {found['resolved_by']}"}
         about |= {"remark": found["remark"]}
     about |= {"key": found.get("key_text") or found.get("key_base64")}
-    shown: list[Any] = [facts(about | _headers(found)), "", line(_body(found))]
+    shown: list[Any] = [facts(about), "", *_parts(found)]
     if (edited := found.get("retried_as")) is not None:
-        shown += ["", line(("retried as", "bold")), facts(_headers(edited)), "", line(_body(edited))]
+        shown += ["", line(("retried as", "bold")), "", *_parts(edited)]
     return Group(*shown)
 
 
-def _headers(parts: dict[str, Any]) -> dict[str, Any]:
-    return {f"header {name}": value for name, value in parts["headers"]}
+def _parts(parts: dict[str, Any]) -> list[Any]:
+    """Headers, named as they are, and the value."""
+    from trunkline.cli.screen import line, table
+
+    headers = [table(("header", "value"), parts["headers"]), ""] if parts["headers"] else []
+    return [*headers, line(_body(parts))]
 
 
 def _body(parts: dict[str, Any]) -> str:
