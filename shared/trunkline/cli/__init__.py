@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -17,6 +17,7 @@ from trunkline.cli import (
     bulk_runs,
     bulk_users,
     clock,
+    contract,
     deadletter,
     deadletter_resolving,
     demo,
@@ -62,7 +63,7 @@ _RUN, _WORK, _OPERATE = "Run", "Work", "Operate"
 _ORDER = (
     *("demo", "up", "migrate", "topics", "token", "clock"),
     *("party", "billing", "subscription", "number", "policy", "license", "extension", "bulk"),
-    *("doctor", "audit", "stream", "projection", "republish", "deadletter", "mail"),
+    *("doctor", "audit", "stream", "projection", "republish", "deadletter", "contract", "mail"),
 )
 
 
@@ -71,6 +72,19 @@ class _InOrder(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"trunkline {version('trunkline')}")
+        raise typer.Exit
+
+
+_Version = Annotated[
+    bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show which version this is.")
+]
 
 
 def _app() -> typer.Typer:
@@ -82,6 +96,11 @@ def _app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
+
+    @app.callback()
+    def before(version: _Version = False) -> None:
+        del version  # `_tell_version` has ended the command, if it was asked for
+
     up.add_up(app, _RUN)
     prepare.add_migrate(app, _RUN)
     demo.add_demo(app, _RUN)
@@ -105,6 +124,7 @@ def _app() -> typer.Typer:
         ("stream", stream.app),
         ("projection", projection.app),
         ("deadletter", deadletter.app),
+        ("contract", contract.app),
         ("mail", mail.app),
     ):
         app.add_typer(noun, name=name, rich_help_panel=_OPERATE)
