@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import socket
 from collections.abc import Callable
@@ -102,6 +103,11 @@ def test_then_its_help_says_what_it_does(alone: Shell, path: tuple[str, ...]) ->
     assert "--json" in said or "Commands" in said or "COMMAND" in said
 
 
+def test_then_it_says_which_version_it_is(alone: Shell) -> None:
+    """O1: that of the installed distribution."""
+    assert alone.text("--version") == f"trunkline {importlib.metadata.version('trunkline')}\n"
+
+
 @pytest.mark.parametrize(
     "argv",
     [
@@ -161,6 +167,7 @@ def test_then_a_bad_setting_ends_with_2_and_its_name(alone: Shell, monkeypatch: 
         ("deadletter", "list"),
         ("audit",),
         ("doctor",),
+        ("doctor", "--reconcile"),
     ],
     ids=" ".join,
 )
@@ -463,6 +470,15 @@ def test_then_the_doctor_finds_everything_well(shell: Shell) -> None:
     assert found["well"] is True
     assert {"database", "relay", "timers", "schemas", "clocks"} <= {check["what"] for check in found["checks"]}
     assert "PostgreSQL" in shell.text("doctor")
+
+
+def test_then_the_doctor_holds_the_two_services_against_each_other(shell: Shell, tmp_path: Path) -> None:
+    """O7: whatever has been done to this home so far, nothing has drifted apart."""
+    assigned(shell, tmp_path)
+    found = shell.json("doctor", "--reconcile")
+    assert (found["well"], found["reconciled"]["differences"], found["reconciled"]["moving"]) == (True, [], [])
+    assert min(kind["compared"] for kind in found["reconciled"]["kinds"] if kind["kind"] in ("assigned", "party")) > 0
+    assert "assigned numbers: all agree\n" in shell.text("doctor", "--reconcile")
 
 
 # -- before anything runs -----------------------------------------------------------------------------------------

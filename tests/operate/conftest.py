@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.topics import Topics
 from tests.http.world import World, prepare_licensing, prepare_numbers, running
+from tests.operate.home import Home, at_home
+from trunkline.broker import LocalBroker
 
 
 @pytest.fixture
@@ -18,3 +21,20 @@ async def world(tmp_path: Path, new_database: Callable[..., str]) -> AsyncIterat
         found = World(deployment)
         await found.fill()
         yield found
+
+
+@pytest.fixture
+async def home(tmp_path: Path, new_database: Callable[..., str]) -> AsyncIterator[Home]:
+    """Two services that talk directly, for callers and for commands."""
+    async with at_home(tmp_path, new_database(prepare_licensing), new_database(prepare_numbers)) as found:
+        yield found
+
+
+@pytest.fixture
+async def far_apart(tmp_path: Path, new_database: Callable[..., str], local_broker: LocalBroker) -> AsyncIterator[Home]:
+    """The same over a broker."""
+    with Topics(local_broker.bootstrap) as topics:
+        topics.create()
+        urls = new_database(prepare_licensing), new_database(prepare_numbers)
+        async with at_home(tmp_path, *urls, kafka_bootstrap=local_broker.bootstrap) as found:
+            yield found

@@ -1,10 +1,10 @@
-"""`trunkline doctor`: is everything well, and if not, what is wrong and what to do."""
+"""`trunkline doctor`: is everything well, and if not, what is wrong and what to do; do both services agree (O7)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -35,15 +35,42 @@ def add_doctor(app: typer.Typer, panel: str) -> None:
     """Add `doctor` to the commands."""
 
     @verb(app, "doctor", panel=panel)
-    def doctor(call: Call) -> None:
+    def doctor(
+        call: Call,
+        reconcile: Annotated[
+            bool, typer.Option("--reconcile", help="Hold what both services know against each other, all of it.")
+        ] = False,
+    ) -> None:
         """Check databases, broker, topics, schemas, lag, timers and what waits; say what is wrong and what to do."""
         checks = _examine(call)
         wrong = [check for check in checks if check.verdict == "wrong"]
-        call.tell({"well": not wrong, "checks": [check._asdict() for check in checks]}, lambda: _table(checks))
-        if any(check.what == "answers" for check in wrong):
+        away = any(check.what == "answers" for check in wrong)
+        told = {"well": not wrong, "checks": [check._asdict() for check in checks]}
+        differ = None
+        if reconcile and not away:
+            differ = _reconcile(call, told, checks)
+        else:
+            call.tell(told | ({"reconciled": None} if reconcile else {}), lambda: _table(checks))
+        if away:
             raise Unreachable("Not every service answers.")
         if wrong:
             raise Refused(f"{len(wrong)} of {len(checks)} checks failed.")
+        if differ is not None:
+            raise differ
+
+
+def _reconcile(call: Call, told: dict[str, Any], checks: list[Check]) -> Ended | None:
+    """Hold both services against each other and tell it below the checks; how the command ends, if not well."""
+    from trunkline.cli.reconcile_shown import counts, document, ended, named, reconciled
+
+    try:
+        report = reconciled(call)
+    except Ended:
+        call.tell(told | {"well": False, "reconciled": None}, lambda: _table(checks))
+        raise
+    told |= {"well": told["well"] and report.agrees, "reconciled": document(report)}
+    call.tell(told, lambda: _table(checks), lambda: counts(report), lambda: named(report))
+    return ended(report)
 
 
 def _examine(call: Call) -> list[Check]:

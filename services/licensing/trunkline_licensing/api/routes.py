@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
-from trunkline.doors import Node
 from trunkline_licensing.api import (
     billing_events,
     bulk_report,
@@ -15,6 +15,7 @@ from trunkline_licensing.api import (
     bulk_users,
     extension_changes,
     extensions,
+    held,
     identities,
     license_exports,
     licenses,
@@ -25,10 +26,13 @@ from trunkline_licensing.api import (
     subscriptions,
 )
 
+if TYPE_CHECKING:
+    from trunkline.node import Node
+
 
 def routes(node: Node) -> Sequence[APIRouter]:
     """The routers that the composition root names."""
     parties = (platform, partners, organizations, identities)
     bulk = (bulk_users, bulk_templates, bulk_runs, bulk_report)
     lines = (licenses, license_exports, provisioning, extension_changes, extensions)
-    return [noun.router(node) for noun in (billing_events, subscriptions, *parties, *lines, *bulk)]
+    return [noun.router(node) for noun in (billing_events, subscriptions, *parties, *lines, *bulk, held)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
-from trunkline.doors import Node
 from trunkline_numbers.api import (
     acting,
     allocating,
@@ -14,6 +14,7 @@ from trunkline_numbers.api import (
     assigning,
     binding,
     changing,
+    held,
     numbers,
     policies,
     ranges,
@@ -24,6 +25,9 @@ from trunkline_numbers.api import (
     uploads,
 )
 
+if TYPE_CHECKING:
+    from trunkline.node import Node
+
 
 def routes(node: Node) -> Sequence[APIRouter]:
     """The routers that the composition root names.
@@ -33,4 +37,4 @@ def routes(node: Node) -> Sequence[APIRouter]:
     """
     fixed = (refused, subscriptions, assigning, policies, allocating, asking, search, ranges, uploads, upload_history)
     one_number = (numbers, acting, binding, changing)
-    return [doors.router(node) for doors in (*fixed, *one_number)]
+    return [doors.router(node) for doors in (held, *fixed, *one_number)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import threading
 from collections.abc import Generator, Iterable, Iterator
@@ -11,13 +10,12 @@ from typing import Annotated, Any, ClassVar, Final
 
 from fastapi import APIRouter, Query, Response
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Send
-from starlette.types import Scope as Connection
 
 from trunkline.clock import rfc3339
 from trunkline.doors import Node, Reading, door, reader
 from trunkline.paging import TEXT, Items, Kind, Page, Paging, moment, one_page, page, row_id
 from trunkline.parties import Principal, authorize
+from trunkline.pieces import Pieces, StreamedFile
 from trunkline.refusal import Refused
 from trunkline.tables import MEDIA_TYPES
 from trunkline.work import Work
@@ -65,11 +63,10 @@ def router(node: Node) -> APIRouter:
         export = Export(node.store.url, search.conditions, search.scope, asked.layout)
         if not exports.acquire(blocking=False):
             raise ExportsBusy(count=MOST_EXPORTS)
-        # What goes wrong at the beginning is still a problem, not a broken file.
-        pieces = _Pieces(_released(export.pieces(asked.format), exports))
+        pieces = Pieces(_released(export.pieces(asked.format), exports))
         at = search.work.now.strftime("%Y%m%dT%H%M%SZ")
         headers = {"Content-Disposition": f'attachment; filename="numbers_{at}.{asked.format}"', **_UNCACHED}
-        return _File(pieces, headers, MEDIA_TYPES[asked.format])
+        return StreamedFile(pieces, MEDIA_TYPES[asked.format], headers)
 
     return routes
 
@@ -79,38 +76,6 @@ def _released(pieces: Iterator[bytes], turn: threading.BoundedSemaphore) -> Gene
         yield from pieces
     finally:
         turn.release()
-
-
-class _Pieces(Iterator[bytes]):
-    """Pieces of a file, the first of which is made at once; they can be done with from any thread."""
-
-    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
-        self._pieces, self._one_at_a_time = pieces, threading.Lock()
-        self._first: bytes | None = next(pieces, b"")
-
-    def __next__(self) -> bytes:
-        with self._one_at_a_time:
-            first, self._first = self._first, None
-            return next(self._pieces) if first is None else first
-
-    def close(self) -> None:
-        """End it where it stands, and with it what it has taken."""
-        with self._one_at_a_time:
-            self._pieces.close()
-
-
-class _File(StreamingResponse):
-    """A file, whose making ends with the request: an asker that has gone away holds no turn."""
-
-    def __init__(self, pieces: _Pieces, headers: dict[str, str], media_type: str) -> None:
-        super().__init__(pieces, headers=headers, media_type=media_type)
-        self._pieces = pieces
-
-    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            asyncio.get_running_loop().run_in_executor(None, self._pieces.close)
 
 
 class _Search:

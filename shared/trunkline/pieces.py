@@ -1,0 +1,54 @@
+"""A file that goes out piece by piece: its making begins before the answer does, and ends with the request."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Generator, Iterator, Mapping
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+
+class Pieces(Iterator[bytes]):
+    """Pieces of a file, the first of which is made at once; they can be done with from any thread.
+
+    So what goes wrong at the beginning is still a problem, not a broken file.
+    """
+
+    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
+        """Make the first piece; what its making raises, comes from here."""
+        self._pieces, self._one_at_a_time = pieces, threading.Lock()
+        self._first: bytes | None = next(pieces, b"")
+
+    def __next__(self) -> bytes:
+        with self._one_at_a_time:
+            first, self._first = self._first, None
+            return next(self._pieces) if first is None else first
+
+    def close(self) -> None:
+        """End it where it stands, and with it what it has taken."""
+        with self._one_at_a_time:
+            self._pieces.close()
+
+
+class StreamedFile(StreamingResponse):
+    """A file, whose making ends with the request: an asker that has gone away holds nothing."""
+
+    def __init__(self, pieces: Pieces, media_type: str, headers: Mapping[str, str] | None = None) -> None:
+        """Prepare the answer.
+
+        Args:
+            pieces: made in threads, one after the other.
+            media_type: of the whole.
+            headers: beside it.
+        """
+        super().__init__(pieces, headers=headers, media_type=media_type)
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, and close the pieces, whatever becomes of it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            asyncio.get_running_loop().run_in_executor(None, self._pieces.close)
