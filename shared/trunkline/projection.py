@@ -28,10 +28,11 @@ class View:
     Attributes:
         name: of the SQL view that readers use.
         version: raised whenever `ddl` or `apply` change; a newer version is built beside the old one and swapped in.
-        ddl: creates the table and its indexes, with `{table}` for the table's name; its first column is `key`.
+        ddl: creates the table, with `{table}` for the table's name; its first column is `key`, and its primary key.
         apply: brings a page of events, in log order, into the table named. It may not look at rows of other streams
             than the page's: a rebuild applies whole streams one after the other.
         names: the stored names it reads; None reads all.
+        indexes: create what questions need besides, with `{table}` as above; a rebuild does so when its rows are there.
     """
 
     name: str
@@ -39,6 +40,7 @@ class View:
     ddl: str
     apply: Apply
     names: tuple[str, ...] | None = None
+    indexes: tuple[str, ...] = ()
 
 
 class Projector:
@@ -64,7 +66,7 @@ class Projector:
     def prepare(self) -> list[View]:
         """Create the first generation of new views; say which ones are `outdated`."""
         for view in self.views.values():
-            self.generations.create_first(view.name, view.version, view.ddl)
+            self.generations.create_first(view.name, view.version, "; ".join((view.ddl, *view.indexes)))
         return self.outdated()
 
     def outdated(self) -> list[View]:

@@ -7,7 +7,7 @@ with the active one. Both stand at one position then, and are compared in one sn
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,7 +49,7 @@ class Progress:
     """How far a build is. `done` and `total` are log events; `total` is an upper bound."""
 
     name: str
-    phase: Literal["folding", "catching up", "comparing", "swapping"]
+    phase: Literal["folding", "indexing", "catching up", "comparing", "swapping"]
     done: int
     total: int
 
@@ -111,7 +111,7 @@ class Rebuild:
             ProjectionUnknown, RebuildUnderWay, ProjectionBusy: nothing has changed for readers.
         """
         view = self._view(name)
-        with self._alone(name), self._built(view, tell) as fresh:
+        with self._alone(name), self._built(view, tell, view.indexes) as fresh:
             comparison = self._compare(view, fresh, tell)
             tell(Progress(name, "swapping", comparison.position, comparison.position))
             self._generations.swap(fresh, self._now())
@@ -142,7 +142,7 @@ class Rebuild:
             ProjectionUnknown, RebuildUnderWay: not done.
         """
         view = self._view(name)
-        with self._alone(name), self._built(view, tell) as fresh:
+        with self._alone(name), self._built(view, tell, ()) as fresh:  # nobody will read it
             return self._compare(view, fresh, tell)
 
     def rollback(self, name: str, tell: Tell = _silent) -> Generation:
@@ -185,18 +185,18 @@ class Rebuild:
                     session.execute(b"SELECT pg_advisory_unlock_all()")
 
     @contextmanager
-    def _built(self, view: View, tell: Tell) -> Iterator[Generation]:
+    def _built(self, view: View, tell: Tell, indexes: Sequence[str]) -> Iterator[Generation]:
         """A new generation beside the active one, dropped at the end unless it was swapped in."""
         fresh = self._generations.create_beside(view.name, view.version, view.ddl)
         try:
-            self._build(view, fresh, tell)
+            self._build(view, fresh, tell, indexes)
             yield fresh
         finally:
             for left in self._generations.all(view.name):
                 if left.generation == fresh.generation and left.status == "building":
                     self._generations.drop(left)
 
-    def _build(self, view: View, fresh: Generation, tell: Tell) -> None:
+    def _build(self, view: View, fresh: Generation, tell: Tell, indexes: Sequence[str]) -> None:
         upto = self._store.end_of_log()
         done = 0
         tell(Progress(view.name, "folding", 0, upto))
@@ -204,7 +204,10 @@ class Rebuild:
             self._fold(view, fresh, page)
             done += len(page)
             tell(Progress(view.name, "folding", done, upto))
+        tell(Progress(view.name, "indexing", upto, upto))
         with self._store.connection() as conn, conn.transaction():
+            for index in indexes:  # of rows that are there: sorted once, not for each of them
+                conn.execute(index.replace("{table}", table_of(fresh)).encode())
             conn.execute(f"ANALYZE {table_of(fresh)}".encode())
             self._generations.move(conn, [fresh], upto)
         self._catch_up(view, fresh, tell)

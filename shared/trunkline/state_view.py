@@ -49,9 +49,9 @@ def state_view(
     """
     shape = {**_OWN, **columns}
     made = ", ".join(f"{column} {kind}" for column, kind in shape.items())
-    ddl = [f"CREATE TABLE {{table}} ({made})", *(f"CREATE INDEX ON {{table}} {index}" for index in indexes)]
     fold = _Fold(decider, state, row, list(shape), [_copy_type(kind) for kind in shape.values()])
-    return View(name, version, "; ".join(ddl), fold, stored_names(decider))
+    made_faster = tuple(f"CREATE INDEX ON {{table}} {index}" for index in indexes)
+    return View(name, version, f"CREATE TABLE {{table}} ({made})", fold, stored_names(decider), made_faster)
 
 
 class _Fold:

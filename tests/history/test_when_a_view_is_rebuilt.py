@@ -64,6 +64,22 @@ def test_the_view_equals_a_fold_of_the_streams_from_zero(inventory: Inventory) -
     assert generations(inventory) == {1: "retired", 2: "active"}
 
 
+def indexes(inventory: Inventory, generation: int) -> list[str]:
+    """What is indexed of a generation's table."""
+    table = f"{NAME}_g{generation}"
+    found = inventory.store.fetch("SELECT indexdef FROM pg_indexes WHERE tablename = %s", (table,))
+    return sorted(definition.partition(" ON ")[2].replace(table, NAME) for (definition,) in found)
+
+
+def test_a_rebuilt_view_has_the_indexes_of_the_first(inventory: Inventory) -> None:
+    """O3: they are made when its rows are there, and before anybody reads it."""
+    lived(inventory)
+    inventory.project()
+    inventory.rebuild.rebuild(NAME)
+    assert len(indexes(inventory, 1)) == 1 + len(VIEW.indexes) > 1
+    assert indexes(inventory, 2) == indexes(inventory, 1)
+
+
 def test_pages_cut_anywhere_give_the_same_rows(inventory: Inventory) -> None:
     """O3: a page may begin and end within a stream."""
     lived(inventory, 12)
