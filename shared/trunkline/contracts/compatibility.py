@@ -53,7 +53,7 @@ def compare(old: dict[str, Any], new: dict[str, Any], direction: Direction | Non
     """Compare two schemas of one event.
 
     Args:
-        old: the one that who is outside was made for: a JSON Schema 2020-12, as `releases.parse_schema` gives it.
+        old: the one that who is outside was made for: a JSON Schema 2020-12, as `schema_form.parse_schema` gives it.
         new: the one that comes in its place.
         direction: of the event; None where it is not known.
 
