@@ -82,13 +82,14 @@ class Event(BaseModel):
 
 
 class Resolved(BaseModel):
-    """What became of a dead letter. Neither events nor a wait: it says nothing new, for it was heard before."""
+    """What became of a dead letter. No events, no wait and not put aside: it says nothing new."""
 
     id: int
     status: Literal["retried", "discarded"]
     edited: bool = False
     recorded: list[Event] = []
     waits_for: list[str] = []
+    put_aside: bool = False
 
 
 def add_letters(router: APIRouter, node: Node) -> None:
@@ -155,7 +156,12 @@ def _resolving(router: APIRouter, node: Node) -> None:
             done = retry(work, node.service, parked_id, asked.principal.actor, edit, body.remark)
             recorded = [Event(stream=stream, type=name) for stream, name in done.recorded]
             return Resolved(
-                id=parked_id, status="retried", edited=done.edited, recorded=recorded, waits_for=done.waits_for
+                id=parked_id,
+                status="retried",
+                edited=done.edited,
+                recorded=recorded,
+                waits_for=done.waits_for,
+                put_aside=done.put_aside,
             )
 
         about = {"id": parked_id, "edited": edit != Edit()} | ({} if body.remark is None else {"remark": body.remark})
@@ -172,7 +178,9 @@ def _resolving(router: APIRouter, node: Node) -> None:
 
 def _letter(message: Parked) -> Shown:
     """A parked message with its bytes as text where they are text, and in base64."""
-    shown = show(message) | _shown_parts(message.parts) | _shown_bytes("key", message.key)
+    whole = show(message)
+    shown = {name: value for name, value in whole.items() if name not in ("key", "value")}
+    shown |= _shown_parts(message.parts) | _shown_bytes("key", message.key)
     if message.retried_as is not None:
         shown["retried_as"] = _shown_parts(message.retried_as)
     return shown

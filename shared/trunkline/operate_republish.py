@@ -113,10 +113,10 @@ def _stretch(node: Node, body: Republish) -> Stretch:
     """What is asked for, as it can be read. Raises EventUnknown, StreamUnknown, StretchEmpty."""
     end = published_up_to(node.store)
     last = min(end, body.last or end)
-    if (body.last is not None and body.last < body.first) or (body.since and body.until and body.until < body.since):
-        instants = body.since is not None and body.until is not None and body.until < body.since
-        first_last = (body.since, body.until) if instants else (body.first, body.last)
-        raise StretchEmpty(first=first_last[0], last=first_last[1])
+    if body.last is not None and body.last < body.first:
+        raise StretchEmpty(first=body.first, last=body.last)
+    if body.since is not None and body.until is not None and body.until < body.since:
+        raise StretchEmpty(first=body.since, last=body.until)
     says = {c.name: c.topic for c in node.service.says if not c.compacted}
     for name in body.events or ():
         if name not in says:

@@ -68,11 +68,13 @@ async def test_then_it_is_edited_and_takes_effect_as_if_it_had_come_so(world: Wo
         "edited": True,
         "recorded": [{"stream": f"subscription/{subscription}", "type": "licensing.SubscriptionActivated"}],
         "waits_for": [],
+        "put_aside": False,
     }
     found = created(await world.admin.get(f"/licensing/subscriptions/{subscription}"))
     assert (found["status"], found["number"]) == ("active", number)
     kept = await shown(world, letter)
     assert kept["value_text"] == (good.value or b"")[:-1].decode()
+    assert not {"key", "value"} & kept.keys(), "the same bytes twice"
     assert kept["retried_as"]["value_text"] == body["value"]
     assert (kept["status"], kept["remark"]) == ("retried", body["remark"])
     assert kept["resolved_by"].startswith("user:")
@@ -87,10 +89,24 @@ async def test_then_what_was_retried_and_comes_again_changes_nothing(world: Worl
     assert created(await retry(world, first, value))["recorded"]
     end = node(world).store.end_of_log()
     assert created(await retry(world, second, value)) | {"edited": True} == {
-        "id": second, "status": "retried", "edited": True, "recorded": [], "waits_for": [],
+        "id": second, "status": "retried", "edited": True, "recorded": [], "waits_for": [], "put_aside": False,
     }  # fmt: skip
     assert node(world).intake.accept([again(good)]) == 1
     assert node(world).store.end_of_log() == end
+
+
+async def test_then_what_says_something_else_under_a_known_id_is_put_aside(world: World) -> None:
+    """S3, O5: it can be read now, and is quarantined as if it had come so; it is told."""
+    first, second = world.numbers(2)
+    good = started(world.east_org, first)
+    node(world).intake.accept([good])
+    (letter,) = put_in_its_way(node(world), spoiled(again(good)))
+    end = node(world).store.end_of_log()
+    done = created(await retry(world, letter, {"value": (good.value or b"").decode().replace(first, second)}))
+    assert (done["put_aside"], done["recorded"], done["waits_for"]) == (True, [], [])
+    assert node(world).store.end_of_log() == end
+    (aside,) = created(await world.admin.get("/licensing/operate/quarantined"))["items"]
+    assert second in aside["message"]
 
 
 async def test_then_headers_are_set_and_taken_away_by_name(world: World) -> None:

@@ -181,7 +181,8 @@ def _effect(told: dict[str, Any]) -> str:
         return f"after {told['after']}"
     recorded = [f"{event['type'].partition('.')[2]} of {event['stream']}" for event in told["recorded"]]
     waits = [f"waits for {awaited}" for awaited in told["waits_for"]]
-    return ", ".join(recorded + waits) or "Nothing new: it was heard before, or something newer was."
+    aside = ["put aside: another message has its id (trunkline billing quarantined)"] if told["put_aside"] else []
+    return ", ".join(recorded + waits + aside) or "Nothing new: it was heard before, or something newer was."
 
 
 def _headers(given: Sequence[str], without: Sequence[str]) -> dict[str, str | None]:

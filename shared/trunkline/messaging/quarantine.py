@@ -44,6 +44,11 @@ def quarantine(work: Work, message: Message, payload_hash: bytes) -> None:
     work.write(_INSERT, [(*named, _write(message).decode(), work.now)])
 
 
+def is_put_aside(work: Work) -> bool:
+    """Whether a piece of work puts any message aside."""
+    return any(sql == _INSERT for sql, _ in work.batch.writes)
+
+
 def quarantined_page(store: Store, *, after: int = 0, limit: int = 100) -> list[Quarantined]:
     """A page of quarantined messages, oldest first, after an id."""
     rows = store.fetch(f"SELECT {_COLUMNS} FROM quarantined WHERE id > %s ORDER BY id LIMIT %s", (after, limit))

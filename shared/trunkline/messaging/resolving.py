@@ -16,6 +16,7 @@ from trunkline.contracts.envelope import decode
 from trunkline.contracts.message import Message
 from trunkline.contracts.unreadable import Unreadable
 from trunkline.messaging.parked import Parked, Parts, older_of_its_key, parked_message, resolve
+from trunkline.messaging.quarantine import is_put_aside
 from trunkline.parties import NothingThere
 from trunkline.recorded import UnknownEvent, stored_name
 from trunkline.refusal import Refused
@@ -79,10 +80,18 @@ class Edit(msgspec.Struct, frozen=True):
 
 
 class Effect(msgspec.Struct, frozen=True, gc=False):
-    """What a retried message brought about: the events that were recorded, and whom its facts wait for (S7)."""
+    """What a retried message brought about.
+
+    Attributes:
+        recorded: the events, as (stream, stored name).
+        waits_for: the streams that its facts wait for (S7).
+        put_aside: it says something else under an id that was heard before, and is quarantined (S3).
+        edited: it was changed first.
+    """
 
     recorded: list[tuple[str, str]]
     waits_for: list[str]
+    put_aside: bool
     edited: bool
 
 
@@ -117,7 +126,7 @@ def retry(work: Work, service: Service, parked_id: int, by: str, edit: Edit, rem
     edited = parts != parked.parts
     resolve(work, parked, "retried", by, remark, parts if edited else None)
     events = [(stream_id, stored_name(type(event))) for stream_id, event in work.recorded[recorded:]]
-    return Effect(events, sorted({awaited for awaited, _ in work.waits - waits}), edited)
+    return Effect(events, sorted({awaited for awaited, _ in work.waits - waits}), is_put_aside(work), edited)
 
 
 def discard(work: Work, parked_id: int, by: str, remark: str) -> None:
