@@ -1,12 +1,14 @@
 """What operations answer: changes once for each idempotency key, resources in the version at hand.
 
 A change is `change(node, asked, decide)`: its effect and the answer that is kept under its key are one transaction.
+A key belongs to the issuer, subject, party and role that used it. What the answer was granted for is kept with it and
+checked again, with the rights and the tree of then, before it is sent again.
 Asked with `?dry_run=true` it decides the same and commits nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -15,6 +17,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from trunkline.doors import POSITION, Asked, Node, reader
+from trunkline.parties import Branch, Grant, Principal, authorize_again, recording_grants
 from trunkline.problems import MEDIA_TYPE, refused_problem
 from trunkline.refusal import Refused
 from trunkline.work import Work
@@ -26,6 +29,12 @@ class IdempotencyKeyReused(Refused):
     """The Idempotency-Key {key!r} was used before for another request: take a new key for a new request."""
 
     status: ClassVar[int] = 422
+
+
+class AnswerWithheld(Refused):
+    """The answer kept under the Idempotency-Key {key!r} is about something that is not in your branch any more."""
+
+    status: ClassVar[int] = 404
 
 
 class VersionMismatch(Refused):
@@ -74,6 +83,15 @@ class _Stored(msgspec.Struct, frozen=True):
     body: bytes
     media_type: str
     headers: dict[str, str] = {}
+    grants: tuple[Grant, ...] = ()
+
+
+class _DecisionRefused(Exception):
+    """The decision itself refuses; a refusal of the key or of a stored answer is not kept under the key."""
+
+    def __init__(self, refused: Refused, grants: tuple[Grant, ...]) -> None:
+        super().__init__(refused.sentence)
+        self.refused, self.grants = refused, grants
 
 
 def change(node: Node, asked: Asked, decide: Callable[[Work], Answer]) -> Response:
@@ -88,49 +106,64 @@ def change(node: Node, asked: Asked, decide: Callable[[Work], Answer]) -> Respon
     Raises:
         Refused: as `decide` raises it, where there is no key.
         IdempotencyKeyReused: the key is another request's.
+        AnswerWithheld, NotAllowed, ScopeMissing: an answer is kept, and the principal may not see it any more.
     """
     if asked.dry_run:
-        told = _kept(decide(reader(node)))
+        told = _kept(decide(reader(node)), ())
         return Response(told.body, told.status, {DRY_RUN: "true"}, told.media_type)
+
+    def decided(work: Work) -> _Stored:
+        with recording_grants() as grants:
+            try:
+                return _kept(decide(work), grants)
+            except Refused as refused:
+                raise _DecisionRefused(refused, tuple(grants)) from refused
+
     try:
-        stored, position = node.run(lambda work: _once(work, asked, lambda: _kept(decide(work))))
-    except IdempotencyKeyReused:
-        raise
-    except Refused as refused:
+        stored, position = node.run(lambda work: _once(node, work, asked, lambda: decided(work)))
+    except _DecisionRefused as decision:
         if asked.key is None:
-            raise
-        answer = refused_problem({"state": {"request_id": asked.request_id}}, refused)
-        kept = _Stored(answer.status_code, bytes(answer.body), MEDIA_TYPE)
+            raise decision.refused from None
+        answer = refused_problem({"state": {"request_id": asked.request_id}}, decision.refused)
+        kept = _Stored(answer.status_code, bytes(answer.body), MEDIA_TYPE, grants=decision.grants)
         # Kept after the fact: should a rival with the same key have been accepted meanwhile, its answer stands.
-        stored, position = node.run(lambda work: _once(work, asked, lambda: kept))
+        stored, position = node.run(lambda work: _once(node, work, asked, lambda: kept))
     headers = {POSITION: f"{node.service.name}/{position}", **stored.headers}
     return Response(stored.body, stored.status, headers, stored.media_type)
 
 
-def _once(work: Work, asked: Asked, answer: Callable[[], _Stored]) -> _Stored:
+def _once(node: Node, work: Work, asked: Asked, answer: Callable[[], _Stored]) -> _Stored:
     if asked.key is None:
         return answer()
-    source = f"http/{asked.principal.subject}"
+    source = _source(asked.principal)
     found = work.fetch("SELECT payload_hash, answer FROM inbox WHERE source = %s AND id = %s", (source, asked.key))
     if found:
         fingerprint, kept = found[0]
         if bytes(fingerprint) != asked.fingerprint:
             raise IdempotencyKeyReused(key=asked.key, part="header", pointer="#/Idempotency-Key", value=asked.key)
-        return msgspec.json.decode(kept, type=_Stored)
+        stored = msgspec.json.decode(kept, type=_Stored)
+        branch = Branch(asked.principal, node.service.tree(work))
+        authorize_again(branch, stored.grants, AnswerWithheld(key=asked.key))
+        return stored
     stored = answer()
     row = (source, asked.key, asked.fingerprint, work.now, msgspec.json.encode(stored))
     work.write("INSERT INTO inbox (source, id, payload_hash, received_at, answer) VALUES (%s, %s, %s, %s, %s)", [row])
     return stored
 
 
-def _kept(answer: Answer) -> _Stored:
+def _source(principal: Principal) -> str:
+    """Whose key it is, as the inbox names it; the subject comes last, as it may have any character."""
+    return f"http/{principal.role}/{principal.party_id or '-'}/{principal.issuer} {principal.subject}"
+
+
+def _kept(answer: Answer, grants: Iterable[Grant]) -> _Stored:
     headers = {}
     if answer.version is not None:
         headers["ETag"] = etag(answer.version)
     if answer.location is not None:
         headers["Location"] = answer.location
     body = b"" if answer.body is None else answer.body.model_dump_json().encode()
-    return _Stored(answer.status, body, "application/json", headers)
+    return _Stored(answer.status, body, "application/json", headers, tuple(grants))
 
 
 def shown(request: Request, body: BaseModel, version: int | None = None) -> Response:

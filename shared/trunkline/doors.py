@@ -15,7 +15,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from trunkline.clock import Clock
-from trunkline.parties import Branch, Principal, authorize
+from trunkline.parties import Branch, EmptyTree, Principal, authorize
 from trunkline.problems import MEDIA_TYPE
 from trunkline.recorded import Cause
 from trunkline.refusal import Refused
@@ -29,6 +29,8 @@ POSITION: Final = "Trunkline-Position"
 WAIT_FOR: Final = "Trunkline-Wait-For"
 MAX_BODY_BYTES: Final = 1_048_576
 _WAIT_S: Final = 5.0
+_PART_OF_REQUEST: Final = frozenset({b"content-type", b"content-encoding", b"if-match"})
+"""Headers that say what is asked for, beside the `ce-…` of a CloudEvent in binary mode."""
 
 
 class Node(Protocol):
@@ -128,7 +130,8 @@ Key = Annotated[
         min_length=1,
         max_length=255,
         pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$",
-        description="The same key and body: the same answer, and one effect. The same key, another body: 422.",
+        description="The same key and request: the same answer, and one effect. The same key, another body or another "
+        "header that is part of the request (`ce-…`, Content-Type, If-Match): 422.",
     ),
 ]
 
@@ -136,7 +139,11 @@ Key = Annotated[
 async def posted(request: Request, key: Key = None, dry_run: DryRun = False) -> Asked:
     """A POST; a dependency."""
     seen = blake2b(digest_size=16)
-    for part in (request.method.encode(), request.url.path.encode(), request.url.query.encode(), await request.body()):
+    parts = [request.method.encode(), request.url.path.encode(), request.url.query.encode(), await request.body()]
+    for name, value in sorted(request.headers.raw):
+        if name in _PART_OF_REQUEST or name.startswith(b"ce-"):
+            parts += (name, value.strip())
+    for part in parts:
         seen.update(len(part).to_bytes(8, "big") + part)
     return Asked(principal(request), request.state.request_id, key, seen.digest(), dry_run=dry_run)
 
@@ -158,13 +165,8 @@ def operating(request: Request) -> Principal:
         NotAllowed, ScopeMissing: the token is no operator's.
     """
     asked = principal(request)
-    authorize(Branch(asked, _NoTree()), "operate")
+    authorize(Branch(asked, EmptyTree()), "operate")
     return asked
-
-
-class _NoTree:
-    def partner_of(self, organization_id: str) -> None:
-        return None
 
 
 Reading = Annotated[Principal, Depends(principal)]

@@ -6,9 +6,13 @@ outside the asker's branch there is nothing (404), inside it the table decides (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, Protocol, get_args
+
+import msgspec
 
 from trunkline.refusal import Refused
 
@@ -18,6 +22,8 @@ ROLES: Final[tuple[Role, ...]] = get_args(Role)
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 PLATFORM: Final = "platform"
 """The platform's own key among the parties."""
+OWN_ISSUER: Final = "trunkline"
+"""The issuer of the tokens that the home's own key signs."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +35,14 @@ class Principal:
         role: an organization's owner is `org-admin` too.
         party_id: the partner or organization it belongs to; None: the platform.
         scopes: what a machine may do, and `operate` for people.
+        issuer: who issued the token.
     """
 
     subject: str
     role: Role
     party_id: str | None = None
     scopes: frozenset[str] = frozenset()
+    issuer: str = OWN_ISSUER
 
     @property
     def actor(self) -> str:
@@ -53,6 +61,21 @@ class Tree(Protocol):
     def partner_of(self, organization_id: str) -> str | None:
         """The partner above an organization; None for the platform's own, for a partner, and for the unknown."""
         ...
+
+    def allows_external(self, organization_id: str) -> bool:
+        """Whether an organization is allowed external numbers (R6)."""
+        ...
+
+
+class EmptyTree:
+    """A tree without any party: for principals whose branch is the whole tree."""
+
+    def partner_of(self, organization_id: str) -> None:
+        """None: no party is known."""
+
+    def allows_external(self, organization_id: str) -> bool:
+        """False: no party is known."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -183,9 +206,86 @@ class Resource:
     exists: bool = True
 
 
+class Grant(msgspec.Struct, frozen=True):
+    """One thing that a principal was let through to, as far as it must still hold when the answer is sent again.
+
+    Attributes:
+        action: a row of `ACTIONS`; None: the principal only sees it.
+        parties, holder_id, uploader_id, offered, user_id: as in `Resource`.
+        anything: no resource was named.
+    """
+
+    action: str | None
+    parties: tuple[str | None, ...] = ()
+    holder_id: str | None = None
+    uploader_id: str | None = None
+    offered: bool = False
+    user_id: str | None = None
+    anything: bool = False
+
+
+_GRANTS: ContextVar[set[Grant] | None] = ContextVar("grants", default=None)
+
+
+@contextmanager
+def recording_grants() -> Iterator[set[Grant]]:
+    """Collect what `authorize` and `visible` let through within the block, each once."""
+    grants: set[Grant] = set()
+    token = _GRANTS.set(grants)
+    try:
+        yield grants
+    finally:
+        _GRANTS.reset(token)
+
+
+def authorize_again(branch: Branch, grants: Iterable[Grant], unknown: Refused) -> None:
+    """Check what was granted once against the rights and the tree of now.
+
+    Args:
+        branch: of the principal that asks now.
+        grants: as `recording_grants` collected them.
+        unknown: raised where something is no longer in the branch.
+
+    Raises:
+        Refused: `unknown` (404), or NotAllowed, ScopeMissing as `authorize` raises them (403).
+    """
+    for grant in grants:
+        if grant.anything:
+            resource = None
+        else:
+            external = any(party is not None and branch.tree.allows_external(party) for party in grant.parties)
+            resource = Resource(
+                unknown,
+                parties=grant.parties,
+                holder_id=grant.holder_id,
+                uploader_id=grant.uploader_id,
+                offered=grant.offered,
+                external=external,
+                user_id=grant.user_id,
+            )
+        if grant.action is not None:
+            authorize(branch, grant.action, resource)
+        elif resource is not None and not visible(branch, resource):
+            raise unknown
+
+
+def _record(action: str | None, resource: Resource | None) -> None:
+    grants = _GRANTS.get()
+    if grants is None:
+        return
+    if resource is None:
+        grants.add(Grant(action, anything=True))
+        return
+    r = resource
+    grants.add(Grant(action, r.parties, r.holder_id, r.uploader_id, r.offered, r.user_id))
+
+
 def visible(branch: Branch, resource: Resource) -> bool:
     """Whether the asker may know that the resource exists (P2)."""
-    return resource.exists and (resource.offered or branch.holds_any(resource.parties))
+    found = resource.exists and (resource.offered or branch.holds_any(resource.parties))
+    if found:
+        _record(None, resource)
+    return found
 
 
 def authorize(branch: Branch, action: str, resource: Resource | None = None) -> None:
@@ -215,6 +315,7 @@ def authorize(branch: Branch, action: str, resource: Resource | None = None) -> 
         raise ScopeMissing(scope=scope, action=action)
     if resource is not None and not principal.sees_all and not _reaches(branch, reach, resource):
         raise NotAllowed(role=principal.role, action=action, where=_WHERE[reach])
+    _record(action, resource)
 
 
 _WHERE: Final[Mapping[Reach, str]] = {

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trunkline.contracts.envelope import Contract, Message
 from trunkline.migrate import Migration
+from trunkline.parties import EmptyTree, Tree
 from trunkline.recorded import Codec, Recorded
 from trunkline.store import Store
 from trunkline.stream import Decider
@@ -58,6 +59,7 @@ class Service:
         routes: its HTTP doors, in the order in which they are tried.
         migrations: its own tables, after the store's.
         prepare: what it has to look after in its migrated store before anything runs.
+        tree: the tree of parties as a piece of work reads it.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Service:
     routes: Callable[[Node], Sequence[APIRouter]] = lambda _node: ()
     migrations: tuple[Migration, ...] = field(default=())
     prepare: Callable[[Store], None] = lambda _store: None
+    tree: Callable[[Work], Tree] = lambda _work: EmptyTree()
 
     @property
     def source(self) -> str:

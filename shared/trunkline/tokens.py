@@ -21,11 +21,10 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from trunkline.jwks import Key, RemoteKeys
-from trunkline.parties import ROLES, Principal, Role
+from trunkline.parties import OWN_ISSUER, ROLES, Principal, Role
 from trunkline.refusal import Refused
 from trunkline.settings import Settings
 
-OWN_ISSUER: Final = "trunkline"
 _OWN_ALGORITHMS: Final = ("Ed25519",)
 _FOREIGN_ALGORITHMS: Final = (
     *("Ed25519", "ES256", "ES384", "ES512"),
@@ -175,7 +174,7 @@ def _principal(claims: dict[str, Any], *, own: bool) -> Principal:
         raise TokenRefused(why="`scope` is not a text with spaces between the scopes")
     if not own:  # one subject is one person, whoever issued the token
         subject = f"{claims['iss']}#{subject}"
-    return Principal(subject, role, _party(role, party), frozenset(scopes))
+    return Principal(subject, role, _party(role, party), frozenset(scopes), claims["iss"])
 
 
 def _party(role: str, party: object) -> str | None:

@@ -14,6 +14,7 @@ from trunkline.messaging.states import StateTopic
 from trunkline.migrate import read_migrations
 from trunkline.recorded import stored_name
 from trunkline.service import Hearing, Service
+from trunkline_licensing.api.branch import DirectoryTree
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.routes import routes
 from trunkline_licensing.bulk_assignment import BULK
@@ -63,5 +64,6 @@ def service() -> Service:
         states=(StateTopic(STATE, EXTENSION_VIEW.name, extension_state),),
         prepare=number_copy.begin_anew_where_empty,
         routes=routes,
+        tree=DirectoryTree,
         migrations=tuple(read_migrations(files("trunkline_licensing") / "migrations")),
     )

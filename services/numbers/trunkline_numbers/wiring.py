@@ -16,6 +16,7 @@ from trunkline.migrate import read_migrations
 from trunkline.post_office import open_post_office
 from trunkline.recorded import stored_name
 from trunkline.service import Hearing, Service
+from trunkline_numbers.api.branch import DirectoryTree
 from trunkline_numbers.api.routes import routes
 from trunkline_numbers.extension import EXTENSION
 from trunkline_numbers.number import NUMBER
@@ -80,5 +81,6 @@ def service() -> Service:
         followers={"notices": _notices, "mail": _mail, "uploads": _uploads},
         states=(StateTopic(said.STATE, NUMBER_VIEW.name, number_state),),
         routes=routes,
+        tree=DirectoryTree,
         migrations=tuple(read_migrations(folder)) if folder.is_dir() else (),
     )

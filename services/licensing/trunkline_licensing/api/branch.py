@@ -22,7 +22,7 @@ class IdentityUnknown(Refused):
 
 
 @dataclass(frozen=True)
-class _Tree:
+class DirectoryTree:
     """The tree of parties, read through one piece of work."""
 
     work: Work
@@ -31,10 +31,14 @@ class _Tree:
         details = self.work.state(PARTY, organization_id).details
         return details.partner_id if isinstance(details, Organization) else None
 
+    def allows_external(self, organization_id: str) -> bool:
+        details = self.work.state(PARTY, organization_id).details
+        return isinstance(details, Organization) and details.allow_external_numbers
+
 
 def branch_of(work: Work, asker: Principal) -> Branch:
     """What the asker sees."""
-    return Branch(asker, _Tree(work))
+    return Branch(asker, DirectoryTree(work))
 
 
 def party_resource(work: Work, party_id: str, kind: str) -> Resource:

@@ -11,13 +11,14 @@ from fastapi import Request, Response
 from trunkline.answers import Answer, check_version, shown
 from trunkline.doors import Asked, Node, reader
 from trunkline.paging import TEXT, Items, Paging, one_page, page
-from trunkline.parties import Branch, Principal, authorize
+from trunkline.parties import Branch, Principal, Resource, authorize, visible
 from trunkline.stream import Decider
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.party_bodies import IdentityShown, OrganizationShown, PartnerShown, shown_party
 from trunkline_licensing.organization import PARTY, Party
-from trunkline_licensing.party_facts import Change, Changes, Details, PartyFact, Registration, Removal
+from trunkline_licensing.party_facts import Change, Changes, Details, Identity, PartyFact, Registration, Removal
+from trunkline_licensing.party_refusals import AlreadyRegistered, PartyUnknown
 from trunkline_licensing.reactions.party_heard import command
 
 UNKNOWN: Final = {404: "no such party, or not in the asker's branch", 409: "the directory refuses"}
@@ -52,6 +53,11 @@ class Command:
     def _answer(self, fact: PartyFact, status: int) -> Answer:
         party = command(self.work, self.decider, self.key, fact, self.asked.cause)
         assert party.details is not None
+        # A registration repeated changes nothing, so the branch is checked here: the party may have moved since (P2).
+        owner = party.details.organization_id if isinstance(party.details, Identity) else self.key
+        resource = Resource(PartyUnknown(key=self.key), parties=(owner,))
+        if not visible(branch_of(self.work, self.asked.principal), resource):
+            raise AlreadyRegistered(key=self.key)
         loaded = self.work.get(self.decider, self.key)
         version = loaded.version + len(loaded.new)
         return Answer(shown_party(self.key, party.details), status, version, self.location)

@@ -27,7 +27,7 @@ class HolderUnknown(Refused):
 
 
 @dataclass(frozen=True)
-class _Tree:
+class DirectoryTree:
     """The tree of parties as numbers has heard of it, read through one piece of work."""
 
     work: Work
@@ -36,13 +36,17 @@ class _Tree:
         heard = self.work.state(PARTY, organization_id).heard
         return heard.partner_id if heard is not None and heard.kind == "organization" else None
 
+    def allows_external(self, organization_id: str) -> bool:
+        heard = self.work.state(PARTY, organization_id).heard
+        return heard is not None and heard.allow_external_numbers
+
 
 class Sight:
     """One asker's view on the inventory, within one piece of work."""
 
     def __init__(self, work: Work, asker: Principal) -> None:
         """Look through the asker's eyes."""
-        self.branch = Branch(asker, _Tree(work))
+        self.branch = Branch(asker, DirectoryTree(work))
         self._work = work
         self._party = party(work, asker.party_id)
 
