@@ -129,7 +129,8 @@ def _stretch(node: Node, body: Republish) -> Stretch:
 
 async def _check_topic(kafka: KafkaSettings, topic: str, own: Collection[str] | None) -> None:
     """Whether events may go to a topic. Raises TopicOfOthers, TopicMissing, BrokerAway."""
-    if topic in _KNOWN and own != {topic}:
+    name = topic.removeprefix(kafka.topic_prefix)
+    if topic.startswith(kafka.topic_prefix) and name in _KNOWN and own != {name}:
         raise TopicOfOthers(topic=topic, part="body", pointer="#/topic", value=topic)
     try:
         async with admin(kafka) as client:

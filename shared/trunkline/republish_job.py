@@ -111,8 +111,8 @@ class RepublishJob:
         async with Producer(self._kafka) as producer:
 
             async def send(page: Sequence[Outgoing]) -> None:
-                topic = self._topic
-                await producer.send_page(page if topic is None else [one._replace(topic=topic) for one in page])
+                name, full = self._topic, self._kafka.topic
+                await producer.send_page([one._replace(topic=name or full(one.topic)) for one in page])
 
             await self._send(send, self._rate)
 

@@ -129,6 +129,11 @@ class Settings(BaseSettings):
     kafka_username: str | None = Field(default=None, description="a user's name")
     kafka_password: SecretStr | None = Field(default=None, description="a password")
     kafka_ca_file: Path | None = Field(default=None, description="a file of PEM certificates")
+    topic_prefix: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,100}$",
+        description="what stands before each topic and group: letters, digits, dots, dashes, underscores",
+    )
     http_host: str = Field(default="127.0.0.1", min_length=1, description="a host name or address to listen on")
     http_port: int = Field(default=8080, ge=0, le=65535, description="a port from 0 (any free one) to 65535")
     smtp_url: Annotated[SecretStr | None, AfterValidator(lambda v: v and _smtp(v))] = Field(

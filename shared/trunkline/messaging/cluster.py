@@ -10,6 +10,7 @@ from trunkline.messaging.consumer import Consumer
 from trunkline.messaging.horizon import of_topics
 from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.producer import Producer
+from trunkline.messaging.topic_prefix import PrefixedIntake, PrefixedTransport
 from trunkline.node import Node
 
 
@@ -24,10 +25,12 @@ async def connect(nodes: Iterable[Node], kafka: KafkaSettings, stack: AsyncExitS
     for node in nodes:
         producer = Producer(kafka)
         producer.start()
-        consumer = Consumer(kafka, node.intake.topics, f"trunkline-{node.name}", node.intake)
+        prefix = kafka.topic_prefix
+        intake = PrefixedIntake(node.intake, prefix) if prefix else node.intake
+        consumer = Consumer(kafka, map(kafka.topic, node.intake.topics), kafka.group(node.name), intake)
         node.horizon = partial(of_topics, kafka, node.store)
         node.trouble_of_transport = partial(_troubles, producer, consumer)
-        node.start(producer)
+        node.start(PrefixedTransport(producer, prefix) if prefix else producer)
         node.spawn("intake", consumer.run())
         node.before_stop.append(consumer.stop)
         stack.push_async_callback(producer.stop)

@@ -43,6 +43,7 @@ async def _ends(kafka: KafkaSettings, topics: Collection[str]) -> dict[str, int]
     """The last offset of each partition that has a record, by the name its position is kept under."""
     async with asyncio.timeout(_SECONDS):
         cluster = await cluster_id(kafka)
+        topics = [kafka.topic(name) for name in topics]
         client = AIOKafkaConsumer(*topics, **kafka.options())
         try:
             await client.start()

@@ -43,6 +43,7 @@ class KafkaSettings:
         security_protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
         sasl_mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, where the protocol has SASL.
         ca_file: PEM certificates to trust; None trusts the system's, where the protocol has SSL.
+        topic_prefix: before the name of every topic and group: several installations can share a cluster.
     """
 
     bootstrap: str
@@ -51,6 +52,7 @@ class KafkaSettings:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     ca_file: Path | None = None
+    topic_prefix: str = ""
 
     @classmethod
     def of(cls, settings: Settings) -> KafkaSettings | None:
@@ -65,7 +67,16 @@ class KafkaSettings:
             settings.kafka_username,
             None if password is None else password.get_secret_value(),
             settings.kafka_ca_file,
+            settings.topic_prefix,
         )
+
+    def topic(self, name: str) -> str:
+        """The name that a contract's topic has on the cluster."""
+        return self.topic_prefix + name
+
+    def group(self, service: str) -> str:
+        """The consumer group of a service, which its copies share."""
+        return f"{self.topic_prefix}trunkline-{service}"
 
     def options(self) -> dict[str, Any]:
         """What every aiokafka client takes."""

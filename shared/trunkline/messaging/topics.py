@@ -80,7 +80,7 @@ async def create_topics(
     async with admin(settings) as client:
         brokers = len((await client.describe_cluster())["brokers"])
         copies = replication or min(_REPLICATION, brokers)
-        wanted = _wanted(contracts, partitions, copies)
+        wanted = _wanted(settings, contracts, partitions, copies)
         there = await _there(client, wanted)
         missing = [topic for name, topic in wanted.items() if name not in there]
         if missing and not dry_run:
@@ -91,22 +91,24 @@ async def create_topics(
     return sorted(results, key=lambda result: result.name)
 
 
-def _wanted(contracts: Iterable[Contract], partitions: int, replication: int) -> dict[str, NewTopic]:
-    settings: dict[str, dict[str, str]] = {}
+def _wanted(
+    kafka: KafkaSettings, contracts: Iterable[Contract], partitions: int, replication: int
+) -> dict[str, NewTopic]:
+    configs: dict[str, dict[str, str]] = {}
     for contract in contracts:
-        of_topic = settings.setdefault(contract.topic, {})
+        of_topic = configs.setdefault(contract.topic, {})
         if contract.direction == "heard":
             of_topic[_MOST_BYTES] = str(_HEARD_BYTES)
-    settings[dead_letters.TOPIC] = {_MOST_BYTES: str(_DEAD_LETTER_BYTES)}
+    configs[dead_letters.TOPIC] = {_MOST_BYTES: str(_DEAD_LETTER_BYTES)}
     for name in STATE_TOPICS:
-        settings[name] = {_CLEANUP: "compact"}
-    for of_topic in settings.values():
+        configs[name] = {_CLEANUP: "compact"}
+    for of_topic in configs.values():
         of_topic.setdefault(_CLEANUP, "delete")
         if replication >= _REPLICATION:
             of_topic[_IN_SYNC] = "2"  # acknowledged by all means nothing when all may be one
     return {
         name: NewTopic(name, num_partitions=partitions, replication_factor=replication, topic_configs=of_topic)
-        for name, of_topic in settings.items()
+        for name, of_topic in ((kafka.topic(contract_topic), configs[contract_topic]) for contract_topic in configs)
     }
 
 
