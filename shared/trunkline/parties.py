@@ -36,6 +36,7 @@ class Principal:
         party_id: the partner or organization it belongs to; None: the platform.
         scopes: what a machine may do, and `operate` for people.
         issuer: who issued the token.
+        sources: the CloudEvents sources that the token may use for its events; none: as its party may.
     """
 
     subject: str
@@ -43,6 +44,7 @@ class Principal:
     party_id: str | None = None
     scopes: frozenset[str] = frozenset()
     issuer: str = OWN_ISSUER
+    sources: frozenset[str] = frozenset()
 
     @property
     def actor(self) -> str:

@@ -149,6 +149,9 @@ class Settings(BaseSettings):
     token_audience: str = Field(
         default="trunkline", min_length=1, description="the audience that tokens must be made for"
     )
+    billing_sources: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = Field(
+        default=frozenset(), description="the sources of the platform's own billing events, with spaces between"
+    )
     addons: Annotated[tuple[AddonSetting, ...], NoDecode, BeforeValidator(_addons)] = Field(
         default=(),
         description="further add-on licenses with semicolons between, each `CODE=NAME` or "

@@ -76,6 +76,7 @@ class Tokens:
         subject: str | None = None,
         party_id: str | None = None,
         scopes: Iterable[str] = (),
+        sources: Iterable[str] = (),
         ttl: timedelta = timedelta(hours=12),
     ) -> str:
         """A signed token.
@@ -95,6 +96,8 @@ class Tokens:
         }
         if party_id is not None:
             claims["party"] = party_id
+        if bound := sorted(sources):
+            claims["sources"] = bound
         _principal(claims, own=True)
         header = {"alg": "Ed25519", "typ": "JWT", "kid": self._key.kid}
         return jwt.encode(header, claims, self._key, algorithms=list(_OWN_ALGORITHMS))
@@ -164,17 +167,23 @@ def _instant(claims: dict[str, Any], name: str) -> float | None:
 
 
 def _principal(claims: dict[str, Any], *, own: bool) -> Principal:
-    role, party, scope, subject = (claims.get(name) for name in ("role", "party", "scope", "sub"))
+    role, party, subject = (claims.get(name) for name in ("role", "party", "sub"))
     if role not in ROLES:
         raise TokenRefused(why=f"`role` is {str(role)[:40]!r}, none of {', '.join(ROLES)}")
     if not isinstance(subject, str) or not 0 < len(subject) <= 200 or not subject.isprintable():
         raise TokenRefused(why="`sub` is not a text of 1 to 200 printable characters")
-    scopes = scope.split() if isinstance(scope, str) else scope or []
-    if not isinstance(scopes, list) or not all(isinstance(s, str) for s in scopes):
-        raise TokenRefused(why="`scope` is not a text with spaces between the scopes")
+    scopes, sources = _words(claims, "scope"), _words(claims, "sources")
     if not own:  # one subject is one person, whoever issued the token
         subject = f"{claims['iss']}#{subject}"
-    return Principal(subject, role, _party(role, party), frozenset(scopes), claims["iss"])
+    return Principal(subject, role, _party(role, party), frozenset(scopes), claims["iss"], frozenset(sources))
+
+
+def _words(claims: dict[str, Any], name: str) -> list[str]:
+    value = claims.get(name)
+    words = value.split() if isinstance(value, str) else value or []
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise TokenRefused(why=f"`{name}` is neither a text with spaces between the words nor a list of texts")
+    return words
 
 
 def _party(role: str, party: object) -> str | None:

@@ -6,7 +6,11 @@ import asyncio
 import json
 from uuid import uuid4
 
+import pytest
+
 from tests.http.world import World, created, event, problem
+from trunkline.event_sources import SourceForeign, check_sources
+from trunkline.parties import Principal
 
 PATH = "/licensing/billing-events"
 ONE = {"Content-Type": "application/cloudevents+json"}
@@ -77,9 +81,48 @@ async def test_only_billing_and_the_platform_may(world: World) -> None:
     for role, party in (("platform-support", None), ("partner-admin", world.east), ("org-admin", world.east_org)):
         problem(await world.bill(one, by=world.caller(role, party)), 403, "not-allowed")
     scopes = ("billing:write",)
-    problem(await world.bill(one, by=world.caller("machine", world.west, scopes)), 404, "party-unknown")
-    created(await world.bill(one, by=world.caller("machine", world.east, scopes)))
+    west, east = (world.caller("machine", p, scopes, sources=["/billing"]) for p in (world.west, world.east))
+    problem(await world.bill(one, by=west), 404, "party-unknown")
+    created(await world.bill(one, by=east))
     created(await world.bill(one, by=world.caller("machine", scopes=scopes)))
+
+
+async def test_a_source_is_bound_to_who_uses_it(world: World) -> None:
+    """S3, P2: a partner's machine can neither spoil nor probe the ids of the platform's source."""
+    scopes = ("billing:write",)
+    facts = {"product": "license", "license_code": "phone_system", "quantity": 1}
+    theirs = event("started", str(uuid4()), world.east_org, **facts)
+    same_id = event("started", str(uuid4()), world.west_org, **facts) | {"id": theirs["id"]}
+    unused = event("started", str(uuid4()), world.west_org, **facts)
+    bound = world.caller("machine", world.west, scopes, sources=["/west"])
+    answers = []
+    for by in (world.caller("machine", world.west, scopes), bound):
+        answers += [problem(await world.bill(one, by=by), 403, "source-foreign") for one in (same_id, unused)]
+    created(await world.bill(theirs))
+    answers += [problem(await world.bill(one, by=bound), 403, "source-foreign") for one in (same_id, unused)]
+    assert len({answer["detail"] for answer in answers}) == 2, "the same before and after the platform used the id"
+    own = [one | {"source": "/west"} for one in (same_id, unused)]
+    assert created(await world.bill(*own, by=bound))["accepted"] == 2
+    narrow = world.caller("machine", None, scopes, sources=["/only"])
+    problem(await world.bill(event("expired", str(uuid4()), world.east_org), by=narrow), 403, "source-foreign")
+
+
+def test_the_platforms_sources_are_no_partys() -> None:
+    """S3, P2: neither by a token that names them, nor where people's and Trunkline's own names are meant."""
+    west = Principal("w", "machine", str(uuid4()), frozenset(), sources=frozenset({"/billing", "/west"}))
+    platform, person = Principal("b", "machine"), Principal("a", "platform-admin")
+    check_sources(west, ["/west", "/billing"], ())
+    check_sources(platform, ["/billing", "/anything"], ())
+    check_sources(person, ["/billing"], {"/billing"})
+    for principal, source in (
+        (west, "/billing"),
+        (platform, "/other"),
+        (person, "/other"),
+        (person, "user:ada"),
+        (platform, "/trunkline/numbers"),
+    ):
+        with pytest.raises(SourceForeign, match=source):
+            check_sources(principal, [source], {"/billing"})
 
 
 async def test_nothing_comes_onto_the_record_of_anothers_subscription(world: World) -> None:
@@ -89,7 +132,7 @@ async def test_nothing_comes_onto_the_record_of_anothers_subscription(world: Wor
     created(await world.bill(started))
     store = world.deployment.nodes["licensing"].store
     end = store.end_of_log()
-    machine = world.caller("machine", world.west, ("billing:write",))
+    machine = world.caller("machine", world.west, ("billing:write",), sources=["/billing"])
     theirs = event("terminated", started["subject"], world.west_org, "2026-02-01T00:00:00Z")
     problem(await world.bill(event("expired", str(uuid4()), world.west_org), theirs, by=machine), 404)
     assert store.end_of_log() == end

@@ -44,6 +44,10 @@ def issue(
     scope: Annotated[
         list[ScopeName] | None, typer.Option(help="What it is good for beside the role; can be given again.")
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URI", help="A source that its billing events may have; can be given again."),
+    ] = None,
     subject: Annotated[str | None, typer.Option(help="Whom histories name; else a name of its own.")] = None,
     hours: Annotated[float, typer.Option(min=0.01, max=8_784, help="How long it holds.")] = _HOURS,
 ) -> None:
@@ -55,10 +59,20 @@ def issue(
 
     made_for: Role = next(known for known in get_args(Role) if known == role.value)
     scopes = [s.value for s in scope or []]
+    sources = list(dict.fromkeys(source or []))
+    if party is not None and (taken := sorted(call.settings.billing_sources.intersection(sources))):
+        raise Misused(f"{', '.join(taken)} in --source belongs to the platform (TRUNKLINE_BILLING_SOURCES).")
     try:
         tokens = Tokens.of(call.settings)
-        token = tokens.issue(made_for, subject=subject, party_id=party, scopes=scopes, ttl=timedelta(hours=hours))
+        token = tokens.issue(
+            made_for,
+            subject=subject,
+            party_id=party,
+            scopes=scopes,
+            sources=sources,
+            ttl=timedelta(hours=hours),
+        )
     except TokenRefused as refused:
         raise Misused(f"There is no such token: {refused.facts['why']}.") from None
-    document = {"token": token, "role": role.value, "party": party, "scope": scopes, "hours": hours}
+    document = {"token": token, "role": role.value, "party": party, "scope": scopes, "source": sources, "hours": hours}
     call.tell(document, lambda: token)

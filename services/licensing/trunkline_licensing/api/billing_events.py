@@ -13,6 +13,7 @@ from trunkline.answers import Answer, change
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message, Unreadable, content_hash, decode, decode_batch, decode_structured
 from trunkline.doors import Asked, Node, Posted, door
+from trunkline.event_sources import check_sources
 from trunkline.parties import Branch, Resource, authorize
 from trunkline.refusal import Refused
 from trunkline.work import Work
@@ -111,7 +112,8 @@ def router(node: Node) -> APIRouter:
     )
     def hear(request: Request, body: Annotated[bytes, Depends(_raw)], asked: Posted) -> Response:
         items = _read(request.headers, body)
-        return change(node, asked, lambda work: _heard(work, asked, items))
+        platform_sources = node.settings.billing_sources
+        return change(node, asked, lambda work: _heard(work, asked, items, platform_sources))
 
     return routes
 
@@ -143,7 +145,9 @@ def _read(headers: Mapping[str, str], body: bytes) -> Sequence[Message | Unreada
     raise ContentTypeUnsupported(given=given[:100])
 
 
-def _heard(work: Work, asked: Asked, items: Sequence[Message | Unreadable]) -> Answer:
+def _heard(
+    work: Work, asked: Asked, items: Sequence[Message | Unreadable], platform_sources: Collection[str]
+) -> Answer:
     """Let the reaction hear what can be read, and tell what became of each."""
     messages = [item for item in items if isinstance(item, Message)]
     branch = branch_of(work, asked.principal)
@@ -151,6 +155,7 @@ def _heard(work: Work, asked: Asked, items: Sequence[Message | Unreadable]) -> A
     for organization_id in dict.fromkeys(message.data.organization_id for message in messages):
         named = Resource(PartyUnknown(key=organization_id), parties=(organization_id,))
         authorize(branch, "publish billing events", named)
+    check_sources(asked.principal, (message.source for message in messages), platform_sources)
     if not asked.principal.sees_all:
         _check_subscriptions(work, branch, {message.subject for message in messages})
     react(work, messages)
