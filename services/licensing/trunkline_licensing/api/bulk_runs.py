@@ -12,7 +12,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from trunkline.answers import Answer, change, shown
-from trunkline.doors import Acting, Node, Reading, door, reader
+from trunkline.doors import Acting, Node, Reading, door
+from trunkline.parties import Principal
+from trunkline.refusal import Refused
 from trunkline.work import Work
 from trunkline_licensing.api.bulk_bodies import Assign, BulkShown, Preflight, Progress, progress_of, shown_row
 from trunkline_licensing.api.bulk_door import ONE, TAG, UNKNOWN, answer, changing, seen, with_newest_people
@@ -57,7 +59,9 @@ def router(node: Node) -> APIRouter:
         b, _, _ = seen(node, asker, organization_id, bulk_id)
         check(b, "report")
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_events(node, b.id), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(
+            _events(node, asker, organization_id, b.id), media_type="text/event-stream", headers=headers
+        )
 
     return routes
 
@@ -89,12 +93,19 @@ def _preflight(node: Node, work: Work, b: Bulk) -> dict[str, Any]:
 # -- watched ----------------------------------------------------------------------------------------------------------
 
 
-async def _events(node: Node, bulk_id: str) -> AsyncIterator[bytes]:
-    """Server-sent events until it is completed, or the service stops; a comment now and then keeps proxies patient."""
+async def _events(node: Node, asker: Principal, organization_id: UUID, bulk_id: str) -> AsyncIterator[bytes]:
+    """Server-sent events until it is completed, or the service stops; a comment now and then keeps proxies patient.
+
+    The asker is authorized again at every look: an organization that moves is not watched from its former branch.
+    """
     told: Progress | None = None
     silent = 0
     while not node.troubles() or told is None:
-        progress = progress_of(await asyncio.to_thread(lambda: reader(node).state(BULK, bulk_id)))
+        try:
+            b, _, _ = await asyncio.to_thread(seen, node, asker, organization_id, UUID(bulk_id))
+        except Refused:
+            return
+        progress = progress_of(b)
         if progress != told:
             told, silent = progress, 0
             yield _event("progress", progress)

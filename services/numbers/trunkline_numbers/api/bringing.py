@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trunkline.parties import NotAllowed, Principal, authorize
+from trunkline.parties import NotAllowed, Principal, Role, authorize
 from trunkline.work import Work
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.number import Party
 from trunkline_numbers.number_events import PartyKind
+from trunkline_numbers.upload import UploadPreviewed
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,22 @@ def bringing(work: Work, asker: Principal, holder_id: str | None) -> Bringing:
         None if asker.sees_all else frozenset(own.domains if own is not None else ()),
         _may_import(sight),
     )
+
+
+def still_bringing(work: Work, file: UploadPreviewed) -> Bringing:
+    """Authorize the party that sent a file once more, as the tree and the party's rights are now (P2, R6).
+
+    Args:
+        work: where parties are read.
+        file: as it was previewed.
+
+    Raises:
+        HolderUnknown, NotAllowed: the holder has moved, or is not allowed external numbers any more.
+    """
+    role: Role = "platform-admin"
+    if file.uploader_id is not None:
+        role = "partner-admin" if file.uploader_kind == "partner" else "org-admin"
+    return bringing(work, Principal("", role, file.uploader_id), file.holder_id)
 
 
 def _may_import(sight: Sight) -> bool:

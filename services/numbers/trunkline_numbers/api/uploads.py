@@ -15,11 +15,12 @@ from trunkline.csvfile import read_csv
 from trunkline.doors import Acting, Asked, Node, Posted, Reading, door, reader
 from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.parties import Principal, Resource, authorize
+from trunkline.refusal import Refused
 from trunkline.store import Store
 from trunkline.stream import key_of
 from trunkline.work import Loaded, Work
 from trunkline_numbers.api.branch import Sight
-from trunkline_numbers.api.bringing import Bringing, bringing
+from trunkline_numbers.api.bringing import Bringing, bringing, still_bringing
 from trunkline_numbers.api.upload_cells import Terms
 from trunkline_numbers.api.upload_file import LAYOUT, SAMPLE, Preview, preview
 from trunkline_numbers.api.upload_form import BODY, MAX_FILE_BYTES, Sent, Uploaded, UploadFields
@@ -201,10 +202,14 @@ def seen(work: Work, asker: Principal, upload_id: UUID) -> tuple[Loaded[Upload],
 
 
 def _act(work: Work, asked: Asked, upload_id: UUID, act: Callable[..., Upload]) -> Answer:
-    """Start or cancel an upload; it is held against the present once more who may (R6)."""
+    """Start or cancel an upload; to start it, who asks and who sent it must both still add for its holder (R6)."""
     sight = Sight(work, asked.principal)
     loaded = work.get(UPLOAD, str(upload_id))
     authorize(sight.branch, "add numbers", _resource(work, loaded.state))
+    if act is start_upload:
+        file = file_of(loaded.state)
+        bringing(work, asked.principal, file.holder_id)
+        still_bringing(work, file)
     check_version(asked, loaded.version)
     u = act(work, str(upload_id), asked.principal.actor, asked.cause)
     return Answer(shown_upload(u, sight), version=loaded.version + len(loaded.new))
@@ -244,7 +249,10 @@ async def _told_as_it_goes(node: Node, asker: Principal, upload_id: UUID) -> Asy
 
     before = 0
     while True:
-        version, found = await asyncio.to_thread(look)
+        try:
+            version, found = await asyncio.to_thread(look)
+        except Refused:  # the asker's rights have gone meanwhile
+            return
         if version != before:
             yield f"id: {version}\nevent: progress\ndata: {found.model_dump_json()}\n\n".encode()
         if found.status != "running" or node.troubles():

@@ -16,8 +16,11 @@ from trunkline.refusal import Refused
 from trunkline.store import Store
 from trunkline.stream import key_of
 from trunkline.work import Work, run
+from trunkline_numbers.api.bringing import Bringing, still_bringing
+from trunkline_numbers.api.upload_refusals import DomainNotYours, LegacyLockNotYours
 from trunkline_numbers.number import NUMBER, Party
 from trunkline_numbers.number_by_hand import add
+from trunkline_numbers.number_events import Listing
 from trunkline_numbers.reactions.number_changed import serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.upload import UPLOAD, Upload, UploadPreviewed, cancel, file_of, finish_chunk, start
@@ -96,16 +99,22 @@ def run_chunk(work: Work, upload_id: str) -> None:
 def _add(work: Work, file: UploadPreviewed, chunk: Chunk, cause: Cause) -> list[Late]:
     """Record the numbers; the rows that are refused after all."""
     work.load(((NUMBER, row.number) for row in chunk.rows if row.number is not None), waiters=True)
+    try:
+        who = still_bringing(work, file)
+    except Refused as refused:  # the right to all of it has gone since the preview
+        return [Late(row.line, refused.code, refused.sentence) for row in chunk.rows if row.number is not None]
     policy, now = in_force(work), work.now
     holder = Party(file.holder_id, file.holder_kind, None) if file.holder_id and file.holder_kind else None
     late: list[Late] = []
     for row in chunk.rows:
         if row.number is None or row.listing is None:
             continue
+        listing = chunk.listings[row.listing]
         try:
+            _check_terms(who, listing, legacy=row.legacy)
             events = add(
                 work.state(NUMBER, row.number),
-                chunk.listings[row.listing],
+                listing,
                 file.uploader_id,
                 holder,
                 policy,
@@ -118,3 +127,16 @@ def _add(work: Work, file: UploadPreviewed, chunk: Chunk, cause: Cause) -> list[
         else:
             work.record(NUMBER, row.number, events, cause)
     return late
+
+
+def _check_terms(who: Bringing, listing: Listing, *, legacy: bool) -> None:
+    """Refuse what the sender could still bring in when the file was previewed (P2, N7).
+
+    Raises:
+        DomainNotYours, LegacyLockNotYours: as they say.
+    """
+    for domain in listing.domains:
+        if who.domains is not None and domain not in who.domains:
+            raise DomainNotYours(value=domain)
+    if legacy and not who.legacy:
+        raise LegacyLockNotYours
