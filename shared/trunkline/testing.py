@@ -201,6 +201,7 @@ class _MemoryWork(Work):
             loaded = Loaded(decider, key)
             if stream_id in self._before:
                 loaded.state, loaded.last = self._before[stream_id].state, self._before[stream_id].last
+            self._note_due(loaded)
             self._streams[stream_id] = loaded
 
     def change_waits(self, awaited: dict[tuple[str, str], str]) -> None:

@@ -56,6 +56,7 @@ class Work:
         self._unwaits: set[tuple[str, str]] = set()
         self._order: list[tuple[Loaded[Any], Event, Envelope]] = []
         self._waiters_read: dict[str, frozenset[str]] = {}
+        self._overdue: list[Loaded[Any]] = []
         self.heard_before: dict[tuple[str, str], bytes] = {}
         """Source and id of messages that `load` was asked for and that were heard: the hash of their payload."""
         self.written: list[Written] = []
@@ -99,11 +100,27 @@ class Work:
             loaded.version = version
             loaded.last = stored.meta.occurred_at
         for loaded in missing.values():
-            if loaded.decider.due is not None:
-                loaded.due = loaded.decider.due(loaded.state)
+            self._note_due(loaded)
         self._streams.update(missing)
         if waiters:
             self._waiters_read.update({stream_id: frozenset(waiting.get(stream_id, ())) for stream_id in missing})
+
+    def _note_due(self, loaded: Loaded[Any]) -> None:
+        """When a stream that was just read falls due; and that it has fallen due, if it has."""
+        if loaded.decider.due is not None:
+            loaded.due = loaded.decider.due(loaded.state)
+            if loaded.due is not None and loaded.due <= self.now:
+                self._overdue.append(loaded)
+
+    @property
+    def has_overdue(self) -> bool:
+        """Whether `take_overdue` has anything to give."""
+        return bool(self._overdue)
+
+    def take_overdue(self) -> list[str]:
+        """The streams that had fallen due when they were read, in due order; each is given once."""
+        overdue, self._overdue = self._overdue, []
+        return [loaded.stream_id for loaded in sorted(overdue, key=lambda o: (o.due, o.stream_id))]
 
     def get(self, decider: Decider[S], key: str) -> Loaded[S]:
         """One stream, read now if it is not in hand."""

@@ -28,7 +28,7 @@ from trunkline_numbers.number import NUMBER, Assigned, Available, Number, Reserv
 from trunkline_numbers.number_events import Listing
 from trunkline_numbers.policy import DEFAULT
 from trunkline_numbers.reactions.deadline_due import react as settle_due
-from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
 from trunkline_numbers.subscription import SUBSCRIPTION
 from trunkline_numbers.wiring import service as numbers_service
 
@@ -118,6 +118,7 @@ class Pair:
         """Do something to numbers by hand, with all that follows."""
 
         def work_it(work: Work) -> None:
+            load_settled(work, ((NUMBER, number) for number in numbers))
             for number in numbers:
                 work.record(NUMBER, number, decide(work.state(NUMBER, number)), BY_HAND)
             serve_waiting(work, BY_HAND)

@@ -22,7 +22,7 @@ from trunkline_numbers.number import NUMBER, Assigned, Available, Number, Reserv
 from trunkline_numbers.party import PLATFORM
 from trunkline_numbers.policy import CURRENT, POLICY, Policy, apply_policy
 from trunkline_numbers.reactions import deadline_due, party_changed, subscription_changed
-from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
 from trunkline_numbers.subscription import SUBSCRIPTION, Subscription
 from trunkline_numbers.wiring import service
 
@@ -140,6 +140,7 @@ class World:
         """Something done to numbers, with all that follows."""
 
         def act(work: Work) -> None:
+            load_settled(work, ((NUMBER, number) for number in numbers))
             for number in numbers:
                 work.record(NUMBER, number, decide(work.state(NUMBER, number), work.now), BY_HAND)
             serve_waiting(work, BY_HAND)

@@ -131,7 +131,7 @@ def check_reserver(deed: Deed, action: str) -> None:
     Raises:
         NotAllowed: it is kept for a party outside the asker's branch.
     """
-    life, principal = deed.standing.life, deed.asked.principal
+    life, principal = deed.number.life, deed.asked.principal
     if isinstance(life, Reserved):
         refused = NotAllowed(role=principal.role, action=action, where=" kept for another party")
         authorize(deed.sight.branch, "reserve numbers", Resource(refused, parties=(life.reserver_id,)))

@@ -20,9 +20,9 @@ from trunkline_numbers.api.numbers import AsOfFuture, InPath
 from trunkline_numbers.api.past import Past, number_at, past_of
 from trunkline_numbers.api.several import Several, read_keys
 from trunkline_numbers.api.shown import BindingShown, Happened, NumberShown, shown_number
-from trunkline_numbers.number import NUMBER, Number, evolve, settle
-from trunkline_numbers.policy import Policy
-from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
+from trunkline_numbers.number import NUMBER, Number
+from trunkline_numbers.reactions.number_changed import load_settled
+from trunkline_numbers.reactions.policy_in_force import THE_POLICY
 
 
 class LookUp(Body):
@@ -105,8 +105,9 @@ def router(node: Node) -> APIRouter:
     def held_by(number: InPath, asker: Reading, at: _Instant) -> Holding:
         work = reader(node)
         _check_past(work, at, "at")
-        n, _ = number_at(node.store, key_in_path(number), at)
-        n = _settled(n, at, work.now, in_force(work))
+        key = key_in_path(number)
+        load_settled(work, [THE_POLICY, (NUMBER, key)])
+        n = number_at(work, key, at)
         sight = Sight(work, asker)
         authorize(sight.branch, "see numbers", sight.number(n))
         return _holding(n, at, sight)
@@ -126,20 +127,12 @@ def _check_past(work: Work, at: datetime, name: str) -> None:
         raise AsOfFuture(value=at, now=work.now, part="query", pointer=f"#/{name}")
 
 
-def _settled(n: Number, at: datetime, now: datetime, policy: Policy) -> Number:
-    """With what fell due and no timer has written down yet."""
-    for event in settle(n, at, now, policy):
-        n = evolve(n, event)
-    return n
-
-
 def _looked_up(work: Work, sight: Sight, keys: list[str]) -> LookedUpNumbers:
     authorize(sight.branch, "see numbers")
-    work.load([THE_POLICY, *((NUMBER, key) for key in keys)])
-    policy = in_force(work)
+    load_settled(work, [THE_POLICY, *((NUMBER, key) for key in keys)])
     rows: list[LookedUp] = []
     for key in keys:
-        n = _settled(work.state(NUMBER, key), work.now, work.now, policy)
+        n = work.state(NUMBER, key)
         seen = visible(sight.branch, sight.number(n))
         rows.append(LookedUp(number=key, found=shown_number(n, sight) if seen else None))
     found = sum(row.found is not None for row in rows)

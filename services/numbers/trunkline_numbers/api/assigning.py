@@ -22,7 +22,7 @@ from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_refusals import RemarkUnreadable
 from trunkline_numbers.reactions.covering import extend_by
 from trunkline_numbers.reactions.given_by_hand import give, swap
-from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.subscription import SUBSCRIPTION
 
@@ -108,7 +108,8 @@ class _Swapping:
         self._work, self._asked, self._body = work, asked, body
         self._old = _key(body.old_number, "#/old_number")
         self._new = _key(body.new_number, "#/new_number")
-        work.load([THE_POLICY, (NUMBER, self._old), (NUMBER, self._new), (SUBSCRIPTION, body.subscription_id)])
+        numbers = [(NUMBER, self._old), (NUMBER, self._new)]
+        load_settled(work, [THE_POLICY, *numbers, (SUBSCRIPTION, body.subscription_id)])
         self._sight = Sight(work, asked.principal)
 
     def answer(self) -> Answer:
@@ -117,7 +118,8 @@ class _Swapping:
         authorize_subscription(work, self._sight, "assign numbers", body.subscription_id)
         for key in (self._old, self._new):
             authorize(self._sight.branch, "see numbers", self._sight.number(work.state(NUMBER, key)))
-        check_version(self._asked, work.get(NUMBER, self._old).version)
+        loaded = work.get(NUMBER, self._old)
+        check_version(self._asked, loaded.version + len(loaded.new))
         try:
             swap(work, body.subscription_id, self._old, self._new, body.remark, cause, in_force(work))
         except RemarkUnreadable as refused:

@@ -94,7 +94,7 @@ def router(node: Node) -> APIRouter:
 def _bound(deed: Deed, body: Bind) -> Answer:
     if body.trunk_form is not None and body.kind != "trunk":
         raise TrunkFormNotOfSms(pointer="#/trunk_form", value=body.trunk_form)
-    if body.external is not None and not visible(deed.sight.branch, deed.sight.number(deed.standing)):
+    if body.external is not None and not visible(deed.sight.branch, deed.sight.number(deed.number)):
         return _bound_on_the_spot(deed, body, body.external)
     deed.authorize("bind numbers")
     form = _form(deed, body)

@@ -13,10 +13,10 @@ from trunkline.work import Work
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.explaining import explained
 from trunkline_numbers.api.shown import shown_number
-from trunkline_numbers.number import NUMBER, Number, Party, evolve, settle
+from trunkline_numbers.number import NUMBER, Number, Party
 from trunkline_numbers.number_refusals import RemarkMissing, RemarkUnreadable
 from trunkline_numbers.policy import Policy
-from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 
 
@@ -32,7 +32,7 @@ class Deed:
             key: the number.
             verb: what is to be done, as the asker names it.
         """
-        work.load([THE_POLICY, (NUMBER, key)])
+        load_settled(work, [THE_POLICY, (NUMBER, key)])
         self.work, self.asked = work, asked
         self.sight = Sight(work, asked.principal)
         self.policy: Policy = in_force(work)
@@ -40,16 +40,8 @@ class Deed:
 
     @property
     def number(self) -> Number:
-        """As the log has it: decisions settle what fell due by themselves."""
+        """As it stands now: what fell due is settled, also where no timer has recorded it yet."""
         return self.work.state(NUMBER, self._key)
-
-    @property
-    def standing(self) -> Number:
-        """As it stands now, with what fell due and no timer has written down yet."""
-        n = self.number
-        for event in settle(n, self.work.now, self.work.now, self.policy):
-            n = evolve(n, event)
-        return n
 
     @property
     def by(self) -> Party | None:
@@ -62,8 +54,9 @@ class Deed:
         Raises:
             NumberUnknown, NotAllowed, VersionMismatch: as they say.
         """
-        authorize(self.sight.branch, action, self.sight.number(self.standing))
-        check_version(self.asked, self.work.get(NUMBER, self._key).version)
+        authorize(self.sight.branch, action, self.sight.number(self.number))
+        loaded = self.work.get(NUMBER, self._key)
+        check_version(self.asked, loaded.version + len(loaded.new))
 
     def authorize_for(self, action: str, party_id: str, pointer: str) -> Party:
         """Hold the asker against a row of P3 for the party that the number is to be for.
@@ -110,4 +103,4 @@ class Deed:
         except (RemarkMissing, RemarkUnreadable) as refused:
             raise type(refused)(**refused.facts, pointer="#/remark") from None
         except Refused as refused:
-            raise explained(refused, self.standing, self.sight, self._verb) from None
+            raise explained(refused, self.number, self.sight, self._verb) from None

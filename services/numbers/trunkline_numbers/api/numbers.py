@@ -19,10 +19,10 @@ from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.explaining import explained
 from trunkline_numbers.api.past import number_at, past_of
 from trunkline_numbers.api.shown import Happened, NumberShown, shown_number
-from trunkline_numbers.number import NUMBER, evolve, settle
+from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_by_hand import add
 from trunkline_numbers.number_events import Listing, PartyKind
-from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 
 InPath = Annotated[str, Path(description="E.164, with or without `+`.", max_length=40)]
@@ -91,13 +91,12 @@ def router(node: Node) -> APIRouter:
         at = work.now if as_of is None else as_of
         if at > work.now:
             raise AsOfFuture(value=as_of, now=work.now, part="query", pointer="#/as_of")
-        n, version = number_at(node.store, key, None if as_of is None else at)
-        due = settle(n, at, work.now, in_force(work))  # what fell due and no timer has written down yet
-        for event in due:
-            n = evolve(n, event)
+        load_settled(work, [THE_POLICY, (NUMBER, key)])
+        loaded = work.get(NUMBER, key)
+        n = loaded.state if as_of is None else number_at(work, key, at)
         sight = Sight(work, asker)
         authorize(sight.branch, "see numbers", sight.number(n))
-        return shown(request, shown_number(n, sight), version if as_of is None and not due else None)
+        return shown(request, shown_number(n, sight), loaded.version if as_of is None and not loaded.new else None)
 
     @routes.get("/numbers/{number}/history", summary="Everything that happened to a number")
     def history(number: InPath, asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[Happened]:
@@ -125,7 +124,7 @@ class _Adding:
         holder_id = self._holder()
         read: dict[str, None] = {}
         results = [self._read(text, read) for text in named]
-        self._work.load([THE_POLICY, *((NUMBER, number) for number in read)])
+        load_settled(self._work, [THE_POLICY, *((NUMBER, number) for number in read)])
         self._holder_party = party(self._work, holder_id)
         results = [self._add(result) if result.outcome == "added" else result for result in results]
         added = sum(result.outcome == "added" for result in results)

@@ -9,6 +9,7 @@ from datetime import datetime
 from trunkline.parties import Resource, authorize, visible
 from trunkline.recorded import Recorded, recorded
 from trunkline.store import Store
+from trunkline.work import Work
 from trunkline_numbers.api.branch import Sight, parties_of
 from trunkline_numbers.api.shown import Happened, shown_event
 from trunkline_numbers.number import NUMBER, Number, evolve
@@ -20,14 +21,21 @@ def events_of(store: Store, key: str) -> Iterator[Recorded]:
         yield recorded(store.codec, (0, stream_id, version, name, state))
 
 
-def number_at(store: Store, key: str, at: datetime | None) -> tuple[Number, int]:
-    """The number after all that occurred at or before an instant (None: after all), and its version."""
-    n, version = NUMBER.initial(key), 0
-    for event in events_of(store, key):
-        if at is not None and event.meta.occurred_at > at:
+def number_at(work: Work, key: str, at: datetime) -> Number:
+    """The number after all that occurred at or before an instant.
+
+    Args:
+        work: the number is in hand there, with what fell due and no timer has recorded yet.
+        key: the number.
+        at: the instant.
+    """
+    n = NUMBER.initial(key)
+    stored = ((event.event, event.meta) for event in events_of(work.store, key))
+    for event, meta in (*stored, *work.get(NUMBER, key).new):
+        if meta.occurred_at > at:
             break
-        n, version = evolve(n, event.event), event.version
-    return n, version
+        n = evolve(n, event)
+    return n
 
 
 @dataclass(frozen=True)

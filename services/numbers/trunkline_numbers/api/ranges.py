@@ -17,7 +17,7 @@ from trunkline_numbers.api.bringing import Bringing, bringing
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_by_hand import add
 from trunkline_numbers.number_events import Listing
-from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 
 _MOST_ERRORS: Final = 100
@@ -98,7 +98,7 @@ def _added(work: Work, asked: Asked, body: AddRange, limit: int) -> Answer:
     who = bringing(work, asked.principal, body.holder_id)
     check_country(body.country)
     numbers = _numbers(body, limit)
-    work.load([THE_POLICY, *((NUMBER, number) for number in numbers)], waiters=True)
+    load_settled(work, [THE_POLICY, *((NUMBER, number) for number in numbers)], waiters=True)
     refusals: list[RangeRefusal] = []
     unlikely = 0
     for number in numbers:

@@ -14,6 +14,8 @@ from trunkline.parties import authorize
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_covering import covers
+from trunkline_numbers.reactions.number_changed import load_settled
+from trunkline_numbers.reactions.policy_in_force import THE_POLICY
 from trunkline_numbers.subscription import SUBSCRIPTION, Subscription, numbers_of
 
 
@@ -56,11 +58,12 @@ def router(node: Node) -> APIRouter:
     def show_subscription(subscription_id: UUID, asker: Reading, request: Request) -> Response:
         work = reader(node)
         loaded = work.get(SUBSCRIPTION, str(subscription_id))
+        load_settled(work, [THE_POLICY, *((NUMBER, number) for number in numbers_of(loaded.state))])
         sight = Sight(work, asker)
         authorize(sight.branch, "see numbers", sight.subscription(loaded.state))
-        work.load((NUMBER, number) for number in loaded.state.covers)
         covered = [number for number in loaded.state.covers if covers(work.state(NUMBER, number), str(subscription_id))]
-        version = None if loaded.state.covers else loaded.version  # what it covers changes with the numbers
+        changes = bool(loaded.new or loaded.state.covers)  # what it covers changes with the numbers
+        version = None if changes else loaded.version
         return shown(request, _shown(loaded.state, covered), version)
 
     return routes

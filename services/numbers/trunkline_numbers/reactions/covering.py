@@ -9,7 +9,7 @@ from __future__ import annotations
 from trunkline.clock import DAY, rfc3339
 from trunkline.recorded import Cause
 from trunkline.work import Work
-from trunkline_numbers.number import NUMBER, Number, Reserved, evolve, settle
+from trunkline_numbers.number import NUMBER, Reserved
 from trunkline_numbers.number_covering import covers, extend, keep, reservation, uncover
 from trunkline_numbers.number_refusals import (
     CoveredAlready,
@@ -17,6 +17,7 @@ from trunkline_numbers.number_refusals import (
     SubscriptionsPartyUnknown,
 )
 from trunkline_numbers.policy import Policy
+from trunkline_numbers.reactions.number_changed import load_settled
 from trunkline_numbers.reactions.serving import load_parties, party_of
 from trunkline_numbers.subscription import SUBSCRIPTION, Subscription
 from trunkline_numbers.subscription_covers import Judged, Standing, judge
@@ -35,7 +36,7 @@ def cover(work: Work, subscription_id: str, cause: Cause, policy: Policy) -> Non
     s = work.state(SUBSCRIPTION, subscription_id)
     if s.heard is None or not s.covers:
         return
-    work.load((NUMBER, number) for number in s.covers)
+    load_settled(work, ((NUMBER, number) for number in s.covers))
     judged = _judged(work, s)
     for number, at in judged.lost.items():
         events = uncover(work.state(NUMBER, number), subscription_id, at, policy, work.now)
@@ -70,11 +71,11 @@ def extend_by(work: Work, subscription_id: str, number: str, remark: str | None,
     party = party_of(work, heard.organization_id)
     if party is None:
         raise SubscriptionsPartyUnknown(subscription_id=subscription_id)
-    work.load((NUMBER, key) for key in (number, *s.covers))
-    n = _settled(work, number, policy)
+    load_settled(work, ((NUMBER, key) for key in (number, *s.covers)))
+    n = work.state(NUMBER, number)
     if covers(n, subscription_id) and isinstance(n.life, Reserved):
         raise CoveredAlready(number=number, subscription_id=subscription_id, ends_at=rfc3339(n.life.ends_at))
-    taken = sum(covers(_settled(work, key, policy), subscription_id) for key in s.covers)
+    taken = sum(covers(work.state(NUMBER, key), subscription_id) for key in s.covers)
     ends_at = (n.life.ends_at if isinstance(n.life, Reserved) else work.now) + heard.plan_days * DAY
     events = extend(
         work.state(NUMBER, number),
@@ -100,14 +101,6 @@ def _judged(work: Work, s: Subscription) -> Judged:
         since = getattr(n.life, "since")  # noqa: B009 - what was extended is not absent
         standings[number] = Standing(freed=since) if kept is None else Standing(free_ends_at=kept.free_ends_at)
     return judge(s, standings)
-
-
-def _settled(work: Work, number: str, policy: Policy) -> Number:
-    """With what fell due and no timer has written down yet."""
-    n = work.state(NUMBER, number)
-    for event in settle(n, work.now, work.now, policy):
-        n = evolve(n, event)
-    return n
 
 
 def _let_go(work: Work, subscription_id: str, judged: Judged, cause: Cause) -> None:

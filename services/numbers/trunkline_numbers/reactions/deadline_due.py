@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trunkline.recorded import Cause
 from trunkline.stream import key_of
 from trunkline.work import Work
-from trunkline_numbers.number import NUMBER, settle
-from trunkline_numbers.reactions.number_changed import serve_waiting
-from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
+from trunkline_numbers.number import NUMBER
+from trunkline_numbers.reactions.number_changed import load_settled
+from trunkline_numbers.reactions.policy_in_force import THE_POLICY
 
 
 def react(work: Work, stream_ids: Sequence[str]) -> None:
@@ -20,10 +19,6 @@ def react(work: Work, stream_ids: Sequence[str]) -> None:
         stream_ids: `number/…` streams, each once.
     """
     keys = [key_of(stream_id) for stream_id in stream_ids]
-    work.load([THE_POLICY, *((NUMBER, key) for key in keys)])
-    policy = in_force(work)  # for the quarantine of what is released
+    load_settled(work, [THE_POLICY, *((NUMBER, key) for key in keys)])
     for key in keys:
-        events = settle(work.state(NUMBER, key), work.now, work.now, policy)
-        work.record(NUMBER, key, events, Cause("timer", f"number/{key}", f"due/{key}"))
         work.touch(NUMBER, key)
-    serve_waiting(work, Cause("timer", "due", "due"))

@@ -1,22 +1,44 @@
-"""A number changed, or a party became known: whoever waits for it is decided again, oldest start first (S6, S7)."""
+"""What fell due is settled, and whoever waits for what changed is decided again, oldest start first (N10, S6, S7)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any, Final
+
 from trunkline.recorded import Cause
-from trunkline.stream import key_of
+from trunkline.stream import Decider, key_of
 from trunkline.work import Work
+from trunkline_numbers.number import NUMBER, settle
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.reactions.serving import load_parties, serve
-from trunkline_numbers.subscription import SUBSCRIPTION
+from trunkline_numbers.subscription import SUBSCRIPTION, numbers_of
 
 _AWAITED = ("number/", "party/")
+_TIMER: Final = Cause("timer", "due", "due")
+
+
+def load_settled(work: Work, wanted: Iterable[tuple[Decider[Any], str]], *, waiters: bool = False) -> None:
+    """Read streams, and settle what fell due of the numbers among them before anything else is decided (S6, N10).
+
+    Every command, message and read takes its numbers in hand through this function, so that all of them find what a
+    timer would have left: the number settled, and those served who waited for it. It costs nothing unless one of the
+    numbers has fallen due.
+
+    Args:
+        work: as `Work.load` has it.
+        wanted: as `Work.load` has it.
+        waiters: as `Work.load` has it.
+    """
+    work.load(wanted, waiters=waiters)
+    if work.has_overdue:
+        serve_waiting(work, _TIMER)
 
 
 def serve_waiting(work: Work, cause: Cause) -> None:
     """Serve those who wait for anything this work has changed, until nothing changes any more.
 
     Called at the end of every piece of work that records something of a number or a party: an assignment that frees
-    another number is followed up in the same transaction.
+    another number is followed up in the same transaction. What fell due of the numbers in hand is settled first.
 
     Args:
         work: with everything decided so far recorded.
@@ -24,17 +46,37 @@ def serve_waiting(work: Work, cause: Cause) -> None:
     """
     seen = 0
     while True:
+        _settle_overdue(work)
         recorded = work.recorded
         changed = {stream_id for stream_id, _ in recorded[seen:] if stream_id.startswith(_AWAITED)}
-        seen = len(recorded)
         if not changed:
             return
-        waiting = {waiter for waiters in work.waiters(sorted(changed)).values() for waiter in waiters}
-        if not waiting:
+        known = _waiting(work, changed)
+        if work.has_overdue:
+            continue  # numbers of those who wait have fallen due themselves, and others may wait for these
+        seen = len(recorded)
+        if not known:
             return
-        ids = [key_of(waiter) for waiter in waiting]
-        work.load([THE_POLICY, *((SUBSCRIPTION, key) for key in ids)])
-        known = {key: heard for key in ids if (heard := work.state(SUBSCRIPTION, key).heard) is not None}
-        load_parties(work, (heard.organization_id for heard in known.values()))
-        for key in sorted(known, key=lambda k: (known[k].started_at, k)):
+        for key in known:
             serve(work, key, cause, in_force(work), woken=True)
+
+
+def _settle_overdue(work: Work) -> None:
+    """Record what fell due of the numbers in hand, each with its due instant."""
+    keys = [key_of(stream_id) for stream_id in work.take_overdue() if stream_id.startswith("number/")]
+    for key in keys:
+        events = settle(work.state(NUMBER, key), work.now, work.now, in_force(work))
+        work.record(NUMBER, key, events, Cause("timer", f"number/{key}", f"due/{key}"))
+
+
+def _waiting(work: Work, changed: set[str]) -> list[str]:
+    """The subscriptions that wait for these streams, oldest start first; all that serving them needs is in hand."""
+    waiting = {waiter for waiters in work.waiters(sorted(changed)).values() for waiter in waiters}
+    if not waiting:
+        return []
+    ids = [key_of(waiter) for waiter in waiting]
+    work.load([THE_POLICY, *((SUBSCRIPTION, key) for key in ids)])
+    known = {key: heard for key in ids if (heard := work.state(SUBSCRIPTION, key).heard) is not None}
+    load_parties(work, (heard.organization_id for heard in known.values()))
+    work.load((NUMBER, number) for key in known for number in numbers_of(work.state(SUBSCRIPTION, key)))
+    return sorted(known, key=lambda k: (known[k].started_at, k))

@@ -15,7 +15,7 @@ from trunkline.work import Work
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.party import PARTY
 from trunkline_numbers.reactions.covering import cover
-from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.reactions.serving import likely_parties, load_parties, serve
 from trunkline_numbers.subscription import SUBSCRIPTION, hear, numbers_of
@@ -35,7 +35,7 @@ def react(work: Work, messages: Sequence[Message]) -> None:
     if not fresh:
         return
     load_parties(work, {m.data.organization_id for m in fresh})
-    work.load((NUMBER, number) for m in fresh for number in _numbers(work, m))
+    load_settled(work, ((NUMBER, number) for m in fresh for number in _numbers(work, m)))
     policy = in_force(work)
     for message in fresh:
         cause = Cause(message.source, message.correlation_id or message.id, message.id)

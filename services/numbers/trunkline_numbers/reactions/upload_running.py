@@ -21,7 +21,7 @@ from trunkline_numbers.api.upload_refusals import DomainNotYours, LegacyLockNotY
 from trunkline_numbers.number import NUMBER, Party
 from trunkline_numbers.number_by_hand import add
 from trunkline_numbers.number_events import Listing
-from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.upload import UPLOAD, Upload, UploadPreviewed, cancel, file_of, finish_chunk, start
 from trunkline_numbers.views.upload_rows import ROWS_IN_CHUNK, Chunk, Late, keep_late, next_chunk
@@ -98,7 +98,7 @@ def run_chunk(work: Work, upload_id: str) -> None:
 
 def _add(work: Work, file: UploadPreviewed, chunk: Chunk, cause: Cause) -> list[Late]:
     """Record the numbers; the rows that are refused after all."""
-    work.load(((NUMBER, row.number) for row in chunk.rows if row.number is not None), waiters=True)
+    load_settled(work, ((NUMBER, row.number) for row in chunk.rows if row.number is not None), waiters=True)
     try:
         who = still_bringing(work, file)
     except Refused as refused:  # the right to all of it has gone since the preview
