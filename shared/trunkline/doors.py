@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Final, Protocol, TypeVar
+from uuid import NAMESPACE_OID, uuid5
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Security
 from fastapi.security import HTTPBearer
@@ -29,6 +30,7 @@ POSITION: Final = "Trunkline-Position"
 WAIT_FOR: Final = "Trunkline-Wait-For"
 MAX_BODY_BYTES: Final = 1_048_576
 _WAIT_S: Final = 5.0
+_CHAINS: Final = uuid5(NAMESPACE_OID, "trunkline idempotency key")
 _PART_OF_REQUEST: Final = frozenset({b"content-type", b"content-encoding", b"if-match"})
 """Headers that say what is asked for, beside the `ce-…` of a CloudEvent in binary mode."""
 
@@ -107,9 +109,15 @@ class Asked:
 
     @property
     def cause(self) -> Cause:
-        """What follows is traced back to the idempotency key, which outlives retries, or to the request."""
-        id_ = self.key or self.request_id
-        return Cause(self.principal.actor, id_, id_)
+        """What follows is traced back to the idempotency key, which outlives retries, or to the request.
+
+        The correlation id is carried on into what others see, so it is not the key itself but a UUID made from it.
+        """
+        p = self.principal
+        chain = self.request_id
+        if self.key is not None:
+            chain = str(uuid5(_CHAINS, f"{p.role}/{p.party_id}/{p.issuer} {p.subject}\n{self.key}"))
+        return Cause(p.actor, chain, self.key or self.request_id, p.role, p.party_id)
 
 
 def principal(request: Request) -> Principal:

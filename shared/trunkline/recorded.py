@@ -31,21 +31,30 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
         actor: who acts: `user:<subject>`, `billing`, `timer`, or the service that said it.
         correlation_id: the chain this belongs to (one billing event and all it brings about).
         causation_id: the message or request that directly caused it.
+        role: of the principal that acts; None: no principal.
+        party_id: the principal's party; None: the platform, or no principal.
     """
 
     actor: str
     correlation_id: str
     causation_id: str
+    role: str | None = None
+    party_id: str | None = None
 
 
-class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """Stored around each event. `occurred_at` never decreases within a stream; `recorded_at` is the service's clock."""
+class Envelope(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Stored around each event. `occurred_at` never decreases within a stream; `recorded_at` is the service's clock.
+
+    `role` and `party_id` are the acting principal's, as in `Cause`; older events have none.
+    """
 
     occurred_at: datetime
     recorded_at: datetime
     actor: str
     correlation_id: str
     causation_id: str
+    role: str | None = None
+    party_id: str | None = None
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):

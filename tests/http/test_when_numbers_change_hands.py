@@ -151,7 +151,7 @@ async def test_then_what_is_said_of_another_holder_stays_there(world: World) -> 
     assert [item["event"] for item in created(told)["items"]] == ["NumberAdded", "NumberAllocated", "NumberAllocated"]
     assert word not in told.text
     assert world.west not in told.text
-    assert word in (await world.caller("partner-admin", world.west).get(f"/numbers/{number}/history")).text
+    assert word in (await world.admin.get(f"/numbers/{number}/history")).text
 
 
 async def test_then_a_command_that_cannot_be_read_is_refused_whole(world: World) -> None:

@@ -38,10 +38,13 @@ class SubscriptionUnknown(Refused):
 
 
 class FactShown(BaseModel):
-    """One thing that billing said; `waiting`: for what (S7); `refused`: why."""
+    """One thing that billing said; `waiting`: for what (S7); `refused`: why.
 
-    source: str
-    id: str
+    Of a fact that names an organization outside the asker's branch only its kind, instants and verdict are shown.
+    """
+
+    source: str | None
+    id: str | None
     fact: str
     at: datetime
     sequence: int | None
@@ -114,8 +117,9 @@ def router(node: Node) -> APIRouter:
         after = heard.state.after
         unknown = SubscriptionUnknown(subscription_id=subscription_id)
         resource = Resource(unknown, parties=(after.organization_id,) if after else (), exists=heard.version > 0)
-        authorize(branch_of(reader(node), asker), "see subscriptions", resource)
-        return shown(request, _shown(heard, all_of_it=asker.sees_all), heard.version)
+        branch = branch_of(reader(node), asker)
+        authorize(branch, "see subscriptions", resource)
+        return shown(request, _shown(heard, branch), heard.version)
 
     return routes
 
@@ -149,14 +153,14 @@ def _hear_again(node: Node, key: str) -> _Heard:
     return heard
 
 
-def _shown(heard: _Heard, *, all_of_it: bool) -> SubscriptionShown:
+def _shown(heard: _Heard, branch: Branch) -> SubscriptionShown:
     s = heard.state
     after: dict[str, Any] = dict.fromkeys(After.__struct_fields__) | {"swapped_out": ()}
     after |= {} if s.after is None else msgspec.structs.asdict(s.after)
     swapped_out = [SwappedOut(number=out.number, at=out.at) for out in after.pop("swapped_out")]
     after.pop("covers")  # how it came about is in the facts
-    judged = [_fact(heard, j.fact, "refused" if j.refused else "accepted", j.refused, all_of_it) for j in s.facts]
-    waiting = [_fact(heard, w.fact, "waiting", f"{w.awaits}-unknown", all_of_it) for w in s.waiting]
+    judged = [_fact(heard, j.fact, "refused" if j.refused else "accepted", j.refused, branch) for j in s.facts]
+    waiting = [_fact(heard, w.fact, "waiting", f"{w.awaits}-unknown", branch) for w in s.waiting]
     return SubscriptionShown(
         subscription_id=s.id,
         facts_waiting=len(s.waiting),
@@ -168,22 +172,23 @@ def _shown(heard: _Heard, *, all_of_it: bool) -> SubscriptionShown:
 
 
 def _fact(
-    heard: _Heard, fact: Any, verdict: Literal["accepted", "refused", "waiting"], code: str | None, all_of_it: bool
+    heard: _Heard, fact: Any, verdict: Literal["accepted", "refused", "waiting"], code: str | None, branch: Branch
 ) -> FactShown:
     name = (fact.source, fact.id)
-    data = {k: v for k, v in msgspec.to_builtins(fact).items() if k not in _OWN_PLACE}
-    if not all_of_it:  # a fact refused for naming another organization still names it
+    within = branch.holds(fact.organization_id)
+    data = {k: v for k, v in msgspec.to_builtins(fact).items() if k not in _OWN_PLACE} if within else {}
+    if not branch.principal.sees_all:
         data.pop("organization_id", None)
     return FactShown(
-        source=fact.source,
-        id=fact.id,
+        source=fact.source if within else None,
+        id=fact.id if within else None,
         fact=fact.KIND,
         at=fact.at,
-        sequence=fact.sequence,
+        sequence=fact.sequence if within else None,
         heard_at=heard.heard_at[name],
         verdict=verdict,
         code=code,
-        reason=heard.reasons.get(name) if verdict == "refused" else None,
+        reason=heard.reasons.get(name) if verdict == "refused" and within else None,
         data=data,
     )
 

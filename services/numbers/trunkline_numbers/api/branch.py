@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from trunkline.parties import Branch, Principal, Resource
+from trunkline.recorded import Envelope
 from trunkline.refusal import Refused
 from trunkline.work import Work
 from trunkline_numbers.number import Absent, Assigned, Available, Number, Party, Reserved, visible
@@ -81,6 +82,15 @@ class Sight:
     def own(self, party_id: str | None) -> str | None:
         """A party's id where the asker may know it; else None."""
         return party_id if party_id is not None and self.branch.holds(party_id) else None
+
+    def acts_within(self, meta: Envelope) -> bool:
+        """Whether who caused an event is in the asker's branch, or is no person: a timer, billing, a service.
+
+        Of older events, which do not say so, no person is.
+        """
+        if self.branch.principal.sees_all or not meta.actor.startswith("user:"):
+            return True
+        return meta.party_id is not None and self.branch.holds(meta.party_id)
 
     def name(self, party_id: str) -> str:
         """How a party is called in a sentence: by its name, and its id in brackets."""

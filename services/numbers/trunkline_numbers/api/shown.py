@@ -13,6 +13,8 @@ from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.number import Assigned, Available, Binding, Deleted, Locked, Number, Reserved
 
 _ABOUT: Final = ("organization_id", "reserver_id")
+UNKNOWN_ROLE: Final = "unknown"
+"""In place of the role of a person outside the asker's branch, of whom an older event says no role."""
 _UPWARDS: Final = ("holder_id", "uploader_id")
 
 
@@ -70,6 +72,7 @@ class Happened(BaseModel):
     """One event of a number's history (N13).
 
     `at` is the instant it counts from, `occurred_at` its place in the history, `recorded_at` when it was written down.
+    Of who is outside the asker's branch only the role is shown, as `actor`; remark, correlation and causation are null.
     """
 
     id: str
@@ -79,8 +82,8 @@ class Happened(BaseModel):
     recorded_at: datetime
     actor: str
     remark: str | None
-    correlation_id: str
-    causation_id: str
+    correlation_id: str | None
+    causation_id: str | None
     state: str
     data: dict[str, Any]
 
@@ -162,21 +165,21 @@ def shown_event(event: Recorded, n: Number, sight: Sight) -> Happened | None:
     for field in _UPWARDS:
         if data.get(field) is not None and sight.own(data[field]) is None:
             data[field] = None
-            if field == "holder_id":
-                data["remark"] = None  # it may say who somebody else is
     if isinstance(data.get("listing"), dict):
         data["listing"]["domains"] = list(sight.domains(n))
     del data["at"]
+    meta, remark = event.meta, data.pop("remark", None)
+    within = sight.acts_within(meta)
     return Happened(
         id=event.id,
         event=type(event.event).__name__,
         at=event.event.at,
-        occurred_at=event.meta.occurred_at,
-        recorded_at=event.meta.recorded_at,
-        actor=event.meta.actor,
-        remark=data.pop("remark", None),
-        correlation_id=event.meta.correlation_id,
-        causation_id=event.meta.causation_id,
+        occurred_at=meta.occurred_at,
+        recorded_at=meta.recorded_at,
+        actor=meta.actor if within else meta.role or UNKNOWN_ROLE,
+        remark=remark if within else None,
+        correlation_id=meta.correlation_id if within else None,
+        causation_id=meta.causation_id if within else None,
         state=n.state,
         data=data,
     )

@@ -14,20 +14,25 @@ from trunkline.doors import Node, Reading, door, reader
 from trunkline.history import read_history
 from trunkline.paging import Items, Paging, history_page, paging
 from trunkline.recorded import Recorded
+from trunkline_numbers.api.branch import Sight
+from trunkline_numbers.api.shown import UNKNOWN_ROLE
 from trunkline_numbers.api.uploads import seen
 from trunkline_numbers.upload import UPLOAD, Upload, UploadUnknown, evolve
 
 
 class UploadHappened(BaseModel):
-    """One event of an upload's history. After it `done` rows had their outcome, `added` of them in the inventory."""
+    """One event of an upload's history. After it `done` rows had their outcome, `added` of them in the inventory.
+
+    Of who is outside the asker's branch only the role is shown, as `actor`; correlation and causation are null.
+    """
 
     id: str
     event: str
     at: datetime
     recorded_at: datetime
     actor: str
-    correlation_id: str
-    causation_id: str
+    correlation_id: str | None
+    causation_id: str | None
     status: str
     done: int
     added: int
@@ -40,28 +45,32 @@ def router(node: Node) -> APIRouter:
 
     @routes.get("/numbers/uploads/{upload_id}/history", summary="Everything that happened to an upload")
     def history(upload_id: UUID, asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[UploadHappened]:
-        seen(reader(node), asker, upload_id)
+        _, sight = seen(reader(node), asker, upload_id)
         key = str(upload_id)
         u, happened = Upload(key), list[UploadHappened]()
         for event in read_history(node.store, UPLOAD.stream(key)):
             u = evolve(u, event.event)
-            happened.append(_shown(event, u))
+            happened.append(_shown(event, u, sight))
         return history_page(asked, happened, key)
 
     return routes
 
 
-def _shown(event: Recorded, u: Upload) -> UploadHappened:
+def _shown(event: Recorded, u: Upload, sight: Sight) -> UploadHappened:
     meta, data = event.meta, msgspec.to_builtins(event.event)
     del data["at"]
+    within = sight.acts_within(meta)
+    actor = meta.actor if within else meta.role or UNKNOWN_ROLE
+    if "by" in data:
+        data["by"] = actor
     return UploadHappened(
         id=event.id,
         event=type(event.event).__name__,
         at=event.event.at,
         recorded_at=meta.recorded_at,
-        actor=meta.actor,
-        correlation_id=meta.correlation_id,
-        causation_id=meta.causation_id,
+        actor=actor,
+        correlation_id=meta.correlation_id if within else None,
+        causation_id=meta.causation_id if within else None,
         status=u.status,
         done=u.rows_done,
         added=u.added,

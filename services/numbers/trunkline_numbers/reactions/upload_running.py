@@ -11,7 +11,7 @@ from typing import Final
 
 from trunkline.clock import Clock
 from trunkline.duties import Duties
-from trunkline.recorded import Cause
+from trunkline.recorded import Cause, stored_name
 from trunkline.refusal import Refused
 from trunkline.store import Store
 from trunkline.stream import key_of
@@ -23,7 +23,16 @@ from trunkline_numbers.number_by_hand import add
 from trunkline_numbers.number_events import Listing
 from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
-from trunkline_numbers.upload import UPLOAD, Upload, UploadPreviewed, cancel, file_of, finish_chunk, start
+from trunkline_numbers.upload import (
+    UPLOAD,
+    Upload,
+    UploadPreviewed,
+    UploadStarted,
+    cancel,
+    file_of,
+    finish_chunk,
+    start,
+)
 from trunkline_numbers.views.upload_rows import ROWS_IN_CHUNK, Chunk, Late, keep_late, next_chunk
 
 _RUNNING: Final = "running upload:"
@@ -86,7 +95,7 @@ def run_chunk(work: Work, upload_id: str) -> None:
     if u.status != "running":
         return
     file, chunk = file_of(u), next_chunk(work, u)
-    cause = Cause(u.started_by, upload_id, upload_id)
+    cause = _cause(work, u)
     late = _add(work, file, chunk, cause)
     serve_waiting(work, cause)
     keep_late(work, u, late)
@@ -94,6 +103,15 @@ def run_chunk(work: Work, upload_id: str) -> None:
     done = finish_chunk(u, u.chunks_done, len(chunk.rows), good - len(late), work.now)
     if work.record(UPLOAD, upload_id, done, cause).status != "running":
         work.batch.unclaims.append(_RUNNING + upload_id)
+
+
+def _cause(work: Work, u: Upload) -> Cause:
+    """What follows from an upload was done by who started it, with the role and party of then."""
+    sql = "SELECT state FROM stored_events WHERE originator_id = %s AND topic = %s"
+    rows = work.fetch(sql, (UPLOAD.stream(u.upload_id), stored_name(UploadStarted)))
+    metas = [work.store.codec.decode(stored_name(UploadStarted), bytes(state)).meta for (state,) in rows]
+    role, party_id = (metas[-1].role, metas[-1].party_id) if metas else (None, None)
+    return Cause(u.started_by, u.upload_id, u.upload_id, role, party_id)
 
 
 def _add(work: Work, file: UploadPreviewed, chunk: Chunk, cause: Cause) -> list[Late]:
