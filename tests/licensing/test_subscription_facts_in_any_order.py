@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ from trunkline_licensing.subscription_facts import (
     After,
     AnyFact,
     Expired,
+    Gap,
     NumberSwapped,
     QuantityChanged,
     Reactivated,
@@ -269,6 +271,33 @@ def test_then_swaps_heard_in_reverse_leave_the_last_number() -> None:
     assert whole.after is not None
     assert whole.after.number == C
     assert whole.after.swapped_out == (SwappedOut(A, day(10)), SwappedOut(B, day(20)))
+
+
+def test_then_a_swap_repeated_under_a_new_id_changes_nothing() -> None:
+    """N9, §10.12: it has B already, and A is not its own any more."""
+    facts = (started(), swapped(1, A, B), swapped(4.9, A, B))
+    for order in permutations(facts):
+        whole = heard(*order)
+        assert whole.after is not None
+        assert (whole.after.number, whole.after.swapped_out) == (B, (SwappedOut(A, day(1)),))
+        assert set(whole.verdicts.values()) == {None}
+
+
+def test_then_a_swap_gives_up_the_number_held_and_not_another_one_that_is_named() -> None:
+    """N9: billing names A, which it gave up before; it has B and gets C for it."""
+    for order in permutations((started(), swapped(1, A, B), swapped(5, A, C))):
+        whole = heard(*order)
+        assert whole.after is not None
+        assert (whole.after.number, whole.after.swapped_out) == (C, (SwappedOut(A, day(1)), SwappedOut(B, day(5))))
+
+
+def test_then_the_times_in_which_it_was_expired_are_kept() -> None:
+    """X4, §10.12: what follows for its number depends on them, in whatever order they are heard."""
+    facts = (started(), fact(Expired, 10), fact(Reactivated, 70), fact(Expired, 80))
+    for order in permutations(facts):
+        whole = heard(*order)
+        assert whole.after is not None
+        assert (whole.after.gaps, whole.after.expired_at) == ((Gap(day(10), day(70)),), day(80))
 
 
 def test_then_facts_of_the_same_instant_have_their_fixed_order() -> None:

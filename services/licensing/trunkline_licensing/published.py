@@ -83,6 +83,9 @@ def _subscription(data: type[says.SubscriptionFact], key: str, after: After, **o
         covers=tuple(says.CoversFrom(at=c.at, units=c.units, renewed_until=c.renewed_until) for c in after.covers)
         if after.covers
         else (),
+        gaps=tuple(says.Gap(expired_at=g.expired_at, reactivated_at=g.reactivated_at) for g in after.gaps)
+        if after.gaps
+        else (),
         **own,
     )
 

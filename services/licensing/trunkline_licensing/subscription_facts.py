@@ -138,6 +138,13 @@ class SwappedOut(msgspec.Struct, frozen=True, gc=False):
     at: datetime
 
 
+class Gap(msgspec.Struct, frozen=True, gc=False):
+    """A time in which the subscription was expired, until it was reactivated."""
+
+    expired_at: datetime
+    reactivated_at: datetime
+
+
 class CoversFrom(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """From an instant on, a DID reservation subscription covers so many numbers; a renewal says until when (N4)."""
 
@@ -164,6 +171,7 @@ class After(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=T
     plan_days: int | None = None
     renewed_until: datetime | None = None
     covers: tuple[CoversFrom, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
 
 def apply(after: After | None, fact: AnyFact) -> After | Refused:
@@ -202,10 +210,7 @@ def _applied(after: After | None, fact: AnyFact) -> After | Refused:
         case NumberSwapped():
             if after.expired_at is not None:
                 return SubscriptionIsExpired(since=rfc3339(after.expired_at), kind=fact.KIND)
-            # the one it had by its own facts; beside it, where billing names another one, that one (N9)
-            gone = dict.fromkeys(filter(None, (after.number, fact.old_number)))
-            given_up = (SwappedOut(number, fact.at) for number in gone)
-            return replace(after, number=fact.new_number, swapped_out=(*after.swapped_out, *given_up))
+            return _swapped(after, fact)
         case Expired():
             if after.expired_at is not None:
                 return AlreadyExpired(since=rfc3339(after.expired_at))
@@ -213,9 +218,21 @@ def _applied(after: After | None, fact: AnyFact) -> After | Refused:
         case Reactivated():
             if after.expired_at is None:
                 return NotExpired(at=rfc3339(fact.at))
-            return replace(after, status="active", expired_at=None)
+            gap = Gap(after.expired_at, fact.at)
+            return replace(after, status="active", expired_at=None, gaps=(*after.gaps, gap))
         case Terminated():
             return replace(after, status="terminated", terminated_at=fact.at)
+
+
+def _swapped(after: After, fact: NumberSwapped) -> After:
+    """It gives up the number that it has by its own facts, whichever one billing names as the old one (N9).
+
+    A swap that brings the number it has already changes nothing: the old one is not its own any more.
+    """
+    if fact.new_number == after.number:
+        return after
+    gone = () if after.number is None else (SwappedOut(after.number, fact.at),)
+    return replace(after, number=fact.new_number, swapped_out=(*after.swapped_out, *gone))
 
 
 def _begun(fact: Started) -> After:

@@ -49,6 +49,13 @@ class CoversFrom(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     renewed_until: Instant | None = None
 
 
+class Gap(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A time in which the subscription was expired, until it was reactivated."""
+
+    expired_at: Instant
+    reactivated_at: Instant
+
+
 class SubscriptionFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The subscription after the fact: all of them are complete, so only the newest counts."""
 
@@ -68,6 +75,7 @@ class SubscriptionFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     plan_days: PlanDays | None
     renewed_until: Instant | None
     covers: tuple[CoversFrom, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
     def __post_init__(self) -> None:
         if not canonical_pair(f"{self.subscription_id} {self.organization_id}"):

@@ -158,7 +158,8 @@ def _shown(heard: _Heard, branch: Branch) -> SubscriptionShown:
     after: dict[str, Any] = dict.fromkeys(After.__struct_fields__) | {"swapped_out": ()}
     after |= {} if s.after is None else msgspec.structs.asdict(s.after)
     swapped_out = [SwappedOut(number=out.number, at=out.at) for out in after.pop("swapped_out")]
-    after.pop("covers")  # how it came about is in the facts
+    for past in ("covers", "gaps"):
+        after.pop(past)  # how it came about is in the facts
     judged = [_fact(heard, j.fact, "refused" if j.refused else "accepted", j.refused, branch) for j in s.facts]
     waiting = [_fact(heard, w.fact, "waiting", f"{w.awaits}-unknown", branch) for w in s.waiting]
     return SubscriptionShown(
