@@ -10,10 +10,11 @@ import msgspec
 
 from trunkline.clock import rfc3339
 
-Kind = Literal["active", "assigned", "reserved", "binding", "party", "subscription", "copy"]
+Kind = Literal["active", "without", "assigned", "reserved", "binding", "party", "subscription", "copy"]
 
 KINDS: Final[dict[Kind, str]] = {
     "active": "active subscriptions of a number",
+    "without": "active subscriptions without their number",
     "assigned": "assigned numbers",
     "reserved": "numbers reserved since a subscription lost them",
     "binding": "extensions with a number",
@@ -21,7 +22,10 @@ KINDS: Final[dict[Kind, str]] = {
     "subscription": "subscriptions as numbers has heard of them",
     "copy": "numbers as licensing has heard of them",
 }
-"""Every kind, in the order in which they are told, and what is counted of it."""
+"""Every kind, in the order in which they are shown, and what is counted of it.
+
+`without`: the refusal or its dismissal is on record, so both services agree; counted apart, since no number serves it.
+"""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,6 +86,8 @@ def _verdict(report: Report, kind: Kind) -> tuple[str, str]:
     differ, moving = _by_kind(report.differences)[kind], _by_kind(report.moving)[kind]
     found = ((differ, "differ"), (moving, "moving"), (report.unjudged.get(kind, 0), "not looked at again"))
     told = ", ".join(f"{count:,} {how}" for count, how in found if count)
+    if kind == "without" and not told and report.counted.get(kind, 0):
+        return "refused or dismissed, on record: see trunkline doctor", "yellow"
     return told or "all agree", "bold red" if differ else "yellow" if told else "green"
 
 

@@ -23,8 +23,9 @@ def kinds(sold: Subscription | None, served: Served | None) -> Iterator[Kind]:
     held = served or _NOTHING
     if sold is not None or held.terms is not None:
         yield "subscription"
-    if sold is not None and _wanted(sold, held) is not None:
-        yield "active"
+    if sold is not None and (wanted := _wanted(sold, held)) is not None:
+        has = _has(held)
+        yield "without" if has != [wanted] and _excused(held, wanted) and len(has) < 2 else "active"
     for given in held.numbers:
         yield given.state
 

@@ -70,21 +70,43 @@ def _subscription(found: dict[str, Any]) -> Any:
 
     from trunkline.cli.screen import facts, line, moment, state, table
 
-    kept = ("subscription_id", "organization_id", "product", "reference", "number", "sku", "license_code")
-    shown: dict[str, Any] = {name: found[name] for name in kept if found.get(name) is not None}
+    shown: dict[str, Any] = {"subscription_id": found["subscription_id"]}
+    kept = ("organization_id", "product", "reference", "sku", "license_code")
+    shown |= {name: found[name] for name in kept if found.get(name) is not None}
     shown |= {"status": state(found["status"] or "not started")}
     instants = ("started_at", "expired_at", "terminated_at", "renewed_until")
     shown |= {name: moment(found[name]) for name in instants if found.get(name) is not None}
     shown |= {name: str(found[name]) for name in ("quantity", "plan_days") if found.get(name) is not None}
     for out in found["swapped_out"]:
         shown["swapped out"] = f"{out['number']} at {moment(out['at'])}"
-    if (held := found["in_numbers"]) is not None:
-        shown["holds"] = held["numbers"]
-        shown |= {"refused": f"{held['refused']['number']}: {held['refused']['reason']}"} if held["refused"] else {}
+    shown |= _assignment(found)
     rows = [
         (moment(f["at"]), f["fact"], f["verdict"], moment(f["heard_at"]), f["id"], f["reason"]) for f in found["facts"]
     ]
     return Group(facts(shown), line(), table(("at", "fact", "verdict", "heard", "id", "why"), rows))
+
+
+def _assignment(found: dict[str, Any]) -> dict[str, Any]:
+    """The number that was sold and whether it is assigned: two facts, of two services."""
+    from trunkline.cli.screen import moment
+
+    shown: dict[str, Any] = {"number sold": found["number"]} if found["number"] is not None else {}
+    held = found["in_numbers"]
+    if held is None:
+        return shown | ({"assigned": "no: numbers has not processed this subscription yet"} if shown else {})
+    if held["set_by_hand"]:
+        shown["number set by hand"] = held["number"]
+    if held["assigned"]:
+        shown["assigned"] = f"yes, since {moment(held['assigned_since'])}"
+    elif held["assigned"] is False:
+        why = held["not_assigned"]
+        since = f", since {moment(why['since'])}" if why is not None and why["since"] is not None else ""
+        shown["assigned"] = (
+            f"no{since}: {why['reason'] if why is not None else 'the subscription is ' + held['status']}"
+        )
+        if held["assigned_number"] is not None:
+            shown["assigned meanwhile"] = f"{held['assigned_number']}, since {moment(held['assigned_since'])}"
+    return shown
 
 
 def _subscriptions(items: list[dict[str, Any]]) -> Any:
@@ -98,8 +120,9 @@ def _subscriptions(items: list[dict[str, Any]]) -> Any:
             s["product"],
             state(s["status"]),
             s["number"] or s["license_code"],
+            s["assigned"],
             moment(s["started_at"]),
         )
         for s in items
     ]
-    return table(("subscription", "product", "status", "of", "started"), rows)
+    return table(("subscription", "product", "status", "sold", "assigned", "started"), rows)

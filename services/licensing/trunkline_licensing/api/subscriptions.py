@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
+from zlib import crc32
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from trunkline.answers import shown
 from trunkline.doors import Node, Reading, door, reader
@@ -25,6 +26,15 @@ from trunkline_licensing.subscription_facts import After
 
 Product = Literal["number", "license", "did_reservation"]
 Status = Literal["active", "expired", "terminated"]
+_ASSIGNED_ONE = """
+    SELECT CASE WHEN s.number IS NOT NULL THEN coalesce(c.state = 'assigned' AND c.subscription_id = s.key, false) END,
+        CASE WHEN c.state = 'assigned' AND c.subscription_id = s.key THEN c.since END, c.version
+    FROM (SELECT %s::text AS number, %s::text AS key) s LEFT JOIN number_copy c ON c.number = s.number"""
+_WITH_ASSIGNED = """
+    SELECT s.*, CASE WHEN s.number IS NOT NULL
+            THEN coalesce(c.state = 'assigned' AND c.subscription_id = s.key, false) END,
+        CASE WHEN c.state = 'assigned' AND c.subscription_id = s.key THEN c.since END
+    FROM ({page}) s LEFT JOIN number_copy c ON c.number = s.number ORDER BY {order}"""
 _COLUMNS = (
     "key, organization_id, product, status, reference, started_at, expired_at, terminated_at, number, sku,"
     " license_code, quantity, plan_days, renewed_until, facts_waiting, facts_refused"
@@ -66,7 +76,13 @@ class SubscriptionListed(BaseModel):
     started_at: datetime | None
     expired_at: datetime | None
     terminated_at: datetime | None
-    number: str | None
+    number: str | None = Field(description="The number that was sold, whether or not it is assigned.")
+    assigned: bool | None = Field(
+        None,
+        description="Whether the number sold is assigned to the subscription, by the newest state that numbers"
+        " published; null: it names none. Why not: `/numbers/subscriptions/{id}`.",
+    )
+    assigned_since: datetime | None = None
     sku: str | None
     license_code: str | None
     quantity: int | None
@@ -119,7 +135,11 @@ def router(node: Node) -> APIRouter:
         resource = Resource(unknown, parties=(after.organization_id,) if after else (), exists=heard.version > 0)
         branch = branch_of(reader(node), asker)
         authorize(branch, "see subscriptions", resource)
-        return shown(request, _shown(heard, branch), heard.version)
+        document = _shown(heard, branch)
+        ((assigned, since, version),) = node.store.fetch(_ASSIGNED_ONE, (document.number, str(subscription_id)))
+        document.assigned, document.assigned_since = assigned, since
+        seen = heard.version if version is None else crc32(f"{heard.version} {version}".encode())
+        return shown(request, document, seen)
 
     return routes
 
@@ -220,12 +240,14 @@ def _list(node: Node, branch: Branch, asked: Paging, filters: dict[str, str | No
             started, key = wanted.place()
             where.append(f"(started_at, key) {wanted.beyond} (%(started)s::timestamptz, %(key)s)")
             params |= {"started": started, "key": key}
-        order = f"started_at {wanted.direction}, key {wanted.direction} LIMIT {wanted.limit + 1}"
+        direction = wanted.direction
+        order = f"started_at {direction}, key {direction} LIMIT {wanted.limit + 1}"
+        order_outside = f"s.started_at {direction}, s.key {direction}"
         sql = f"SELECT {_COLUMNS} FROM subscription_view WHERE {' AND '.join(where)} ORDER BY {order}"
-        rows = conn.execute(sql.encode(), params).fetchall()
+        rows = conn.execute(_WITH_ASSIGNED.format(page=sql, order=order_outside).encode(), params).fetchall()
     return one_page(wanted, rows, total, _listed, lambda row: (row[5].isoformat(), row[0]))
 
 
 def _listed(row: Any) -> SubscriptionListed:
-    names = ("subscription_id", *(name.strip() for name in _COLUMNS.split(",")[1:]))
+    names = ("subscription_id", *(name.strip() for name in _COLUMNS.split(",")[1:]), "assigned", "assigned_since")
     return SubscriptionListed(**dict(zip(names, row, strict=True)))

@@ -23,6 +23,7 @@ from trunkline_numbers.api import (
     subscriptions,
     upload_history,
     uploads,
+    without_number,
 )
 
 if TYPE_CHECKING:
@@ -37,4 +38,4 @@ def routes(node: Node) -> Sequence[APIRouter]:
     """
     fixed = (refused, subscriptions, assigning, policies, allocating, asking, search, ranges, uploads, upload_history)
     one_number = (numbers, acting, binding, changing)
-    return [doors.router(node) for doors in (held, *fixed, *one_number)]
+    return [doors.router(node) for doors in (held, without_number, *fixed, *one_number)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID
+from zlib import crc32
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
@@ -11,12 +12,13 @@ from pydantic import BaseModel, Field
 from trunkline.answers import shown
 from trunkline.doors import Node, Reading, door, reader
 from trunkline.parties import authorize
+from trunkline.work import Loaded
 from trunkline_numbers.api.branch import Sight
-from trunkline_numbers.number import NUMBER
+from trunkline_numbers.number import NUMBER, Assigned, Number
 from trunkline_numbers.number_covering import covers
 from trunkline_numbers.reactions.number_changed import load_settled
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY
-from trunkline_numbers.subscription import SUBSCRIPTION, Subscription, numbers_of
+from trunkline_numbers.subscription import SUBSCRIPTION, Subscription, is_dismissed, numbers_of
 
 
 class RefusalShown(BaseModel):
@@ -28,8 +30,16 @@ class RefusalShown(BaseModel):
     since: datetime
 
 
+class Unassigned(BaseModel):
+    """Why an active subscription does not have its number: `dismissed`, or the code of a refusal; null: in progress."""
+
+    code: str | None
+    reason: str
+    since: datetime | None
+
+
 class SubscriptionShown(BaseModel):
-    """A subscription as numbers has heard of it, and the numbers it has or had."""
+    """A subscription as numbers has heard of it: the number that was sold, and whether it is assigned."""
 
     subscription_id: str
     organization_id: str
@@ -38,9 +48,16 @@ class SubscriptionShown(BaseModel):
     started_at: datetime
     expired_at: datetime | None
     terminated_at: datetime | None
-    number: str | None
-    numbers: list[str]
-    served: list[str]
+    number_sold: str | None = Field(None, description="What billing sold, whether or not it is assigned.")
+    number: str | None = Field(description="The number it is to have: the one sold, unless a person gave it another.")
+    assigned: bool | None = Field(None, description="Whether `number` is assigned to it; null: it names none.")
+    assigned_since: datetime | None = None
+    assigned_number: str | None = Field(
+        None, description="What is assigned to it now; not `number` while a swap is refused."
+    )
+    not_assigned: Unassigned | None = Field(None, description="Why an active subscription does not have its number.")
+    numbers: list[str] = Field(description="Every number that it names or had. Not necessarily assigned to it.")
+    served: list[str] = Field(description="Every number that was ever assigned to it.")
     set_by_hand: bool = Field(description="Whether a person, not billing, gave it the number it names.")
     covers: list[str] = Field(description="Whose reservations it pays for, in the order in which they were extended.")
     refused: RefusalShown | None
@@ -58,21 +75,64 @@ def router(node: Node) -> APIRouter:
     def show_subscription(subscription_id: UUID, asker: Reading, request: Request) -> Response:
         work = reader(node)
         loaded = work.get(SUBSCRIPTION, str(subscription_id))
-        load_settled(work, [THE_POLICY, *((NUMBER, number) for number in numbers_of(loaded.state))])
+        load_settled(work, [THE_POLICY, *((NUMBER, number) for number in _related(loaded.state))])
         sight = Sight(work, asker)
         authorize(sight.branch, "see numbers", sight.subscription(loaded.state))
-        covered = [number for number in loaded.state.covers if covers(work.state(NUMBER, number), str(subscription_id))]
-        changes = bool(loaded.new or loaded.state.covers)  # what it covers changes with the numbers
-        version = None if changes else loaded.version
-        return shown(request, _shown(loaded.state, covered), version)
+        s = loaded.state
+        numbers = {number: work.get(NUMBER, number) for number in _related(s)}
+        states = {number: each.state for number, each in numbers.items()}
+        return shown(request, _shown(s, states), _version(loaded, numbers))
 
     return routes
 
 
-def _shown(s: Subscription, covered: list[str]) -> SubscriptionShown:
+def _related(s: Subscription) -> list[str]:
+    """Every number on which the answer depends."""
+    return list(dict.fromkeys([*numbers_of(s), *s.covers]))
+
+
+def _version(loaded: Loaded[Subscription], numbers: dict[str, Loaded[Number]]) -> int | None:
+    """A version of all that is shown: that of the stream while no number takes part, else a hash of all versions.
+
+    None while something that fell due is not on record yet: what is shown then has no version.
+    """
+    if loaded.new or any(each.new for each in numbers.values()):
+        return None
+    if not numbers:
+        return loaded.version
+    versions = [(number, each.version) for number, each in numbers.items()]
+    return crc32(repr((loaded.version, versions)).encode())
+
+
+def _assigned(s: Subscription, states: dict[str, Number]) -> tuple[str, datetime] | None:
+    """The number that is assigned to the subscription, the one that it names first, and since when."""
+    assert s.heard is not None
+    for number in sorted(states, key=lambda each: each != s.heard.number):  # type: ignore[union-attr]
+        life = states[number].life
+        if isinstance(life, Assigned) and life.subscription_id == s.subscription_id:
+            return number, life.since
+    return None
+
+
+def _not_assigned(s: Subscription) -> Unassigned:
+    """Why an active subscription does not have the number that it names (S6)."""
+    assert s.heard is not None
+    assert s.heard.number is not None
+    refused = s.refused
+    if refused is not None:
+        return Unassigned(code=refused.code, reason=refused.reason, since=refused.at)
+    if is_dismissed(s, s.heard.number):
+        reason = f"A person dismissed the refusal of {s.heard.number}; it no longer waits for this number."
+        return Unassigned(code="dismissed", reason=reason, since=None)
+    return Unassigned(code=None, reason=f"No refusal of {s.heard.number} is on record.", since=None)
+
+
+def _shown(s: Subscription, states: dict[str, Number]) -> SubscriptionShown:
     heard = s.heard
     assert heard is not None
-    refused = s.refused
+    refused, held = s.refused, _assigned(s, states)
+    assigned = None if heard.number is None else held is not None and held[0] == heard.number
+    why = _not_assigned(s) if assigned is False and heard.status == "active" else None
     return SubscriptionShown(
         subscription_id=s.subscription_id,
         organization_id=heard.organization_id,
@@ -81,11 +141,16 @@ def _shown(s: Subscription, covered: list[str]) -> SubscriptionShown:
         started_at=heard.started_at,
         expired_at=heard.expired_at,
         terminated_at=heard.terminated_at,
+        number_sold=(s.said or heard).number,
         number=heard.number,
+        assigned=assigned,
+        assigned_since=held[1] if held is not None else None,
+        assigned_number=held[0] if held is not None else None,
+        not_assigned=why,
         numbers=numbers_of(s),
         served=list(s.served),
         set_by_hand=bool(s.acts) and heard.number == s.acts[-1].number,
-        covers=covered,
+        covers=[number for number in s.covers if covers(states[number], s.subscription_id)],
         refused=None
         if refused is None
         else RefusalShown(number=refused.number, code=refused.code, reason=refused.reason, since=refused.at),
