@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -143,11 +144,14 @@ def _wait_until_ready(process: Process, port: int) -> None:
         process.check()
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-                if answer.status == 200:
+                if answer.status == 200 and not json.load(answer)["degraded"]:
                     return
         except OSError:
             if time.monotonic() > deadline:
                 raise
+        if time.monotonic() > deadline:
+            msg = f"the service on port {port} serves requests but does not reach Kafka"
+            raise TimeoutError(msg)
         time.sleep(0.05)
 
 

@@ -74,6 +74,10 @@ class Node(Protocol):
         """What keeps it from serving, one sentence each; empty: it is ready."""
         ...
 
+    def degradations(self) -> list[str]:
+        """What is away while it serves requests, one sentence each."""
+        ...
+
 
 class PositionUnknown(Refused):
     """Trunkline-Wait-For is {value!r}; here it takes what Trunkline-Position said of {service}, at most {end}."""

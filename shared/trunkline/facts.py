@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from trunkline.clock import Clock
+from trunkline.disk import DiskFacts, disks, write_error
 from trunkline.generations import Generations, Status
+from trunkline.lag import RELAY, Lag, log_lags, projection_lag, state_lags
 from trunkline.projection import Projector
 from trunkline.store import Store
 
-RELAY = "relay"
+if TYPE_CHECKING:
+    from trunkline.node import Node
+
+__all__ = ["RELAY", "Facts", "deadline_facts", "facts", "projection_facts", "waiting_page"]
 
 
 class ProjectionFacts(msgspec.Struct, frozen=True, gc=False):
@@ -21,7 +26,8 @@ class ProjectionFacts(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         version: of the view's code it was built with; code_version: of the code that runs.
         position: in the log; null while it is being folded.
-        lag: events of the log after it.
+        lag: events that concern it and follow it in the log.
+        lag_seconds: since the oldest of them was recorded; 0 where there is none.
     """
 
     name: str
@@ -32,6 +38,7 @@ class ProjectionFacts(msgspec.Struct, frozen=True, gc=False):
     position: int | None
     lag: int | None
     built_at: datetime | None
+    lag_seconds: float = 0.0
 
 
 class DeadlineFacts(msgspec.Struct, frozen=True, gc=False):
@@ -40,6 +47,7 @@ class DeadlineFacts(msgspec.Struct, frozen=True, gc=False):
     count: int
     overdue: int
     next_due: datetime | None
+    overdue_seconds: float = 0.0
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
@@ -56,8 +64,12 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         end: of the log.
-        followers: name -> events of the log it has not seen: the relay, notices, state topics.
+        unpublished: public events that the relay has not published yet.
+        lags: of the relay, of each subscriber of the log, of each state topic that is published.
         heard: source -> position of what it hears.
+        quarantined: conflicting duplicates that nobody has settled yet (S3).
+        waiting: facts that wait for an organization or a start (S7); not the subscriptions that wait for a number.
+        disks: the folders that fill up. database_error: why PostgreSQL cannot write; null: it can.
     """
 
     service: str
@@ -65,7 +77,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     server: str
     end: int
     unpublished: int
-    followers: dict[str, int]
+    lags: list[Lag]
     heard: dict[str, int]
     projections: list[ProjectionFacts]
     deadlines: DeadlineFacts
@@ -74,32 +86,41 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     waiting: int
     mail_waiting: int
     mail_failed: int
+    database_bytes: int = 0
+    database_error: str | None = None
+    disks: list[DiskFacts] = []
 
 
-def projection_facts(projector: Projector) -> list[ProjectionFacts]:
+def projection_facts(projector: Projector, now: datetime) -> list[ProjectionFacts]:
     """Every generation of every view, with its lag."""
-    end = projector.store.end_of_log()
-    return [
-        ProjectionFacts(
-            g.name,
-            g.generation,
-            g.status,
-            g.version,
-            projector.views[g.name].version if g.name in projector.views else None,
-            g.position,
-            None if g.position is None else max(0, end - g.position),
-            g.built_at,
+    found = []
+    for g in Generations(projector.store).all():
+        view = projector.views.get(g.name)
+        names = None if view is None else view.names
+        lag = None if g.position is None else projection_lag(projector.store, now, g.name, g.position, names)
+        found.append(
+            ProjectionFacts(
+                g.name,
+                g.generation,
+                g.status,
+                g.version,
+                None if view is None else view.version,
+                g.position,
+                None if lag is None else lag.events,
+                g.built_at,
+                0.0 if lag is None else lag.seconds,
+            )
         )
-        for g in Generations(projector.store).all()
-    ]
+    return found
 
 
 def deadline_facts(store: Store, clock: Clock) -> DeadlineFacts:
     """How many streams are due, and when."""
-    row = store.fetch(
-        "SELECT count(*), count(*) FILTER (WHERE due_at <= %s), min(due_at) FROM deadlines", (clock.now(),)
+    now = clock.now()
+    count, overdue, next_due = store.fetch(
+        "SELECT count(*), count(*) FILTER (WHERE due_at <= %s), min(due_at) FROM deadlines", (now,)
     )[0]
-    return DeadlineFacts(*row)
+    return DeadlineFacts(count, overdue, next_due, (now - next_due).total_seconds() if overdue else 0.0)
 
 
 def waiting_page(
@@ -128,27 +149,47 @@ def waiting_page(
     return [Waiting(*row) for row in rows]
 
 
-def facts(name: str, store: Store, clock: Clock, projector: Projector) -> Facts:
-    """A service's figures now."""
-    end = store.end_of_log()
+def facts(node: Node) -> Facts:
+    """A service's figures now.
+
+    Args:
+        node: the running service.
+    """
+    store, service, now = node.store, node.service, node.clock.now()
+    lags = list(log_lags(store, now, service.private, service.subscribers))
+    topics = {s.contract.name: s.view for s in service.states if s.contract.name in node.loops}
+    lags += state_lags(store, now, topics)
     positions = store.positions("")
-    followed = {k: p for k, p in positions.items() if k == RELAY or k.startswith(("follower/", "states/"))}
+    own = (RELAY, "follower/", "states/")
     return Facts(
-        service=name,
-        now=clock.now(),
+        service=service.name,
+        now=now,
         server=str(_one(store, "SHOW server_version")),
-        end=end,
-        unpublished=end - positions.get(RELAY, 0),
-        followers={k: max(0, end - p) for k, p in followed.items()},
-        heard={k: p for k, p in positions.items() if k not in followed},
-        projections=projection_facts(projector),
-        deadlines=deadline_facts(store, clock),
-        parked=_one(store, "SELECT count(*) FROM parked WHERE status = 'waiting'"),
-        quarantined=_one(store, "SELECT count(*) FROM quarantined"),
-        waiting=_one(store, "SELECT count(*) FROM awaited"),
-        mail_waiting=_one(store, "SELECT count(*) FROM mail WHERE state = 'waiting'"),
-        mail_failed=_one(store, "SELECT count(*) FROM mail WHERE state = 'failed'"),
+        end=store.end_of_log(),
+        unpublished=next(lag.events for lag in lags if lag.name == RELAY),
+        lags=lags,
+        heard={name: position for name, position in positions.items() if not name.startswith(own)},
+        projections=projection_facts(node.projector, now),
+        deadlines=deadline_facts(store, node.clock),
+        **counts(store),
+        database_bytes=_one(store, "SELECT pg_database_size(current_database())"),
+        database_error=write_error(store),
+        disks=disks(store, node.settings, service.name),
     )
+
+
+def counts(store: Store) -> dict[str, int]:
+    """How much waits for a person, by the name of the figure: cheap enough to be read whenever metrics are."""
+    figures = ("parked", "quarantined", "waiting", "mail_waiting", "mail_failed")
+    return dict(zip(figures, store.fetch(_COUNTS)[0], strict=True))
+
+
+_COUNTS: Final = """
+    SELECT (SELECT count(*) FROM parked WHERE status = 'waiting'),
+        (SELECT count(*) FROM quarantined WHERE id NOT IN (SELECT quarantined_id FROM quarantined_outcomes)),
+        (SELECT count(*) FROM awaited WHERE NOT starts_with(awaited, 'number/')),
+        (SELECT count(*) FROM mail WHERE state = 'waiting'),
+        (SELECT count(*) FROM mail WHERE state = 'failed')"""
 
 
 def _one(store: Store, sql: str) -> Any:

@@ -9,7 +9,7 @@ import psycopg
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import PoolTimeout
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from trunkline.doors import Node
 
@@ -21,10 +21,16 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether requests and messages are being served; what keeps them from it, by service."""
+    """Whether requests are served, by service.
+
+    `troubles`: what keeps a service from serving. `degraded`: what does not: while only Kafka is away, requests are
+    served and events wait in the outbox.
+    """
 
     ready: bool
     troubles: dict[str, list[str]]
+    degraded: dict[str, list[str]] = {}
+    services: list[str] = Field([], description="The services of this process.")
 
 
 def health_router(nodes: Mapping[str, Node]) -> APIRouter:
@@ -37,14 +43,22 @@ def health_router(nodes: Mapping[str, Node]) -> APIRouter:
 
     @router.get(
         "/readyz",
-        summary="Can it serve, and if not, why?",
+        summary="Can it serve requests, and if not, why?",
+        description="200 also while only Kafka is away, with `degraded` in the body: requests are served, and events"
+        " wait in the outbox.",
         responses={503: {"model": Ready, "description": "not ready"}},
     )
     def readyz(response: Response) -> Ready:
         troubles = {name: _troubles(node) for name, node in nodes.items()}
         ready = not any(troubles.values())
         response.status_code = 200 if ready else 503
-        return Ready(ready=ready, troubles={name: told for name, told in troubles.items() if told})
+        degraded = {name: node.degradations() for name, node in nodes.items()}
+        return Ready(
+            ready=ready,
+            troubles={name: found for name, found in troubles.items() if found},
+            degraded={name: found for name, found in degraded.items() if found},
+            services=list(nodes),
+        )
 
     @router.get("/metrics", summary="What Prometheus reads", response_class=Response)
     def metrics() -> Response:

@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 from trunkline.clock import Clock
 from trunkline.deadlines import Deadlines
 from trunkline.duties import Duties
+from trunkline.gauges import update_gauges
 from trunkline.messaging.dead_letters import DeadLetters
 from trunkline.messaging.horizon import Horizon
 from trunkline.messaging.intake import Intake
@@ -236,13 +237,18 @@ class Node:
         VIEWS_AT.labels(self.name).set(views_at(self.store))
         if self.relay is not None:
             RELAY_AT.labels(self.name).set(self.relay.position)
+        update_gauges(self)
 
     def troubles(self) -> list[str]:
         """What keeps the node from serving, one sentence each; empty: it is ready."""
         if self.stopping.is_set():
             return ["it is stopping"]
         ended = [name for name, task in self.loops.items() if task.done()]
-        return [f"the loop {name!r} has ended" for name in ended] + self.trouble_of_transport()
+        return [f"the loop {name!r} has ended" for name in ended]
+
+    def degradations(self) -> list[str]:
+        """What is away while requests are served, one sentence each: Kafka, whose events wait in the outbox."""
+        return [] if self.stopping.is_set() else self.trouble_of_transport()
 
     def begin_to_stop(self) -> None:
         """Have every loop end with the page it has in hand: whatever it waits for, it waits no longer."""

@@ -16,7 +16,7 @@ from trunkline.doors import Operating, door, operating
 from trunkline.facts import deadline_facts, facts, projection_facts, waiting_page
 from trunkline.history import happened, read_history, read_page
 from trunkline.mail import find_mail, list_mail
-from trunkline.messaging.quarantine import quarantined_page
+from trunkline.operate_conflicts import add_conflicts
 from trunkline.operate_letters import add_letters
 from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, Shown, items, show
 from trunkline.operate_projections import add_projections
@@ -81,6 +81,7 @@ def operate_router(node: Node) -> APIRouter:
     _messages(router, node)
     _records(router, node)
     add_letters(router, node)
+    add_conflicts(router, node)
     add_projections(router, node)
     add_republish(router, node)
     return router
@@ -158,12 +159,6 @@ def _mail(router: APIRouter, node: Node) -> None:
 
 
 def _messages(router: APIRouter, node: Node) -> None:
-    @router.get("/quarantined", summary="Messages that say something else under an id heard before")
-    def quarantined(asked: Pages) -> OperatePage:
-        place = page(asked, {"id": (row_id,)}, "quarantined")
-        (after,) = place.place() or (0,)
-        return items(place, quarantined_page(node.store, after=after, limit=place.limit + 1), "id")
-
     @router.get("/waiting", summary="Facts that wait for something unknown yet, the longest first")
     def waiting(asked: Pages, awaiting: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None) -> OperatePage:
         place = page(asked, {"since": (moment, TEXT, TEXT)}, "waiting", awaiting)
@@ -184,8 +179,8 @@ def _records(router: APIRouter, node: Node) -> None:
 
     @router.get("/projections", summary="Views, their generations, positions and lag")
     def projections() -> list[Shown]:
-        return [show(found) for found in projection_facts(node.projector)]
+        return [show(found) for found in projection_facts(node.projector, node.clock.now())]
 
     @router.get("/doctor", summary="The figures that tell whether the service is well")
     def doctor() -> Shown:
-        return show(facts(node.service.name, node.store, node.clock, node.projector))
+        return show(facts(node))

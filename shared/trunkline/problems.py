@@ -159,6 +159,9 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 async def _on_database(request: Request, error: Exception) -> Response:
     _log.warning("database unavailable", request_id=request_id(request.scope), error=type(error).__name__)
+    if isinstance(error, psycopg.errors.DiskFull):
+        full = "The database's disk is full: nothing was changed; make room, then try again."
+        return problem(request.scope, 503, "disk-full", full)
     return problem(request.scope, 503, "database-unavailable", "The database does not answer; try again in a moment.")
 
 

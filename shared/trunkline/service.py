@@ -55,6 +55,7 @@ class Service:
         settle: what to do with streams that are due (N10): loads, decides and records into the work.
         views: its projections.
         followers: further loops over its own log: name -> makes the step that does one page and says how much it did.
+        subscribers: positions of its own in its log: name -> the stored names that it reads (see `Follower`).
         states: its state topics.
         routes: its HTTP doors, in the order in which they are tried.
         migrations: its own tables, after the store's.
@@ -71,6 +72,7 @@ class Service:
     private: frozenset[str] = frozenset()
     views: tuple[View, ...] = ()
     followers: Mapping[str, Callable[[Node], Callable[[], int]]] = field(default_factory=dict)
+    subscribers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     states: tuple[StateTopic, ...] = ()
     routes: Callable[[Node], Sequence[APIRouter]] = lambda _node: ()
     migrations: tuple[Migration, ...] = field(default=())

@@ -27,6 +27,25 @@ SETTLED: Final = Counter("trunkline_deadlines_settled", "Due streams settled", (
 LOG_END: Final = Gauge("trunkline_log_end", "Position of the last event in the store's log", ("service",))
 RELAY_AT: Final = Gauge("trunkline_relay_position", "Log position up to which everything is published", ("service",))
 VIEWS_AT: Final = Gauge("trunkline_views_position", "Log position that every active view has reached", ("service",))
+DEAD_LETTERS: Final = Gauge("trunkline_dead_letters", "Dead letters that nobody has retried or discarded", ("service",))
+CONFLICTS: Final = Gauge(
+    "trunkline_conflicting_duplicates", "Other contents under a known event id that nobody has settled", ("service",)
+)
+WAITING: Final = Gauge(
+    "trunkline_facts_waiting", "Facts that wait for an organization or the start of a subscription", ("service",)
+)
+OVERDUE: Final = Gauge("trunkline_deadlines_overdue", "Deadlines that are due and not settled yet", ("service",))
+OVERDUE_SECONDS: Final = Gauge(
+    "trunkline_deadlines_overdue_seconds",
+    "Seconds since the oldest of them was due; 0 where there is none",
+    ("service",),
+)
+MAIL: Final = Gauge("trunkline_mail", "Mails that are not sent, by state", ("service", "state"))
+DATABASE_BYTES: Final = Gauge("trunkline_database_bytes", "Size of the service's database", ("service",))
+DISK_FREE: Final = Gauge(
+    "trunkline_disk_free_bytes", "Free bytes where the home or the database is", ("service", "what")
+)
+DISK_TOTAL: Final = Gauge("trunkline_disk_total_bytes", "Size of the same file system", ("service", "what"))
 
 _tracer = trace.get_tracer("trunkline")
 

@@ -313,7 +313,9 @@ def test_then_a_refused_assignment_is_listed(shell: Shell, tmp_path: Path) -> No
     shell.json("billing", "publish", file_of(tmp_path / "events", started))
     eventually(lambda: wanted in [r["number"] for r in shell.json("number", "refused")["items"]])
     assert wanted in shell.text("number", "refused")
-    assert "refused" in shell.text("subscription", "show", subscription)
+    said = shell.text("subscription", "show", subscription)
+    assert ("number sold" in said, "no, since" in said, "holds" in said) == (True, True, False)
+    assert subscription in shell.text("doctor")
 
 
 # -- billing ------------------------------------------------------------------------------------------------------

@@ -109,6 +109,10 @@ async def test_a_failure_here_tells_nothing_but_where_the_log_has_it(services: I
     def away() -> None:
         raise psycopg.OperationalError("connection to hunter2 refused")
 
+    @app.get("/full")
+    def full() -> None:
+        raise psycopg.errors.DiskFull("could not extend file hunter2")
+
     caller = world.caller("platform-admin")
     caller = Caller(app, caller.client.headers["Authorization"].removeprefix("Bearer "))
     with capture_logs() as logged:
@@ -119,6 +123,7 @@ async def test_a_failure_here_tells_nothing_but_where_the_log_has_it(services: I
     assert caller.client.headers["Authorization"].split()[1] not in str(entry)
     answer = await caller.get("/away")
     assert "hunter2" not in str(problem(answer, 503, "database-unavailable"))
+    assert "disk is full" in problem(await caller.get("/full"), 503, "disk-full")["detail"]
     assert answer.headers["Retry-After"]
 
 

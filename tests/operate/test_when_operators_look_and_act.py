@@ -205,7 +205,7 @@ async def test_the_figures_tell_how_the_service_is(world: World) -> None:
     facts = created(await world.admin.get(f"{OPERATE}/doctor"))
     assert facts["service"] == "numbers"
     assert facts["end"] >= 1
-    assert facts["deadlines"] == {"count": 0, "overdue": 0, "next_due": None}
+    assert facts["deadlines"] == {"count": 0, "overdue": 0, "next_due": None, "overdue_seconds": 0.0}
     assert created(await world.admin.get(f"{OPERATE}/deadlines"))["count"] == 0
     assert created(await world.admin.post(f"{OPERATE}/deadlines/rebuild"))["rows"] == 0
     assert (facts["parked"], facts["waiting"], facts["mail_failed"]) == (0, 0, 0)

@@ -57,6 +57,7 @@ from trunkline_licensing.party_refusals import (
     AlreadyRegistered,
     ChangeOutdated,
     DomainTaken,
+    FactDismissed,
     IdentityIsRemoved,
     KindMismatch,
     OwnerPresent,
@@ -215,6 +216,21 @@ def retry(p: Party, others: Others) -> list[AnyEvent]:
                 events.append(event)
                 p = evolve(p, event)
     return events
+
+
+def dismiss(p: Party, chosen: tuple[str | None, str | None] | None, remark: str) -> list[AnyEvent]:
+    """Refuse what waits, because a person says so (S7, O7).
+
+    Args:
+        p: the party so far.
+        chosen: (source, id) of the fact that is meant; None: all that wait.
+        remark: why.
+    """
+    return [
+        _refused(p, w.fact, FactDismissed(remark=remark))
+        for w in p.waiting
+        if chosen is None or (w.fact.source, w.fact.id) == chosen
+    ]
 
 
 def _outcome(p: Party, fact: PartyFact, others: Others) -> list[AnyEvent]:

@@ -45,3 +45,7 @@ class DomainTaken(Refused):
 
 class SaidBefore(Refused):
     """{key} was as this says when it could at last be understood."""
+
+
+class FactDismissed(Refused):
+    """A person dismissed this fact while it waited: {remark}"""

@@ -44,7 +44,7 @@ from trunkline_licensing.subscription_facts import (
     number_named,
     order_open,
 )
-from trunkline_licensing.subscription_refusals import NumberImpossible
+from trunkline_licensing.subscription_refusals import FactDismissed, NumberImpossible
 
 # -- state ------------------------------------------------------------------------------------------------------------
 
@@ -57,8 +57,10 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def takes_part(self) -> bool:
-        """Whether the fact has a place in the order at all: one with an impossible number never has."""
-        return self.refused != NumberImpossible.code
+        """Whether the fact has a place in the order at all: one with an impossible number never has, nor one that
+        a person dismissed while it waited.
+        """
+        return self.refused not in (NumberImpossible.code, FactDismissed.code)
 
 
 class Waiting(msgspec.Struct, frozen=True, gc=False):
@@ -177,6 +179,21 @@ def organization_registered(s: Subscription, organization_id: str) -> Sequence[A
     """What follows for a subscription when an organization it may have waited for is known (S7)."""
     ready = [w.fact for w in s.waiting if w.awaits == "organization" and w.fact.organization_id == organization_id]
     return _judge(s, ready) if ready else []
+
+
+def dismiss(s: Subscription, chosen: tuple[str, str] | None, remark: str) -> Sequence[AnyEvent]:
+    """Refuse for good what waits, because a person says so (S7, O7); heard again, it stays refused.
+
+    Args:
+        s: the subscription so far.
+        chosen: (source, id) of the fact that is meant; None: all that wait.
+        remark: why.
+    """
+    return [
+        _refused(w.fact, FactDismissed(remark=remark))
+        for w in s.waiting
+        if chosen is None or (w.fact.source, w.fact.id) == chosen
+    ]
 
 
 def _heard_beside_waiting(s: Subscription, fact: AnyFact, *, organization_known: bool) -> Sequence[AnyEvent]:

@@ -49,3 +49,7 @@ class AlreadyTerminated(Refused):
 
 class NumberImpossible(Refused):
     """{number} cannot be a telephone number: no country has numbers of this length or beginning."""
+
+
+class FactDismissed(Refused):
+    """A person dismissed this fact while it waited: {remark}"""

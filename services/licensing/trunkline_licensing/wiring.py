@@ -22,7 +22,14 @@ from trunkline_licensing.extension import EXTENSION
 from trunkline_licensing.license_pool import POOL
 from trunkline_licensing.organization import IDENTITY, PARTY
 from trunkline_licensing.published import PRIVATE, extension_state, published
-from trunkline_licensing.reactions import billing_heard, deadline_due, number_answered, number_copied, party_heard
+from trunkline_licensing.reactions import (
+    billing_heard,
+    bulk_answered,
+    deadline_due,
+    number_answered,
+    number_copied,
+    party_heard,
+)
 from trunkline_licensing.reactions.answers_read import AnswersRead
 from trunkline_licensing.reactions.bulk_runner import Runner
 from trunkline_licensing.subscription import SUBSCRIPTION
@@ -61,6 +68,7 @@ def service() -> Service:
         settle=partial(deadline_due.react, answers=answers),
         views=(SUBSCRIPTION_VIEW, PARTY_VIEW, IDENTITY_VIEW, POOL_VIEW, EXTENSION_VIEW, BULK_VIEW),
         followers={"bulk": _bulk, "answers": answers.watch},
+        subscribers={bulk_answered.FOLLOWER: bulk_answered.NAMES},
         states=(StateTopic(STATE, EXTENSION_VIEW.name, extension_state),),
         prepare=number_copy.begin_anew_where_empty,
         routes=routes,

@@ -79,6 +79,7 @@ def service() -> Service:
         settle=deadline_due.react,
         views=(NUMBER_VIEW, LISTING_VIEW, SUBSCRIPTION_VIEW, PARTY_VIEW),
         followers={"notices": _notices, "mail": _mail, "uploads": _uploads},
+        subscribers={notice_due.FOLLOWER: notice_due.NAMES},
         states=(StateTopic(said.STATE, NUMBER_VIEW.name, number_state),),
         routes=routes,
         tree=DirectoryTree,

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from trunkline.cli import (
     audit,
     billing,
+    billing_settling,
     bulk,
     bulk_runs,
     bulk_users,
@@ -46,6 +47,7 @@ from trunkline.cli import (
 )
 
 _MORE_VERBS = (
+    billing_settling,
     deadletter_resolving,
     extension_changing,
     bulk_users,

@@ -1,4 +1,4 @@
-"""`trunkline billing`: what billing says: check it, publish it, and see what waits or was put aside."""
+"""`trunkline billing`: what billing says: check it and publish it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkline.cli.ending import Ended, Partly, Refused
-from trunkline.cli.options import LIMIT, DryRun, Limit, more
+from trunkline.cli.options import DryRun
 from trunkline.cli.verb import Call, verb
 
 if TYPE_CHECKING:
@@ -63,21 +63,6 @@ def validate(call: Call, file: File) -> None:
     _end(counts["quarantined"] + counts["unreadable"], len(lines), "acceptable")
 
 
-@verb(app, "waiting")
-def waiting(call: Call, limit: Limit = LIMIT) -> None:
-    """List the facts that wait for an organization or a subscription that is not known yet."""
-    found = call.remote.merged("/waiting", limit, by="since")
-    found["items"] = [item for item in found["items"] if not item["awaited"].startswith("number/")]
-    call.tell(found, lambda: _waiting(found["items"]), lambda: more(found))
-
-
-@verb(app, "quarantined")
-def quarantined(call: Call, limit: Limit = LIMIT) -> None:
-    """List the messages that say something else under an id that was heard before; none of them took effect."""
-    found = call.remote.merged("/quarantined", limit, by="quarantined_at")
-    call.tell(found, lambda: _quarantined(found["items"]), lambda: more(found))
-
-
 def _send(
     call: Call, batch: list[Line], counts: Counter[str], findings: list[dict[str, Any]], dry_run: bool | None
 ) -> None:
@@ -116,21 +101,3 @@ def _findings(document: dict[str, Any], verdicts: tuple[str, ...]) -> Any:
         return told
     rows = [(str(f["line"]), f["id"], f["code"], f["reason"]) for f in document["findings"][:_MOST_SHOWN]]
     return table((">line", "id", "code", "reason"), rows, title=told)
-
-
-def _waiting(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.screen import moment, table
-
-    if not items:
-        return "Nothing waits."
-    rows = [(w["service"], w["waiter"], w["awaited"], moment(w["since"]), w["reason"]) for w in items]
-    return table(("service", "who waits", "for", "since", "why"), rows)
-
-
-def _quarantined(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.screen import moment, table
-
-    if not items:
-        return "Nothing was put aside."
-    rows = [(moment(q["quarantined_at"]), q["source"], q["event_id"], q["type"], q["subject"]) for q in items]
-    return table(("at", "source", "id", "type", "subject"), rows)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trunkline.cli.doctor_checks import Check, service_checks, without_number_check
 from trunkline.cli.ending import Ended, Refused, Unreachable
 from trunkline.cli.verb import Call, verb
 
@@ -15,20 +15,8 @@ if TYPE_CHECKING:
     from trunkline.settings import Settings
 
 _APART_SECONDS = 5.0
-_BEHIND = 10_000
-"""Events of the log that a follower may lag behind before it is said aloud."""
-
-Verdict = Literal["good", "look", "wrong"]
-
-
-class Check(NamedTuple):
-    """What one look has found; `remedy` says what to do about it."""
-
-    service: str
-    what: str
-    verdict: Verdict
-    found: str
-    remedy: str = ""
+_MOST_LISTED = 20
+_MOST_IN_JSON = 500
 
 
 def add_doctor(app: typer.Typer, panel: str) -> None:
@@ -42,15 +30,16 @@ def add_doctor(app: typer.Typer, panel: str) -> None:
         ] = False,
     ) -> None:
         """Check databases, broker, topics, schemas, lag, timers and what waits; say what is wrong and what to do."""
-        checks = _examine(call)
+        checks, without = _examine(call)
         wrong = [check for check in checks if check.verdict == "wrong"]
         away = any(check.what == "answers" for check in wrong)
-        told = {"well": not wrong, "checks": [check._asdict() for check in checks]}
+        told = {"well": not wrong, "checks": [check._asdict() for check in checks], "without_number": without["items"]}
         differ = None
         if reconcile and not away:
-            differ = _reconcile(call, told, checks)
+            differ = _reconcile(call, told, checks, without)
         else:
-            call.tell(told | ({"reconciled": None} if reconcile else {}), lambda: _table(checks))
+            told |= {"reconciled": None} if reconcile else {}
+            call.tell(told, lambda: _table(checks), lambda: _listed(without))
         if away:
             raise Unreachable("Not every service answers.")
         if wrong:
@@ -59,82 +48,85 @@ def add_doctor(app: typer.Typer, panel: str) -> None:
             raise differ
 
 
-def _reconcile(call: Call, told: dict[str, Any], checks: list[Check]) -> Ended | None:
-    """Hold both services against each other and tell it below the checks; how the command ends, if not well."""
+def _reconcile(call: Call, told: dict[str, Any], checks: list[Check], without: dict[str, Any]) -> Ended | None:
+    """Compare both services and print it below the checks; how the command ends, if not well."""
     from trunkline.cli.reconcile_shown import counts, document, ended, named, reconciled
 
     try:
         report = reconciled(call)
     except Ended:
-        call.tell(told | {"well": False, "reconciled": None}, lambda: _table(checks))
+        call.tell(told | {"well": False, "reconciled": None}, lambda: _table(checks), lambda: _listed(without))
         raise
     told |= {"well": told["well"] and report.agrees, "reconciled": document(report)}
-    call.tell(told, lambda: _table(checks), lambda: counts(report), lambda: named(report))
+    call.tell(told, lambda: _table(checks), lambda: _listed(without), lambda: counts(report), lambda: named(report))
     return ended(report)
 
 
-def _examine(call: Call) -> list[Check]:
+def _examine(call: Call) -> tuple[list[Check], dict[str, Any]]:
+    """Every check, and the active subscriptions without their number."""
     from trunkline.cli.options import SERVICES
 
     checks: list[Check] = []
     clocks: dict[str, datetime] = {}
+    without: dict[str, Any] = {"items": [], "total": 0, "open": 0}
     for name in SERVICES:
         try:
             facts = call.remote.get(f"/{name}/operate/doctor")
-        except Unreachable as away:
-            checks.append(Check(name, "answers", "wrong", str(away), "start it, or look at its log"))
-            continue
+            if name == "numbers":
+                without = call.remote.get("/numbers/operate/without-number", limit=_MOST_IN_JSON, dismissed="false")
         except Ended as ended:
-            checks.append(Check(name, "answers", "wrong", str(ended), "ask with an operator's token"))
+            checks.append(_away(call, name, ended))
             continue
         clocks[name] = datetime.fromisoformat(facts["now"])
         checks.append(Check(name, "answers", "good", call.remote.urls[name]))
-        checks += _service(name, facts)
+        checks += service_checks(name, facts)
+        if name == "numbers":
+            checks.append(without_number_check(without))
     checks += _clocks(clocks)
     checks.append(_schemas())
     if call.settings.kafka_bootstrap is not None:
         checks.append(_topics(call.settings))
-    return checks
+    return checks, without
 
 
-def _service(name: str, facts: dict[str, Any]) -> Iterator[Check]:
-    """What the figures of one service tell."""
-
-    def check(what: str, verdict: Verdict, found: str, remedy: str) -> Check:
-        return Check(name, what, verdict, found, "" if verdict == "good" else remedy)
-
-    def behind(lag: int) -> Verdict:
-        return "good" if lag <= _BEHIND else "look"
-
-    yield check("database", "good", f"PostgreSQL {facts['server']}, {facts['end']:,} events", "")
-    unpublished = facts["unpublished"]
-    yield check("relay", behind(unpublished), f"{unpublished:,} events to publish", "is the broker up? see /readyz")
-    for follower, lag in facts["followers"].items():
-        if follower == "relay":
-            continue  # said above
-        yield check(follower, behind(lag), f"{lag:,} events behind", "see the service's log")
-    for view in (p for p in facts["projections"] if p["status"] == "active"):
-        old = view["code_version"] not in (view["version"], None)
-        verdict = "wrong" if old else behind(view["lag"] or 0)
-        found = f"version {view['version']}, {view['lag'] or 0:,} events behind"
-        yield check(f"view {view['name']}", verdict, found, f"trunkline projection rebuild {view['name']}")
-    due = facts["deadlines"]
-    overdue = f"{due['count']:,} timers, {due['overdue']:,} due now"
-    yield check("timers", behind(due["overdue"]), overdue, "they are being caught up in due order")
-    yield from _leftovers(check, facts)
+def _away(call: Call, name: str, ended: Ended) -> Check:
+    """Why a service could not be asked, and what to do: services that run apart have two addresses."""
+    url = call.remote.urls[name]
+    running = call.remote.services_at(url)
+    if running is not None and name not in running:
+        other = " and ".join(running) or "no service"
+        found = f"{url} runs {other}, not {name}"
+        return Check(name, "answers", "wrong", found, f"say where each answers: --url {_apart(url, running, name)}")
+    if isinstance(ended, Unreachable):
+        start = f"start it: trunkline up, or trunkline-{name} where the services run apart"
+        return Check(
+            name,
+            "answers",
+            "wrong",
+            str(ended).partition(": ")[0].rstrip("."),
+            f"{start}; or say where it answers: --url {name}=URL",
+        )
+    return Check(name, "answers", "wrong", str(ended), "ask with an operator's token (--token)")
 
 
-def _leftovers(check: Callable[[str, Verdict, str, str], Check], facts: dict[str, Any]) -> Iterator[Check]:
-    """What waits for a person to look at it."""
-    failed = f"failed, {facts['mail_waiting']:,} waiting"
-    waits = "trunkline billing waiting; trunkline number refused"
-    for what, count, of, remedy in (
-        ("dead letters", facts["parked"], "parked", "trunkline deadletter list"),
-        ("quarantine", facts["quarantined"], "put aside", "trunkline billing quarantined"),
-        ("mail", facts["mail_failed"], failed, "trunkline mail list --state failed"),
-        ("waiting", facts["waiting"], "facts wait for something else", waits),
-    ):
-        yield check(what, "look" if count else "good", f"{count:,} {of}", remedy)
+def _apart(url: str, running: list[str], name: str) -> str:
+    return ",".join([*(f"{other}={url}" for other in running), f"{name}=http://HOST:PORT"])
+
+
+def _listed(without: dict[str, Any]) -> str:
+    """Which active subscriptions have no number, a line each; empty where there is none."""
+    from trunkline.cli.screen import moment
+
+    items = without["items"]
+    if not items:
+        return ""
+    lines = ["", "Active subscriptions without their number:"]
+    for each in items[:_MOST_LISTED]:
+        since = f", since {moment(each['since'])}" if each["since"] is not None else ""
+        lines.append(f"  {each['subscription_id']}  {each['number']}{since}: {each['code'] or 'no refusal on record'}")
+    if without["open"] > _MOST_LISTED:
+        lines.append(f"  and {without['open'] - _MOST_LISTED:,} more: trunkline number refused")
+    return "\n".join(lines)
 
 
 def _clocks(clocks: dict[str, datetime]) -> list[Check]:

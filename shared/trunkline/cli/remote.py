@@ -88,6 +88,13 @@ class Remote:
         """Close the connections."""
         self._client.close()
 
+    def services_at(self, url: str) -> list[str] | None:
+        """The services that run at an address; None where that cannot be known."""
+        with suppress(httpx.HTTPError, ValueError, AttributeError):
+            found = self._client.get(f"{url}/readyz").json().get("services")
+            return found if isinstance(found, list) and found else None
+        return None
+
     def catch_up(self) -> None:
         """Wait until the views have seen this client's own changes, so that the next command sees them too."""
         for service, position in self.positions.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -15,12 +15,24 @@ _INSERT: Final = (
     "INSERT INTO quarantined (source, event_id, payload_hash, type, subject, occurred_at, message, quarantined_at)"
     " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (source, event_id, payload_hash) DO NOTHING"
 )
-_COLUMNS: Final = "id, source, event_id, type, subject, occurred_at, message, quarantined_at"
+_SELECT: Final = (
+    "SELECT q.id, q.source, q.event_id, q.type, q.subject, q.occurred_at, q.message, q.quarantined_at,"
+    " coalesce(o.status, 'open'), o.settled_at, o.settled_by, o.remark, o.applied_as"
+    " FROM quarantined q LEFT JOIN quarantined_outcomes o ON o.quarantined_id = q.id"
+)
+Status = Literal["open", "applied", "dismissed"]
+_SETTLE: Final = (
+    "INSERT INTO quarantined_outcomes (quarantined_id, status, settled_at, settled_by, remark, applied_as)"
+    " VALUES (%s, %s, %s, %s, %s, %s)"
+)
 _write: Final = msgspec.json.Encoder().encode
 
 
 class Quarantined(msgspec.Struct, frozen=True):
-    """One such message; `message` is all of it as JSON."""
+    """One such message; `message` is all of it as JSON.
+
+    `status`: `open` until a person settles it; `applied_as`: the event id under which it took effect then.
+    """
 
     id: int
     source: str
@@ -30,6 +42,11 @@ class Quarantined(msgspec.Struct, frozen=True):
     occurred_at: datetime
     message: str
     quarantined_at: datetime
+    status: Status = "open"
+    settled_at: datetime | None = None
+    settled_by: str | None = None
+    remark: str | None = None
+    applied_as: str | None = None
 
 
 def quarantine(work: Work, message: Message, payload_hash: bytes) -> None:
@@ -49,7 +66,35 @@ def is_put_aside(work: Work) -> bool:
     return any(sql == _INSERT for sql, _ in work.batch.writes)
 
 
-def quarantined_page(store: Store, *, after: int = 0, limit: int = 100) -> list[Quarantined]:
-    """A page of quarantined messages, oldest first, after an id."""
-    rows = store.fetch(f"SELECT {_COLUMNS} FROM quarantined WHERE id > %s ORDER BY id LIMIT %s", (after, limit))
+def quarantined_page(
+    store: Store, *, after: int = 0, limit: int = 100, status: Status | None = None
+) -> list[Quarantined]:
+    """A page of quarantined messages, oldest first, after an id; only those in a status, where one is given."""
+    chosen, params = "", list[object]([after])
+    if status is not None:
+        chosen = " AND coalesce(o.status, 'open') = %s"
+        params.append(status)
+    rows = store.fetch(f"{_SELECT} WHERE q.id > %s{chosen} ORDER BY q.id LIMIT %s", (*params, limit))
     return [Quarantined(*row) for row in rows]
+
+
+def quarantined_message(work: Work, row_id: int) -> Quarantined | None:
+    """One of them, within a piece of work; None where there is none of this id."""
+    rows = work.fetch(f"{_SELECT} WHERE q.id = %s", (row_id,))
+    return Quarantined(*rows[0]) if rows else None
+
+
+def settle(
+    work: Work, found: Quarantined, status: Status, by: str, remark: str | None, applied_as: str | None = None
+) -> None:
+    """Put on record what a person decided about a message; of two who decide, one meets a conflict.
+
+    Args:
+        work: the transaction.
+        found: the message, still open.
+        status: `applied` or `dismissed`.
+        by: who decides.
+        remark: why.
+        applied_as: the event id under which it takes effect.
+    """
+    work.write(_SETTLE, [(found.id, status, work.now, by, remark, applied_as)])

@@ -24,6 +24,7 @@ from trunkline_licensing.api import (
     platform,
     provisioning,
     subscriptions,
+    waiting_facts,
 )
 
 if TYPE_CHECKING:
@@ -35,4 +36,4 @@ def routes(node: Node) -> Sequence[APIRouter]:
     parties = (platform, partners, organizations, identities)
     bulk = (bulk_users, bulk_templates, bulk_runs, bulk_report)
     lines = (licenses, license_exports, provisioning, extension_changes, extensions)
-    return [noun.router(node) for noun in (billing_events, subscriptions, *parties, *lines, *bulk, held)]
+    return [noun.router(node) for noun in (billing_events, subscriptions, *parties, *lines, *bulk, held, waiting_facts)]

@@ -20,6 +20,7 @@ from trunkline_licensing.subscription import (
     SUBSCRIPTION,
     Subscription,
     awaited,
+    dismiss,
     hear,
     organization_registered,
 )
@@ -61,6 +62,22 @@ def organization_known(work: Work, subscription_id: str, organization_id: str, c
     """Go on with a subscription whose facts may have waited for an organization that is registered now (S7)."""
     subscription = work.state(SUBSCRIPTION, subscription_id)
     feed(work, _record(work, subscription, organization_registered(subscription, organization_id), cause))
+
+
+def dismiss_waiting(work: Work, subscription_id: str, chosen: tuple[str, str] | None, remark: str, cause: Cause) -> int:
+    """Refuse what waits in a subscription, because a person says so; how many facts that were (S7, O7).
+
+    Args:
+        work: where it is recorded.
+        subscription_id: whose facts.
+        chosen: (source, id) of one of them; None: all.
+        remark: why.
+        cause: who does it.
+    """
+    subscription = work.state(SUBSCRIPTION, subscription_id)
+    events = dismiss(subscription, chosen, remark)
+    feed(work, _record(work, subscription, events, cause))
+    return len(events)
 
 
 def cause_of(message: Message) -> Cause:

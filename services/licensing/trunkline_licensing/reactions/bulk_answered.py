@@ -25,6 +25,7 @@ from trunkline_licensing.extension_number import TIMEOUT
 from trunkline_licensing.reactions.bulk_run import settle_answers
 from trunkline_licensing.views.bulk_row_table import Outcome, waiting_for
 
+FOLLOWER: Final = "bulk answers"
 NAMES: Final = tuple(
     stored_name(kind)
     for kind in (

@@ -45,7 +45,7 @@ class Runner:
         self._node, self._catalogue, self._answer_within = node, catalogue, answer_within
         self._duties = duties or Duties(node.store.url)
         self._answers = Follower(
-            node.store, node.clock, "bulk answers", bulk_answered.NAMES, bulk_answered.react, self._duties
+            node.store, node.clock, bulk_answered.FOLLOWER, bulk_answered.NAMES, bulk_answered.react, self._duties
         )
         self._sheets: dict[str, Sheet] = {}
         self._idle: dict[str, int] = {}

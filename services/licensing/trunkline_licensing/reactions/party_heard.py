@@ -23,6 +23,7 @@ from trunkline_licensing.organization import (
     Others,
     Party,
     claims_wanted,
+    dismiss,
     parties_named,
     retry,
     tell,
@@ -81,6 +82,27 @@ def command(work: Work, decider: Decider[Party], key: str, fact: PartyFact, caus
     return work.state(decider, key)
 
 
+def dismiss_waiting(
+    work: Work, decider: Decider[Party], key: str, chosen: tuple[str, str] | None, remark: str, cause: Cause
+) -> int:
+    """Refuse what waits in a party's stream, because a person says so; how many facts that were (S7, O7).
+
+    Args:
+        work: where it is recorded.
+        decider: `PARTY` or `IDENTITY`.
+        key: the party's id.
+        chosen: (source, id) of one fact; None: all.
+        remark: why.
+        cause: who does it.
+    """
+    return _Directory(work).dismiss(decider, key, chosen, remark, cause)
+
+
+def retry_waiting(work: Work, awaited: Sequence[str], cause: Cause) -> None:
+    """Decide again what waits for these streams, as when they change (S7)."""
+    _Directory(work).wake_streams(awaited, cause)
+
+
 def party_known(work: Work, keys: Iterable[str], cause: Cause) -> None:
     """Wake all that waited for parties registered in this work (S7). `react` and `command` do so themselves."""
     _Directory(work).wake(list(keys), cause)
@@ -112,6 +134,22 @@ class _Directory:
     def wake(self, keys: Sequence[str], cause: Cause) -> None:
         """Go on with what waited for these parties, and with what waited for those that are registered thereby."""
         self._wake([PARTY.stream(key) for key in keys if self._work.state(PARTY, key).details is not None], cause)
+
+    def wake_streams(self, streams: Sequence[str], cause: Cause) -> None:
+        """Go on with what waits for these streams where they are registered."""
+        self._work.load(_stream(stream) for stream in streams)
+        self._wake([s for s in streams if (found := _stream(s))[0] is not SUBSCRIPTION and self._known(*found)], cause)
+
+    def dismiss(
+        self, decider: Decider[Party], key: str, chosen: tuple[str, str] | None, remark: str, cause: Cause
+    ) -> int:
+        before = self._work.state(decider, key)
+        events = dismiss(before, chosen, remark)
+        self._record(decider, key, before, events, cause)
+        return len(events)
+
+    def _known(self, decider: Decider[Party], key: str) -> bool:
+        return self._work.state(decider, key).details is not None
 
     def _wake(self, moved: Sequence[str], cause: Cause) -> None:
         """Go on with what waited for these streams, and so on."""

@@ -1,0 +1,128 @@
+"""What waits for something unknown is settled by a person: decided again, or dismissed with a remark (S7, O7, P6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from fastapi import APIRouter, Depends, Path, Response
+from pydantic import BaseModel, Field, model_validator
+
+from trunkline.answers import Answer, change
+from trunkline.audit import auditing_work
+from trunkline.bodies import Body
+from trunkline.doors import Posted, door, operating
+from trunkline.parties import NothingThere
+from trunkline.refusal import Refused
+from trunkline.work import Work
+from trunkline_licensing.organization import IDENTITY, PARTY
+from trunkline_licensing.reactions import billing_heard, party_heard
+
+if TYPE_CHECKING:
+    from trunkline.node import Node
+
+Category = Literal["subscription", "party", "identity"]
+Key = Annotated[str, Path(max_length=100, pattern=r"^[0-9a-z-]+$")]
+Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
+
+
+class NothingWaits(Refused):
+    """Nothing waits in {stream}; `trunkline billing waiting` lists what does."""
+
+    status: ClassVar[int] = 409
+
+
+class DismissWaiting(Body):
+    """Why the facts of a stream are dismissed; `source` and `id` together name one of them."""
+
+    remark: Remark
+    source: str | None = Field(None, max_length=500)
+    id: str | None = Field(None, max_length=500)
+
+    @model_validator(mode="after")
+    def _both(self) -> DismissWaiting:
+        if (self.source is None) != (self.id is None):
+            raise ValueError("give source and id, or neither")
+        return self
+
+    @property
+    def chosen(self) -> tuple[str, str] | None:
+        """The fact that is meant; None: all that wait."""
+        return None if self.source is None or self.id is None else (self.source, self.id)
+
+
+class SettledFacts(BaseModel):
+    """What became of the facts that waited in a stream: how many were dismissed, and what is still awaited."""
+
+    stream: str
+    dismissed: int = 0
+    still_awaits: list[str]
+
+
+def router(node: Node) -> APIRouter:
+    """The operations."""
+    routes = door(node, "licensing: operate", {404: "there is no such stream", 409: "nothing waits there"})
+    routes.prefix = "/licensing/operate/waiting"
+    routes.dependencies.append(Depends(operating))
+
+    def answer(asked: Posted, verb: str, about: dict[str, Any], decide: Callable[[Work], SettledFacts]) -> Response:
+        """One command, on record in the audit; a dry run does nothing that could be."""
+        if asked.dry_run:
+            return change(node, asked, lambda work: Answer(decide(work)))
+        actor = asked.principal.actor
+        with auditing_work(node.store, node.clock.now, actor, f"billing waiting {verb}", about) as within:
+
+            def audited(work: Work) -> Answer:
+                with within(work):
+                    return Answer(decide(work))
+
+            return change(node, asked, audited)
+
+    @routes.post(
+        "/{category}/{stream_key}/dismiss", summary="Refuse what waits in a stream", response_model=SettledFacts
+    )
+    def dismiss_waiting(category: Category, stream_key: Key, asked: Posted, body: DismissWaiting) -> Response:
+        stream = f"{category}/{stream_key}"
+
+        def decide(work: Work) -> SettledFacts:
+            awaited = _check_that_it_waits(work, stream)
+            cause = asked.cause
+            if category == "subscription":
+                count = billing_heard.dismiss_waiting(work, stream_key, body.chosen, body.remark, cause)
+            else:
+                decider = PARTY if category == "party" else IDENTITY
+                count = party_heard.dismiss_waiting(work, decider, stream_key, body.chosen, body.remark, cause)
+            if count == 0:
+                raise NothingThere(key=f"{body.source} {body.id}")
+            return SettledFacts(stream=stream, dismissed=count, still_awaits=_still(work, stream, awaited))
+
+        about = {"stream": stream} | body.model_dump(exclude_none=True)
+        return answer(asked, "dismiss", about, decide)
+
+    @routes.post(
+        "/{category}/{stream_key}/retry", summary="Decide again what waits in a stream", response_model=SettledFacts
+    )
+    def retry_waiting(category: Category, stream_key: Key, asked: Posted) -> Response:
+        stream = f"{category}/{stream_key}"
+
+        def decide(work: Work) -> SettledFacts:
+            awaited = _check_that_it_waits(work, stream)
+            party_heard.retry_waiting(work, awaited, asked.cause)
+            return SettledFacts(stream=stream, still_awaits=_still(work, stream, awaited))
+
+        return answer(asked, "retry", {"stream": stream}, decide)
+
+    return routes
+
+
+def _check_that_it_waits(work: Work, stream: str) -> list[str]:
+    """What a stream waits for. Raises NothingWaits."""
+    found = [row[0] for row in work.fetch("SELECT awaited FROM awaited WHERE waiter = %s ORDER BY 1", (stream,))]
+    if not found:
+        raise NothingWaits(stream=stream)
+    return found
+
+
+def _still(work: Work, stream: str, awaited: list[str]) -> list[str]:
+    """What of these the stream waits for once this work is committed."""
+    return sorted(each for each, waiters in work.waiters(awaited).items() if stream in waiters)

@@ -1,0 +1,39 @@
+"""The gauges of what waits for a person or fills up, brought up to date when somebody reads the metrics (O7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trunkline.disk import disks
+from trunkline.facts import counts, deadline_facts
+from trunkline.telemetry import (
+    CONFLICTS,
+    DATABASE_BYTES,
+    DEAD_LETTERS,
+    DISK_FREE,
+    DISK_TOTAL,
+    MAIL,
+    OVERDUE,
+    OVERDUE_SECONDS,
+    WAITING,
+)
+
+if TYPE_CHECKING:
+    from trunkline.node import Node
+
+
+def update_gauges(node: Node) -> None:
+    """Read the figures and set the gauges. Raises psycopg.Error."""
+    name, store = node.service.name, node.store
+    figures, due = counts(store), deadline_facts(store, node.clock)
+    DEAD_LETTERS.labels(name).set(figures["parked"])
+    CONFLICTS.labels(name).set(figures["quarantined"])
+    WAITING.labels(name).set(figures["waiting"])
+    OVERDUE.labels(name).set(due.overdue)
+    OVERDUE_SECONDS.labels(name).set(due.overdue_seconds)
+    for state in ("waiting", "failed"):
+        MAIL.labels(name, state).set(figures[f"mail_{state}"])
+    DATABASE_BYTES.labels(name).set(store.fetch("SELECT pg_database_size(current_database())")[0][0])
+    for disk in disks(store, node.settings, name):
+        DISK_FREE.labels(name, disk.what).set(disk.free_bytes)
+        DISK_TOTAL.labels(name, disk.what).set(disk.total_bytes)

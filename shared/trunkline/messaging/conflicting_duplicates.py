@@ -1,0 +1,119 @@
+"""What a person decides about a conflicting duplicate: it is applied under an id of its own, or dismissed; once (S3).
+
+Of two messages under one id the first took effect, and which one is right nobody but the producer knows. Applying the
+other one is work like any other: what it brings about and that it was applied commit together.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec.structs import replace
+
+from trunkline.contracts.message import Message, read_data
+from trunkline.contracts.unreadable import Unreadable
+from trunkline.messaging.quarantine import Quarantined, is_put_aside, quarantined_message, settle
+from trunkline.parties import NothingThere
+from trunkline.recorded import stored_name
+from trunkline.refusal import Refused
+from trunkline.service import Hearing, Service
+from trunkline.work import Work
+
+
+class ConflictSettled(Refused):
+    """Conflicting duplicate {id} was {status} by {by} at {at}; nothing is left to be done with it."""
+
+
+class ConflictUnreadable(Refused):
+    """Conflicting duplicate {id} cannot be read by this version of the service ({why}); dismiss it."""
+
+
+class EventIdTaken(Refused):
+    """The id {event_id} of source {source} was used before; give another one for conflicting duplicate {id}."""
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What an applied message brought about: the id that it has now, and its events as (stream, stored name)."""
+
+    event_id: str
+    recorded: list[tuple[str, str]]
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """A message as the table keeps it, its data not read yet."""
+
+    correlation_id: str | None
+    causation_id: str | None
+    sequence: int | None
+    data: msgspec.Raw
+
+
+def apply(
+    work: Work, service: Service, row_id: int, by: str, event_id: str | None = None, remark: str | None = None
+) -> Applied:
+    """Process a conflicting duplicate as an event of its own.
+
+    Args:
+        work: what it brings about is recorded here.
+        service: whose message it is.
+        row_id: which one.
+        by: who decides it.
+        event_id: the id that it gets; None: the one it came with and the number of this row.
+        remark: why.
+
+    Raises:
+        NothingThere: there is none of this id.
+        ConflictSettled, ConflictUnreadable, EventIdTaken: see there; it stays open.
+    """
+    found = _open(work, row_id)
+    new_id = event_id or f"{found.event_id}/{row_id}"
+    handler, message = _read(service, found, new_id)
+    before = len(work.recorded)
+    handler.react(work, [message])
+    if is_put_aside(work) or (not work.batch.heard and len(work.recorded) == before):
+        raise EventIdTaken(id=row_id, event_id=new_id, source=found.source, pointer="#/event_id", value=new_id)
+    settle(work, found, "applied", by, remark, new_id)
+    events = [(stream_id, stored_name(type(event))) for stream_id, event in work.recorded[before:]]
+    return Applied(new_id, events)
+
+
+def dismiss(work: Work, row_id: int, by: str, remark: str) -> None:
+    """Put on record that what took effect first stands; the message is kept and can still be read.
+
+    Raises:
+        NothingThere, ConflictSettled: as for `apply`.
+    """
+    settle(work, _open(work, row_id), "dismissed", by, remark)
+
+
+def _open(work: Work, row_id: int) -> Quarantined:
+    found = quarantined_message(work, row_id)
+    if found is None:
+        raise NothingThere(key=row_id)
+    if found.status != "open":
+        raise ConflictSettled(id=row_id, status=found.status, by=found.settled_by, at=found.settled_at)
+    return found
+
+
+def _read(service: Service, found: Quarantined, new_id: str) -> tuple[Hearing, Message]:
+    kept = msgspec.json.decode(found.message, type=_Kept)
+    for handler in service.hearings:
+        for contracts in handler.topics.values():
+            if (contract := contracts.get(found.type)) is None:
+                continue
+            try:
+                data = read_data(contract, kept.data)
+            except Unreadable as reason:
+                raise ConflictUnreadable(id=found.id, why=reason.reason) from None
+            message = Message(
+                id=found.event_id,
+                source=found.source,
+                type=found.type,
+                subject=found.subject,
+                time=found.occurred_at,
+                sequence=kept.sequence,
+                correlation_id=kept.correlation_id,
+                causation_id=kept.causation_id,
+                data=data,
+            )
+            return handler, replace(message, id=new_id)
+    raise ConflictUnreadable(id=found.id, why=f"it knows no {found.type}")

@@ -1,0 +1,109 @@
+"""Conflicting duplicates over HTTP, for operators: listed, applied under an id of their own, dismissed (S3, P6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from trunkline.answers import Answer, change
+from trunkline.audit import auditing_work
+from trunkline.bodies import Body
+from trunkline.doors import Posted
+from trunkline.messaging.conflicting_duplicates import apply, dismiss
+from trunkline.messaging.quarantine import Status, quarantined_page
+from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, items
+from trunkline.paging import page, row_id
+from trunkline.parties import NothingThere
+from trunkline.work import Work
+
+if TYPE_CHECKING:
+    from trunkline.node import Node
+
+Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
+
+
+class ApplyConflict(Body):
+    """How a conflicting duplicate is applied."""
+
+    event_id: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]+$")] | None = Field(
+        None, description="The id that it gets; null: the one it came with and the number of the row."
+    )
+    remark: Remark | None = None
+
+
+class DismissConflict(Body):
+    """Why a conflicting duplicate is dismissed."""
+
+    remark: Remark
+
+
+class SettledConflict(BaseModel):
+    """What became of a conflicting duplicate, and the events that it brought about."""
+
+    id: int
+    status: Literal["applied", "dismissed"]
+    event_id: str | None = None
+    recorded: list[dict[str, str]] = []
+
+
+def add_conflicts(router: APIRouter, node: Node) -> None:
+    """Add the operations to a service's operators' operations.
+
+    Args:
+        router: it has their prefix and its dependency authorizes.
+        node: the running service.
+    """
+
+    @router.get("/quarantined", summary="Messages with other contents under an event id that was processed before")
+    def quarantined(
+        asked: Pages, status: Annotated[Status | None, Query(description="Only those that stand so.")] = None
+    ) -> OperatePage:
+        place = page(asked, {"id": (row_id,)}, "quarantined", status)
+        (after,) = place.place() or (0,)
+        return items(place, quarantined_page(node.store, after=after, limit=place.limit + 1, status=status), "id")
+
+    def answer(asked: Posted, verb: str, about: dict[str, Any], decide: Callable[[Work], SettledConflict]) -> Response:
+        """One command on one message, on record in the audit; a dry run does nothing that could be."""
+
+        def there(work: Work) -> Answer:
+            if about["id"] not in ROW_IDS:
+                raise NothingThere(key=about["id"])
+            return Answer(decide(work))
+
+        if asked.dry_run:
+            return change(node, asked, there)
+        with auditing_work(node.store, node.clock.now, asked.principal.actor, f"conflict {verb}", about) as within:
+
+            def audited(work: Work) -> Answer:
+                with within(work):
+                    return there(work)
+
+            return change(node, asked, audited)
+
+    @router.post(
+        "/quarantined/{quarantined_id}/apply",
+        summary="Process a conflicting duplicate as an event of its own",
+        response_model=SettledConflict,
+    )
+    def apply_quarantined(quarantined_id: int, asked: Posted, body: ApplyConflict) -> Response:
+        def decide(work: Work) -> SettledConflict:
+            done = apply(work, node.service, quarantined_id, asked.principal.actor, body.event_id, body.remark)
+            recorded = [{"stream": stream, "type": name} for stream, name in done.recorded]
+            return SettledConflict(id=quarantined_id, status="applied", event_id=done.event_id, recorded=recorded)
+
+        return answer(asked, "apply", {"id": quarantined_id} | body.model_dump(exclude_none=True), decide)
+
+    @router.post(
+        "/quarantined/{quarantined_id}/dismiss",
+        summary="Keep to what took effect first, and say why",
+        response_model=SettledConflict,
+    )
+    def dismiss_quarantined(quarantined_id: int, asked: Posted, body: DismissConflict) -> Response:
+        def decide(work: Work) -> SettledConflict:
+            dismiss(work, quarantined_id, asked.principal.actor, body.remark)
+            return SettledConflict(id=quarantined_id, status="dismissed")
+
+        return answer(asked, "dismiss", {"id": quarantined_id, "remark": body.remark}, decide)
