@@ -25,10 +25,11 @@ import structlog
 from trunkline.clock import Clock, SystemClock
 from trunkline.embedded import EmbeddedPostgres
 from trunkline.http import create_app, server
+from trunkline.installation_record import read_epochs
 from trunkline.messaging.cluster import connect
 from trunkline.messaging.horizon import of_services
 from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.local import LocalTransport
+from trunkline.messaging.local import LocalTransport, admit_together
 from trunkline.messaging.states import begin_anew
 from trunkline.migrate import Migration, migrate, read_migrations
 from trunkline.node import Node
@@ -75,6 +76,7 @@ class Deployment:
 
         Raises:
             NotConfigured: one service alone has nobody to talk to without a broker.
+            InstallationRefused: the databases, or a database and the broker, do not belong together (D10.16).
             MigrationError, EmbeddedPostgresError, psycopg.OperationalError: the database.
         """
         names = "-".join(service.name for service in self.services)
@@ -100,6 +102,7 @@ class Deployment:
             url = await asyncio.to_thread(self._database, service)
             await asyncio.to_thread(migrate, url, all_migrations(service))
             store = Store(url, service.codec())
+            store.epochs = await asyncio.to_thread(read_epochs, store)
             node = Node(service, store, self._clock(store), self.settings)
             self.nodes[service.name] = node
             await asyncio.to_thread(node.projector.prepare)
@@ -132,9 +135,10 @@ class Deployment:
             (name,) = self.nodes
             msg = f"{name} alone needs a broker to talk to the other service: set TRUNKLINE_KAFKA_BOOTSTRAP"
             raise NotConfigured(msg)
+        await asyncio.to_thread(admit_together, list(self.nodes.values()))
         for node in self.nodes.values():
             states = {state.contract.topic: state for state in node.service.states}
-            transport = LocalTransport(node.name, states)
+            transport = LocalTransport(node.name, states, node.store.epochs.current)
             others = [other for other in self.nodes.values() if other is not node]
             for other in others:
                 transport.join(other.intake, other.turn)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from trunkline.clock import Clock
 from trunkline.duties import Duties
-from trunkline.recorded import Recorded, recorded
+from trunkline.recorded import Recorded
 from trunkline.store import Overtaken, Store
 from trunkline.work import Work, run
 
@@ -69,7 +69,7 @@ class Follower:
         reached = rows[-1][0] if len(rows) == PAGE else max(end, rows[-1][0] if rows else 0)
         try:
             if rows:
-                page = [recorded(self._store.codec, row) for row in rows]
+                page = [self._store.event(row) for row in rows]
                 run(self._store, self._clock.now, lambda work: self._react_to(work, page, reached))
                 self._stored = reached
                 self._store.committed(end)  # what it wrote may be somebody's work: mail, say

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from trunkline.recorded import RawRow, Recorded, recorded, stored_name
+from trunkline.recorded import RawRow, Recorded, stored_name
 from trunkline.store import Store
 
 
@@ -62,7 +62,7 @@ def read_history(store: Store, stream_id: str, as_of: datetime | None = None) ->
         stream_id: such as `number/+6512345678`.
         as_of: only what occurred at or before this instant.
     """
-    events = [recorded(store.codec, row) for row in stream_rows(store, stream_id)]
+    events = [store.event(row) for row in stream_rows(store, stream_id)]
     return [event for event in events if as_of is None or event.meta.occurred_at <= as_of]
 
 
@@ -77,4 +77,4 @@ def stream_rows(store: Store, stream_id: str) -> list[RawRow]:
 
 def read_page(store: Store, after: int, limit: int) -> list[Recorded]:
     """The log after a position, in order."""
-    return [recorded(store.codec, row) for row in store.read_log(after, limit)]
+    return [store.event(row) for row in store.read_log(after, limit)]

@@ -15,6 +15,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
 
+from trunkline.epochs import sequence_of
 from trunkline.stream import Decider, Event, key_of
 
 _IDS = uuid5(NAMESPACE_OID, "trunkline event")
@@ -64,6 +65,7 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
         position: its place in the store's log.
         stream_id: such as `number/+6512345678`.
         version: its place in the stream, from 1.
+        epoch: of the log, when it was appended.
     """
 
     position: int
@@ -71,6 +73,7 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     version: int
     meta: Envelope
     event: Any
+    epoch: int = 0
 
     @property
     def key(self) -> str:
@@ -80,13 +83,18 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     @property
     def id(self) -> str:
         """The event's id: always the same for the same place in the same stream (X2)."""
-        return event_id(self.stream_id, self.version)
+        return event_id(self.stream_id, self.version, self.epoch)
+
+    @property
+    def sequence(self) -> int:
+        """The public sequence: the version, led by the epoch (X1)."""
+        return sequence_of(self.epoch, self.version)
 
 
-def event_id(stream_id: str, version: int) -> str:
-    """The deterministic id (a UUID) of the event at `version` of a stream (X2)."""
+def event_id(stream_id: str, version: int, epoch: int = 0) -> str:
+    """The deterministic id (a UUID) of the event at `version` of a stream in an epoch of its log (X2)."""
     sha = _SHA.copy()
-    sha.update(f"{stream_id}:{version}".encode())
+    sha.update(f"{stream_id}:{version}@{epoch}".encode() if epoch else f"{stream_id}:{version}".encode())
     text = f"{int.from_bytes(sha.digest()[:16], 'big') & _FREE | _MARK:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
@@ -182,8 +190,8 @@ RawRow = tuple[int, str, int, str, bytes]
 """A row of the log as read: position, stream id, version, stored name, stored bytes."""
 
 
-def recorded(codec: Codec, row: RawRow) -> Recorded:
+def recorded(codec: Codec, row: RawRow, epoch: int = 0) -> Recorded:
     """A row of the log as an event."""
     position, stream_id, version, name, state = row
     stored = codec.decode(name, state)
-    return Recorded(position, stream_id, version, stored.meta, stored.data)
+    return Recorded(position, stream_id, version, stored.meta, stored.data, epoch)

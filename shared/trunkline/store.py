@@ -33,7 +33,8 @@ from trunkline.append import (
     write,
     write_at_once,
 )
-from trunkline.recorded import Codec, RawRow
+from trunkline.epochs import Epochs
+from trunkline.recorded import Codec, RawRow, Recorded, recorded
 from trunkline.tail import Tail, Written
 
 __all__ = ["Batch", "Conflict", "Connection", "Overtaken", "Store", "read_waiters"]
@@ -110,6 +111,8 @@ class Store(PostgresProcessRecorder):
         self.codec = codec
         self.sender = token_hex(8)
         """What this store is called towards whoever listens for commits: its own need no second word."""
+        self.epochs = Epochs()
+        """Of this log; read at the start of a service, before anything is published."""
         self.tail = Tail()
         self.on_commit: list[Callable[[int], None]] = []
         """Called with the log's new end after a commit that added events, in the committing thread."""
@@ -184,6 +187,10 @@ class Store(PostgresProcessRecorder):
             f" WHERE notification_id > %s{chosen} ORDER BY notification_id LIMIT %s",
             (after, limit) if names is None else (after, list(names), limit),
         )
+
+    def event(self, row: RawRow) -> Recorded:
+        """A row of the log as an event, in the epoch of its position."""
+        return recorded(self.codec, row, self.epochs.at(row[0]))
 
     def end_of_log(self) -> int:
         """The position of the last event; 0 in an empty log."""

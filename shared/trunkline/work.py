@@ -49,6 +49,8 @@ class Work:
         """
         self.now = now
         self.store = store
+        self.epoch = store.epochs.current
+        """Of the service's log, from which on everything is recorded (X1)."""
         self.batch = Batch()
         self._conn = conn
         self._streams: dict[str, Loaded[Any]] = {}

@@ -25,6 +25,7 @@ from trunkline_licensing.extension_number import (
     TIMEOUT,
     bound,
     compensated,
+    is_unknown,
     lost,
     number_is,
     refused,
@@ -45,7 +46,7 @@ def extension(number: str | None = None, user: str | None = ANN, bulk: BulkRow |
 
 
 def answered_bound(x: Extension, generation: int = 1, number: str = A, user: str | None = ANN) -> list[AnyEvent]:
-    return bound(x, number, generation, ORG, user, NOW)
+    return bound(x, number, generation, user, NOW)
 
 
 def with_number(generation: int = 1) -> Story[Extension]:
@@ -135,11 +136,22 @@ def test_then_silence_is_a_refusal_and_a_late_yes_finds_it_withdrawn() -> None:
     story.when(lambda x: delete(x, LATER, "by_hand")).then(ExtensionDeleted)
 
 
-def test_then_a_yes_to_what_was_never_asked_is_taken_back_once() -> None:
-    """X5: licensing was restored from an older copy, say; numbers is told that the binding is nobody's."""
+def test_then_what_was_never_requested_is_never_given_up() -> None:
+    """X5, S7, §10.16: the log is a stranger's, or was restored: the customer keeps the number, and a person looks."""
     for story in (Story(EXTENSION, EXT), extension(), with_number()):
-        story.when(lambda x: answered_bound(x, 5, B)).then(NumberUnbindingRequested)
         story.when(lambda x: answered_bound(x, 5, B)).then_nothing()
+        assert is_unknown(story.state, 5)
+    assert not is_unknown(with_number().state, 1)
+
+
+def test_then_a_request_after_a_restore_is_newer_than_all_before_it() -> None:
+    """X1, X5: numbers remembers request 7, which the restored log has forgotten."""
+    story = extension(A).when(lambda x: request_number(x, B, NOW, LATER, epoch=1))
+    generation = story.state.generation
+    assert generation > 7
+    story.when(lambda x: answered_bound(x, 2, B)).then_nothing()
+    story.when(lambda x: bound(x, B, generation, ANN, NOW, 1)).then(ExtensionNumberBound)
+    story.when(lambda x: assign(x, BEN, NOW, 1)).then_state(lambda x: x.generation == generation + 1)
 
 
 def test_then_the_end_of_a_binding_may_be_heard_before_its_beginning() -> None:

@@ -20,7 +20,7 @@ async def test_missing_ones_are_created_and_a_second_run_changes_nothing(setting
     both = contracts()
     own = {contract.topic for contract in both}
     told = await create_topics(settings, both, partitions=2, dry_run=True)
-    assert {t.name for t in told} == own | {"DeadLetters", "NumberState", "ExtensionState"}
+    assert {t.name for t in told} == own | {"DeadLetters", "NumberState", "ExtensionState", "TrunklineInstallation"}
     assert [t.action for t in told if t.name in own] == ["missing", "missing"]
     created = await create_topics(settings, both, partitions=2)
     assert [t.action for t in created if t.name in own] == ["created", "created"]

@@ -21,6 +21,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
+from trunkline.epochs import sequence_of
 from trunkline.stream import Decider
 from trunkline_licensing.extension_events import (
     EVENTS,
@@ -104,7 +105,7 @@ def evolve(x: Extension, event: AnyEvent) -> Extension:
         case ExtensionDeleted():
             return replace(x, facts=event.after, deleted=True)
         case NumberBindingRequested():
-            row_waits = x.row_waits and event.generation == 1
+            row_waits = x.row_waits and x.generation == 0
             return _number(replace(x, generation=event.generation, row_waits=row_waits), _asked(x, event))
         case NumberUnbindingRequested():
             held = x.facts.number if x.facts is not None else None
@@ -230,8 +231,10 @@ def provision(facts: Facts, at: datetime, bulk: BulkRow | None = None) -> list[A
     return events
 
 
-def assign(x: Extension, user_id: str, at: datetime) -> list[AnyEvent]:
+def assign(x: Extension, user_id: str, at: datetime, epoch: int = 0) -> list[AnyEvent]:
     """Let it serve a person (L2); whom it served before, it serves no more. Whether they are free is the caller's look.
+
+    `epoch` is that of the service's log: see `next_generation`.
 
     Raises:
         ExtensionUnknown: there is no such extension any more.
@@ -240,7 +243,7 @@ def assign(x: Extension, user_id: str, at: datetime) -> list[AnyEvent]:
     if facts.user_id == user_id:
         return []
     assigned = ExtensionAssigned(at=at, after=replace(facts, user_id=user_id))
-    return [assigned, *tell_user(evolve(x, assigned), facts.user_id, at)]
+    return [assigned, *tell_user(evolve(x, assigned), facts.user_id, at, epoch)]
 
 
 def change(
@@ -254,6 +257,7 @@ def change(
     addons: Sequence[HungAddon] | UnsetType = UNSET,
     suspended: Iterable[str] | UnsetType = UNSET,
     subscription_id: str | None = None,
+    epoch: int = 0,
 ) -> list[AnyEvent]:
     """Make some of its facts others (L15); what is so already says nothing.
 
@@ -267,6 +271,7 @@ def change(
         addons: all it is to have.
         suspended: the licenses of it that nothing covers.
         subscription_id: what became of which subscription, if that is the cause.
+        epoch: of the service's log: see `next_generation`.
 
     Raises:
         ExtensionUnknown: there is no such extension any more.
@@ -283,7 +288,7 @@ def change(
     if not changed:
         return []
     is_now = ExtensionChanged(at=at, after=after, changed=changed, cause=cause, subscription_id=subscription_id)
-    return [is_now, *tell_user(evolve(x, is_now), facts.user_id, at)]
+    return [is_now, *tell_user(evolve(x, is_now), facts.user_id, at, epoch)]
 
 
 def delete(x: Extension, at: datetime, cause: str, subscription_id: str | None = None) -> list[AnyEvent]:
@@ -311,10 +316,19 @@ def give_up_number(x: Extension, at: datetime, cause: str) -> list[AnyEvent]:
     return [unbinding]
 
 
-def tell_user(x: Extension, told: str | None, at: datetime) -> list[AnyEvent]:
+def next_generation(x: Extension, epoch: int) -> int:
+    """The generation of the next request for a number.
+
+    A log that was restored has forgotten requests that numbers remembers. So the epoch leads here too (X1): a new
+    request is newer than every one that was made before the restore.
+    """
+    return max(x.generation, sequence_of(epoch, 0)) + 1
+
+
+def tell_user(x: Extension, told: str | None, at: datetime, epoch: int = 0) -> list[AnyEvent]:
     """Tell numbers whom a bound number rings at, where that is another person than it was `told` (X5).
 
-    A number that is only asked for is told of once it is bound.
+    A number that is only asked for is told of once it is bound. `epoch`: see `next_generation`.
     """
     number = x.facts.number if x.facts is not None else None
     if x.facts is None or number is None or number.status not in ("bound", "suspended") or x.facts.user_id == told:
@@ -322,7 +336,7 @@ def tell_user(x: Extension, told: str | None, at: datetime) -> list[AnyEvent]:
     again = NumberBindingRequested(
         at=at,
         number=number.number,
-        generation=x.generation + 1,
+        generation=next_generation(x, epoch),
         organization_id=x.facts.organization_id,
         user_id=x.facts.user_id,
     )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from trunkline_licensing.extension import Extension, evolve, give_up_number, tell_user
+from trunkline_licensing.extension import Extension, evolve, give_up_number, next_generation, tell_user
 from trunkline_licensing.extension_events import (
     ON_IT,
     AnyEvent,
@@ -22,7 +22,6 @@ from trunkline_licensing.extension_events import (
     ExtensionNumberSuspended,
     NumberBindingRequested,
     NumberOn,
-    NumberUnbindingRequested,
 )
 from trunkline_licensing.license_refusals import ExtensionUnknown
 
@@ -30,10 +29,10 @@ TIMEOUT: Final = "binding-timeout"
 """The code of a refusal that nobody gave: numbers has not answered in time."""
 
 
-def request_number(x: Extension, number: str, at: datetime, answer_by: datetime) -> list[AnyEvent]:
+def request_number(x: Extension, number: str, at: datetime, answer_by: datetime, epoch: int = 0) -> list[AnyEvent]:
     """Ask for a number in place of the one it has, if it has one; that one stays with its subscription (L16).
 
-    A number that is on it, or asked for, already, says nothing.
+    A number that is on it, or asked for, already, says nothing. `epoch`: see `next_generation`.
 
     Raises:
         ExtensionUnknown: there is no such extension any more.
@@ -46,7 +45,7 @@ def request_number(x: Extension, number: str, at: datetime, answer_by: datetime)
     asked = NumberBindingRequested(
         at=at,
         number=number,
-        generation=x.generation + 1,
+        generation=next_generation(x, epoch),
         organization_id=x.facts.organization_id,
         user_id=x.facts.user_id,
         answer_by=answer_by,
@@ -55,27 +54,22 @@ def request_number(x: Extension, number: str, at: datetime, answer_by: datetime)
 
 
 def bound(
-    x: Extension, number: str, generation: int, organization_id: str, user_id: str | None, at: datetime
+    x: Extension, number: str, generation: int, user_id: str | None, at: datetime, epoch: int = 0
 ) -> list[AnyEvent]:
     """Numbers says that it has bound a number to this extension in that generation, and for whom.
 
-    Of a request that licensing knows nothing of (its past was lost, say) numbers is told that it does not count.
+    A request that is not on record here (the log was restored from a back-up, say) is nobody's to take back: what
+    licensing has never requested it never gives up. See `is_unknown`. `epoch`: see `next_generation`.
     """
-    if generation > x.generation:
-        return [
-            NumberUnbindingRequested(
-                at=at,
-                number=number,
-                generation=generation,
-                organization_id=organization_id,
-                user_id=user_id,
-                cause="never_asked",
-            )
-        ]
     if _newest(x, generation, ("requested",)) is None:
         return []
     event = ExtensionNumberBound(at=at, number=number, generation=generation)
-    return [event, *tell_user(evolve(x, event), user_id, at)]
+    return [event, *tell_user(evolve(x, event), user_id, at, epoch)]
+
+
+def is_unknown(x: Extension, generation: int) -> bool:
+    """Whether an answer is to a request that is not on record here: it waits, visible, until more is known (S7)."""
+    return generation > x.generation
 
 
 def refused(x: Extension, generation: int, code: str, reason: str, at: datetime) -> list[AnyEvent]:

@@ -40,6 +40,7 @@ from trunkline.cli import (
     prepare,
     projection,
     republish,
+    restored,
     stream,
     subscription,
     token,
@@ -63,7 +64,7 @@ _MORE_VERBS = (
 """Each adds its verbs to its noun by being imported."""
 _RUN, _WORK, _OPERATE = "Run", "Work", "Operate"
 _ORDER = (
-    *("demo", "up", "migrate", "topics", "token", "clock"),
+    *("demo", "up", "migrate", "topics", "restored", "token", "clock"),
     *("party", "billing", "subscription", "number", "policy", "license", "extension", "bulk"),
     *("doctor", "audit", "stream", "projection", "republish", "deadletter", "contract", "mail"),
 )
@@ -105,6 +106,7 @@ def _app() -> typer.Typer:
 
     up.add_up(app, _RUN)
     prepare.add_migrate(app, _RUN)
+    restored.add_restored(app, _RUN)
     demo.add_demo(app, _RUN)
     for name, noun in (("topics", prepare.topics), ("token", token.app), ("clock", clock.app)):
         app.add_typer(noun, name=name, rich_help_panel=_RUN)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,7 @@ from trunkline.cli.verb import Call, verb
 
 if TYPE_CHECKING:
     from trunkline.messaging.topics import TopicResult
+    from trunkline.service import Service
     from trunkline.settings import Settings
 
 topics = typer.Typer(help="The topics of the broker.", no_args_is_help=True)
@@ -40,23 +42,30 @@ def add_migrate(app: typer.Typer, panel: str) -> None:
 def _migrate(settings: Settings, *, dry_run: bool) -> dict[str, list[str]]:
     from trunkline import migrate
     from trunkline.deployment import all_migrations
+
+    with databases(settings) as found:
+        return {service.name: migrate.migrate(url, all_migrations(service), dry_run=dry_run) for service, url in found}
+
+
+@contextmanager
+def databases(settings: Settings) -> Iterator[list[tuple[Service, str]]]:
+    """Every service with the URL of its database; an embedded server runs for the time of the block."""
     from trunkline.embedded import EmbeddedPostgres
     from trunkline.service import installed_services
 
-    applied: dict[str, list[str]] = {}
     with ExitStack() as open_:
+        found: list[tuple[Service, str]] = []
         embedded: EmbeddedPostgres | None = None
         for name, service in installed_services().items():
             given = settings.database_url(name)
             if given is None and embedded is None:
                 embedded = open_.enter_context(EmbeddedPostgres(settings.home))
             if given is not None:
-                url = given.get_secret_value()
+                found.append((service, given.get_secret_value()))
             else:
                 assert embedded is not None
-                url = embedded.url(name)
-            applied[name] = migrate.migrate(url, all_migrations(service), dry_run=dry_run)
-    return applied
+                found.append((service, embedded.url(name)))
+        yield found
 
 
 def _applied(applied: dict[str, list[str]], *, dry_run: bool) -> Any:

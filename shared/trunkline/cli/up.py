@@ -75,6 +75,7 @@ def why_not(error: BaseException) -> Ended | None:
 
     from trunkline.deployment import NotConfigured
     from trunkline.embedded_place import EmbeddedPostgresError
+    from trunkline.installation import InstallationRefused
     from trunkline.migrate import MigrationError
 
     match error:
@@ -82,6 +83,8 @@ def why_not(error: BaseException) -> Ended | None:
             return Misused(f"{_capital(str(error))}.")
         case MigrationError() | EmbeddedPostgresError():
             return Refused(f"{_capital(str(error))}.")
+        case InstallationRefused():
+            return Refused(str(error), {"code": error.code, "detail": str(error)})
         case BrokenPipeError():
             return None  # whoever read what was said has gone: no sentence helps
         case psycopg.OperationalError():

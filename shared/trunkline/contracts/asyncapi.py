@@ -87,6 +87,11 @@ def _attributes() -> dict[str, Any]:
             "ce_subject": _TEXT | {"description": "the record's key"},
             "ce_time": {"type": "string", "format": "date-time", "description": "with an offset"},
             "ce_sequence": {"type": "string", "pattern": "^[0-9]{1,19}$"},
+            "ce_epoch": {
+                "type": "string",
+                "pattern": "^[0-9]{1,19}$",
+                "description": "how often the log was restored from a back-up; absent: never",
+            },
             "ce_dataschema": {"type": "string"},
             "ce_correlationid": uuid_or_any,
             "ce_causationid": uuid_or_any,

@@ -51,6 +51,9 @@ for each event.
   version never changes.
 - **`correlationid`** is the same in all that followed from one cause; **`causationid`** is the
   `id` of the event right before.
+- **`sequence`** ascends for each subject: the newest is the truth. After a restore from a back-up a new
+  epoch begins: it leads in `sequence` (`epoch` * 1,000,000,000,000 + version) and stands in `epoch`, so
+  that the newest is still the truth; what only the lost history had is followed by no event.
 - **`NumberState` and `ExtensionState` are compacted:** the topic keeps the newest document of each number
   or extension. Read it from the start and you have them all; a null value means that it is gone.
 - **The other topics are kept as long as the broker keeps them.** Whoever begins later reads

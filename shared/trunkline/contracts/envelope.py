@@ -43,10 +43,12 @@ def encode(
     correlation_id: str | None,
     causation_id: str | None,
     data: Any,
+    epoch: int = 0,
 ) -> tuple[list[tuple[str, bytes]], bytes]:
     """Write one event in binary mode: the record's headers and its value.
 
-    `source` is the contract's own unless given. `time` must be aware; it is written in UTC with Z.
+    `source` is the contract's own unless given. `epoch` is part of `sequence` already; where a log was restored from a
+    back-up, it is written beside it. `time` must be aware; it is written in UTC with Z.
     Raises ValueError for a naive time.
     """
     if time.tzinfo is not UTC:
@@ -62,6 +64,8 @@ def encode(
     ]
     if sequence is not None:
         headers.append(("ce_sequence", b"%d" % sequence))
+    if epoch:
+        headers.append(("ce_epoch", b"%d" % epoch))
     if correlation_id is not None:
         headers.append(("ce_correlationid", correlation_id.encode()))
     if causation_id is not None:

@@ -1,17 +1,23 @@
-"""Services that talk over Kafka: one producer and one consumer for each."""
+"""Services that talk over Kafka: one producer and one consumer for each, once it is known whose broker it is."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Final
 
+from trunkline.messaging.admission import Gate, admit
 from trunkline.messaging.consumer import Consumer
 from trunkline.messaging.horizon import of_topics
 from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.producer import Producer
 from trunkline.messaging.topic_prefix import PrefixedIntake, PrefixedTransport
 from trunkline.node import Node
+
+ADMITTED_SECONDS: Final = 5.0
+"""So long a start waits for the broker to show whose it is; after that it goes on without, and is refused later."""
 
 
 async def connect(nodes: Iterable[Node], kafka: KafkaSettings, stack: AsyncExitStack) -> None:
@@ -20,20 +26,52 @@ async def connect(nodes: Iterable[Node], kafka: KafkaSettings, stack: AsyncExitS
     Args:
         nodes: the services of this process.
         kafka: where the cluster is.
-        stack: on its way out stops hearing first, then the producers, before the nodes stop.
+        stack: on its way out stops consuming first, then the producers, before the nodes stop.
+
+    Raises:
+        InstallationRefused: the broker serves another installation (D10.16).
     """
-    for node in nodes:
-        producer = Producer(kafka)
-        producer.start()
-        prefix = kafka.topic_prefix
-        intake = PrefixedIntake(node.intake, prefix) if prefix else node.intake
-        consumer = Consumer(kafka, map(kafka.topic, node.intake.topics), kafka.group(node.name), intake)
-        node.horizon = partial(of_topics, kafka, node.store)
-        node.trouble_of_transport = partial(_troubles, producer, consumer)
-        node.start(PrefixedTransport(producer, prefix) if prefix else producer)
-        node.spawn("intake", consumer.run())
-        node.before_stop.append(consumer.stop)
-        stack.push_async_callback(producer.stop)
+    all_nodes = list(nodes)
+    away = asyncio.Event()
+    admitting = asyncio.create_task(admit(all_nodes, kafka, away), name="installation")
+    stack.push_async_callback(_end, admitting)
+    missing = asyncio.create_task(away.wait())
+    await asyncio.wait({admitting, missing}, timeout=ADMITTED_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    missing.cancel()
+    if admitting.done():
+        admitting.result()
+    for node in all_nodes:
+        _start(node, kafka, stack, admitting)
+
+
+async def _end(admitting: asyncio.Task[None]) -> None:
+    admitting.cancel()
+    await asyncio.wait({admitting})
+
+
+def _start(node: Node, kafka: KafkaSettings, stack: AsyncExitStack, admitting: asyncio.Task[None]) -> None:
+    producer = Producer(kafka)
+    producer.start()
+    prefix = kafka.topic_prefix
+    gate = Gate(PrefixedTransport(producer, prefix) if prefix else producer)
+    intake = PrefixedIntake(node.intake, prefix) if prefix else node.intake
+    consumer = Consumer(kafka, map(kafka.topic, node.intake.topics), kafka.group(node.name), intake)
+
+    async def consume() -> None:
+        stopping = asyncio.ensure_future(node.stopping.wait())
+        await asyncio.wait({admitting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if admitting.done():
+            admitting.result()
+            gate.admitted.set()
+            await consumer.run()
+
+    node.horizon = partial(of_topics, kafka, node.store)
+    node.trouble_of_transport = partial(_troubles, producer, consumer)
+    node.start(gate)
+    node.spawn("intake", consume())
+    node.before_stop.append(consumer.stop)
+    stack.push_async_callback(producer.stop)
 
 
 def _troubles(producer: Producer, consumer: Consumer) -> list[str]:

@@ -8,9 +8,55 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
+import structlog
+from msgspec.structs import replace
+
+from trunkline.installation import judge_together
+from trunkline.installation_record import begin_epoch, begin_start, finish_start, read_database
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.record import Outgoing, Record
+
+if TYPE_CHECKING:
+    from trunkline.node import Node
+
+log = structlog.get_logger(__name__)
+
+
+def source_of(service: str, epoch: int) -> str:
+    """The name that the position of what a service publishes is kept under by those who read it in this process."""
+    return f"local/{service}@{epoch}" if epoch else f"local/{service}"
+
+
+def admit_together(nodes: Sequence[Node]) -> None:
+    """See that the databases of one process belong to one installation, and which of them were restored (D10.16).
+
+    Raises:
+        InstallationRefused: they do not belong together.
+    """
+    read = {node.name: _read_of(node, nodes) for node in nodes}
+    databases = {
+        node.name: replace(read_database(node.store, "kafka/"), knows_broker=read[node.name] > 0) for node in nodes
+    }
+    installation = judge_together(databases) or str(uuid4())
+    for node in nodes:
+        database, end = databases[node.name], node.store.end_of_log()
+        if read[node.name] > end and not database.restored:
+            cause = f"the other service has read up to position {read[node.name]}, and the log ends at {end}"
+            begin_epoch(node.store, database.epoch + 1, node.clock.now(), cause)
+            log.warning("the log was restored; a new epoch has begun", service=node.name, cause=cause)
+        if database.id is None:
+            begin_start(node.store, installation, str(uuid4()))
+        if database.restored:
+            finish_start(node.store)
+
+
+def _read_of(node: Node, nodes: Sequence[Node]) -> int:
+    """Up to which log position the others have read what a service publishes."""
+    source = source_of(node.name, node.store.epochs.current)
+    return max(other.store.positions(source).get(source, 0) for other in nodes if other is not node)
 
 
 class LocalTransport:
@@ -18,14 +64,15 @@ class LocalTransport:
 
     has_topics = False
 
-    def __init__(self, service: str, states: Iterable[str] = ()) -> None:
+    def __init__(self, service: str, states: Iterable[str] = (), epoch: int = 0) -> None:
         """Prepare for what `service` says; intakes join later, before its relay starts.
 
         Args:
             service: its name.
             states: its state topics, which follow views: each is a source of its own.
+            epoch: of its log: one that was restored gives positions again, so each epoch is a source of its own.
         """
-        self._source = f"local/{service}"
+        self._source = source_of(service, epoch)
         self._states = frozenset(states)
         self._intakes: list[tuple[Intake, asyncio.Lock]] = []
 

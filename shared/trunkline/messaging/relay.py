@@ -16,7 +16,7 @@ import structlog
 from trunkline.contracts.envelope import encode
 from trunkline.duties import Duties
 from trunkline.messaging.record import Outgoing
-from trunkline.recorded import Recorded, recorded, stored_name
+from trunkline.recorded import Recorded, stored_name
 from trunkline.service import Service
 from trunkline.store import Overtaken, Store
 from trunkline.tail import Written
@@ -68,15 +68,15 @@ def read_page(store: Store, service: Service, after: int, limit: int = PAGE) -> 
     if not rows:
         return None
     private = service.private
-    events = (recorded(store.codec, row) for row in rows if row[3] not in private)
+    events = (store.event(row) for row in rows if row[3] not in private)
     return Page(rows[-1][0], [said for event in events if (said := say(service, event)) is not None])
 
 
-def page_of(service: Service, after: int, written: Sequence[Written]) -> Page:
-    """The same of what was just written in this process: it follows `after` without a gap."""
+def page_of(service: Service, after: int, written: Sequence[Written], epoch: int = 0) -> Page:
+    """The same of what was just written in this process: it follows `after` without a gap, in one epoch."""
     private = service.private
     events = (
-        Recorded(position, stream_id, version, meta, event)
+        Recorded(position, stream_id, version, meta, event, epoch)
         for position, (stream_id, version, meta, event) in enumerate(written, start=after + 1)
         if stored_name(type(event)) not in private
     )
@@ -96,7 +96,8 @@ def say(service: Service, event: Recorded) -> Outgoing | None:
         id=event.id,
         subject=subject,
         time=event.event.at,
-        sequence=event.version,
+        sequence=event.sequence,
+        epoch=event.epoch,
         correlation_id=event.meta.correlation_id,
         causation_id=event.meta.causation_id,
         data=data,
@@ -154,9 +155,10 @@ class Relay:
         tail = self._store.tail
         written = tail.take(read, PAGE)
         if written:
+            epoch = self._store.epochs.current
             if len(written) <= AT_ONCE:
-                return page_of(self._service, read, written)
-            return await asyncio.to_thread(page_of, self._service, read, written)
+                return page_of(self._service, read, written, epoch)
+            return await asyncio.to_thread(page_of, self._service, read, written, epoch)
         elsewhere = self._wake.elsewhere
         if not self._in_doubt and elsewhere == self._elsewhere and tail.end <= read:
             return None

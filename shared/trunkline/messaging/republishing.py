@@ -17,7 +17,7 @@ import msgspec
 from trunkline.history import stream_rows
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.relay import FOLLOWER, say
-from trunkline.recorded import RawRow, Recorded, recorded
+from trunkline.recorded import RawRow, Recorded
 from trunkline.service import Service
 from trunkline.store import Store
 
@@ -94,7 +94,7 @@ def pages(store: Store, service: Service, stretch: Stretch, most: int = PAGE) ->
         most: events of the log that are looked at for one page.
     """
     for end, rows in _read(store, stretch, most):
-        events = (recorded(store.codec, row) for row in rows if row[3] not in service.private)
+        events = (store.event(row) for row in rows if row[3] not in service.private)
         said = (one for event in events if stretch.meant(event) and (one := say(service, event)) is not None)
         yield Page(end, [o for o in said if stretch.topics is None or o.topic in stretch.topics])
 
@@ -124,7 +124,7 @@ def position_before(store: Store, instant: datetime) -> int:
     while low < high:
         middle = (low + high) // 2
         rows = store.read_log(middle, 1)
-        if rows and recorded(store.codec, rows[0]).meta.recorded_at <= instant:
+        if rows and store.event(rows[0]).meta.recorded_at <= instant:
             low = rows[0][0]
         else:
             high = middle

@@ -15,6 +15,7 @@ import structlog
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import encode
 from trunkline.duties import Duties
+from trunkline.epochs import sequence_of
 from trunkline.messaging.record import Outgoing
 from trunkline.recorded import event_id
 from trunkline.store import Overtaken, Store
@@ -128,13 +129,16 @@ class StateFeed:
 
     def _outgoing(self, key: str, version: int, position: int, changed_at: Any, folded: bytes) -> Outgoing:
         contract = self._topic.contract
-        document = self._topic.document(folded, version)
+        epoch = self._store.epochs.current
+        sequence = sequence_of(epoch, version)
+        document = self._topic.document(folded, sequence)
         headers, value = encode(
             contract,
-            id=event_id(f"{self._follower}/{key}", version),
+            id=event_id(f"{self._follower}/{key}", version, epoch),
             subject=key,
             time=changed_at,
-            sequence=version,
+            sequence=sequence,
+            epoch=epoch,
             correlation_id=None,
             causation_id=None,
             data=document,

@@ -14,6 +14,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from trunkline.contracts import dead_letters
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.message import MAX_VALUE_BYTES
+from trunkline.messaging.installation_topic import installation_topic
 from trunkline.messaging.kafka import KafkaSettings, admin
 
 STATE_TOPICS: Final = ("NumberState", "ExtensionState")
@@ -61,7 +62,7 @@ async def create_topics(
     replication: int | None = None,
     dry_run: bool = False,
 ) -> list[TopicResult]:
-    """Create what is missing of the topics that the contracts name, DeadLetters, and the state topics.
+    """Create what is missing of the topics that the contracts name, DeadLetters, the states', the installation's.
 
     Args:
         settings: the cluster.
@@ -106,7 +107,8 @@ def _wanted(
         of_topic.setdefault(_CLEANUP, "delete")
         if replication >= _REPLICATION:
             of_topic[_IN_SYNC] = "2"  # acknowledged by all means nothing when all may be one
-    return {
+    installation = installation_topic(kafka, replication)
+    return {installation.name: installation} | {
         name: NewTopic(name, num_partitions=partitions, replication_factor=replication, topic_configs=of_topic)
         for name, of_topic in ((kafka.topic(contract_topic), configs[contract_topic]) for contract_topic in configs)
     }

@@ -129,14 +129,15 @@ class Changing:
             "directory_name": said.get("directory_name", UNSET),
             "user_id": None if "user_id" in said and said["user_id"] is None else UNSET,
         }
-        work.record(EXTENSION, key, change(self._now, now, **facts), self._cause)
+        work.record(EXTENSION, key, change(self._now, now, epoch=work.epoch, **facts), self._cause)
         if said.get("user_id") is not None:
-            work.record(EXTENSION, key, assign(self._now, said["user_id"], now), self._cause)
+            work.record(EXTENSION, key, assign(self._now, said["user_id"], now, work.epoch), self._cause)
         if "number" in said:
             if said["number"] is None:
                 events = give_up_number(self._now, now, "by_hand")
             else:
-                events = request_number(self._now, e164(said["number"]), now, now + self._answer_within)
+                answer_by = now + self._answer_within
+                events = request_number(self._now, e164(said["number"]), now, answer_by, work.epoch)
             work.record(EXTENSION, key, events, self._cause)
 
 

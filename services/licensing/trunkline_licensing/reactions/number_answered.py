@@ -15,7 +15,7 @@ from trunkline.recorded import Cause
 from trunkline.work import Work
 from trunkline_licensing.extension import EXTENSION, Extension
 from trunkline_licensing.extension_events import AnyEvent
-from trunkline_licensing.extension_number import bound, compensated, lost, number_is, refused
+from trunkline_licensing.extension_number import bound, compensated, is_unknown, lost, number_is, refused
 from trunkline_licensing.reactions.withdrawal import withdraw
 from trunkline_licensing.views.number_copy import Copy, read
 
@@ -34,12 +34,13 @@ def react(work: Work, messages: Sequence[Message]) -> None:
     heard = [m for m in messages if m.data.extension_id is not None and m.data.generation is not None]
     if not heard:
         return
-    work.load((EXTENSION, m.data.extension_id) for m in heard)
+    work.load(((EXTENSION, m.data.extension_id) for m in heard), waiters=True)
     copies = read(work.fetch, [m.data.number for m in heard if isinstance(m.data, NumberBound)])
     causes: dict[str, Cause] = {}
     for message in heard:
         x = work.state(EXTENSION, message.data.extension_id)
         cause = Cause(message.source, message.correlation_id or message.id, message.id)
+        _wait_for_request(work, x, message)
         events = _decide(x, message, work)
         if not events:
             continue
@@ -55,13 +56,23 @@ def react(work: Work, messages: Sequence[Message]) -> None:
 def _decide(x: Extension, message: Message, work: Work) -> list[AnyEvent]:
     match message.data:
         case NumberBound() as said:
-            return bound(x, said.number, said.generation or 0, said.organization_id, said.user_id, work.now)
+            return bound(x, said.number, said.generation or 0, said.user_id, work.now, work.epoch)
         case NumberBindingRefused() as said:
             return refused(x, said.generation, said.code, said.reason, work.now)
         case NumberUnbound() as said:
             return lost(x, said.generation or 0, said.cause, message.time)
         case _:
             return []
+
+
+def _wait_for_request(work: Work, x: Extension, message: Message) -> None:
+    """Keep a binding whose request is not on record here for people to see, until numbers ends it (S7)."""
+    extension, number = EXTENSION.stream(x.id), f"number/{message.data.number}"
+    if isinstance(message.data, NumberBound) and is_unknown(x, message.data.generation or 0):
+        reason = f"numbers has bound it by request {message.data.generation}, which is not on record here"
+        work.wait(extension, number, message.time, reason)
+    elif number in work.waiters([extension]).get(extension, ()):
+        work.stop_waiting(extension, number)
 
 
 def _suspended(x: Extension, said: NumberBound, copies: dict[str, Copy], work: Work) -> list[AnyEvent]:

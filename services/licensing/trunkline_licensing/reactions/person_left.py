@@ -49,5 +49,5 @@ def unassign(work: Work, claims: Claims, identity_id: str, at: datetime, cause: 
     if before.facts is None or before.facts.user_id != identity_id:
         msg = f"{holder} has given up {claim} since it was read"
         raise Conflict(msg)
-    after = work.record(EXTENSION, before.id, change(before, at, CAUSE, user_id=None), cause)
+    after = work.record(EXTENSION, before.id, change(before, at, CAUSE, user_id=None, epoch=work.epoch), cause)
     claims.move(holder, before.claims, after.claims)

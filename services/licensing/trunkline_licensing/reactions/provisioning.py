@@ -11,7 +11,7 @@ import msgspec
 from trunkline.recorded import Cause
 from trunkline.refusal import Refused
 from trunkline.work import Work
-from trunkline_licensing.extension import EXTENSION, check_key, check_name, key_claim, user_claim
+from trunkline_licensing.extension import EXTENSION, check_key, check_name, key_claim, next_generation, user_claim
 from trunkline_licensing.extension import provision as born
 from trunkline_licensing.extension_events import BulkRow, Facts, HungAddon, NumberOn
 from trunkline_licensing.license_codes import BASE, Catalogue
@@ -87,7 +87,8 @@ class Plan:
         for row, facts in self._born:
             asked = None
             if row.number is not None:
-                asked = NumberOn(number=row.number, generation=1, answer_by=work.now + answer_within)
+                generation = next_generation(work.state(EXTENSION, row.extension_id), work.epoch)
+                asked = NumberOn(number=row.number, generation=generation, answer_by=work.now + answer_within)
             events = born(msgspec.structs.replace(facts, number=asked), work.now, row.bulk)
             x = work.record(EXTENSION, row.extension_id, events, cause)
             self._claims.move(EXTENSION.stream(row.extension_id), (), x.claims)
