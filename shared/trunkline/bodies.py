@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, StringConstraints
 
 from trunkline.contracts import values
+from trunkline.text import clean, normalize
 
 
 def _pattern(kind: Any) -> str:
@@ -15,12 +17,24 @@ def _pattern(kind: Any) -> str:
     return found.removesuffix(values.GUARD)
 
 
+def _clean(given: Any) -> Any:
+    return clean(given) if isinstance(given, str) else given
+
+
 Uuid = Annotated[str, StringConstraints(to_lower=True, pattern=_pattern(values.ForeignId))]
-Name = Annotated[str, StringConstraints(pattern=_pattern(values.Name))]
-Label = Annotated[str, StringConstraints(pattern=_pattern(values.Label))]
+Name = Annotated[str, BeforeValidator(_clean), StringConstraints(pattern=_pattern(values.Name))]
+Label = Annotated[str, BeforeValidator(_clean), StringConstraints(pattern=_pattern(values.Label))]
+"""Both are taken over in their one form (`text.clean`)."""
+OneForm = Annotated[str, BeforeValidator(lambda given: normalize(given) if isinstance(given, str) else given)]
+"""A text brought into its one form (`text.normalize`): to search for, or for the operation to check."""
 Email = Annotated[str, StringConstraints(pattern=_pattern(values.Email))]
 Domain = Annotated[str, StringConstraints(to_lower=True, pattern=_pattern(values.Domain))]
 Country = Annotated[str, StringConstraints(pattern=_pattern(values.Country))]
+Instant = Annotated[AwareDatetime, AfterValidator(values.utc)]
+"""An instant with its offset, taken over in UTC; one outside 1970 to 2999 is refused (`values.utc`)."""
+
+AnyInstant = Annotated[datetime, AfterValidator(lambda at: at if at.tzinfo is None else values.utc(at))]
+"""The same; whether one without an offset is taken is for the operation to decide."""
 
 
 class Body(BaseModel, extra="forbid"):

@@ -16,6 +16,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from trunkline.clock import Clock
+from trunkline.json_bodies import JsonRoute
 from trunkline.parties import Branch, EmptyTree, Principal, authorize
 from trunkline.problems import MEDIA_TYPE
 from trunkline.recorded import Cause
@@ -217,6 +218,7 @@ def door(node: Node, tag: str, problems: Mapping[int, str] | None = None) -> API
     """
     told = {**_EXPECTED, **(problems or {})}
     return APIRouter(
+        route_class=JsonRoute,
         tags=[tag],
         dependencies=[Security(HTTPBearer(auto_error=False)), Depends(_caught_up(node))],
         responses={status: {**_PROBLEM, "description": what} for status, what in sorted(told.items())},

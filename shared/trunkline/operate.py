@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from trunkline.audit import auditing, list_audit
+from trunkline.bodies import AnyInstant, Instant
 from trunkline.doors import Operating, door, operating
 from trunkline.facts import deadline_facts, facts, projection_facts, waiting_page
 from trunkline.history import happened, read_history, read_page
@@ -49,7 +50,7 @@ class Advance(BaseModel, extra="forbid"):
 class SetTo(BaseModel, extra="forbid"):
     """Where to move the clock, with an offset or Z."""
 
-    at: AwareDatetime
+    at: Instant
 
 
 class ClockShown(BaseModel):
@@ -92,7 +93,7 @@ def _streams(router: APIRouter, node: Node) -> None:
     def stream(
         category: Key,
         key: Key,
-        as_of: Annotated[datetime | None, Query(description="Only what occurred until this instant.")] = None,
+        as_of: Annotated[AnyInstant | None, Query(description="Only what occurred until this instant.")] = None,
     ) -> OperatePage:
         if as_of is not None and as_of.tzinfo is None:
             raise InstantWithoutZone(value=as_of.isoformat(), part="query", pointer="#/as_of")

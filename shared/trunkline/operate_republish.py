@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from trunkline.bodies import Body
+from trunkline.bodies import Body, Instant
 from trunkline.contracts import catalogue, dead_letters
 from trunkline.doors import DryRun, Operating
 from trunkline.messaging.kafka import AWAY, KafkaSettings, admin
@@ -72,8 +72,8 @@ class Republish(Body):
 
     first: Position = Field(1, description="The first position in the log.")
     last: Position | None = Field(None, description="The last one; null: the last that was published at all.")
-    since: AwareDatetime | None = Field(None, description="Recorded at this instant or later.")
-    until: AwareDatetime | None = Field(None, description="Recorded at this instant or earlier.")
+    since: Instant | None = Field(None, description="Recorded at this instant or later.")
+    until: Instant | None = Field(None, description="Recorded at this instant or earlier.")
     stream: str | None = Field(
         None, max_length=300, pattern=r"^[^\x00/]+/[^\x00]+$", description="Of this stream only."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -17,6 +18,7 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from trunkline.json_bodies import UnusableText, pointer
 from trunkline.refusal import Refused
 from trunkline.store import Conflict
 
@@ -29,6 +31,8 @@ _CODES: Final = {
     413: "body-too-large",
 }
 _LONGEST_VALUE: Final = 200
+_OUR_OWN: Final = "Value error, "
+"""What pydantic puts before the sentence of a validator of ours."""
 _WORDS: Final = re.compile(r"[-_]")
 
 
@@ -71,7 +75,15 @@ def problem(
         extra.setdefault("WWW-Authenticate", 'Bearer realm="trunkline"')
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         extra.setdefault("Retry-After", "1")
-    return Response(msgspec.json.encode(body), status, extra, MEDIA_TYPE)
+    return Response(_written(body), status, extra, MEDIA_TYPE)
+
+
+def _written(body: dict[str, Any]) -> bytes:
+    """A problem as JSON; a refusal may repeat half a surrogate pair of its request, which UTF-8 cannot hold."""
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError:
+        return json.dumps(body).encode()
 
 
 def refused_problem(scope: Scope, refused: Refused) -> Response:
@@ -114,9 +126,9 @@ def _validation_errors(error: RequestValidationError) -> list[dict[str, Any]]:
             detail = f"not JSON: {wrong.get('ctx', {}).get('error', '')} at character {path[0] if path else 0}"
             errors.append({"in": "body", "pointer": "#", "value": None, "detail": detail})
             continue
-        pointer = "#" + "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
         value = None if wrong["type"] == "missing" else shown_value(wrong.get("input"))
-        errors.append({"in": part, "pointer": pointer, "value": value, "detail": wrong["msg"]})
+        detail = wrong["msg"].removeprefix(_OUR_OWN)
+        errors.append({"in": part, "pointer": pointer(tuple(path)), "value": value, "detail": detail})
     return errors
 
 
@@ -138,6 +150,13 @@ async def _on_validation(request: Request, error: Exception) -> Response:
     more = f" ({len(errors) - 1} more in `errors`)" if len(errors) > 1 else ""
     detail = f"The {first['in']} at {first['pointer']} is not accepted: {first['detail']}{more}."
     return problem(request.scope, 422, "request-invalid", detail, errors)
+
+
+async def _on_unusable_text(request: Request, error: Exception) -> Response:
+    assert isinstance(error, UnusableText)
+    wrong = {"in": error.part, "pointer": error.pointer, "value": None, "detail": error.reason}
+    detail = f"The {error.part} at {error.pointer} is not accepted: {error.reason}."
+    return problem(request.scope, 422, "request-invalid", detail, [wrong])
 
 
 async def _on_refused(request: Request, error: Exception) -> Response:
@@ -174,6 +193,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Refused, _on_refused)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(UnusableText, _on_unusable_text)
     app.add_exception_handler(Conflict, _on_conflict)
     for down in (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout):
         app.add_exception_handler(down, _on_database)

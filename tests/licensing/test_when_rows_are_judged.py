@@ -12,7 +12,7 @@ from trunkline_licensing.bulk_rows import People, Row, judge
 from trunkline_licensing.license_codes import Catalogue
 
 ADA, BOB, EVE = (f"652d2f57-6e3b-4170-8bf9-00000000000{n}" for n in (1, 2, 3))
-PEOPLE = People(named={"Ada": (ADA,), "Bob": (BOB,), "Eve": (EVE, BOB)}, known={ADA, BOB, EVE})
+PEOPLE = People(named={"ada": (ADA,), "bob": (BOB,), "eve": (EVE, BOB)}, known={ADA, BOB, EVE})
 CATALOGUE = Catalogue()
 
 

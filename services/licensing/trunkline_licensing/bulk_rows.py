@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from trunkline.refusal import Refused
+from trunkline.text import InvisibleCharacter, clean, matching_form
 from trunkline_licensing.bulk_events import Identified
 from trunkline_licensing.license_codes import Catalogue
 
@@ -72,10 +73,17 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
 
 
 class People(msgspec.Struct, frozen=True, gc=False):
-    """Whom the organization's rows can mean: name -> those who are called so, and the ids of all of them."""
+    """Whom the organization's rows can mean.
+
+    Attributes:
+        named: matching form of a name (`text.matching_form`) -> those who are called so.
+        known: the ids of all that rows name.
+        near: matching form of a name that nobody has -> the one or two names nearest to it.
+    """
 
     named: Mapping[str, Sequence[str]]
     known: Collection[str]
+    near: Mapping[str, Sequence[str]] = {}
 
 
 def is_uuid(text: str) -> bool:
@@ -217,13 +225,24 @@ def _person(row: Row, people: People) -> tuple[str | None, Failure | None]:
         if who in people.known:
             return who, None
         return None, Failure("USER_UNKNOWN", f"Nobody in this organization has the identity UUID {_cut(row.person)}.")
-    called = people.named.get(row.person, ())
+    form = matching_form(row.person)
+    called = people.named.get(form, ())
     if not called:
-        return None, Failure("USER_UNKNOWN", f"Nobody in this organization is called {_cut(row.person)}.")
+        return None, Failure("USER_UNKNOWN", _nobody_called(row.person, people.near.get(form, ())))
     if len(called) > 1:
         several = f"{len(called)} people in this organization are called {_cut(row.person)}"
         return None, Failure("USER_AMBIGUOUS", f"{several}: name the one that is meant by identity UUID.")
     return called[0], None
+
+
+def _nobody_called(name: str, near: Sequence[str]) -> str:
+    """Why a name means nobody: a character in it that nobody sees, else with the names that are nearest."""
+    try:
+        clean(name)
+    except InvisibleCharacter as error:
+        return f"Nobody in this organization is called {_cut(name)!r}: the name {error}."
+    meant = f" The nearest: {' and '.join(map(_cut, near))}." if near else ""
+    return f"Nobody in this organization is called {_cut(name)}.{meant}"
 
 
 def _cut(text: str) -> str:

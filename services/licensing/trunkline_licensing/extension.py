@@ -44,7 +44,14 @@ from trunkline_licensing.extension_events import (
     NumberStatus,
     NumberUnbindingRequested,
 )
-from trunkline_licensing.license_refusals import ExtensionUnknown, ExtFormat, ExtOverflow, NameTooLong, NumberFormat
+from trunkline_licensing.license_refusals import (
+    ExtensionUnknown,
+    ExtFormat,
+    ExtOverflow,
+    NameBlank,
+    NameTooLong,
+    NumberFormat,
+)
 
 FEWEST_DIGITS: Final = 3
 MOST_DIGITS: Final = 5
@@ -180,8 +187,11 @@ def check_name(name: str) -> None:
     """Refuse a directory name that is too long (L15), or that no line can hold.
 
     Raises:
-        NameTooLong: it has more than 100 characters, or control characters.
+        NameBlank: it has nothing but blanks.
+        NameTooLong: it has more than 100 characters, or one that nobody sees.
     """
+    if not name.strip():
+        raise NameBlank
     if len(name) > LONGEST_NAME or not name.isprintable():
         raise NameTooLong(length=len(name), value=name)
 

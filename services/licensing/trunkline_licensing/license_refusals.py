@@ -60,8 +60,15 @@ class ExtOverflow(Refused):
     status: ClassVar[int] = 422
 
 
+class NameBlank(Refused):
+    """The directory name is blank; send null to take it away."""
+
+    status: ClassVar[int] = 422
+
+
 class NameTooLong(Refused):
-    """The directory name has {length} characters; it takes at most 100, and no control characters."""
+    """The directory name has {length} characters; it takes at most 100, and no control, zero-width or \
+bidirectional characters."""
 
     status: ClassVar[int] = 422
 

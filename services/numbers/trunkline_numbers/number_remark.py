@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import Final
-from unicodedata import category
 
+from trunkline.text import InvisibleCharacter, clean_lines
 from trunkline_numbers.number_refusals import RemarkMissing, RemarkUnreadable
 
 LONGEST: Final = 1_000
@@ -27,13 +27,14 @@ def may_remark(number: str, remark: str | None) -> str | None:
     """The same where it is welcome only; nothing but white space is none.
 
     Raises:
-        RemarkUnreadable: too long, or with control characters other than line breaks.
+        RemarkUnreadable: too long, or with a character that nobody sees, other than line breaks (`text.clean_lines`).
     """
     if remark is None or not remark.strip():
         return None
-    remark = remark.strip().replace("\r\n", "\n")
+    try:
+        remark = clean_lines(remark)
+    except InvisibleCharacter as error:
+        raise RemarkUnreadable(number=number, problem=str(error).removeprefix("has ")) from None
     if len(remark) > LONGEST:
         raise RemarkUnreadable(number=number, problem=f"{len(remark):,} characters")
-    if any(category(c) in {"Cc", "Cs"} and c != "\n" for c in remark):
-        raise RemarkUnreadable(number=number, problem="control characters")
-    return remark
+    return remark or None

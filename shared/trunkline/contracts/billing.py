@@ -22,6 +22,7 @@ from trunkline.contracts.values import (
     Reference,
     canonical_pair,
     check_ids,
+    clean_texts,
     utc,
 )
 
@@ -56,6 +57,10 @@ class NumberStarted(_Started, frozen=True, kw_only=True, gc=False, tag_field="pr
     product: ClassVar[str] = "number"
     number: E164
     sku: Label
+
+    def __post_init__(self) -> None:
+        _Started.__post_init__(self)
+        clean_texts(self, "sku")
 
 
 class LicenseStarted(_Started, frozen=True, kw_only=True, gc=False, tag_field="product", tag="license"):

@@ -41,6 +41,8 @@ _PRINTABLE: Final = bytes(range(0x20, 0x7F))
 _SEAMS: Final = b"\n" * (len(_TEXTS) - 1)
 _MOST_LAYOUTS: Final = 256
 _ABSENT: Final = -1
+_PLAIN_LENGTHS: Final = frozenset((len("2026-03-01T00:00:00Z"), len("2026-03-01T00:00:00.000000Z")))
+_T, _Z = b"TZ"
 _read_time: Final = msgspec.json.Decoder(Instant).decode
 
 
@@ -86,7 +88,7 @@ def decode(headers: Headers, value: bytes | None, types: Mapping[str, Contract])
     contract = types.get(name)
     if contract is None:
         raise Unreadable("type-unknown", f"The type {name!r} is not known here.")
-    time = _time(contents[layout.time], layout.time)
+    time = _time(contents[layout.time])
     sequence = None if layout.sequence < 0 else _sequence(contents[layout.sequence])
     if tombstone:
         check_value(b"" if contract.compacted else None)
@@ -146,17 +148,16 @@ def _text(name: str, content: bytes | None, *, required: bool = True) -> str:
         raise Unreadable("header-invalid", f"The header {name} is not UTF-8: {error.reason}.") from None
 
 
-def _time(content: bytes | None, place: int) -> datetime:
-    if not content:
-        _text("ce_time", content)
-    try:
-        time: datetime = _read_time(b'"%b"' % content)  # type: ignore[str-format] # seen above
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        _text("ce_time", content)
-        raise Unreadable("attribute-invalid", f"The header ce_time: {error}.") from None
-    if time.tzinfo is UTC and FIRST_YEAR <= time.year <= LAST_YEAR:
-        return time
-    return read_time("The header ce_time", time)
+def _time(content: bytes | None) -> datetime:
+    # What Trunkline and most others write; every other form is read by the rules of RFC 3339, which msgspec bends.
+    if content and len(content) in _PLAIN_LENGTHS and content[10] == _T and content[-1] == _Z:
+        try:
+            time: datetime = _read_time(b'"%b"' % content)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return read_time("The header ce_time", _text("ce_time", content))
+        if time.tzinfo is UTC and FIRST_YEAR <= time.year <= LAST_YEAR:
+            return time
+    return read_time("The header ce_time", _text("ce_time", content))
 
 
 def _sequence(content: bytes | None) -> int:

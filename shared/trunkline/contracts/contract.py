@@ -6,6 +6,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from trunkline.contracts.exact_reading import reader
+
 Direction = Literal["heard", "said"]
 JSON: Final = b"application/json"
 
@@ -48,7 +50,7 @@ class Contract:
         self.topic: Final = topic or name
         self.source: Final = source
         self.direction: Final[Direction] = "said" if source else "heard"
-        self.read: Final[Callable[[bytes | msgspec.Raw], Any]] = msgspec.json.Decoder(data).decode
+        self.read: Final[Callable[[bytes | msgspec.Raw], Any]] = reader(data, foreign=not source)
         self.subject_of: Final[Callable[[Any], str]] = attrgetter(key) if key else lambda _data: subject
         self.headers: Final[tuple[tuple[str, bytes], ...]] = (
             ("content-type", JSON),

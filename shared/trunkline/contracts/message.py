@@ -7,7 +7,7 @@ import msgspec
 
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.unreadable import Unreadable
-from trunkline.contracts.values import utc
+from trunkline.contracts.values import read_instant
 
 MAX_VALUE_BYTES: Final = 1_048_576
 # Identities become keys of an index: what is longer would be refused by the store, again and again.
@@ -80,10 +80,10 @@ def read_data(contract: Contract, data: bytes | msgspec.Raw) -> Any:
         raise Unreadable("not-json", f"The data of {contract.name}: {error}.") from None
 
 
-def read_time(name: str, time: datetime) -> datetime:
-    """Give an aware time in UTC. Raises Unreadable: attribute-invalid outside 1970 to 2999."""
+def read_time(name: str, text: str) -> datetime:
+    """Read an RFC 3339 time, in UTC. Raises Unreadable: attribute-invalid (`values.read_instant`)."""
     try:
-        return utc(time)
+        return read_instant(text)
     except ValueError as error:
         raise Unreadable("attribute-invalid", f"{name}: {error}.") from None
 

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import force_setattr
 
 from trunkline.contracts.contract import Contract, registry
-from trunkline.contracts.values import Domains, Email, ForeignId, Name, lower
+from trunkline.contracts.values import Domains, Email, ForeignId, Name, clean_texts, lower
 
 TOPIC: Final = "PartyEvents"
 
@@ -36,6 +36,7 @@ class PartnerRegistered(msgspec.Struct, frozen=True, kw_only=True, gc=False, omi
 
     def __post_init__(self) -> None:
         lower(self, "partner_id")
+        clean_texts(self, "name")
         _lower_domains(self)
 
 
@@ -50,6 +51,7 @@ class PartnerChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
 
     def __post_init__(self) -> None:
         lower(self, "partner_id")
+        clean_texts(self, "name")
         _lower_domains(self)
 
 
@@ -64,6 +66,7 @@ class OrganizationRegistered(msgspec.Struct, frozen=True, kw_only=True, gc=False
 
     def __post_init__(self) -> None:
         lower(self, "organization_id", "partner_id")
+        clean_texts(self, "name")
 
 
 class OrganizationChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -77,6 +80,7 @@ class OrganizationChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False, o
 
     def __post_init__(self) -> None:
         lower(self, "organization_id", "partner_id")
+        clean_texts(self, "name")
 
 
 class IdentityRegistered(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -90,6 +94,7 @@ class IdentityRegistered(msgspec.Struct, frozen=True, kw_only=True, gc=False, om
 
     def __post_init__(self) -> None:
         lower(self, "identity_id", "organization_id")
+        clean_texts(self, "name")
 
 
 class IdentityChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -103,6 +108,7 @@ class IdentityChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_
 
     def __post_init__(self) -> None:
         lower(self, "identity_id", "organization_id")
+        clean_texts(self, "name")
 
 
 class IdentityRemoved(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

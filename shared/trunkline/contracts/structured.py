@@ -2,12 +2,12 @@
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.message import (
@@ -28,8 +28,8 @@ class _Envelope(msgspec.Struct, frozen=True, gc=False):
     source: str | None = None
     type: str | None = None
     subject: str | None = None
-    time: Annotated[datetime, Meta(tz=True)] | None = None
-    sequence: int | str | None = None
+    time: str | None = None
+    sequence: int | float | str | None = None
     datacontenttype: str | None = None
     correlationid: str | None = None
     causationid: str | None = None
@@ -65,8 +65,27 @@ def decode_batch(body: bytes, types: Mapping[str, Contract]) -> list[Message | U
     except msgspec.ValidationError as error:
         raise Unreadable("data-invalid", f"A batch is a JSON array: {error}.") from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Unreadable("not-json", f"The batch: {error}.") from None
+        parts = _split(body)
+        if parts is None:
+            raise Unreadable("not-json", f"The batch: {error}.") from None
+        return [_item(part, types) for part in parts]
     return [_item(bytes(item), types) for item in items]
+
+
+def _split(body: bytes) -> list[bytes] | None:
+    """The items of an array in which some text has half a surrogate pair; None where the body is no JSON array.
+
+    msgspec refuses the whole array for such a text. Python's parser takes it, so that only its own item is unreadable.
+    """
+    try:
+        items = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    return [json.dumps(item).encode() for item in items] if isinstance(items, list) else None
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
 
 
 def _item(body: bytes, types: Mapping[str, Contract]) -> Message | Unreadable:
@@ -118,7 +137,9 @@ def _present(name: str, text: str | None) -> str:
     return text
 
 
-def _sequence(sequence: int | str | None) -> int | None:
+def _sequence(sequence: float | str | None) -> int | None:
+    if isinstance(sequence, float):  # JSON Schema takes 5.0 for the integer 5
+        sequence = int(sequence) if sequence.is_integer() else -1
     if isinstance(sequence, str):
         # int() alone would take signs, blanks, underscores and foreign digits.
         short = len(sequence) <= 19 and sequence.isascii() and sequence.isdigit()

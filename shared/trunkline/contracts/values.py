@@ -11,6 +11,8 @@ from typing import Annotated, Any
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
+from trunkline.text import clean
+
 GUARD = r"(?!\n)"
 _END = "$" + GUARD
 
@@ -91,12 +93,62 @@ def utc(instant: datetime) -> datetime:
     return same
 
 
+_RFC3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}):([0-9]{2})(?:\.([0-9]+))?(?:([Zz])|([+-][0-9]{2}:[0-9]{2}))"
+)
+
+
+def read_instant(text: str) -> datetime:
+    """Read an instant exactly as RFC 3339 writes it, in UTC.
+
+    What lies beyond microseconds is cut off, never rounded: 23:59:59.999999999 stays within its day. A leap second,
+    23:59:60 in UTC, is taken as the last microsecond before midnight: it comes after every instant before it and
+    before every one after it.
+
+    Raises:
+        ValueError: the text is not RFC 3339, has no offset, or lies outside 1970 to 2999.
+    """
+    found = _RFC3339.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text[:60]!r} is not an RFC 3339 instant such as 2026-03-01T00:00:00Z")
+    date, minutes, seconds, fraction, _, offset = found.groups()
+    leap = seconds == "60"
+    micros = "999999" if leap else (fraction or "0")[:6].ljust(6, "0")
+    try:
+        at = datetime.fromisoformat(f"{date}T{minutes}:{'59' if leap else seconds}.{micros}{offset or '+00:00'}")
+    except ValueError as error:
+        raise ValueError(f"{text[:60]!r} is not an RFC 3339 instant: {error}") from None
+    at = utc(at)
+    if leap and (at.hour, at.minute) != (23, 59):
+        raise ValueError(f"{text[:60]!r} is not an RFC 3339 instant: a leap second is 23:59:60 in UTC")
+    return at
+
+
 def lower(struct: Any, *fields: str) -> None:
     """Bring UUIDs of a struct under construction to lower case (one identity, one spelling)."""
     for field in fields:
         text = getattr(struct, field)
         if isinstance(text, str) and not text.islower():
             force_setattr(struct, field, text.lower())
+
+
+def clean_texts(struct: Any, *fields: str) -> None:
+    """Bring texts of a struct under construction into their one form (`text.clean`); a text that is absent stays so.
+
+    Raises ValueError that names the field: an invisible character, or nothing but blanks.
+    """
+    for field in fields:
+        text = getattr(struct, field)
+        if not isinstance(text, str):
+            continue
+        try:
+            cleaned = clean(text)
+        except ValueError as error:
+            raise ValueError(f"The text {error} - at `$.{field}`") from None
+        if not cleaned:
+            raise ValueError(f"The text has nothing but blanks - at `$.{field}`")
+        if cleaned != text:
+            force_setattr(struct, field, cleaned)
 
 
 def check_ids(struct: Any, *fields: str) -> None:

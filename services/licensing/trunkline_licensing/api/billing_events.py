@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args
-from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 
 from trunkline.answers import Answer, change
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message, Unreadable, content_hash, decode, decode_batch, decode_structured
+from trunkline.contracts.http_binding import attributes
 from trunkline.doors import Asked, Node, Posted, door
 from trunkline.event_sources import check_sources
 from trunkline.parties import Branch, Resource, authorize
@@ -118,7 +119,7 @@ def router(node: Node) -> APIRouter:
     return routes
 
 
-def _read(headers: Mapping[str, str], body: bytes) -> Sequence[Message | Unreadable]:
+def _read(headers: Headers, body: bytes) -> Sequence[Message | Unreadable]:
     """The events of a body.
 
     Raises:
@@ -136,8 +137,7 @@ def _read(headers: Mapping[str, str], body: bytes) -> Sequence[Message | Unreada
         if media == _STRUCTURED:
             return [decode_structured(body, billing.CONTRACTS)]
         if media == "application/json" and "ce-specversion" in headers:
-            attributes = [("ce_" + k[3:], unquote(v).encode()) for k, v in headers.items() if k.startswith("ce-")]
-            return [decode(attributes, body, billing.CONTRACTS)]
+            return [decode(attributes(headers.raw), body, billing.CONTRACTS)]
     except Unreadable as error:
         raise EventUnreadable(
             reason=error.reason, errors=[{"in": "body", "pointer": "#", "code": error.code, "detail": error.reason}]

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from trunkline.answers import Answer, change, shown
+from trunkline.bodies import OneForm
 from trunkline.doors import Changed, Node, Posted, Reading, door, reader
 from trunkline.paging import TEXT, Items, Paging, moment, one_page, page
 from trunkline.paging import paging as paging_of
@@ -45,7 +46,7 @@ def router(node: Node) -> APIRouter:
         organization_id: UUID,
         asker: Reading,
         asked: Annotated[Paging, Depends(paging_of)],
-        search: Annotated[str | None, Query(max_length=200, description="Part of the name or of the UUID.")] = None,
+        search: Annotated[OneForm | None, Query(max_length=200, description="Part of the name or of the UUID.")] = None,
         status: Annotated[Status | None, Query(description="Only in this status.")] = None,
     ) -> Items[BulkListed]:
         work = reader(node)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from trunkline.bodies import Body, Uuid
+from trunkline.bodies import Body, OneForm, Uuid
 from trunkline_licensing.extension import Extension
 from trunkline_licensing.license_codes import BASE, CONTACT_CENTER, Catalogue
 from trunkline_licensing.party_facts import Identity, Role
@@ -43,7 +43,7 @@ class ExtensionChange(Body):
     """The facts of an extension that are to be others; null takes away a name, a person, a number."""
 
     ext_key: str = Field(default_factory=str, max_length=20, description="3 to 5 digits.")
-    directory_name: str | None = Field(
+    directory_name: OneForm | None = Field(
         default_factory=lambda: None, max_length=10_000, description="At most 100 characters."
     )
     user_id: Uuid | None = Field(default_factory=lambda: None)

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from trunkline.answers import shown as answered
+from trunkline.bodies import OneForm
 from trunkline.doors import Node, Reading, door, reader
 from trunkline.paging import TEXT, Items, Paging, one_page, page, paging, whole
 from trunkline_licensing.api.catalogue import catalogue
@@ -31,7 +32,9 @@ from trunkline_licensing.extension import EXTENSION
 class Search:
     """What extensions are looked for; a dependency."""
 
-    q: Annotated[str | None, Query(max_length=100, description="In the key, or in the name of line or person.")] = None
+    q: Annotated[OneForm | None, Query(max_length=100, description="In the key, or in the name of line or person.")] = (
+        None
+    )
     ext_key: Annotated[str | None, Query(max_length=5, description="This key.")] = None
     user_id: Annotated[UUID | None, Query(description="Serving this person.")] = None
     license: Annotated[str | None, Query(max_length=64, description="With this license.")] = None

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
+from trunkline.bodies import OneForm
 from trunkline.doors import Node, Reading, door, reader
 from trunkline.paging import TEXT, Items, Paging, one_page, page, paging, whole
 from trunkline_licensing.api.catalogue import catalogue
@@ -91,7 +92,7 @@ def router(node: Node) -> APIRouter:
         asked: Annotated[Paging, Depends(paging)],
         license: Annotated[str | None, Query(max_length=64, description="Of this license.")] = None,  # noqa: A002
         user: Annotated[
-            str | None, Query(max_length=200, description="Serving this person: UUID, or in the name.")
+            OneForm | None, Query(max_length=200, description="Serving this person: UUID, or in the name.")
         ] = None,
         extension: Annotated[str | None, Query(max_length=40, description="Of this extension: UUID or key.")] = None,
         subscription_id: Annotated[UUID | None, Query(description="Of this subscription.")] = None,

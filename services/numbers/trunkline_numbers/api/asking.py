@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from trunkline.answers import Answer, change
-from trunkline.bodies import Body
+from trunkline.bodies import Body, Instant
 from trunkline.doors import Node, Posted, Reading, door, reader
 from trunkline.parties import authorize, visible
 from trunkline.work import Work
@@ -87,7 +87,7 @@ class Recycling(BaseModel):
     turns: list[Turn]
 
 
-_Instant = Annotated[AwareDatetime, Query(description="An instant with its offset.")]
+_Instant = Annotated[Instant, Query(description="An instant with its offset.")]
 
 
 def router(node: Node) -> APIRouter:

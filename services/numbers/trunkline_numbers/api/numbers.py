@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from trunkline.answers import Answer, change, shown
-from trunkline.bodies import Body, Country, Label, Uuid
+from trunkline.bodies import Body, Country, Instant, Label, Uuid
 from trunkline.doors import Asked, Node, Posted, Reading, door, reader
 from trunkline.paging import Items, Paging, history_page, paging
 from trunkline.parties import authorize
@@ -84,7 +84,7 @@ def router(node: Node) -> APIRouter:
         number: InPath,
         asker: Reading,
         request: Request,
-        as_of: Annotated[AwareDatetime | None, Query(description="An instant with its offset.")] = None,
+        as_of: Annotated[Instant | None, Query(description="An instant with its offset.")] = None,
     ) -> Response:
         key = key_in_path(number)
         work = reader(node)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
-from trunkline.bodies import Country, Domain, Uuid
+from trunkline.bodies import Country, Domain, Instant, OneForm, Uuid
 from trunkline.paging import LARGEST_PAGE
 from trunkline.refusal import Refused
 from trunkline.tables import Format
@@ -15,20 +15,13 @@ from trunkline_numbers.views.exported import Layout
 from trunkline_numbers.views.pattern import read_pattern
 from trunkline_numbers.views.wanted import Capability, State, Wanted
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
+Text = Annotated[OneForm, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 
 
 class SortNeedsAvailable(Refused):
     """Only Available numbers can be sorted by available_since: ask for state=available alone, or by available_since."""
 
     status: ClassVar[int] = 422
-
-
-def _utc(at: datetime) -> datetime:
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("there is no such instant in UTC") from None
 
 
 class Filters(BaseModel, extra="forbid"):
@@ -53,9 +46,7 @@ class Filters(BaseModel, extra="forbid"):
     holder: Uuid | None = None
     uploader: Uuid | None = None
     bound: bool | None = Field(default=None, description="Whether it serves a user.")
-    available_since: Annotated[AwareDatetime, AfterValidator(_utc)] | None = Field(
-        default=None, description="Available since then, or for longer."
-    )
+    available_since: Instant | None = Field(default=None, description="Available since then, or for longer.")
     available_for_days: int | None = Field(
         default=None, ge=0, le=36_500, description="Available for longer than so many days of 24 hours."
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from trunkline.bodies import Domain
+from trunkline.text import InvisibleCharacter, clean
 from trunkline_numbers.api.adding import country_named
 from trunkline_numbers.api.upload_refusals import (
     CellBlank,
@@ -15,6 +16,7 @@ from trunkline_numbers.api.upload_refusals import (
     DomainNotYours,
     DomainUnreadable,
     LegacyLockNotYours,
+    TextInvisible,
     TextUnreadable,
 )
 
@@ -88,9 +90,13 @@ def _legacy(cell: str, allowed: bool) -> bool:
 
 
 def _label(cell: str) -> str:
-    if cell and not _text(cell):
+    try:
+        label = clean(cell)
+    except InvisibleCharacter as error:
+        raise TextInvisible(value=short(cell), what=error) from None
+    if label and not _text(label):
         raise TextUnreadable(value=short(cell))
-    return cell
+    return label
 
 
 def _domains(cell: str, allowed: frozenset[str] | None) -> Iterator[str]:

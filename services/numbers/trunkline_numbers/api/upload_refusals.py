@@ -19,6 +19,10 @@ class TextUnreadable(Refused):
     """{value!r} is not 1 to 64 characters without control characters."""
 
 
+class TextInvisible(Refused):
+    """{value!r} {what}."""
+
+
 class DomainUnreadable(Refused):
     """{value!r} is no portal domain."""
 
