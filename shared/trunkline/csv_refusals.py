@@ -23,6 +23,10 @@ class FileEmpty(FileRefused):
     """The file is empty: its first line must name the columns."""
 
 
+class FileIsOther(FileRefused):
+    """The file is {kind}: {remedy}."""
+
+
 class NotUtf8(FileRefused):
     """The file is not UTF-8: {why}; save it as CSV UTF-8."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from trunkline.csv_refusals import FileTooLarge, NotUtf8, NulByte
+from trunkline.file_kind import check_is_csv, check_is_text
 
 # UTF-32's mark begins with UTF-16's, so it comes first.
 _MARKS: Final = (
@@ -28,9 +29,12 @@ def read_text(data: bytes | Iterable[bytes], max_bytes: int) -> str:
         max_bytes: the most it may have.
 
     Raises:
-        FileTooLarge, NotUtf8, NulByte: as they say.
+        FileTooLarge, FileIsOther, NotUtf8, NulByte: as they say.
     """
-    whole = _whole(data, max_bytes).removeprefix(codecs.BOM_UTF8)
+    whole = _whole(data, max_bytes)
+    check_is_text(whole)
+    check_is_csv(whole)
+    whole = whole.removeprefix(codecs.BOM_UTF8)
     for mark, name in _MARKS:
         if whole.startswith(mark):
             raise NotUtf8(why=f"it is {name}, by its byte order mark")

@@ -117,8 +117,8 @@ def read_csv(data: bytes | Iterable[bytes], *layouts: Layout, max_bytes: int, ma
         max_rows: the most rows.
 
     Raises:
-        Refused: FileTooLarge, FileEmpty, NotUtf8, NulByte, DelimiterWrong, ColumnMissing, ColumnUnknown, ColumnTwice,
-            ColumnUnnamed, QuoteOpen, QuoteMisplaced, CellTooLong, TooManyRows: as they say.
+        Refused: FileTooLarge, FileEmpty, FileIsOther, NotUtf8, NulByte, DelimiterWrong, ColumnMissing, ColumnUnknown,
+            ColumnTwice, ColumnUnnamed, QuoteOpen, QuoteMisplaced, CellTooLong, TooManyRows: as they say.
     """
     text = read_text(data, max_bytes)
     records = _records(text)

@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from trunkline.content_encoding import ContentDecoding
 from trunkline.docs_page import docs_router
 from trunkline.doors import MAX_BODY_BYTES
 from trunkline.health import health_router
@@ -160,6 +161,7 @@ def create_app(nodes: Mapping[str, Node], tokens: Tokens | None = None) -> FastA
     )
     add_problem_handlers(app)
     app.add_middleware(_BodyLimit, operations=app)
+    app.add_middleware(ContentDecoding)
     app.add_middleware(_Gate, tokens=tokens or Tokens.of(settings))
     app.add_middleware(_Requests)  # added last, so outermost
     routers = [health_router(nodes), docs_router(app)]

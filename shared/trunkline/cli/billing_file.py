@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ import msgspec
 from trunkline.cli.ending import Misused
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message, Unreadable, content_hash, decode_structured
+from trunkline.csv_refusals import FileIsOther
+from trunkline.file_kind import check_is_text
 
 STANDARD_INPUT: Final = Path("-")
 MOST_IN_BATCH: Final = 500
@@ -62,11 +65,31 @@ def read_lines(file: Path) -> list[Line]:
         body = sys.stdin.buffer.read() if file == STANDARD_INPUT else file.read_bytes()
     except OSError as error:
         raise Misused(f"{file} cannot be read: {error.strerror}.") from None
+    try:
+        check_is_text(body)
+        _check_is_lines(body)
+    except FileIsOther as other:
+        raise Misused(f"{file}: {other.sentence}") from None
     body = body.removeprefix(b"\xef\xbb\xbf")
     lines = [Line(number, raw.strip()) for number, raw in enumerate(body.split(b"\n"), start=1) if raw.strip()]
     if not lines:
         raise Misused(f"{file} holds no events: each line is one CloudEvent in JSON.")
     return lines
+
+
+def _check_is_lines(body: bytes) -> None:
+    """Refuse JSON that is no line for each event: an array, or an event over several lines.
+
+    Raises:
+        FileIsOther: it says how to make lines of it.
+    """
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise FileIsOther(kind="UTF-16", remedy="save it as UTF-8")
+    start = body.removeprefix(codecs.BOM_UTF8).lstrip()
+    if start.startswith(b"["):
+        raise FileIsOther(kind="one JSON array", remedy="write one event a line, as `jq -c '.[]'` does")
+    if start.partition(b"\n")[0].strip() == b"{":
+        raise FileIsOther(kind="JSON over several lines", remedy="write one event a line, as `jq -c .` does")
 
 
 def check(lines: list[Line]) -> list[Finding]:

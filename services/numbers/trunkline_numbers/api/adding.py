@@ -8,11 +8,23 @@ from typing import ClassVar, Final
 import phonenumbers
 
 from trunkline.refusal import Refused
+from trunkline.text import describe
 from trunkline_numbers.api.phone_plan import NO_COUNTRY, plan_by_calling_code, plan_of
 
 MOST: Final = 50
 _CALLING_CODE: Final = re.compile(r"\+?([1-9][0-9]{0,2})", re.ASCII)
-_WRITTEN: Final = re.compile(r"\+?[0-9][0-9 ().-]*$", re.ASCII)
+_WRITTEN: Final = re.compile(r"[+(]?[0-9 ()./+-]*[0-9][)]?", re.ASCII)
+_ALIKE: Final = str.maketrans(
+    {
+        **dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000", " "),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\uff0d", "-"),
+        "\uff0b": "+",
+        "\uff08": "(",
+        "\uff09": ")",
+        "\uff0f": "/",
+    }
+)
+"""Blanks, dashes and full-width signs that word processors and input methods write for the plain ones."""
 _LONGEST: Final = 40
 _UNLIKELY: Final = "is possible, but looks unassigned"
 _REASONS: Final = {
@@ -103,7 +115,8 @@ def read_number(text: str, country: str) -> tuple[str, str | None]:
     """A number in E.164 form, and a warning where it is possible but looks as if nobody had it.
 
     Args:
-        text: with `+` and calling code, or national in `country`.
+        text: with `+` and calling code, or national in `country`; blanks, brackets, dashes, dots and slashes may
+            stand between the digits.
         country: ISO code, or `001`.
 
     Raises:
@@ -114,8 +127,7 @@ def read_number(text: str, country: str) -> tuple[str, str | None]:
     if quick is not None:
         e164, _, likely = quick
         return e164, None if likely else f"{e164} {_UNLIKELY}"
-    if len(text) > _LONGEST or not _WRITTEN.match(text):
-        raise NumberUnreadable(value=text[:60], why="only digits, with + at the beginning where it is international")
+    text = _plain(text)
     try:
         parsed = phonenumbers.parse(text, None if text.startswith("+") or country == NO_COUNTRY else country)
     except phonenumbers.NumberParseException as error:
@@ -124,6 +136,21 @@ def read_number(text: str, country: str) -> tuple[str, str | None]:
     e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     warning = None if phonenumbers.is_valid_number(parsed) else f"{e164} {_UNLIKELY}"
     return e164, warning
+
+
+def _plain(text: str) -> str:
+    """A number as it is written, with plain signs between its digits.
+
+    Raises:
+        NumberUnreadable: it has other signs; one that nobody sees is named.
+    """
+    plain = text.translate(_ALIKE).strip()
+    if len(text) <= _LONGEST and _WRITTEN.fullmatch(plain) and "+" not in plain[2:]:
+        return plain
+    unseen = next((sign for sign in text if not sign.isprintable()), None)
+    if unseen is not None:
+        raise NumberUnreadable(value=text[:60], why=f"it has {describe(unseen)}, which nobody sees")
+    raise NumberUnreadable(value=text[:60], why="only digits, with + at the beginning where it is international")
 
 
 def _check_possible(text: str, country: str, parsed: phonenumbers.PhoneNumber) -> None:
