@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from trunkline.contracts import values
+from trunkline.email_address import EmailAddressInvalid, email_address
 from trunkline.text import clean, normalize
 
 
@@ -21,13 +23,20 @@ def _clean(given: Any) -> Any:
     return clean(given) if isinstance(given, str) else given
 
 
+def _email(text: str) -> str:
+    try:
+        return email_address(text)
+    except EmailAddressInvalid as error:
+        raise PydanticCustomError("email_address", "no e-mail address, since {why}", {"why": str(error)}) from None
+
+
 Uuid = Annotated[str, StringConstraints(to_lower=True, pattern=_pattern(values.ForeignId))]
 Name = Annotated[str, BeforeValidator(_clean), StringConstraints(pattern=_pattern(values.Name))]
 Label = Annotated[str, BeforeValidator(_clean), StringConstraints(pattern=_pattern(values.Label))]
 """Both are taken over in their one form (`text.clean`)."""
 OneForm = Annotated[str, BeforeValidator(lambda given: normalize(given) if isinstance(given, str) else given)]
 """A text brought into its one form (`text.normalize`): to search for, or for the operation to check."""
-Email = Annotated[str, StringConstraints(pattern=_pattern(values.Email))]
+Email = Annotated[str, StringConstraints(pattern=_pattern(values.Email)), AfterValidator(_email)]
 Domain = Annotated[str, StringConstraints(to_lower=True, pattern=_pattern(values.Domain))]
 Country = Annotated[str, StringConstraints(pattern=_pattern(values.Country))]
 Instant = Annotated[AwareDatetime, AfterValidator(values.utc)]

@@ -2,23 +2,25 @@
 
 A due row only says "look at this stream"; the aggregate decides by the service's clock, and the row is rewritten in
 the same transaction. So a row that comes late, twice or for nothing is never a wrong answer, and the whole table can
-be rebuilt from the streams.
+be rebuilt from the streams. A stream that cannot be settled is set aside and tried again later; the others go on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from trunkline.clock import Clock
 from trunkline.duties import Duties
+from trunkline.failed_items import FailedItems, concerns_item
 from trunkline.recorded import Recorded, stored_names
 from trunkline.store import Connection, Store
 from trunkline.stream import Decider
 from trunkline.streams import whole_streams
 from trunkline.work import Work, run
 
+LOOP: Final = "deadlines"
 LIMIT = 1_000
 """Streams settled in one transaction."""
 
@@ -43,10 +45,12 @@ class Deadlines:
         self._clock = clock
         self._settle = settle
         self._duties = duties or Duties(store.url)
+        self._failed = FailedItems(store, clock.now, LOOP)
+        self._term = 0
         self._swept: _Row | None = None
 
     def step(self, limit: int = LIMIT) -> int:
-        """Settle the streams that fell due first.
+        """Settle the streams that fell due first; one that cannot be settled is set aside, and the others go on.
 
         Args:
             limit: how many at most.
@@ -54,22 +58,67 @@ class Deadlines:
         Returns:
             How many rows were taken; 0 when nothing is due, or another copy of the service does it.
         """
-        if not self._duties.hold("deadlines"):
+        term = self._duties.hold(LOOP)
+        if term != self._term:
+            self._failed.load()
+        self._term = term
+        if not term:
             return 0
+        retried = self._retry()
         due = self._due(limit)
         if not due and self._swept is not None:
             self._swept = None
             due = self._due(limit)
-        if not due:
-            return 0
-        more_after = due[-1][1] if len(due) == limit else None
+        if due and self._take(due, due[-1][1] if len(due) == limit else None):
+            self._swept = due[-1]
+        return retried + len(due)
+
+    def _take(self, due: Sequence[_Row], more_after: datetime | None) -> bool:
+        """Settle some rows in one transaction; in halves where that fails, until one is left to set aside.
+
+        Returns:
+            Whether they are done with; False: some were put off.
+        """
         try:
-            run(self._store, self._clock.now, lambda work: self._decide(work, due, more_after))
+            self._run([key for key, _ in due], more_after)
         except Later as later:
             self._put_off(later.turns)
-        else:
-            self._swept = due[-1]
-        return len(due)
+            return False
+        except Exception as error:
+            if not concerns_item(error):
+                raise
+            if len(due) == 1:
+                self._failed.add(due[0][0], error, self._generation(due[0][0]))
+                return True
+            middle = len(due) // 2
+            first = self._take(due[:middle], due[middle][1])
+            return self._take(due[middle:], more_after) and first
+        return True
+
+    def _run(self, ids: Sequence[str], more_after: datetime | None = None) -> None:
+        run(self._store, self._clock.now, lambda work: self._decide(work, ids, more_after))
+
+    def _retry(self) -> int:
+        """Settle again what is due of the streams set aside; one whose timer has changed is in the sweep again."""
+        tried = 0
+        for item in self._failed.due():
+            if self._generation(item.key) == item.position:
+                tried += 1
+                try:
+                    self._run([item.key])
+                except Later as later:
+                    self._put_off(later.turns)
+                except Exception as error:
+                    if not concerns_item(error):
+                        raise
+                    self._failed.add_again(item, error)
+                    continue
+            self._failed.settle(item)
+        return tried
+
+    def _generation(self, key: str) -> int:
+        rows = self._store.fetch("SELECT generation FROM deadlines WHERE key = %s", (key,))
+        return rows[0][0] if rows else 0
 
     def resign(self) -> None:
         """Let another copy of the service do it."""
@@ -77,7 +126,7 @@ class Deadlines:
 
     def next_due(self) -> datetime | None:
         """The earliest due instant; None where nothing is ever due. Ask again after each commit."""
-        found: datetime | None = self._store.fetch("SELECT min(due_at) FROM deadlines")[0][0]
+        found: datetime | None = self._store.fetch(f"SELECT min(due_at) FROM deadlines d WHERE {self._sound()}")[0][0]
         return found
 
     def seconds_to_next(self) -> float | None:
@@ -93,13 +142,22 @@ class Deadlines:
             key, due_at = self._swept
             swept, params = " AND (due_at, key) > (%s, %s)", [due_at, key]
         return self._store.fetch(
-            f"SELECT key, due_at FROM deadlines WHERE due_at <= %s{swept} ORDER BY due_at, key LIMIT %s",
+            f"SELECT key, due_at FROM deadlines d WHERE due_at <= %s{swept} AND {self._sound()}"
+            " ORDER BY due_at, key LIMIT %s",
             (self._clock.now(), *params, limit),
         )
 
-    def _decide(self, work: Work, due: list[_Row], more_after: datetime | None) -> None:
+    def _sound(self) -> str:
+        """The condition that a row is not set aside; one written anew since then is a new timer."""
+        if not self._failed:
+            return "true"
+        return (
+            f"NOT EXISTS (SELECT 1 FROM failed_items f WHERE f.loop = '{LOOP}'"
+            " AND f.key = d.key AND f.position = d.generation)"
+        )
+
+    def _decide(self, work: Work, ids: Sequence[str], more_after: datetime | None) -> None:
         """Settle in due order; what comes of it later than rows yet unread must wait for its turn."""
-        ids = [key for key, _ in due]
         self._settle(work, ids)
         if more_after is not None:
             turns: dict[str, datetime] = {}

@@ -9,6 +9,7 @@ import msgspec
 
 from trunkline.clock import Clock
 from trunkline.disk import DiskFacts, disks, write_error
+from trunkline.failed_items import failed_item_counts
 from trunkline.generations import Generations, Status
 from trunkline.lag import RELAY, Lag, log_lags, projection_lag, state_lags
 from trunkline.projection import Projector
@@ -70,6 +71,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
         quarantined: conflicting duplicates that nobody has settled yet (S3).
         waiting: facts that wait for an organization or a start (S7); not the subscriptions that wait for a number.
         disks: the folders that fill up. database_error: why PostgreSQL cannot write; null: it can.
+        failed_items: loop -> items it has set aside and tries again.
     """
 
     service: str
@@ -89,6 +91,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     database_bytes: int = 0
     database_error: str | None = None
     disks: list[DiskFacts] = []
+    failed_items: dict[str, int] = {}
 
 
 def projection_facts(projector: Projector, now: datetime) -> list[ProjectionFacts]:
@@ -175,6 +178,7 @@ def facts(node: Node) -> Facts:
         database_bytes=_one(store, "SELECT pg_database_size(current_database())"),
         database_error=write_error(store),
         disks=disks(store, node.settings, service.name),
+        failed_items=failed_item_counts(store),
     )
 
 

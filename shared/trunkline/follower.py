@@ -1,5 +1,8 @@
 """Following one's own log: a reaction that reads some stored events in order and never misses or repeats one.
 
+An event that its reaction fails on does not stop it: the event's stream is set aside and tried again later, and the
+others go on.
+
 Its position lives beside the projections', not in them: rebuilding a view moves no follower, so that replaying
 history never repeats what a follower did (O3).
 """
@@ -7,10 +10,14 @@ history never repeats what a follower did (O3).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
 
 from trunkline.clock import Clock
 from trunkline.duties import Duties
-from trunkline.recorded import Recorded
+from trunkline.failed_items import ADD, SETTLE, FailedItem, FailedItems, concerns_item
+from trunkline.recorded import RawRow, Recorded
 from trunkline.store import Overtaken, Store
 from trunkline.work import Work, run
 
@@ -18,6 +25,14 @@ PAGE = 1_000
 _FAR = 10_000
 
 ReactToLog = Callable[[Work, Sequence[Recorded]], None]
+
+
+class Settled(NamedTuple):
+    """How far an item is done: the position it had, and the next one; None: all of it is done."""
+
+    key: str
+    expected: int
+    following: int | None
 
 
 class Follower:
@@ -42,6 +57,7 @@ class Follower:
             react: decides into the work what a page of events brings about.
             duties: the process's duties; None makes its own.
         """
+        self._failed = FailedItems(store, clock.now, f"follower/{name}")
         self._store = store
         self._clock = clock
         self._source = f"follower/{name}"
@@ -54,38 +70,107 @@ class Follower:
         """In which the position was read; 0: it must be read."""
 
     def step(self) -> int:
-        """Do the next page; how many events it had, 0 at the log's end or where another copy follows."""
+        """Do the next page; how many events it had, 0 at the log's end or where another copy follows.
+
+        An event that the reaction fails on is set aside with what follows in its stream; the others go on.
+        """
         term = self._duties.hold(self._source)
         if term and term != self._term:
             self._stored = self._store.positions(self._source).get(self._source)
             self._read = self._stored or 0
+            self._failed.load()
         self._term = term
         if not term:
             return 0
+        try:
+            return self._retry() + self._next_page()
+        except Overtaken:
+            self._term = 0
+            return 0
+
+    def _next_page(self) -> int:
         end = self._store.end_of_log()
         if end == self._read:
             return 0
         rows = self._store.read_log(self._read, PAGE, self._names)
         reached = rows[-1][0] if len(rows) == PAGE else max(end, rows[-1][0] if rows else 0)
-        try:
-            if rows:
-                page = [self._store.event(row) for row in rows]
-                run(self._store, self._clock.now, lambda work: self._react_to(work, page, reached))
-                self._stored = reached
-                self._store.committed(end)  # what it wrote may be somebody's work: mail, say
-            elif reached - (self._stored or 0) >= _FAR:  # now and then: a lost record only repeats a look
-                self._store.move(self._source, self._stored, reached)
-                self._stored = reached
-        except Overtaken:
-            self._term = 0
-            return 0
+        if rows:
+            self._take(rows, reached)
+            self._store.committed(end)  # what it wrote may be somebody's work: mail, for one
+        elif reached - (self._stored or 0) >= _FAR:  # now and then: a lost record only repeats a look
+            self._store.move(self._source, self._stored, reached)
+            self._stored = reached
         self._read = reached
+        return len(rows)
+
+    def _take(self, rows: Sequence[RawRow], reached: int) -> None:
+        """Do some rows of the log in one transaction; in halves where it fails, until one event is left to set aside.
+
+        Args:
+            rows: in log order.
+            reached: the position after them.
+        """
+        if self._failed:
+            rows = [row for row in rows if row[1] not in self._failed]
+        try:
+            self._commit(rows, reached)
+        except Exception as error:
+            if not concerns_item(error) or not rows:
+                raise
+            if len(rows) == 1:
+                self._set_aside(rows[0], reached, error)
+                return
+            middle = len(rows) // 2
+            self._take(rows[:middle], rows[middle - 1][0])
+            self._take(rows[middle:], reached)
+
+    def _commit(self, rows: Sequence[RawRow], reached: int, settled: Settled | None = None) -> None:
+        """React to some rows and record the position, and how far an item is settled with them."""
+        page = [self._store.event(row) for row in rows]
+
+        def decide(work: Work) -> None:
+            if page:
+                self._react(work, page)
+            if settled is not None:
+                work.write(SETTLE, [(self._failed.loop, *settled)])
+            work.advance(self._source, self._stored, reached)
+
+        run(self._store, self._clock.now, decide)
+        self._stored = reached
+
+    def _set_aside(self, row: RawRow, reached: int, error: Exception) -> None:
+        failed = self._failed.row(row[1], error, row[0])
+
+        def decide(work: Work) -> None:
+            work.write(ADD, [failed])
+            work.advance(self._source, self._stored, reached)
+
+        run(self._store, self._clock.now, decide)
+        self._stored = reached
+        self._failed.added(failed)
+
+    def _retry(self) -> int:
+        """Do what is due of the streams set aside, up to where this follower is; how many events that were."""
+        return sum(self._retry_stream(item) for item in self._failed.due())
+
+    def _retry_stream(self, item: FailedItem) -> int:
+        rows = self._store.read_stream_log(item.key, item.position, self._read, self._names)
+        for done, row in enumerate(rows):
+            following = rows[done + 1][0] if done + 1 < len(rows) else None
+            try:
+                self._commit([row], self._stored or 0, Settled(item.key, item.position, following))
+            except Exception as error:
+                if not concerns_item(error):
+                    raise
+                self._failed.add_again(item, error, row[0])
+                return done
+            item = msgspec.structs.replace(item, position=following or item.position)
+        if rows:
+            self._failed.settled(item.key)
+        else:
+            self._failed.settle(item)
         return len(rows)
 
     def resign(self) -> None:
         """Let another copy of the service do it."""
         self._duties.resign()
-
-    def _react_to(self, work: Work, page: Sequence[Recorded], reached: int) -> None:
-        self._react(work, page)
-        work.advance(self._source, self._stored, reached)

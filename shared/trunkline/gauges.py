@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from trunkline.disk import disks
 from trunkline.facts import counts, deadline_facts
+from trunkline.failed_items import KINDS, failed_item_counts, kind_of
 from trunkline.telemetry import (
     CONFLICTS,
     DATABASE_BYTES,
     DEAD_LETTERS,
     DISK_FREE,
     DISK_TOTAL,
+    FAILED_ITEMS,
     MAIL,
     OVERDUE,
     OVERDUE_SECONDS,
@@ -34,6 +36,9 @@ def update_gauges(node: Node) -> None:
     for state in ("waiting", "failed"):
         MAIL.labels(name, state).set(figures[f"mail_{state}"])
     DATABASE_BYTES.labels(name).set(store.fetch("SELECT pg_database_size(current_database())")[0][0])
+    failed = failed_item_counts(store)
+    for kind in KINDS:
+        FAILED_ITEMS.labels(name, kind).set(sum(n for loop, n in failed.items() if kind_of(loop) == kind))
     for disk in disks(store, node.settings, name):
         DISK_FREE.labels(name, disk.what).set(disk.free_bytes)
         DISK_TOTAL.labels(name, disk.what).set(disk.total_bytes)

@@ -14,7 +14,7 @@ from trunkline.refusal import Refused
 from trunkline.store import Connection, Store
 
 Status = Literal["building", "active", "retired"]
-_COLUMNS = "name, generation, version, position, status, built_at"
+_COLUMNS = "name, generation, version, position, status, built_at, whole"
 _LOCK = b"SELECT pg_advisory_xact_lock(hashtextextended('projections', 0))"
 _THESE = (
     b" JOIN unnest(%s::text[], %s::int8[]) AS g(name, generation) ON g.name = p.name AND g.generation = p.generation"
@@ -33,6 +33,7 @@ class Generation:
     Attributes:
         position: log position up to which it is applied; None while it is folded from the streams.
         built_at: when it became active, by the service's clock.
+        whole: whether every stream of the log is applied; False: some are set aside.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Generation:
     position: int | None
     status: Status
     built_at: datetime | None
+    whole: bool = True
 
 
 def table_of(generation: Generation) -> str:
@@ -96,8 +98,8 @@ class Generations:
         g = generation
         conn.execute(ddl.replace("{table}", table_of(g)).encode())
         conn.execute(
-            f"INSERT INTO projections ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s)".encode(),
-            (g.name, g.generation, g.version, g.position, g.status, g.built_at),
+            f"INSERT INTO projections ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s)".encode(),
+            (g.name, g.generation, g.version, g.position, g.status, g.built_at, g.whole),
         )
         return g
 
@@ -120,7 +122,8 @@ class Generations:
 
     def revive(self, retired: Generation) -> None:
         """Let a retired generation follow the log again, so that it can be swapped back in."""
-        with self._store.connection() as conn:
+        with self._store.connection() as conn, conn.transaction():
+            _mark_items(conn, retired, "waiting")
             conn.execute(
                 b"UPDATE projections SET status = 'building'"
                 b" WHERE name = %s AND generation = %s AND status = 'retired'",
@@ -147,6 +150,8 @@ class Generations:
                 (now, fresh.name, fresh.generation),
             )
             _show(conn, fresh)
+            if kept is not None:
+                _mark_items(conn, kept, "discarded")
 
         kept = self.one(fresh.name, "active")
         self._patiently(fresh.name, change)
@@ -168,6 +173,16 @@ class Generations:
         raise ProjectionBusy(name=name)
 
 
+def failures_of(generation: Generation) -> str:
+    """The name under which the streams that are set aside from a generation are kept."""
+    return f"projection/{table_of(generation)}"
+
+
+def _mark_items(conn: Connection, generation: Generation, status: str) -> None:
+    """What is missing from a retired generation concerns nobody until it is shown again."""
+    conn.execute(b"UPDATE failed_items SET status = %s WHERE loop = %s", (status, failures_of(generation)))
+
+
 def _show(conn: Connection, generation: Generation) -> None:
     """Point the SQL view at a generation. Dropped and created: another version may have other columns."""
     conn.execute(f"DROP VIEW IF EXISTS {generation.name}".encode())
@@ -179,3 +194,4 @@ def _drop(conn: Connection, generation: Generation) -> None:
         b"DELETE FROM projections WHERE name = %s AND generation = %s", (generation.name, generation.generation)
     )
     conn.execute(f"DROP TABLE IF EXISTS {table_of(generation)}".encode())
+    conn.execute(b"DELETE FROM failed_items WHERE loop = %s", (failures_of(generation),))

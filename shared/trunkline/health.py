@@ -12,6 +12,7 @@ from psycopg_pool import PoolTimeout
 from pydantic import BaseModel, Field
 
 from trunkline.doors import Node
+from trunkline.failed_items import failed_item_counts
 
 
 class Live(BaseModel):
@@ -52,7 +53,7 @@ def health_router(nodes: Mapping[str, Node]) -> APIRouter:
         troubles = {name: _troubles(node) for name, node in nodes.items()}
         ready = not any(troubles.values())
         response.status_code = 200 if ready else 503
-        degraded = {name: node.degradations() for name, node in nodes.items()}
+        degraded = {name: [*node.degradations(), *_set_aside(node)] for name, node in nodes.items()}
         return Ready(
             ready=ready,
             troubles={name: found for name, found in troubles.items() if found},
@@ -68,6 +69,15 @@ def health_router(nodes: Mapping[str, Node]) -> APIRouter:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router
+
+
+def _set_aside(node: Node) -> list[str]:
+    """What loops could not do, a sentence for each loop: the others of its items went on (O8)."""
+    try:
+        counts = failed_item_counts(node.store)
+    except (psycopg.Error, PoolTimeout):
+        return []  # said already
+    return [f"{count} items of the loop {loop!r} are set aside" for loop, count in sorted(counts.items())]
 
 
 def _troubles(node: Node) -> list[str]:

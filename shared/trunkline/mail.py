@@ -1,26 +1,30 @@
 """Mail: written down with the event that calls for it, sent afterwards, retried until it is (N5, N6).
 
 Over SMTP at least once, under a Message-ID made from the key, so that a repetition is seen as one; into the home's
-mailbox exactly once. One copy of a service sends.
+mailbox exactly once. One copy of a service sends. Just before, the service judges whether the mail is still so (N10).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from datetime import datetime
+from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from trunkline.clock import Clock
 from trunkline.duties import Duties
+from trunkline.failed_items import BACK_OFF, cause_of, concerns_item
+from trunkline.parties import NothingThere
+from trunkline.refusal import Refused
 from trunkline.store import Store
 from trunkline.work import Work
 
-BACK_OFF = tuple(timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 3600))
-"""Between two tries; the last one is repeated."""
 PAGE = 100
+
+MailState = Literal["waiting", "sent", "failed", "dropped", "discarded"]
+"""`dropped`: what it announced is not so any more; `discarded`: a person has given it up."""
 
 
 class Mail(msgspec.Struct, frozen=True, gc=False):
@@ -46,19 +50,36 @@ class MailRow(msgspec.Struct, frozen=True, gc=False):
     subject: str
     body: str
     created_at: datetime
-    state: Literal["waiting", "sent", "failed"]
+    state: MailState
     attempts: int
     next_try_at: datetime | None
     last_error: str | None
     sent_at: datetime | None
 
 
+class Judgement(NamedTuple):
+    """What a mail that waits is worth now.
+
+    Attributes:
+        recipient: to whom it goes now; None where no address is known.
+        dropped: why it is not sent any more; None: it is.
+    """
+
+    recipient: str | None
+    dropped: str | None = None
+
+
+Judge = Callable[[Work, Sequence[MailRow]], Mapping[str, Judgement]]
+"""Looks at mails just before they are sent; a key that is left out goes as it was written."""
+
+
 @dataclass(frozen=True)
 class Result:
-    """What became of a try. `error` None: it was sent; `final`: trying again cannot help."""
+    """What became of a try. `error` None: it was sent; `final`: trying again cannot help; `dropped`: nor need it."""
 
     error: str | None = None
     final: bool = False
+    dropped: bool = False
 
 
 class Unreachable(Exception):
@@ -133,10 +154,46 @@ def find_mail(store: Store, key: str) -> MailRow | None:
     return MailRow(*rows[0]) if rows else None
 
 
+class MailNotWaiting(Refused):
+    """The mail {key} is {state}, so it cannot be {verb}: only one that is waiting, failed or discarded can."""
+
+
+def retry_mail(work: Work, key: str) -> None:
+    """Let a mail be tried again at once.
+
+    Raises:
+        NothingThere: there is no such mail.
+        MailNotWaiting: it was sent, or is not worth sending any more.
+    """
+    _resolve(work, key, "retried", "state = 'waiting', next_try_at = %s", work.now)
+
+
+def discard_mail(work: Work, key: str, remark: str) -> None:
+    """Give a mail up: it stays on record and is never sent unless it is retried. Raises as `retry_mail`."""
+    _resolve(work, key, "discarded", "state = 'discarded', next_try_at = NULL, last_error = %s", f"discarded: {remark}")
+
+
+def _resolve(work: Work, key: str, verb: str, change: str, value: object) -> None:
+    found = work.fetch("SELECT state FROM mail WHERE key = %s", (key,))
+    if not found:
+        raise NothingThere(key=key)
+    ((state,),) = found
+    if state in ("sent", "dropped"):
+        raise MailNotWaiting(key=key, state=state, verb=verb)
+    work.write(f"UPDATE mail SET {change} WHERE key = %s AND state NOT IN ('sent', 'dropped')", [(value, key)])
+
+
 class MailSender:
     """Hands waiting mail to the post office. Synchronous: run it in a thread."""
 
-    def __init__(self, store: Store, clock: Clock, office: PostOffice, duties: Duties | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        office: PostOffice,
+        duties: Duties | None = None,
+        judge: Judge | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
@@ -144,35 +201,46 @@ class MailSender:
             clock: the service's.
             office: takes the mail.
             duties: the process's duties; None makes its own.
+            judge: the service's: whether a mail is still worth sending, and to whom; None: always, as written.
         """
         self._store = store
         self._clock = clock
         self._office = office
         self._duties = duties or Duties(store.url)
+        self._judge = judge
         self._closed = 0
         self._opens_at: datetime | None = None
 
     def step(self) -> int:
-        """Try the mails that are due; how many were sent or given up, 0 where there are none or another copy sends."""
+        """Try the mails that are due; how many were sent or given up, 0 where there are none or another copy sends.
+
+        A mail that fails is tried again later, or never where that cannot help; the others go on.
+        """
         if not self._duties.hold("mail"):
             return 0
         now = self._clock.now()
         if self._opens_at is not None and now < self._opens_at:
             return 0
         due = self._due(now)
+        if not due:
+            return 0
+        left = {mail.key: mail for mail in due}
         settled = 0
 
         def done(mail: MailRow, result: Result) -> None:
             nonlocal settled
-            settled += result.error is None or result.final
+            settled += result.error is None or result.final or result.dropped
+            left.pop(mail.key, None)
             self._record(mail, result)
 
-        if not due:
-            return 0
         try:
-            self._office.deliver(due, done)
+            self._office.deliver(self._judged(due, done), done)
         except Unreachable as away:
-            self._close(due, str(away))
+            self._close(list(left.values()), str(away))
+        except Exception as error:
+            if not concerns_item(error) or not left:
+                raise
+            done(next(iter(left.values())), Result(cause_of(error)))  # mails are tried in order: it was the first left
         else:
             self._closed, self._opens_at = 0, None
         return settled
@@ -194,28 +262,68 @@ class MailSender:
         )
         return [MailRow(*row) for row in rows]
 
+    def _judged(self, due: Sequence[MailRow], done: Done) -> list[MailRow]:
+        """The mails to send of those that are due, each to whom it concerns now; the others are settled here."""
+        judged = self._judgements(due, done)
+        mails: list[MailRow] = []
+        for mail in due:
+            judgement = judged.get(mail.key, Judgement(mail.recipient))
+            if judgement is _FAILED:
+                continue
+            if judgement.dropped is not None:
+                done(mail, Result(judgement.dropped, dropped=True))
+            elif judgement.recipient is None:
+                done(mail, Result("no address is known", final=True))
+            else:
+                mails.append(msgspec.structs.replace(mail, recipient=judgement.recipient))
+        return mails
+
+    def _judgements(self, due: Sequence[MailRow], done: Done) -> Mapping[str, Judgement]:
+        """All judged at once, one after another where that fails: one that cannot be judged is tried again later."""
+        if self._judge is None:
+            return {}
+        try:
+            return self._judge(Work(self._store, self._clock.now()), due)
+        except Exception as error:
+            if not concerns_item(error):
+                raise
+            if len(due) == 1:
+                done(due[0], Result(cause_of(error)))
+                return {due[0].key: _FAILED}
+        found: dict[str, Judgement] = {}
+        for mail in due:
+            found.update(self._judgements([mail], done))
+        return found
+
     def _record(self, mail: MailRow, result: Result) -> None:
         """What became of one mail; at once, since a lost record of a mail sent would send it again."""
         now = self._clock.now()
+        values: tuple[object, ...] = (result.error,)
         if result.error is None:
             change, values = "state = 'sent', sent_at = %s, next_try_at = NULL, last_error = NULL", (now,)
+        elif result.dropped:
+            change = "state = 'dropped', next_try_at = NULL, last_error = %s"
         elif result.final:
-            change, values = "state = 'failed', next_try_at = NULL, last_error = %s", (result.error,)  # type: ignore[assignment]
+            change = "state = 'failed', next_try_at = NULL, last_error = %s"
         else:
             wait = BACK_OFF[min(mail.attempts, len(BACK_OFF) - 1)]
-            change, values = "next_try_at = %s, last_error = %s", (now + wait, result.error)  # type: ignore[assignment]
+            change, values = "next_try_at = %s, last_error = %s", (now + wait, result.error)
         with self._store.connection() as conn:
             conn.execute(
-                f"UPDATE mail SET attempts = attempts + 1, {change} WHERE key = %s AND state = 'waiting'".encode(),
-                (*values, mail.key),
+                f"UPDATE mail SET attempts = attempts + %s, recipient = %s, {change}"
+                " WHERE key = %s AND state = 'waiting'".encode(),
+                (0 if result.dropped else 1, mail.recipient, *values, mail.key),
             )
 
-    def _close(self, due: Sequence[MailRow], why: str) -> None:
-        """Nobody answers: wait before knocking again, the longer the more often; the mails show why they wait."""
+    def _close(self, left: Sequence[MailRow], why: str) -> None:
+        """Nobody answers: wait before the next try, the longer the more often; the mails show why they wait."""
         self._opens_at = self._clock.now() + BACK_OFF[min(self._closed, len(BACK_OFF) - 1)]
         self._closed += 1
         with self._store.connection() as conn:
             conn.execute(
                 b"UPDATE mail SET last_error = %s WHERE key = ANY(%s) AND state = 'waiting'",
-                (why, [mail.key for mail in due]),
+                (why, [mail.key for mail in left]),
             )
+
+
+_FAILED: Final = Judgement(None, "it could not be judged")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
+from trunkline.availability import database_availability
 from trunkline.clock import Clock
 from trunkline.deadlines import Deadlines
 from trunkline.duties import Duties
@@ -21,11 +19,13 @@ from trunkline.messaging.horizon import Horizon
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.relay import Relay, Transport
 from trunkline.messaging.states import StateFeed
+from trunkline.polling_loop import IDLE_POLL_SECONDS, SETTLE_SECONDS, PollingLoop, pause
 from trunkline.projection import Projector, views_at
 from trunkline.rebuild import Rebuild
 from trunkline.service import Service
 from trunkline.settings import Settings
 from trunkline.store import Store
+from trunkline.supervisor import Run, Supervisor
 from trunkline.telemetry import LOG_END, RELAY_AT, SETTLED, VIEWS_AT
 from trunkline.wake import Listener, Wake
 from trunkline.work import Work, run
@@ -33,14 +33,8 @@ from trunkline.work import Work, run
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-FIRST_DELAY, LONGEST_DELAY = 0.05, 5.0
-MUCH = 100
-"""A look that found this much is followed by the next one at once."""
-BREATH = 0.2
 VIEWS_SHARE = 0.1
 """Of the time, for the views, while there is much to do: messages go first, and longer pages cost less."""
-AT_REST = 1.0
-"""Seconds after which a loop looks again though nothing woke it: a lost wake-up costs no more than this."""
 
 
 class Node:
@@ -62,12 +56,14 @@ class Node:
         self.wake = Wake(asyncio.get_running_loop())
         self.projected = Wake(asyncio.get_running_loop())
         self.duties = Duties(store.url)
-        self.projector = Projector(store, service.views, self.duties)
+        self.projector = Projector(store, service.views, self.duties, clock=clock)
         self.deadlines = Deadlines(store, clock, service.settle, self.duties)
         self.intake = Intake(store, service, clock.now)
         self.turn = asyncio.Lock()
         self.stopping = asyncio.Event()
-        self.loops: dict[str, asyncio.Task[None]] = {}
+        self.supervisor = Supervisor(service.name, self.stopping)
+        self.loops = self.supervisor.tasks
+        self._database = database_availability(store.url)
         self._begun: set[asyncio.Task[None]] = set()
         self.trouble_of_transport: Callable[[], list[str]] = list
         self.horizon: Horizon = lambda _topics: lambda: True
@@ -121,33 +117,31 @@ class Node:
             states: the state topics that somebody hears; None: all, since anybody may.
         """
         self._listener.start()
-        relay = Relay(self.store, self.service, transport, self.wake, self.duties)
-        self.spawn("relay", relay.run(self.stopping.is_set))
+        relay = Relay(self.store, self.service, transport, self.wake, self.duties, self.clock)
         self.relay = relay
-        self.spawn(
-            "deadlines", self.follow("deadlines", partial(asyncio.to_thread, self._settle), patience=self._until_due)
-        )
-        self.spawn("views", self._keep_views())
+        self.spawn("relay", partial(relay.run, self.stopping.is_set))
+        settle = partial(asyncio.to_thread, self._settle)
+        self.spawn("deadlines", partial(self.follow, "deadlines", settle, patience=self._until_due))
+        self.spawn("views", self._keep_views)
         rebuild = Rebuild(self.projector, self.clock.now)
-        self.spawn(
-            "rebuild",
-            self.follow("rebuild", partial(asyncio.to_thread, rebuild.step), breath=30.0),
+        self.spawn("rebuild", partial(self.follow, "rebuild", partial(asyncio.to_thread, rebuild.step), breath=30.0))
+        letters = DeadLetters(
+            self.store, self.name, transport if transport.has_topics else None, self.duties, self.clock
         )
-        letters = DeadLetters(self.store, self.name, transport if transport.has_topics else None, self.duties)
-        self.spawn("dead letters", letters.run(self.stopping))
+        self.spawn("dead letters", partial(letters.run, self.stopping))
         for topic in self.service.states:
             if states is not None and topic.contract.topic not in states:
                 continue
             feed = StateFeed(self.store, topic, self.duties)
-            self.spawn(topic.contract.name, feed.run(transport.send_page, self.projected, self.stopping.is_set))
+            self.spawn(
+                topic.contract.name, partial(feed.run, transport.send_page, self.projected, self.stopping.is_set)
+            )
         for name, make in self.service.followers.items():
-            self.spawn(name, self.follow(name, partial(asyncio.to_thread, make(self))))
+            self.spawn(name, partial(self.follow, name, partial(asyncio.to_thread, make(self))))
 
-    def spawn(self, name: str, loop: Coroutine[Any, Any, None]) -> None:
-        """Run one more loop until the node stops; one that ends by itself with an error stops the process."""
-        task = asyncio.get_running_loop().create_task(loop, name=f"{self.name}/{name}")
-        self.loops[name] = task
-        task.add_done_callback(self._ended)
+    def spawn(self, name: str, loop: Run | Coroutine[Any, Any, None]) -> None:
+        """Run one more loop until the node stops; see `Supervisor.start`."""
+        self.supervisor.start(name, loop)
 
     def begin(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run something that ends by itself beside the loops; a node that stops lets it end, as it does with them."""
@@ -160,52 +154,40 @@ class Node:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("something failed", work=task.get_name(), exc_info=error)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        # A library may cancel what it was called from: unless we are stopping, that is an error like any other.
-        error = asyncio.CancelledError("by itself") if task.cancelled() else task.exception()
-        if error is not None and not (task.cancelled() and self.stopping.is_set()):
-            log.error("a loop has ended", loop=task.get_name(), error=repr(error))
-            self.stopping.set()
-
     async def follow(
         self,
         name: str,
         step: Callable[[], Awaitable[int]],
         *,
         patience: Callable[[], float] | None = None,
-        breath: float = BREATH,
+        breath: float = SETTLE_SECONDS,
         hurry: asyncio.Event | None = None,
     ) -> None:
-        """Repeat a step as long as it finds much to do; then wait for a commit, and let what it says go out first.
+        """Repeat a step until the node stops: see `PollingLoop`.
 
         Args:
-            name: for the log.
+            name: of the loop.
             step: does one page; how much it did.
-            patience: asked in a thread: after how many seconds to look again though nothing woke it; None: `AT_REST`,
-                or after a breath that is longer.
-            breath: seconds from a commit to the look at it: a look serves many commits, and what a commit says to
-                others is on its way before its own service reads it again.
-            hurry: no breath is taken while it is set.
+            patience: after how many seconds to look again though nothing was committed; asked in a thread.
+            breath: seconds from a commit to the look at it.
+            hurry: that pause is not made while it is set.
         """
-        delay = FIRST_DELAY
-        while not self.stopping.is_set():
-            seen = self.wake.count
-            try:
-                done = await step()
-                if done < MUCH:
-                    seconds = AT_REST if patience is None else await asyncio.to_thread(patience)
-                    if await self.wake.after(seen, max(breath, seconds)):
-                        await self.pause(breath, hurry)
-                delay = FIRST_DELAY
-            except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError) as away:
-                log.warning("waiting for what is away", loop=f"{self.name}/{name}", error=str(away).splitlines()[0])
-                await self.pause(delay)
-                delay = min(2 * delay, LONGEST_DELAY)
+        loop = PollingLoop(
+            name,
+            step,
+            commits=self.wake,
+            stopping=self.stopping,
+            database=self._database,
+            succeeded=partial(self.supervisor.succeeded, name),
+            idle_timeout=patience,
+            settle_seconds=breath,
+            reader_waiting=hurry,
+        )
+        await loop.run()
 
     async def pause(self, seconds: float, hurry: asyncio.Event | None = None) -> None:
         """Wait, unless the node stops, or somebody is in a hurry."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for((hurry or self.stopping).wait(), seconds)
+        await pause(hurry or self.stopping, seconds)
 
     async def _keep_views(self) -> None:
         """Keep the views up to the log; under load they take a share of the time, unless a reader waits for them."""
@@ -217,7 +199,7 @@ class Node:
             if done:
                 self.projected.set()
                 rest = (loop.time() - begun) * (1 / VIEWS_SHARE - 1)
-                await self.pause(min(AT_REST, rest), self._hurry)
+                await self.pause(min(IDLE_POLL_SECONDS, rest), self._hurry)
             return done
 
         await self.follow("views", project, hurry=self._hurry)
@@ -229,7 +211,7 @@ class Node:
 
     def _until_due(self) -> float:
         seconds = self.deadlines.seconds_to_next()
-        return AT_REST if seconds is None else min(AT_REST, seconds)
+        return IDLE_POLL_SECONDS if seconds is None else min(IDLE_POLL_SECONDS, seconds)
 
     def measure(self) -> None:
         """Bring the gauges up to date: called when somebody reads the metrics. Raises psycopg.Error."""
@@ -243,8 +225,7 @@ class Node:
         """What keeps the node from serving, one sentence each; empty: it is ready."""
         if self.stopping.is_set():
             return ["it is stopping"]
-        ended = [name for name, task in self.loops.items() if task.done()]
-        return [f"the loop {name!r} has ended" for name in ended]
+        return self.supervisor.troubles()
 
     def degradations(self) -> list[str]:
         """What is away while requests are served, one sentence each: Kafka, whose events wait in the outbox."""

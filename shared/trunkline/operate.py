@@ -6,7 +6,7 @@ All need the scope `operate`; every one that changes something is on record in t
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel
@@ -16,12 +16,13 @@ from trunkline.bodies import AnyInstant, Instant
 from trunkline.doors import Operating, door, operating
 from trunkline.facts import deadline_facts, facts, projection_facts, waiting_page
 from trunkline.history import happened, read_history, read_page
-from trunkline.mail import find_mail, list_mail
+from trunkline.mail import MailState, find_mail, list_mail
 from trunkline.operate_conflicts import add_conflicts
 from trunkline.operate_letters import add_letters
 from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, Shown, items, show
 from trunkline.operate_projections import add_projections
 from trunkline.operate_republish import add_republish
+from trunkline.operate_resolving import add_resolving
 from trunkline.paging import TEXT, moment, page, row_id
 from trunkline.parties import NothingThere
 from trunkline.refusal import Refused
@@ -78,6 +79,7 @@ def operate_router(node: Node) -> APIRouter:
     router.dependencies.append(Depends(operating))
     _streams(router, node)
     _clock(router, node)
+    add_resolving(router, node)
     _mail(router, node)
     _messages(router, node)
     _records(router, node)
@@ -147,7 +149,7 @@ def _clock(router: APIRouter, node: Node) -> None:
 
 def _mail(router: APIRouter, node: Node) -> None:
     @router.get("/mail", summary="Mail, newest first")
-    def mails(asked: Pages, state: Literal["waiting", "sent", "failed"] | None = None) -> OperatePage:
+    def mails(asked: Pages, state: MailState | None = None) -> OperatePage:
         place = page(asked, {"created_at": (moment, TEXT)}, "mail", state)
         return items(place, list_mail(node.store, place.limit + 1, state, place.place() or None), "created_at", "key")
 

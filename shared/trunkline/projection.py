@@ -3,6 +3,8 @@
 A view is applied by pages. Its rows live in generations (`generations.py`), so that a new one can be built beside the
 old one while the service runs (`rebuild.py`). Applying touches nothing but the view's own table: no mail, no message,
 no command can come of it, however often history is replayed (O3).
+
+A stream that a view cannot take in is set aside (`projection_failures.py`): the view is not whole then, and goes on.
 """
 
 from __future__ import annotations
@@ -10,9 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from trunkline.clock import Clock, SystemClock
 from trunkline.duties import Duties
+from trunkline.failed_items import concerns_item
 from trunkline.generations import Generation, Generations, table_of
-from trunkline.recorded import Recorded, recorded
+from trunkline.projection_failures import isolate, isolate_events, retry, without_failed
+from trunkline.recorded import RawRow, Recorded, recorded
 from trunkline.store import Connection, Store
 
 PAGE = 10_000
@@ -47,7 +52,13 @@ class Projector:
     """Keeps the views of one store up to the log. Synchronous and thread-safe."""
 
     def __init__(
-        self, store: Store, views: Sequence[View], duties: Duties | None = None, *, page_size: int = PAGE
+        self,
+        store: Store,
+        views: Sequence[View],
+        duties: Duties | None = None,
+        *,
+        page_size: int = PAGE,
+        clock: Clock | None = None,
     ) -> None:
         """Prepare; see `prepare`.
 
@@ -56,7 +67,9 @@ class Projector:
             views: all its views.
             duties: the process's duties; None makes its own.
             page_size: events applied in one transaction at most.
+            clock: the service's, for what is set aside; None: the machine's.
         """
+        self._now = (clock or SystemClock()).now
         self.store = store
         self.views = {view.name: view for view in views}
         self.generations = Generations(store)
@@ -82,6 +95,9 @@ class Projector:
         if not self._duties.hold("projections"):
             return 0
         live = [g for g in self.generations.all() if self._follows(g)]
+        for generation in live:
+            if not generation.whole:
+                self._retry(generation)
         if len({g.position for g in live}) == 1 and len({g.name for g in live}) == len(self.views):
             return self._advance(live)
         return sum(self.advance(view) for view in self.views.values())
@@ -115,8 +131,8 @@ class Projector:
             return 0
         return len(page)
 
-    def _page(self, views: Collection[str], after: int, ahead: int | None) -> tuple[list[tuple[str, Recorded]], int]:
-        """The next events for some views, by stored name, and the position reached with them, not beyond `ahead`."""
+    def _page(self, views: Collection[str], after: int, ahead: int | None) -> tuple[list[RawRow], int]:
+        """The next events for some views, and the position reached with them, not beyond `ahead`."""
         end = self.store.end_of_log()  # asked first: all up to it is in what is read next
         if end == after:
             return [], after
@@ -127,22 +143,73 @@ class Projector:
         if ahead is not None and reached > ahead:
             rows = [row for row in rows if row[0] <= ahead]
             reached = ahead
-        codec = self.store.codec
-        return [(row[3], recorded(codec, row)) for row in rows], reached
+        return rows, reached
 
-    def _apply(self, behind: list[Generation], page: list[tuple[str, Recorded]], low: int, reached: int) -> bool:
-        """Rows and position in one transaction; False where a rival has moved a generation meanwhile."""
+    def _apply(self, behind: list[Generation], page: list[RawRow], low: int, reached: int) -> bool:
+        """Rows and position in one transaction; False where a rival has moved a generation meanwhile.
+
+        Where that fails, each generation is moved alone: what one view fails on holds up no other, and in it only the
+        streams that it fails on.
+        """
+        try:
+            return self._apply_together(behind, page, low, reached)
+        except Exception as error:
+            if not concerns_item(error):
+                raise
+        moved = [self._apply_apart(generation, page, low, reached) for generation in behind]
+        return any(moved)
+
+    def _apply_together(self, behind: list[Generation], page: list[RawRow], low: int, reached: int) -> bool:
+        codec = self.store.codec
+        events = [(row[3], recorded(codec, row)) for row in page]
         with self.store.connection() as conn, conn.transaction():
             conn.execute(b"SET LOCAL synchronous_commit = off")  # lost together with its position, it is done again
             if not self.generations.take(conn, behind, low):
                 return False
             for generation in behind:
                 view = self.views[generation.name]
-                own = [event for name, event in page if view.names is None or name in view.names]
+                own = [event for name, event in events if view.names is None or name in view.names]
+                if own and not generation.whole:
+                    own = without_failed(conn, generation, own)
                 if own:
                     view.apply(conn, table_of(generation), own)
             self.generations.move(conn, behind, reached)
         return True
+
+    def _apply_apart(self, generation: Generation, page: list[RawRow], low: int, reached: int) -> bool:
+        view = self.views[generation.name]
+        own = [row for row in page if view.names is None or row[3] in view.names]
+        with self.store.connection() as conn, conn.transaction():
+            if not self.generations.take(conn, [generation], low):
+                return False
+            isolate(conn, self.store.codec, view.apply, generation, own, self._now())
+            self.generations.move(conn, [generation], reached)
+        return True
+
+    def fold(self, generation: Generation, page: list[Recorded]) -> None:
+        """Apply whole streams to a generation that is being built; a stream that fails is set aside.
+
+        Args:
+            generation: not shown yet.
+            page: the streams' events.
+        """
+        view = self.views[generation.name]
+        try:
+            with self.store.connection() as conn, conn.transaction():
+                conn.execute(b"SET LOCAL synchronous_commit = off")
+                view.apply(conn, table_of(generation), page)
+        except Exception as error:
+            if not concerns_item(error):
+                raise
+            with self.store.connection() as conn, conn.transaction():
+                isolate_events(conn, view.apply, generation, page, self._now())
+
+    def _retry(self, generation: Generation) -> None:
+        """Apply again what is due of the streams set aside from a generation, up to where it is."""
+        view = self.views[generation.name]
+        with self.store.connection() as conn, conn.transaction():
+            if self.generations.take(conn, [generation], _place(generation)):
+                retry(conn, self.store, view.apply, generation, view.names, self._now())
 
 
 def _place(generation: Generation) -> int:

@@ -16,9 +16,9 @@ from typing import Any, ClassVar, Literal
 import psycopg
 import structlog
 
+from trunkline.failed_items import FailedItems
 from trunkline.generations import Generation, ProjectionBusy, table_of
 from trunkline.projection import Projector, View
-from trunkline.recorded import Recorded
 from trunkline.refusal import Refused
 from trunkline.store import Connection
 from trunkline.streams import read_ahead, whole_streams
@@ -103,6 +103,8 @@ class Rebuild:
         self._generations = projector.generations
         self._now = now
         self._current = False
+        self._failed = FailedItems(self._store, now, "rebuild")
+        self._loaded = False
 
     def rebuild(self, name: str, tell: Tell = _silent) -> Comparison:
         """Build a view anew beside the active one, compare, swap; the old one is kept for `rollback`.
@@ -115,6 +117,7 @@ class Rebuild:
             comparison = self._compare(view, fresh, tell)
             tell(Progress(name, "swapping", comparison.position, comparison.position))
             self._generations.swap(fresh, self._now())
+            self._failed.settle_key(name)
             return comparison
 
     def step(self) -> int:
@@ -125,15 +128,23 @@ class Rebuild:
         if self._current:
             return 0
         outdated = self._projector.outdated()
+        if not self._loaded:
+            self._failed.load()
+            self._loaded = True
         self._current = not outdated  # once it is so, it stays so as long as this code runs
         built = 0
-        for view in outdated:
-            try:
-                self.rebuild(view.name)
-                built += 1
-            except (RebuildUnderWay, ProjectionBusy) as later:
-                log.info("a view could not be built anew yet", view=view.name, why=later.sentence)
+        for name in self._failed.ready([view.name for view in outdated]):
+            with self._failed.attempt(name):
+                built += self._rebuild_unless_busy(name)
         return built
+
+    def _rebuild_unless_busy(self, name: str) -> int:
+        try:
+            self.rebuild(name)
+        except (RebuildUnderWay, ProjectionBusy) as later:
+            log.info("a view could not be built anew yet", view=name, why=later.sentence)
+            return 0
+        return 1
 
     def verify(self, name: str, tell: Tell = _silent) -> Comparison:
         """Hold a view against a fold of the streams from zero; nothing changes for readers.
@@ -201,7 +212,7 @@ class Rebuild:
         done = 0
         tell(Progress(view.name, "folding", 0, upto))
         for page in read_ahead(whole_streams(self._store, upto, view.names)):
-            self._fold(view, fresh, page)
+            self._projector.fold(fresh, page)
             done += len(page)
             tell(Progress(view.name, "folding", done, upto))
         tell(Progress(view.name, "indexing", upto, upto))
@@ -211,11 +222,6 @@ class Rebuild:
             conn.execute(f"ANALYZE {table_of(fresh)}".encode())
             self._generations.move(conn, [fresh], upto)
         self._catch_up(view, fresh, tell)
-
-    def _fold(self, view: View, fresh: Generation, page: list[Recorded]) -> None:
-        with self._store.connection() as conn, conn.transaction():
-            conn.execute(b"SET LOCAL synchronous_commit = off")
-            view.apply(conn, table_of(fresh), page)
 
     def _catch_up(self, view: View, fresh: Generation, tell: Tell) -> None:
         """Apply the log until the generation stands beside the active one, or at the log's end where that is older."""

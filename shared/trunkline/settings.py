@@ -22,6 +22,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from trunkline.hosts import is_loopback
+
 PREFIX = "TRUNKLINE_"
 
 
@@ -46,6 +48,8 @@ def _smtp(url: SecretStr) -> SecretStr:
     if parts.scheme not in ("smtp", "smtps", "smtp+starttls") or not parts.hostname:
         raise ValueError
     _ = parts.port  # raises ValueError where it is none
+    if parts.password and parts.scheme == "smtp" and not is_loopback(parts.hostname):
+        raise ValueError  # a password never follows a plain connection to another machine
     return url
 
 
@@ -54,8 +58,9 @@ def _words(value: Any) -> Any:
 
 
 def _sender(text: str) -> str:
-    if "@" not in text or not text.isprintable():
-        raise ValueError
+    from trunkline.email_address import header_address  # only here: as above
+
+    header_address(text)  # raises ValueError
     return text
 
 
@@ -138,7 +143,8 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8080, ge=0, le=65535, description="a port from 0 (any free one) to 65535")
     smtp_url: Annotated[SecretStr | None, AfterValidator(lambda v: v and _smtp(v))] = Field(
         default=None,
-        description="smtp://, smtps:// or smtp+starttls://, with user:password@ where needed, host and port",
+        description="smtps://, smtp+starttls:// or smtp:// (plain), with user:password@ where needed, host and port; "
+        "a password needs smtps:// or smtp+starttls:// unless the host is this machine",
     )
     mail_from: Annotated[str, AfterValidator(_sender)] = Field(
         default="Trunkline <trunkline@localhost>", description="the sender's e-mail address"

@@ -192,6 +192,18 @@ class Store(PostgresProcessRecorder):
         """A row of the log as an event, in the epoch of its position."""
         return recorded(self.codec, row, self.epochs.at(row[0]))
 
+    def read_stream_log(
+        self, stream_id: str, first: int, last: int, names: Sequence[str] | None = None, conn: Connection | None = None
+    ) -> list[RawRow]:
+        """The events of one stream between two log positions, both included; only some stored names if given."""
+        chosen = "" if names is None else " AND topic = ANY(%b)"
+        return self.fetch(
+            "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events"
+            f" WHERE originator_id = %b AND notification_id BETWEEN %s AND %s{chosen} ORDER BY originator_version",
+            (stream_id, first, last) if names is None else (stream_id, first, last, list(names)),
+            conn,
+        )
+
     def end_of_log(self) -> int:
         """The position of the last event; 0 in an empty log."""
         return self.max_notification_id() or 0

@@ -20,7 +20,7 @@ async def test_then_the_views_go_on_at_once(
     inventory: Inventory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After each page they rest for an hour here; a reader who comes twice has both pages, and needs no hour."""
-    monkeypatch.setattr(loops, "AT_REST", AN_HOUR)
+    monkeypatch.setattr(loops, "IDLE_POLL_SECONDS", AN_HOUR)
     monkeypatch.setattr(loops, "VIEWS_SHARE", 1e-9)
     inventory.projector.resign()
     node = Node(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))

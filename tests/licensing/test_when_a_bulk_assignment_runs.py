@@ -147,7 +147,7 @@ def test_then_another_copy_takes_over(desk: Desk, monkeypatch: pytest.MonkeyPatc
     assert chunks == [3, 6, 9, 12]
 
 
-class Dead(Exception):
+class Dead(BaseException):
     """The runner has died."""
 
 

@@ -54,7 +54,7 @@ def _mail(node: Node) -> Callable[[], int]:
     """Mails are handed in, over SMTP or into the home's mailbox."""
     settings = node.settings
     office = open_post_office(settings.smtp_url, settings.mail_from, settings.home / "mailbox")
-    return MailSender(node.store, node.clock, office, node.duties).step
+    return MailSender(node.store, node.clock, office, node.duties, notice_due.judge).step
 
 
 def _uploads(node: Node) -> Callable[[], int]:

@@ -25,6 +25,7 @@ from trunkline.cli import (
     doctor,
     extension,
     extension_changing,
+    failed_item,
     licenses,
     mail,
     number,
@@ -66,7 +67,7 @@ _RUN, _WORK, _OPERATE = "Run", "Work", "Operate"
 _ORDER = (
     *("demo", "up", "migrate", "topics", "restored", "token", "clock"),
     *("party", "billing", "subscription", "number", "policy", "license", "extension", "bulk"),
-    *("doctor", "audit", "stream", "projection", "republish", "deadletter", "contract", "mail"),
+    *("doctor", "audit", "stream", "projection", "republish", "deadletter", "failed-item", "contract", "mail"),
 )
 
 
@@ -128,6 +129,7 @@ def _app() -> typer.Typer:
         ("stream", stream.app),
         ("projection", projection.app),
         ("deadletter", deadletter.app),
+        ("failed-item", failed_item.app),
         ("contract", contract.app),
         ("mail", mail.app),
     ):

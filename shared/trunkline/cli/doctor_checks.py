@@ -138,6 +138,12 @@ def _unsettled(name: str, facts: dict[str, Any]) -> Iterator[Check]:
             "trunkline mail list --state failed",
         ),
         (
+            "failed items",
+            sum(facts["failed_items"].values()),
+            f"set aside by {', '.join(sorted(facts['failed_items'])) or 'any loop'}",
+            "trunkline failed-item list; mend the cause, retry or discard each",
+        ),
+        (
             "waiting facts",
             facts["waiting"],
             "wait for an organization, or for the start of their subscription",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
-from trunkline.cli.options import LIMIT, Limit, Service, more
+from trunkline.cli.options import LIMIT, DryRun, Limit, Service, ServiceName, more
 from trunkline.cli.verb import Call, verb
 
 app = typer.Typer(help="Notices by e-mail.", no_args_is_help=True)
@@ -19,6 +20,8 @@ class MailState(StrEnum):
     waiting = "waiting"
     sent = "sent"
     failed = "failed"
+    dropped = "dropped"
+    discarded = "discarded"
 
 
 @verb(app, "list")
@@ -40,9 +43,38 @@ def show(
     service: Service = None,
 ) -> None:
     """Show one mail, whole."""
-    whose = "numbers" if service is None else service.value
-    found = call.remote.get(f"/{whose}/operate/mail/{key}")
+    found = call.remote.get(_path(key, service))
     call.tell(found, lambda: _mail(found))
+
+
+@verb(app, "retry")
+def retry(
+    call: Call,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="As `mail list` shows it.")],
+    service: Service = None,
+    dry_run: DryRun = None,
+) -> None:
+    """Try a mail again at once that waits, has failed or was discarded; it goes to the address of now."""
+    done = call.remote.post(f"{_path(key, service)}/retry", {}, dry_run=dry_run)
+    call.tell(done, lambda: f"{key} is tried again.")
+
+
+@verb(app, "discard")
+def discard(
+    call: Call,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="As `mail list` shows it.")],
+    remark: Annotated[str, typer.Option("--remark", help="Why it is given up; kept with the mail.")],
+    service: Service = None,
+    dry_run: DryRun = None,
+) -> None:
+    """Give a mail up that waits or has failed. It is kept and can still be shown and retried."""
+    done = call.remote.post(f"{_path(key, service)}/discard", {"remark": remark}, dry_run=dry_run)
+    call.tell(done, lambda: f"{key} is discarded.")
+
+
+def _path(key: str, service: ServiceName | None) -> str:
+    whose = "numbers" if service is None else service.value
+    return f"/{whose}/operate/mail/{quote(key, safe='/')}"
 
 
 def _mails(items: list[dict[str, Any]]) -> Any:

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import force_setattr
 
 from trunkline.contracts.contract import Contract, registry
-from trunkline.contracts.values import Domains, Email, ForeignId, Name, clean_texts, lower
+from trunkline.contracts.values import Domains, Email, ForeignId, Name, check_emails, clean_texts, lower
 
 TOPIC: Final = "PartyEvents"
 
@@ -37,6 +37,7 @@ class PartnerRegistered(msgspec.Struct, frozen=True, kw_only=True, gc=False, omi
     def __post_init__(self) -> None:
         lower(self, "partner_id")
         clean_texts(self, "name")
+        check_emails(self, "owner_email", "support_email")
         _lower_domains(self)
 
 
@@ -52,6 +53,7 @@ class PartnerChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_d
     def __post_init__(self) -> None:
         lower(self, "partner_id")
         clean_texts(self, "name")
+        check_emails(self, "owner_email", "support_email")
         _lower_domains(self)
 
 
@@ -67,6 +69,7 @@ class OrganizationRegistered(msgspec.Struct, frozen=True, kw_only=True, gc=False
     def __post_init__(self) -> None:
         lower(self, "organization_id", "partner_id")
         clean_texts(self, "name")
+        check_emails(self, "billing_email")
 
 
 class OrganizationChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -81,6 +84,7 @@ class OrganizationChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False, o
     def __post_init__(self) -> None:
         lower(self, "organization_id", "partner_id")
         clean_texts(self, "name")
+        check_emails(self, "billing_email")
 
 
 class IdentityRegistered(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -95,6 +99,7 @@ class IdentityRegistered(msgspec.Struct, frozen=True, kw_only=True, gc=False, om
     def __post_init__(self) -> None:
         lower(self, "identity_id", "organization_id")
         clean_texts(self, "name")
+        check_emails(self, "email")
 
 
 class IdentityChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -109,6 +114,7 @@ class IdentityChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_
     def __post_init__(self) -> None:
         lower(self, "identity_id", "organization_id")
         clean_texts(self, "name")
+        check_emails(self, "email")
 
 
 class IdentityRemoved(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

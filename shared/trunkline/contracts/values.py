@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
+from trunkline.email_address import EmailAddressInvalid, email_address
 from trunkline.text import clean
 
 GUARD = r"(?!\n)"
@@ -149,6 +150,21 @@ def clean_texts(struct: Any, *fields: str) -> None:
             raise ValueError(f"The text has nothing but blanks - at `$.{field}`")
         if cleaned != text:
             force_setattr(struct, field, cleaned)
+
+
+def check_emails(struct: Any, *fields: str) -> None:
+    """Hold the e-mail addresses of a struct under construction against the parser that will write them.
+
+    A domain in another script becomes its A-label; an absent field is left alone. Raises ValueError that names the
+    field which is none.
+    """
+    for field in fields:
+        text = getattr(struct, field)
+        if isinstance(text, str):
+            try:
+                force_setattr(struct, field, email_address(text))
+            except EmailAddressInvalid as error:
+                raise ValueError(f"no e-mail address, since {error} - at `$.{field}`") from None
 
 
 def check_ids(struct: Any, *fields: str) -> None:

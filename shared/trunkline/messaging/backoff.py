@@ -1,13 +1,11 @@
-"""How long to wait before the next try, and saying once that something is away and once that it is back."""
+"""How long to wait before the next try, and whether what one client talks to answers."""
 
 from __future__ import annotations
 
 import random
 from typing import Final
 
-import structlog
-
-log = structlog.get_logger(__name__)
+from trunkline.availability import Availability
 
 FIRST: Final = 0.05
 MOST: Final = 5.0
@@ -33,27 +31,18 @@ class Backoff:
         self._next = self._first
 
 
-class Reach:
-    """Whether something outside answers. Each change is logged once, however often it is tried between them."""
-
-    def __init__(self, what: str) -> None:
-        """Watch over `what`, named as it is to appear in the log; it counts as there until it is lost."""
-        self._what = what
-        self._why: str | None = None
+class Reach(Availability):
+    """`Availability` of something that one client alone talks to."""
 
     @property
     def there(self) -> bool:
         """Whether it answered last."""
-        return self._why is None
+        return self.available
 
     def lost(self, why: object) -> None:
         """It does not answer; `why` is logged the first time."""
-        if self._why is None:
-            self._why = str(why) or type(why).__name__
-            log.warning("out of reach; trying again until it is back", what=self._what, why=self._why)
+        self.mark_lost(why)
 
     def back(self) -> None:
         """It answers."""
-        if self._why is not None:
-            self._why = None
-            log.info("in reach again", what=self._what)
+        self.mark_restored()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final, Protocol
 
-import psycopg
 import structlog
 
+from trunkline.availability import database_availability, is_unavailable
+from trunkline.clock import Clock, SystemClock
 from trunkline.contracts.dead_letters import HEADERS, TOPIC, headers
 from trunkline.duties import Duties
-from trunkline.messaging.backoff import Backoff, Reach
-from trunkline.messaging.parked import Parked, mark_published, unpublished
+from trunkline.failed_items import FailedItems, concerns_item
+from trunkline.messaging.backoff import Backoff
+from trunkline.messaging.parked import Parked, mark_published, parked_message, unpublished
 from trunkline.messaging.producer import TooLargeToSend
 from trunkline.messaging.record import Outgoing
+from trunkline.polling_loop import pause
 from trunkline.store import Store
 
 log = structlog.get_logger(__name__)
@@ -54,7 +56,14 @@ def dead_letter(parked: Parked, service: str) -> Outgoing:
 class DeadLetters:
     """Follows the table of parked messages; without a sender (local transport) the table is all there is."""
 
-    def __init__(self, store: Store, service: str, sender: Sender | None, duties: Duties | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        service: str,
+        sender: Sender | None,
+        duties: Duties | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
@@ -62,49 +71,92 @@ class DeadLetters:
             service: its name.
             sender: Kafka's producer; None marks messages as published without a topic.
             duties: the duties of this process; one copy of a service publishes. None: this one.
+            clock: the service's, for what is set aside; None: the machine's.
         """
         self._store = store
         self._service = service
         self._sender = sender
         self._duties = duties
-        self._database = Reach("the database, for dead letters")
+        self._database = database_availability(store.url)
+        self._failed = FailedItems(store, (clock or SystemClock()).now, DUTY)
+        self._term = 0
 
     async def publish(self) -> int:
         """Publish what is not yet; how many messages that were, 0 where another copy does it.
 
-        Raises psycopg.OperationalError while the database is away; the cluster is waited for.
+        One that cannot be published is set aside. Raises psycopg.OperationalError while the database is away; the
+        cluster is waited for.
         """
-        count = 0
-        if self._duties is not None and not await asyncio.to_thread(self._duties.hold, DUTY):
-            return count
-        while page := await asyncio.to_thread(unpublished, self._store, PAGE):
-            if self._sender is not None:
-                await self._send(page)
-            await asyncio.to_thread(mark_published, self._store, [parked.id for parked in page])
-            count += len(page)
+        term = 1 if self._duties is None else await asyncio.to_thread(self._duties.hold, DUTY)
+        if term != self._term:
+            await asyncio.to_thread(self._failed.load)
+        self._term = term
+        if not term:
+            return 0
+        count = await self._retry()
+        while page := await asyncio.to_thread(unpublished, self._store, PAGE, self._aside()):
+            count += await self._publish(page)
         return count
 
     async def run(self, stopping: asyncio.Event, *, every: float = 1.0) -> None:
         """Publish every `every` seconds until told to stop."""
         backoff = Backoff(every)
-        while not stopping.is_set():
-            try:
-                await self.publish()
-                self._database.back()
-                backoff.reset()
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-                self._database.lost(error)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), backoff.pause())
+        who = f"{self._service}/{DUTY}"
+        try:
+            while not stopping.is_set():
+                try:
+                    await self.publish()
+                    self._database.mark_restored(who)
+                    backoff.reset()
+                except Exception as error:
+                    if not is_unavailable(error):
+                        raise
+                    self._database.mark_lost(error, who)
+                await pause(stopping, backoff.pause())
+        finally:
+            self._database.forget(who)
 
-    async def _send(self, page: Sequence[Parked]) -> None:
-        sender = self._sender
-        assert sender is not None
+    def _aside(self) -> list[int]:
+        return [int(key) for key in self._failed.keys]
+
+    async def _retry(self) -> int:
+        count = 0
+        for item in await asyncio.to_thread(self._failed.due):
+            found = await asyncio.to_thread(parked_message, self._store, int(item.key))
+            if found is None or await self._publish([found]):
+                await asyncio.to_thread(self._failed.settle, item)
+                count += 1
+        return count
+
+    async def _publish(self, page: Sequence[Parked]) -> int:
+        """Publish a page; how many arrived, the others being set aside."""
+        failed: dict[int, Exception] = {}
+        if self._sender is not None:
+            failed = await self._send(self._sender, page)
+        for parked_id, error in failed.items():
+            await asyncio.to_thread(self._failed.add, str(parked_id), error)
+        sent = [parked.id for parked in page if parked.id not in failed]
+        await asyncio.to_thread(mark_published, self._store, sent)
+        return len(sent)
+
+    async def _send(self, sender: Sender, page: Sequence[Parked]) -> dict[int, Exception]:
+        """Send a page, one after another where it fails as a whole; the ids of those that cannot be sent, and why."""
         try:
             await sender.send_page([dead_letter(parked, self._service) for parked in page])
-        except TooLargeToSend:
-            for parked in page:
+        except Exception as error:
+            if not concerns_item(error):
+                raise
+        else:
+            return {}
+        failed: dict[int, Exception] = {}
+        for parked in page:
+            try:
                 await self._send_alone(sender, parked)
+            except Exception as error:
+                if not concerns_item(error):
+                    raise
+                failed[parked.id] = error
+        return failed
 
     async def _send_alone(self, sender: Sender, parked: Parked) -> None:
         letter = dead_letter(parked, self._service)

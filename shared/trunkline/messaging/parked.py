@@ -157,9 +157,9 @@ def resolve(
     work.write(_RESOLVE, [(status, work.now, by, parked.id)])
 
 
-def unpublished(store: Store, limit: int) -> list[Parked]:
-    """Parked messages that the topic DeadLetters does not have yet, oldest first."""
-    return _read(store, "NOT p.published ORDER BY p.id LIMIT %s", (limit,))
+def unpublished(store: Store, limit: int, without: Sequence[int] = ()) -> list[Parked]:
+    """Parked messages that the topic DeadLetters does not have yet, oldest first, without those of some ids."""
+    return _read(store, "NOT p.published AND p.id <> ALL(%s::int8[]) ORDER BY p.id LIMIT %s", (list(without), limit))
 
 
 def mark_published(store: Store, parked_ids: Sequence[int]) -> None:

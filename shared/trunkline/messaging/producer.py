@@ -32,7 +32,7 @@ _METADATA_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 1.0
 
 
-class ProducerStopped(Exception):
+class ProducerStopped(ConnectionError):
     """The producer was stopped before the page was acknowledged; it may or may not have arrived."""
 
 

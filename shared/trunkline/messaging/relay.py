@@ -8,25 +8,26 @@ active for a store; the others stand by. It is woken by commits, not by a slow p
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
-import structlog
+import psycopg
 
-from trunkline.contracts.envelope import encode
+from trunkline.availability import Availability, database_availability, is_unavailable, root_cause
+from trunkline.clock import Clock, SystemClock
 from trunkline.duties import Duties
-from trunkline.messaging.record import Outgoing
-from trunkline.recorded import Recorded, stored_name
+from trunkline.messaging.backoff import Backoff
+from trunkline.messaging.outbox_failures import LOOP, OutboxFailures
+from trunkline.messaging.outbox_page import PAGE, Page, page_of, read_page, say
+from trunkline.messaging.producer import TooLargeToSend
+from trunkline.messaging.transport import Transport
 from trunkline.service import Service
 from trunkline.store import Overtaken, Store
-from trunkline.tail import Written
 from trunkline.telemetry import SAID
 from trunkline.wake import Wake
 
-log = structlog.get_logger(__name__)
+__all__ = ["FOLLOWER", "PAGE", "Page", "Relay", "Transport", "page_of", "read_page", "say"]
 
-FOLLOWER = "relay"
-PAGE = 1000
+FOLLOWER = LOOP
 AT_ONCE = 50
 """Events that are said without a thread: so few do not hold up the loop."""
 RECORD_SECONDS = 0.2
@@ -35,80 +36,18 @@ FLIGHTS = 3
 """Pages on their way at once: with one, the broker waits for us and we for it."""
 
 
-class Transport(Protocol):
-    """Where a page goes. `has_topics`: to topics that others can read, not only to the other service."""
-
-    has_topics: bool
-
-    async def send_page(self, page: Sequence[Outgoing]) -> None:
-        """Deliver a page in order; return once it is safe, raise if that is not certain."""
-        ...
-
-
-class Page:
-    """What a stretch of the log says: records to send, and the position after it."""
-
-    __slots__ = ("end", "outgoing")
-
-    def __init__(self, end: int, outgoing: list[Outgoing]) -> None:
-        self.end = end
-        self.outgoing = outgoing
-
-
-def read_page(store: Store, service: Service, after: int, limit: int = PAGE) -> Page | None:
-    """The next page of what the service says after a log position; None at the log's end.
-
-    Args:
-        store: the service's store.
-        service: its `published` decides what is said of an event.
-        after: the position already sent.
-        limit: most events of the log read at once.
-    """
-    rows = store.read_log(after, limit)
-    if not rows:
-        return None
-    private = service.private
-    events = (store.event(row) for row in rows if row[3] not in private)
-    return Page(rows[-1][0], [said for event in events if (said := say(service, event)) is not None])
-
-
-def page_of(service: Service, after: int, written: Sequence[Written], epoch: int = 0) -> Page:
-    """The same of what was just written in this process: it follows `after` without a gap, in one epoch."""
-    private = service.private
-    events = (
-        Recorded(position, stream_id, version, meta, event, epoch)
-        for position, (stream_id, version, meta, event) in enumerate(written, start=after + 1)
-        if stored_name(type(event)) not in private
-    )
-    outgoing = [said for event in events if (said := say(service, event)) is not None]
-    return Page(after + len(written), outgoing)
-
-
-def say(service: Service, event: Recorded) -> Outgoing | None:
-    """What a service says of one event, as a record to send; None for what it keeps to itself."""
-    said = service.published(event)
-    if said is None:
-        return None
-    contract, data = said
-    subject = event.key
-    headers, value = encode(
-        contract,
-        id=event.id,
-        subject=subject,
-        time=event.event.at,
-        sequence=event.sequence,
-        epoch=event.epoch,
-        correlation_id=event.meta.correlation_id,
-        causation_id=event.meta.causation_id,
-        data=data,
-    )
-    return Outgoing(contract.topic, subject.encode(), value, headers, event.position)
-
-
 class Relay:
     """Publishes one store's log."""
 
-    def __init__(self, store: Store, service: Service, transport: Transport, wake: Wake, duties: Duties) -> None:
+    def __init__(
+        self,
+        store: Store,
+        service: Service,
+        transport: Transport,
+        wake: Wake,
+        duties: Duties,
+        clock: Clock | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
@@ -117,34 +56,67 @@ class Relay:
             transport: topics, or the other service's intake in this process.
             wake: set by every commit.
             duties: the duties of this process; only one relay of a store is active.
+            clock: the service's, for what is set aside; None: the machine's.
         """
         self._store = store
         self._service = service
         self._transport = transport
         self._wake = wake
         self._duties = duties
+        self._failures = OutboxFailures(store, service, transport, clock or SystemClock())
+        self._database: Availability = database_availability(store.url)
+        self._who = f"{service.name}/{FOLLOWER}"
         self.position = 0
         self._in_doubt = True
         self._elsewhere = 0
         self._term = 0
 
     async def run(self, stopping: Callable[[], bool]) -> None:
-        """Publish until told to stop; whatever goes wrong is retried from the last recorded position."""
-        delay = 0.05
-        while not stopping():
-            try:
-                self._term = await asyncio.to_thread(self._duties.hold, FOLLOWER)
-                if not self._term:
-                    await self._wake.after(self._wake.count)
-                    continue
-                stored = (await asyncio.to_thread(self._store.positions, FOLLOWER)).get(FOLLOWER)
-                self.position = stored or 0
-                await self._publish(stored, stopping)
-                delay = 0.05
-            except Exception:
-                log.warning("publishing was interrupted and goes on from the last recorded place", exc_info=True)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
+        """Publish until told to stop, always from the last recorded position.
+
+        A database that is away is waited for. Raises whatever else interrupts it: run it again.
+        """
+        backoff = Backoff()
+        try:
+            while not stopping():
+                arrived = self.position
+                try:
+                    await self._run_term(stopping)
+                except Exception as error:  # noqa: BLE001 - `_recover` raises what it cannot mend
+                    if self.position != arrived:
+                        backoff.reset()
+                    await self._recover(root_cause(error), backoff)
+        finally:
+            self._database.forget(self._who)
+
+    async def _run_term(self, stopping: Callable[[], bool]) -> None:
+        """Publish as long as the relay is this process's."""
+        self._term = await asyncio.to_thread(self._duties.hold, FOLLOWER)
+        if not self._term:
+            self._database.mark_restored(self._who)
+            await self._wake.after(self._wake.count)
+            return
+        stored = (await asyncio.to_thread(self._store.positions, FOLLOWER)).get(FOLLOWER)
+        await self._failures.load()
+        self.position = stored or 0
+        await self._publish(stored, stopping)
+
+    async def _recover(self, error: BaseException, backoff: Backoff) -> None:
+        """Do what lets the next term succeed, or wait for it. Raises an error that is neither rival nor server."""
+        if isinstance(error, TooLargeToSend):
+            await self._record(await self._failures.isolate(self.position))
+            return
+        if isinstance(error, psycopg.Error) and is_unavailable(error):
+            self._database.mark_lost(error, self._who)
+        elif not isinstance(error, Overtaken):
+            raise error
+        await asyncio.sleep(backoff.pause())
+
+    async def _record(self, position: int) -> None:
+        """Record a position up to which all has arrived or is set aside."""
+        stored = (await asyncio.to_thread(self._store.positions, FOLLOWER)).get(FOLLOWER)
+        if position > (stored or 0):
+            await asyncio.to_thread(self._store.move, FOLLOWER, stored, position)
 
     async def _next_page(self, read: int) -> Page | None:
         """What follows a position: from memory, else from the store, if there may be anything.
@@ -153,16 +125,17 @@ class Relay:
         a word of the others' commits may get lost.
         """
         tail = self._store.tail
+        aside = self._failures.aside
         written = tail.take(read, PAGE)
         if written:
             epoch = self._store.epochs.current
             if len(written) <= AT_ONCE:
-                return page_of(self._service, read, written, epoch)
-            return await asyncio.to_thread(page_of, self._service, read, written, epoch)
+                return page_of(self._service, read, written, aside, epoch)
+            return await asyncio.to_thread(page_of, self._service, read, written, aside, epoch)
         elsewhere = self._wake.elsewhere
         if not self._in_doubt and elsewhere == self._elsewhere and tail.end <= read:
             return None
-        page = await asyncio.to_thread(read_page, self._store, self._service, read)
+        page = await asyncio.to_thread(read_page, self._store, self._service, read, aside=aside)
         self._in_doubt = page is not None
         self._elsewhere = elsewhere
         return page
@@ -186,12 +159,17 @@ class Relay:
         read = self.position
         while not stopping():
             seen = self._wake.count
+            await self._failures.retry(read)
             page = await self._next_page(read)
             if page is None:
+                if self.position == read:  # all that was read has arrived
+                    self._database.mark_restored(self._who)
                 if not await self._wake.after(seen):
                     self._in_doubt = True
                     await self._still_holds()
                 continue
+            if page.failures:
+                await self._failures.keep(page)
             read = page.end
             await flights.room.acquire()
             flights.begun.put_nowait((page, asyncio.ensure_future(self._transport.send_page(page.outgoing))))
@@ -209,6 +187,7 @@ class Relay:
             await flights.first
             flights.room.release()
             self.position = page.end
+            self._database.mark_restored(self._who)
             SAID.labels(self._service.name).inc(len(page.outgoing))
             flights.arrived.set()
         flights.ended = True

@@ -13,6 +13,7 @@ import structlog
 
 from trunkline.doors import Node
 from trunkline.duties import Duties
+from trunkline.failed_items import FailedItems
 from trunkline.follower import Follower
 from trunkline.work import Work, run
 from trunkline_licensing.bulk_assignment import BULK
@@ -47,6 +48,7 @@ class Runner:
         self._answers = Follower(
             node.store, node.clock, bulk_answered.FOLLOWER, bulk_answered.NAMES, bulk_answered.react, self._duties
         )
+        self._failed = FailedItems(node.store, node.clock.now, "bulk")
         self._sheets: dict[str, Sheet] = {}
         self._idle: dict[str, int] = {}
         self._term = 0
@@ -57,17 +59,30 @@ class Runner:
         before, self._term = self._term, self._duties.hold("bulk")
         if self._term != before:  # another copy may have gone on with them
             self._sheets.clear()
+            self._failed.load()
         if not self._term:
             return done
         open_ = running(self._node.store.fetch)
         for gone in self._sheets.keys() - set(open_):
             del self._sheets[gone]
             self._idle.pop(gone, None)
-        return done + sum(self._advance(bulk_id) for bulk_id in open_)
+        return done + sum(self._attempt(bulk_id) for bulk_id in self._failed.ready(open_))
 
     def resign(self) -> None:
         """Let another copy of the service do it."""
         self._duties.resign()
+
+    def _attempt(self, bulk_id: str) -> int:
+        """The next chunk of one template; one that fails is set aside and tried again later, from what is stored."""
+        done = 0
+        with self._failed.attempt(bulk_id):
+            try:
+                done = self._advance(bulk_id)
+            except Exception:
+                self._sheets.pop(bulk_id, None)
+                self._idle.pop(bulk_id, None)
+                raise
+        return done
 
     def _advance(self, bulk_id: str) -> int:
         sheet = self._sheets.get(bulk_id)

@@ -1,18 +1,20 @@
 """A notice is due: write the mail that tells it (N5, N6).
 
-This follows the service's own log, beside the views: no rebuild and no replay ever mails.
+A mail that waited is judged again when it is sent (`judge`). This follows the service's own log, beside the views: no
+rebuild and no replay ever mails.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from trunkline.clock import rfc3339
-from trunkline.mail import Mail, post
+from trunkline.clock import instant, rfc3339
+from trunkline.mail import Judgement, Mail, MailRow, post
 from trunkline.recorded import Recorded, stored_name
 from trunkline.work import Work
-from trunkline_numbers.number import NUMBER, Number
+from trunkline_numbers.number import NUMBER, Locked, Number, Reserved
 from trunkline_numbers.number_events import LockEnding, LockExpired, ReservationEnding
 from trunkline_numbers.party import PARTY, PLATFORM, PartyHeard
 
@@ -43,6 +45,71 @@ def _load(work: Work, page: Iterable[Recorded]) -> None:
     work.load((PARTY, key) for key in above if key is not None)
 
 
+def judge(work: Work, mails: Sequence[MailRow]) -> dict[str, Judgement]:
+    """Whether mails that waited are still so, and to whom they go now (N10).
+
+    An early notice is dropped once its end has passed, or where the number is not kept or locked until that end any
+    more. The notice that a lock has ended always goes. Addresses are those of now.
+
+    Args:
+        work: parties and numbers are read; nothing is written.
+        mails: of any kind; those that are no notices are left out of the answer.
+    """
+    notices = [(mail, notice) for mail in mails if (notice := _notice_of(mail.key)) is not None]
+    work.load((NUMBER, notice.number) for _, notice in notices)
+    numbers = [work.state(NUMBER, notice.number) for _, notice in notices]
+    reservers = [n.life.reserver_id for n in numbers if isinstance(n.life, Reserved)]
+    owners = [owner for n in numbers for owner in _owners(n)]
+    work.load((PARTY, key) for key in [PLATFORM, *reservers, *owners])
+    above = [heard.partner_id for key in owners if (heard := _heard(work, key)) is not None]
+    work.load((PARTY, key) for key in above if key is not None)
+    return {mail.key: _judged(work, mail, notice) for mail, notice in notices}
+
+
+class _Notice(NamedTuple):
+    """What the key of a mail says."""
+
+    kind: str
+    number: str
+    at: datetime
+    side: str
+
+
+def _notice_of(key: str) -> _Notice | None:
+    kind, _, rest = key.partition("/")
+    number, _, rest = rest.partition("/")
+    at, _, side = rest.partition("/")
+    if kind not in ("reservation-ending", "lock-ending", "lock-expired"):
+        return None
+    return _Notice(kind, number, instant(at), side)
+
+
+def _judged(work: Work, mail: MailRow, notice: _Notice) -> Judgement:
+    n = work.state(NUMBER, notice.number)
+    if notice.kind == "lock-expired":
+        return Judgement(_support_address(work, n, notice.side) or mail.recipient)
+    wanted = Reserved if notice.kind == "reservation-ending" else Locked
+    life = n.life
+    if not isinstance(life, wanted) or life.ends_at != notice.at:
+        return Judgement(mail.recipient, f"{notice.number} is {n.state} and not until {rfc3339(notice.at)} any more")
+    if notice.at <= work.now:
+        return Judgement(mail.recipient, f"its end, {rfc3339(notice.at)}, has passed")
+    if isinstance(life, Reserved):
+        return Judgement(_address_of_reserver(_heard(work, life.reserver_id)))
+    return Judgement(_support_address(work, n, notice.side))
+
+
+def _address_of_reserver(reserver: PartyHeard | None) -> str | None:
+    if reserver is None:
+        return None
+    return reserver.billing_email if reserver.kind == "organization" else reserver.owner_email
+
+
+def _support_address(work: Work, n: Number, side: str) -> str | None:
+    party = _partner_of(work, n) if side == "partner" else _heard(work, PLATFORM)
+    return None if party is None else party.support_email
+
+
 def _mails(work: Work, event: Recorded) -> Iterator[Mail]:
     match event.event:
         case ReservationEnding() as e:
@@ -62,13 +129,10 @@ def _mails(work: Work, event: Recorded) -> Iterator[Mail]:
 def _reservation_ending(work: Work, number: str, e: ReservationEnding) -> Mail:
     """To the reserver: an organization at its billing address, a partner at its owner's (N5)."""
     heard = _heard(work, e.reserver_id)
-    recipient = None
-    if heard is not None:
-        recipient = heard.billing_email if heard.kind == "organization" else heard.owner_email
     ends = _words(e.ends_at)
     return Mail(
         f"reservation-ending/{number}/{rfc3339(e.ends_at)}",
-        recipient,
+        _address_of_reserver(heard),
         f"The reservation of {number} ends on {ends}",
         f"{number} is reserved for {heard.name if heard else e.reserver_id} until {ends}.\n"
         "Then it is released, unless it is assigned or the reservation is extended before.\n",

@@ -11,6 +11,7 @@ from typing import Final
 
 from trunkline.clock import Clock
 from trunkline.duties import Duties
+from trunkline.failed_items import FailedItems
 from trunkline.recorded import Cause, stored_name
 from trunkline.refusal import Refused
 from trunkline.store import Store
@@ -70,18 +71,34 @@ class Uploads:
         self._store = store
         self._clock = clock
         self._duties = duties or Duties(store.url)
+        self._failed = FailedItems(store, clock.now, DUTY)
+        self._term = 0
         self._last = ""
 
     def step(self) -> int:
-        """Do one chunk of the upload whose turn it is; how much there was to do, 0 where nothing runs."""
+        """Do one chunk of the upload whose turn it is; how much there was to do, 0 where nothing runs.
+
+        An upload whose chunk fails is set aside and tried again later; the others go on.
+        """
         sql = "SELECT stream_id FROM claims WHERE starts_with(claim, %s) ORDER BY stream_id"
         running = [key_of(stream_id) for (stream_id,) in self._store.fetch(sql, (_RUNNING,))]
-        if not running or not self._duties.hold(DUTY):
+        if not (running or self._failed) or not self._holds():
             return 0
-        turn = next((upload_id for upload_id in running if upload_id > self._last), running[0])
+        ready = self._failed.ready(running)
+        if not ready:
+            return 0
+        turn = next((upload_id for upload_id in ready if upload_id > self._last), ready[0])
         self._last = turn
-        run(self._store, self._clock.now, lambda work: run_chunk(work, turn))
+        with self._failed.attempt(turn):
+            run(self._store, self._clock.now, lambda work: run_chunk(work, turn))
         return ROWS_IN_CHUNK  # however few it had, there may be another one
+
+    def _holds(self) -> bool:
+        term = self._duties.hold(DUTY)
+        if term != self._term:
+            self._failed.load()
+        self._term = term
+        return term > 0
 
     def resign(self) -> None:
         """Let another copy of the service do it."""
