@@ -51,6 +51,10 @@ class ColumnTwice(FileRefused):
     """Columns {first} and {column} are both called {value!r} in line {line}."""
 
 
+class TooManyColumns(FileRefused):
+    """Line {line} has {count:,} columns called {value!r}; at most {limit} are taken."""
+
+
 class ColumnMissing(FileRefused):
     """The header in line {line} lacks: {missing}."""
 

@@ -26,11 +26,14 @@ from trunkline.csv_refusals import (
     QuoteMisplaced,
     QuoteOpen,
     RowTooLong,
+    TooManyColumns,
     TooManyRows,
 )
 from trunkline.csv_text import read_text
 from trunkline.refusal import Refused
 
+MOST_REPEATED: Final = 50
+"""Columns of the repeated kind: every row is padded to the width of the header."""
 _DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _SPACES: Final = re.compile(r"\s+")
 
@@ -118,7 +121,7 @@ def read_csv(data: bytes | Iterable[bytes], *layouts: Layout, max_bytes: int, ma
 
     Raises:
         Refused: FileTooLarge, FileEmpty, FileIsOther, NotUtf8, NulByte, DelimiterWrong, ColumnMissing, ColumnUnknown,
-            ColumnTwice, ColumnUnnamed, QuoteOpen, QuoteMisplaced, CellTooLong, TooManyRows: as they say.
+            ColumnTwice, TooManyColumns, ColumnUnnamed, QuoteOpen, QuoteMisplaced, CellTooLong, TooManyRows.
     """
     text = read_text(data, max_bytes)
     records = _records(text)
@@ -128,6 +131,10 @@ def read_csv(data: bytes | Iterable[bytes], *layouts: Layout, max_bytes: int, ma
     if not header:
         raise FileEmpty
     layout, names = _recognized(line, header, layouts)
+    repeated = names.count(layout.repeated) if layout.repeated is not None else 0
+    if repeated > MOST_REPEATED:
+        where = {"line": line, "part": "file", "pointer": f"#/{line}"}
+        raise TooManyColumns(count=repeated, value=layout.repeated, limit=MOST_REPEATED, **where)
     count = 0
     for at, _ in records:
         count += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -31,7 +30,7 @@ from trunkline_licensing.api.bulk_door import (
 from trunkline_licensing.api.bulk_sample import sample
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.bulk_assignment import BULK, add_users, check
-from trunkline_licensing.reactions.bulk_files import MOST_BYTES, LayoutName, read_users
+from trunkline_licensing.reactions.bulk_files import MOST_BYTES, LayoutName, UsersFile, read_users, rows_of
 from trunkline_licensing.views.bulk_row_table import add_rows, count_rows, page_of_rows
 
 _FORM_BYTES: Final = 65_536
@@ -71,7 +70,10 @@ def router(node: Node) -> APIRouter:
     def add_users_to_bulk_assignment(
         organization_id: UUID, bulk_id: UUID, asked: Acting, file: Annotated[tuple[bytes, str | None], Depends(_file)]
     ) -> Response:
-        return change(node, asked, lambda work: _add(work, asked, organization_id, bulk_id, *file))
+        data, name = file
+        check(seen(node, asked.principal, organization_id, bulk_id)[0], "add users")  # before anything of it is read
+        users = read_users(data, name or "the file")
+        return change(node, asked, lambda work: _add(work, asked, organization_id, bulk_id, users, name))
 
     @routes.get(ONE + "/users", summary="The people of a bulk assignment")
     def list_users_of_bulk_assignment(
@@ -98,12 +100,10 @@ def router(node: Node) -> APIRouter:
     return routes
 
 
-def _add(
-    work: Work, asked: Asked, organization_id: UUID, bulk_id: UUID, data: bytes | Iterable[bytes], name: str | None
-) -> Answer:
+def _add(work: Work, asked: Asked, organization_id: UUID, bulk_id: UUID, users: UsersFile, name: str | None) -> Answer:
     b = changing(work, asked, organization_id, bulk_id)
     check(b, "add users")
-    file, rows = read_users(data, name or f"file {len(b.files) + 1}", b)
+    file, rows = rows_of(users, name or f"file {len(b.files) + 1}", b)
     work.record(BULK, b.id, add_users(b, file, work.now), asked.cause)
     add_rows(work, b.id, rows)
     return answer(work, b.id)

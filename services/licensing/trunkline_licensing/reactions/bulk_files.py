@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final, Literal
 
+import msgspec
+from msgspec.structs import replace
+
 from trunkline.csvfile import Layout, read_csv
 from trunkline.csvfile import Row as Line
 from trunkline_licensing.bulk_assignment import MOST_USERS, Bulk, File
@@ -28,13 +31,22 @@ LAYOUTS: Final[dict[LayoutName, Layout]] = {
 }
 
 
-def read_users(data: bytes | Iterable[bytes], name: str, b: Bulk) -> tuple[File, list[Row]]:
-    """The people of a file, as rows behind those that a template has.
+class UsersFile(msgspec.Struct, frozen=True):
+    """The people of a file, read once and for no template yet: their rows count from 1."""
+
+    digest: str
+    identified_by: Identified
+    rows: list[Row]
+
+
+def read_users(data: bytes | Iterable[bytes], name: str) -> UsersFile:
+    """Read the people of a file.
+
+    It depends on nothing but the file, so that it is done once and outside every transaction.
 
     Args:
         data: the file as it was sent.
         name: what it is called.
-        b: the template.
 
     Raises:
         Refused: the whole file is: it is too large, not UTF-8, not CSV, has another header (`csvfile.read_csv`); a line
@@ -44,7 +56,6 @@ def read_users(data: bytes | Iterable[bytes], name: str, b: Bulk) -> tuple[File,
     file = read_csv(whole, *LAYOUTS.values(), max_bytes=MOST_BYTES)
     if not file.count:
         raise FileWithoutUsers(file=name)
-    left = MOST_USERS - b.total
     column = _PERSON[file.layout.name]
     identified: Identified | None = {"name": "name", "uuid": "uuid"}.get(file.layout.name)  # type: ignore[assignment]
     said_by = f"the column is called {column!r}"
@@ -52,8 +63,8 @@ def read_users(data: bytes | Iterable[bytes], name: str, b: Bulk) -> tuple[File,
     for line in file:
         if line.fault is not None:
             raise line.fault
-        if len(rows) == left:
-            raise _too_many(name, b.total + file.count, line.line)
+        if len(rows) == MOST_USERS:
+            raise _too_many(name, file.count, line.line)
         person = line.cells[column]
         if person:
             found: Identified = "uuid" if is_uuid(person) else "name"
@@ -61,19 +72,31 @@ def read_users(data: bytes | Iterable[bytes], name: str, b: Bulk) -> tuple[File,
                 identified, said_by = found, f"line {line.line} names its user by {_KINDS[found]}"
             if found != identified:
                 raise _mixed(name, line, found, person, said_by)
-        rows.append(_row(line, column, identified or "name", b, len(rows)))
-    kind = identified or "name"
-    return File(name, sha256(whole).hexdigest(), kind, len(rows)), rows
+        rows.append(_row(line, column, identified or "name", len(rows)))
+    return UsersFile(sha256(whole).hexdigest(), identified or "name", rows)
+
+
+def rows_of(file: UsersFile, name: str, b: Bulk) -> tuple[File, list[Row]]:
+    """The people of a file as rows behind those that a template has.
+
+    Raises:
+        TooManyUsers: the template would have more than 15,000 (L9).
+    """
+    left = MOST_USERS - b.total
+    if len(file.rows) > left:
+        raise _too_many(name, b.total + len(file.rows), file.rows[left].line)
+    rows = [replace(row, place=b.total + row.place, file=len(b.files)) for row in file.rows]
+    return File(name, file.digest, file.identified_by, len(rows)), rows
 
 
 _KINDS: Final = {"name": "name", "uuid": "UUID"}
 
 
-def _row(line: Line, column: str, identified: Identified, b: Bulk, before: int) -> Row:
+def _row(line: Line, column: str, identified: Identified, before: int) -> Row:
     cells = line.cells
     return Row(
-        place=b.total + before + 1,
-        file=len(b.files),
+        place=before + 1,
+        file=0,
         line=line.line,
         ext_key=_cut(cells[_KEY]),
         person=_cut(cells[column]),
