@@ -171,6 +171,7 @@ def shown(request: Request, body: BaseModel, version: int | None = None) -> Resp
     headers = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if version is not None:
         headers["ETag"] = etag(version)
-        if etag(version) in request.headers.get("if-none-match", ""):
+        known = request.headers.get("if-none-match", "")
+        if known.strip() == "*" or etag(version) in known:
             return Response(status_code=304, headers=headers)
     return Response(body.model_dump_json(), headers=headers, media_type="application/json")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import warnings
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, ClassVar, Final
 from uuid import UUID, uuid4
 
 from joserfc import jws, jwt
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import OKPKey
 
 from trunkline.jwks import Key, RemoteKeys
@@ -25,9 +26,12 @@ from trunkline.parties import OWN_ISSUER, ROLES, Principal, Role
 from trunkline.refusal import Refused
 from trunkline.settings import Settings
 
+# RFC 9864 renames EdDSA to Ed25519; issuers go on writing the name of RFC 8037, and it means the same signature.
+warnings.filterwarnings("ignore", "EdDSA is deprecated", SecurityWarning)
+
 _OWN_ALGORITHMS: Final = ("Ed25519",)
 _FOREIGN_ALGORITHMS: Final = (
-    *("Ed25519", "ES256", "ES384", "ES512"),
+    *("Ed25519", "EdDSA", "ES256", "ES384", "ES512"),
     *("PS256", "PS384", "PS512", "RS256", "RS384", "RS512"),
 )
 _LEEWAY: Final = timedelta(seconds=30)

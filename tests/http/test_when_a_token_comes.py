@@ -182,12 +182,14 @@ def _ec(kid: str) -> ECKey:
     return ECKey.generate_key("P-256", {"kid": kid, "use": "sig"})
 
 
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated:joserfc.errors.SecurityWarning")
 def test_another_issuers_keys_are_fetched_once(own: Tokens, issuer: Issuer, tmp_path: Path) -> None:
     """P1: ECDSA, RSA and Ed25519; its subjects are its own."""
     keys = [
         (_ec("a"), "ES256"),
         (RSAKey.generate_key(2048, {"kid": "b"}), "RS256"),
         (OKPKey.generate_key("Ed25519", {"kid": "c"}), "Ed25519"),
+        (OKPKey.generate_key("Ed25519", {"kid": "d"}), "EdDSA"),
     ]
     secret = {"kty": "oct", "kid": "d", "k": "c2VjcmV0"}
     issuer.keys = [key for key, _ in keys] + [secret, {"kty": "MLDSA"}, {"kty": "RSA"}]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO, Any, Final
+from unicodedata import category
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -45,8 +46,16 @@ def console(file: IO[str] | None = None, *, widest: int | None = None) -> Consol
 
 
 def print_json(document: Any) -> None:
-    """One JSON document and nothing else, on stdout; at once, for who reads it may wait while the command goes on."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+    """One JSON document and nothing else, on stdout; at once, for who reads it may wait while the command goes on.
+
+    A stream that is not UTF-8 gets `\\u` escapes for what it cannot write, never another character.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=2, default=str) + "\n"
+    sys.stdout.write(text)
     sys.stdout.flush()
 
 
@@ -56,7 +65,7 @@ def print_shown(*shown: RenderableType, widest: int | None = None) -> None:
     with out.capture() as captured:
         for part in shown:
             if part != "":
-                out.print(Text(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
+                out.print(Text(visible(part)) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
     text = captured.get()
     if not out.is_terminal:  # the padding of a table's last column means nothing in a file
         text = "".join(f"{line.rstrip()}\n" for line in text.splitlines())
@@ -66,12 +75,25 @@ def print_shown(*shown: RenderableType, widest: int | None = None) -> None:
 
 def print_error(sentence: str) -> None:
     """A sentence, on stderr."""
-    console(sys.stderr).print(Text(sentence), style="red", soft_wrap=True)
+    console(sys.stderr).print(Text(visible(sentence)), style="red", soft_wrap=True)
+
+
+def visible(text: str) -> str:
+    """A text that may come from others, with every sign escaped that a terminal would obey or nobody would see.
+
+    Line breaks stay. ESC becomes `\\x1b`, RIGHT-TO-LEFT OVERRIDE `\\u202e`.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign == "\n" or sign.isprintable() or category(sign) == "Zs" else sign.encode("unicode_escape").decode()
+        for sign in text
+    )
 
 
 def line(*parts: str | tuple[str, str]) -> Text:
     """A line of text; a pair is a text and its style."""
-    return Text.assemble(*parts)
+    return Text.assemble(*(visible(part) if isinstance(part, str) else (visible(part[0]), part[1]) for part in parts))
 
 
 def moment(text: str | None) -> str:
@@ -95,10 +117,10 @@ def shown(value: Any) -> RenderableType:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return Text(value)
+        return Text(visible(value))
     if isinstance(value, list) and all(isinstance(v, str | int) for v in value):
-        return Text(", ".join(map(str, value)))
-    return Text(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        return Text(visible(", ".join(map(str, value))))
+    return Text(visible(json.dumps(value, ensure_ascii=False)))
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> Table:
