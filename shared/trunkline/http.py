@@ -23,9 +23,11 @@ from trunkline.docs_page import docs_router
 from trunkline.doors import MAX_BODY_BYTES
 from trunkline.health import health_router
 from trunkline.operate import operate_router
+from trunkline.parties import Principal
 from trunkline.problems import add_problem_handlers, problem, refused_problem
 from trunkline.refusal import Refused
-from trunkline.tokens import TokenMissing, Tokens
+from trunkline.revocations import Revocations
+from trunkline.tokens import TokenMissing, Tokens, claimed_subject
 
 if TYPE_CHECKING:
     from trunkline.node import Node
@@ -38,7 +40,9 @@ _PARAMETER: Final = re.compile(r"{\w+}")
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUESTS: Final = Counter("trunkline_http_requests", "HTTP requests answered", ("method", "route", "status"))
 _SECONDS: Final = Histogram("trunkline_http_request_seconds", "Time to the answer's end", ("method", "route"))
+_REFUSALS: Final = frozenset({401, 403})
 _log = structlog.get_logger("trunkline.http")
+_security = structlog.get_logger("trunkline.security")
 
 
 class _Requests:
@@ -77,18 +81,34 @@ class _Requests:
             detail = f"Something went wrong here; the log has it under the request id {request_id}."
             await problem(scope, 500, "internal-error", detail)(scope, receive, sending)
         finally:
+            if status in _REFUSALS:
+                _log_refusal(scope, status)
             route = getattr(scope.get("route"), "path", "none")
             method = scope["method"] if scope["method"] in _METHODS else "other"
             _REQUESTS.labels(method, route, status).inc()
             _SECONDS.labels(method, route).observe(time.perf_counter() - begun)
 
 
+def _log_refusal(scope: Scope, status: int) -> None:
+    """One line of the security log: who was refused what (P6). Of a token that is not believed: whom it claims."""
+    state = scope["state"]
+    principal: Principal | None = state.get("principal")
+    claimed = {"claimed_subject": state.get("claimed_subject")} if principal is None else {}
+    if principal is not None:
+        claimed = {"subject": principal.subject, "role": principal.role, "party": principal.party_id}
+    about = {"method": scope["method"], "path": scope["path"], "client": (scope.get("client") or [None])[0]}
+    _security.warning(
+        "refused", status=status, code=state.get("problem"), request_id=state["request_id"], **about, **claimed
+    )
+
+
 class _Gate:
     """Nobody without a good token comes further (P1). Who it is lies in `request.state.principal` from here on."""
 
-    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens, revocations: Revocations) -> None:
         self._app = app
         self._tokens = tokens
+        self._revocations = revocations
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in OPEN:
@@ -97,11 +117,17 @@ class _Gate:
                 scheme, _, token = header.partition(" ")
                 if scheme.lower() != "bearer" or not token.strip():
                     raise TokenMissing
-                scope["state"]["principal"] = await run_in_threadpool(self._tokens.verify, token.strip())
+                scope["state"]["claimed_subject"] = claimed_subject(token.strip())
+                scope["state"]["principal"] = await run_in_threadpool(self._principal, token.strip())
             except Refused as refused:
                 await refused_problem(scope, refused)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    def _principal(self, token: str) -> Principal:
+        verified = self._tokens.verified(token)
+        self._revocations.check(verified)
+        return verified.principal
 
 
 class _BodyLimit:
@@ -162,11 +188,14 @@ def create_app(nodes: Mapping[str, Node], tokens: Tokens | None = None) -> FastA
     add_problem_handlers(app)
     app.add_middleware(_BodyLimit, operations=app)
     app.add_middleware(ContentDecoding)
-    app.add_middleware(_Gate, tokens=tokens or Tokens.of(settings))
+    tokens = tokens or Tokens.of(settings)
+    tokens.prefetch()
+    revocations = Revocations([node.store for node in nodes.values()])
+    app.add_middleware(_Gate, tokens=tokens, revocations=revocations)
     app.add_middleware(_Requests)  # added last, so outermost
     routers = [health_router(nodes), docs_router(app)]
     for node in nodes.values():
-        routers += [operate_router(node), *node.service.routes(node)]
+        routers += [operate_router(node, revocations), *node.service.routes(node)]
     # They are whole. `include_router` would prepare each operation once more for what it can add to it, which is
     # nothing here: more than half the time that a service takes to start.
     app.router.routes.extend(route for router in routers for route in router.routes)

@@ -23,9 +23,11 @@ from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, Shown, items, s
 from trunkline.operate_projections import add_projections
 from trunkline.operate_republish import add_republish
 from trunkline.operate_resolving import add_resolving
+from trunkline.operate_tokens import add_tokens
 from trunkline.paging import TEXT, moment, page, row_id
 from trunkline.parties import NothingThere
 from trunkline.refusal import Refused
+from trunkline.revocations import Revocations
 from trunkline.sandbox import NoSandbox, SandboxClock, duration
 
 if TYPE_CHECKING:
@@ -68,11 +70,12 @@ class InstantWithoutZone(Refused):
     status: ClassVar[int] = 422
 
 
-def operate_router(node: Node) -> APIRouter:
+def operate_router(node: Node, revocations: Revocations) -> APIRouter:
     """All operators' doors of a service.
 
     Args:
         node: the running service.
+        revocations: the tokens that the process believes no more.
     """
     router = door(node, f"{node.service.name}: operate", {404: "there is no such thing"})
     router.prefix = f"/{node.service.name}/operate"
@@ -87,6 +90,7 @@ def operate_router(node: Node) -> APIRouter:
     add_conflicts(router, node)
     add_projections(router, node)
     add_republish(router, node)
+    add_tokens(router, node, revocations)
     return router
 
 

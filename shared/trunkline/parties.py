@@ -37,6 +37,8 @@ class Principal:
         scopes: what a machine may do, and `operate` for people.
         issuer: who issued the token.
         sources: the CloudEvents sources that the token may use for its events; none: as its party may.
+        identity_id: the person of the directory that it is; None: nobody of the directory.
+        token_id: the token's `jti`.
     """
 
     subject: str
@@ -45,6 +47,13 @@ class Principal:
     scopes: frozenset[str] = frozenset()
     issuer: str = OWN_ISSUER
     sources: frozenset[str] = frozenset()
+    identity_id: str | None = None
+    token_id: str | None = None
+
+    @property
+    def person(self) -> str:
+        """Who it is to what serves a person (P4): the identity of the directory, or else the subject."""
+        return self.identity_id or self.subject
 
     @property
     def actor(self) -> str:
@@ -57,8 +66,29 @@ class Principal:
         return self.party_id is None
 
 
+class Person(msgspec.Struct, frozen=True):
+    """A person of the directory, as far as tokens are held against it."""
+
+    organization_id: str
+    role: str
+    removed: bool = False
+
+
 class Tree(Protocol):
     """The tree of parties, as a service knows it."""
+
+    @property
+    def knows_everybody(self) -> bool:
+        """Whether a person that it does not know does not exist."""
+        ...
+
+    def kind_of(self, party_id: str) -> str | None:
+        """`partner` or `organization`; None: unknown."""
+        ...
+
+    def person(self, identity_id: str) -> Person | None:
+        """A person of the directory, also one who has left; None: unknown."""
+        ...
 
     def partner_of(self, organization_id: str) -> str | None:
         """The partner above an organization; None for the platform's own, for a partner, and for the unknown."""
@@ -72,8 +102,19 @@ class Tree(Protocol):
 class EmptyTree:
     """A tree without any party: for principals whose branch is the whole tree."""
 
-    def partner_of(self, organization_id: str) -> None:
+    knows_everybody = False
+
+    def kind_of(self, party_id: str) -> str | None:
         """None: no party is known."""
+        return None
+
+    def person(self, identity_id: str) -> Person | None:
+        """None: nobody is known."""
+        return None
+
+    def partner_of(self, organization_id: str) -> str | None:
+        """None: no party is known."""
+        return None
 
     def allows_external(self, organization_id: str) -> bool:
         """False: no party is known."""
@@ -177,6 +218,12 @@ class ScopeMissing(Refused):
     status: ClassVar[int] = 403
 
 
+class TokenOutdated(Refused):
+    """The directory does not bear out the token any more: {why}."""
+
+    status: ClassVar[int] = 403
+
+
 class NothingThere(Refused):
     """There is nothing of this kind under {key}."""
 
@@ -249,8 +296,9 @@ def authorize_again(branch: Branch, grants: Iterable[Grant], unknown: Refused) -
         unknown: raised where something is no longer in the branch.
 
     Raises:
-        Refused: `unknown` (404), or NotAllowed, ScopeMissing as `authorize` raises them (403).
+        Refused: `unknown` (404), or NotAllowed, ScopeMissing, TokenOutdated as `authorize` raises them (403).
     """
+    check_standing(branch)
     for grant in grants:
         if grant.anything:
             resource = None
@@ -282,6 +330,47 @@ def _record(action: str | None, resource: Resource | None) -> None:
     grants.add(Grant(action, r.parties, r.holder_id, r.uploader_id, r.offered, r.user_id))
 
 
+_KINDS: Final[Mapping[Role, tuple[str, ...]]] = {
+    "partner-admin": ("partner",),
+    "org-admin": ("organization",),
+    "member": ("organization",),
+    "machine": ("partner", "organization"),
+}
+_HELD_BY: Final[Mapping[Role, tuple[str, ...]]] = {
+    "org-admin": ("owner", "admin"),
+    "member": ("owner", "admin", "member"),
+}
+"""Which roles in an organization may have a token of a role: nobody has more rights than the directory gives."""
+
+
+def check_standing(branch: Branch) -> None:
+    """Hold a principal against the directory as it is now (P0, P1).
+
+    A party must be of the kind that the role is for. A person of the directory must be in the party that the token
+    names, must have a role that goes with the token's, and must not have left.
+
+    Raises:
+        TokenOutdated: as it says. What the service does not know (yet) is no reason.
+    """
+    p, tree = branch.principal, branch.tree
+    if p.party_id is not None:
+        kind = tree.kind_of(p.party_id)
+        if kind is not None and kind not in _KINDS.get(p.role, ()):
+            raise TokenOutdated(why=f"its party is no {' or '.join(_KINDS.get(p.role, ('party',)))}")
+    if p.identity_id is None:
+        return
+    person = tree.person(p.identity_id)
+    if person is None:
+        if tree.knows_everybody and p.issuer != OWN_ISSUER:
+            raise TokenOutdated(why="there is no such person")
+    elif person.removed:
+        raise TokenOutdated(why="the person has left")
+    elif p.party_id != person.organization_id:
+        raise TokenOutdated(why="the person is not of its party")
+    elif person.role not in _HELD_BY.get(p.role, ()):
+        raise TokenOutdated(why=f"the person is {person.role}, not {p.role}")
+
+
 def visible(branch: Branch, resource: Resource) -> bool:
     """Whether the asker may know that the resource exists (P2)."""
     found = resource.exists and (resource.offered or branch.holds_any(resource.parties))
@@ -301,8 +390,10 @@ def authorize(branch: Branch, action: str, resource: Resource | None = None) -> 
     Raises:
         Refused: `resource.unknown` where the resource is outside the branch (404).
         NotAllowed, ScopeMissing: inside it, but not with this role or token (403).
+        TokenOutdated: the directory knows the token's party or person otherwise (403).
     """
     principal = branch.principal
+    check_standing(branch)
     if resource is not None and not visible(branch, resource):
         raise resource.unknown
     reach = ACTIONS[action].get(principal.role)
@@ -343,4 +434,4 @@ def _reaches(branch: Branch, reach: Reach, resource: Resource) -> bool:
         case "external":
             return branch.holds_any(resource.parties) and resource.external
         case "own":
-            return resource.user_id is not None and branch.principal.subject == resource.user_id
+            return resource.user_id is not None and branch.principal.person == resource.user_id

@@ -60,6 +60,7 @@ def problem(
         errors: what exactly, each with `pointer` (into the part named by `in`), `value` and `detail`.
         headers: further response headers.
     """
+    scope.setdefault("state", {})["problem"] = code
     body: dict[str, Any] = {
         "type": f"urn:trunkline:problem:{code}",
         "title": _WORDS.sub(" ", code),

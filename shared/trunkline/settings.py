@@ -6,13 +6,15 @@ an error or a `repr`.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
+from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -23,6 +25,7 @@ from pydantic_settings import (
 )
 
 from trunkline.hosts import is_loopback
+from trunkline.parties import PLATFORM, ROLES
 
 PREFIX = "TRUNKLINE_"
 
@@ -64,11 +67,57 @@ def _sender(text: str) -> str:
     return text
 
 
-class Issuer(BaseModel, frozen=True):
-    """Somebody else whose tokens are trusted: what its tokens say in `iss`, and where its public keys are."""
+class ClaimNames(BaseModel, frozen=True, extra="forbid"):
+    """Which claims of an issuer's tokens say who somebody is; a dot leads into an object (`realm_access.roles`)."""
+
+    role: str = "role"
+    party: str = "party"
+    identity: str | None = None
+    scope: str = "scope"
+    sources: str = "sources"
+
+
+class Issuer(BaseModel, frozen=True, extra="forbid"):
+    """Somebody else whose tokens are trusted, and how far.
+
+    Attributes:
+        issuer: what its tokens say in `iss`.
+        jwks_url: where its public keys are.
+        audience: what its tokens must be made for; None: `TRUNKLINE_TOKEN_AUDIENCE`.
+        roles: the roles that its tokens may have; none: any.
+        parties: the parties that they may belong to, `platform` for none; none: any.
+        sources: the sources that they may name for events; none: any but the platform's.
+        claims: the names of its claims.
+        role_names: what it calls a role -> the role.
+    """
 
     issuer: str
     jwks_url: str
+    audience: str | None = None
+    roles: tuple[str, ...] = ()
+    parties: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    claims: ClaimNames = ClaimNames()
+    role_names: Mapping[str, str] = Field(default_factory=dict)
+
+    @field_validator("roles")
+    @classmethod
+    def _roles(cls, roles: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(roles) <= set(ROLES):
+            raise ValueError
+        return roles
+
+    @field_validator("role_names")
+    @classmethod
+    def _role_names(cls, names: Mapping[str, str]) -> Mapping[str, str]:
+        if not set(names.values()) <= set(ROLES):
+            raise ValueError
+        return names
+
+    @field_validator("parties")
+    @classmethod
+    def _parties(cls, parties: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(party if party == PLATFORM else str(UUID(party)) for party in parties)
 
 
 class AddonSetting(BaseModel, frozen=True):
@@ -95,16 +144,25 @@ def _addon(line: str) -> AddonSetting:
 
 
 def _issuers(value: Any) -> Any:
-    return tuple(_issuer(word) if isinstance(word, str) else word for word in _words(value))
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = json.loads(value)
+    return tuple(_issuer(word) if isinstance(word, str) else _with_keys(word) for word in _words(value))
 
 
-def _issuer(word: str) -> Issuer:
+def _issuer(word: str) -> Any:
     issuer, _, keys = word.partition("=")
-    keys = keys or f"{issuer.rstrip('/')}/.well-known/jwks.json"
+    return _with_keys({"issuer": issuer} | ({"jwks_url": keys} if keys else {}))
+
+
+def _with_keys(given: Any) -> Any:
+    if not isinstance(given, dict):
+        return given
+    issuer = given.get("issuer", "")
+    keys = given.get("jwks_url") or f"{issuer.rstrip('/')}/.well-known/jwks.json"
     for url in (issuer, keys):
         if urlsplit(url).scheme not in ("https", "http") or not urlsplit(url).hostname:
             raise ValueError
-    return Issuer(issuer=issuer, jwks_url=keys)
+    return {**given, "jwks_url": keys}
 
 
 Database = Annotated[
@@ -150,10 +208,18 @@ class Settings(BaseSettings):
         default="Trunkline <trunkline@localhost>", description="the sender's e-mail address"
     )
     token_issuers: Annotated[tuple[Issuer, ...], NoDecode, BeforeValidator(_issuers)] = Field(
-        default=(), description="issuer URLs with spaces between, each `ISSUER` or `ISSUER=URL-OF-ITS-JWKS`"
+        default=(),
+        description="issuer URLs with spaces between, each `ISSUER` or `ISSUER=URL-OF-ITS-JWKS`, "
+        "or a list of tables with issuer, jwks_url, audience, roles, parties, sources, claims and role_names",
     )
     token_audience: str = Field(
         default="trunkline", min_length=1, description="the audience that tokens must be made for"
+    )
+    token_hours: int = Field(
+        default=24, ge=1, le=8_784, description="hours that a token of a person may hold, from 1 to 8784"
+    )
+    machine_token_days: int = Field(
+        default=90, ge=1, le=3_660, description="days that a token of a machine may hold, from 1 to 3660"
     )
     billing_sources: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = Field(
         default=frozenset(), description="the sources of the platform's own billing events, with spaces between"

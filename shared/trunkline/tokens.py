@@ -1,19 +1,17 @@
-"""Bearer tokens (P1): issued with this home's own key, verified with it or with the keys of trusted issuers.
+"""Bearer tokens (P1): issued with this home's own key, verified with its keys or with those of trusted issuers.
 
 Only signatures with a public key count (Ed25519, ECDSA, RSA): `none` and the shared-secret algorithms are refused
 before any key is looked at. Times in tokens are the machine's, never the test clock's: moving the test clock by
-49 days does not lock anybody out.
+49 days does not lock anybody out. No token holds longer than the settings allow for its role, whoever issued it.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, ClassVar, Final
 from uuid import UUID, uuid4
 
@@ -22,9 +20,12 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import OKPKey
 
 from trunkline.jwks import Key, RemoteKeys
-from trunkline.parties import OWN_ISSUER, ROLES, Principal, Role
+from trunkline.parties import OWN_ISSUER, PLATFORM, ROLES, Principal, Role
 from trunkline.refusal import Refused
-from trunkline.settings import Settings
+from trunkline.settings import ClaimNames, Issuer, Settings
+from trunkline.signing_keys import OwnKeys, signing_key
+
+__all__ = ["Lifetimes", "TokenMissing", "TokenRefused", "Tokens", "TrustedIssuer", "Verified", "signing_key"]
 
 # RFC 9864 renames EdDSA to Ed25519; issuers go on writing the name of RFC 8037, and it means the same signature.
 warnings.filterwarnings("ignore", "EdDSA is deprecated", SecurityWarning)
@@ -36,6 +37,7 @@ _FOREIGN_ALGORITHMS: Final = (
 )
 _LEEWAY: Final = timedelta(seconds=30)
 _PARTY_ROLES: Final = ("partner-admin", "org-admin", "member")
+_OWN_CLAIMS: Final = ClaimNames(identity="identity")
 
 
 class TokenRefused(Refused):
@@ -50,28 +52,68 @@ class TokenMissing(Refused):
     status: ClassVar[int] = 401
 
 
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long a token may hold from its issue on."""
+
+    people: timedelta = timedelta(hours=24)
+    machines: timedelta = timedelta(days=90)
+
+    def of(self, role: str) -> timedelta:
+        """The longest for a role."""
+        return self.machines if role == "machine" else self.people
+
+
+@dataclass(frozen=True)
+class TrustedIssuer:
+    """Another issuer, with its keys and what its tokens may say."""
+
+    keys: RemoteKeys
+    terms: Issuer
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A token that is believed: who sends it, and when it was issued."""
+
+    principal: Principal
+    issued_at: float
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Tokens:
-    """Issues and verifies. Thread-safe; the first foreign token of an issuer fetches that issuer's keys."""
+    """Issues and verifies. Thread-safe; no request but the first of an issuer waits for an issuer's keys."""
 
     def __init__(
         self,
-        key: OKPKey,
-        issuers: Iterable[tuple[str, RemoteKeys]] = (),
+        key: OKPKey | OwnKeys,
+        issuers: Iterable[tuple[str, RemoteKeys | TrustedIssuer]] = (),
         *,
         audience: str = "trunkline",
+        lifetimes: Lifetimes | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Trust a key of our own, and others by what their tokens say in `iss`."""
-        self._key = key
-        self._issuers = dict(issuers)
+        """Trust the home's own keys, and others by what their tokens say in `iss`."""
+        self._own = key
+        self._issuers = {
+            name: TrustedIssuer(found, Issuer(issuer=name, jwks_url="")) if isinstance(found, RemoteKeys) else found
+            for name, found in issuers
+        }
         self._audience = audience
+        self._lifetimes = lifetimes or Lifetimes()
         self._now = now
 
     @classmethod
     def of(cls, settings: Settings) -> Tokens:
         """The tokens of a home, whose signing key is made if there is none yet."""
-        issuers = [(i.issuer, RemoteKeys(i.jwks_url)) for i in settings.token_issuers]
-        return cls(signing_key(settings.keys), issuers, audience=settings.token_audience)
+        issuers = [(i.issuer, TrustedIssuer(RemoteKeys(i.jwks_url), i)) for i in settings.token_issuers]
+        lifetimes = Lifetimes(timedelta(hours=settings.token_hours), timedelta(days=settings.machine_token_days))
+        return cls(OwnKeys(settings.keys), issuers, audience=settings.token_audience, lifetimes=lifetimes)
+
+    def prefetch(self) -> None:
+        """Begin to fetch the keys of every trusted issuer, so that no request has to."""
+        for issuer in self._issuers.values():
+            issuer.keys.prefetch()
 
     def issue(
         self,
@@ -82,11 +124,13 @@ class Tokens:
         scopes: Iterable[str] = (),
         sources: Iterable[str] = (),
         ttl: timedelta = timedelta(hours=12),
+        token_id: str | None = None,
     ) -> str:
         """A signed token.
 
         Raises:
-            TokenRefused: the role and the party do not go together.
+            TokenRefused: the role and the party do not go together, or it is to hold longer than the role's may.
+            NoSigningKey: this home only verifies.
         """
         claims = {
             "iss": OWN_ISSUER,
@@ -96,15 +140,17 @@ class Tokens:
             "scope": " ".join(sorted(scopes)),
             "iat": int(self._now().timestamp()),
             "exp": int((self._now() + ttl).timestamp()),
-            "jti": str(uuid4()),
+            "jti": token_id or str(uuid4()),
         }
         if party_id is not None:
             claims["party"] = party_id
         if bound := sorted(sources):
             claims["sources"] = bound
-        _principal(claims, own=True)
-        header = {"alg": "Ed25519", "typ": "JWT", "kid": self._key.kid}
-        return jwt.encode(header, claims, self._key, algorithms=list(_OWN_ALGORITHMS))
+        _principal(claims, _OWN_CLAIMS, {}, own=True)
+        self._check_lifetime(claims, role)
+        key = self._own.signing() if isinstance(self._own, OwnKeys) else self._own
+        header = {"alg": "Ed25519", "typ": "JWT", "kid": key.kid}
+        return jwt.encode(header, claims, key, algorithms=list(_OWN_ALGORITHMS))
 
     def verify(self, token: str) -> Principal:
         """Who sends a token.
@@ -113,6 +159,10 @@ class Tokens:
             TokenRefused: with the reason, which never repeats the token.
             IssuerUnreachable: its issuer's keys cannot be fetched now.
         """
+        return self.verified(token).principal
+
+    def verified(self, token: str) -> Verified:
+        """Who sends a token, and since when it holds. Raises as `verify`."""
         header, issuer = _unverified(token)
         own = issuer == OWN_ISSUER
         if not own and issuer not in self._issuers:
@@ -120,13 +170,34 @@ class Tokens:
         algorithms = _OWN_ALGORITHMS if own else _FOREIGN_ALGORITHMS
         if header.get("alg") not in algorithms:
             raise TokenRefused(why=f"its algorithm {str(header.get('alg'))[:20]!r} is none of {', '.join(algorithms)}")
-        keys = [self._key] if own else self._issuers[issuer].find(header.get("kid"))
+        terms = None if own else self._issuers[issuer].terms
+        keys = self._own_keys(header.get("kid")) if own else self._issuers[issuer].keys.find(header.get("kid"))
         claims = _verified(token, keys, algorithms)
         self._check_times(claims)
-        audience = claims.get("aud")
-        if self._audience not in (audience if isinstance(audience, list) else [audience]):
-            raise TokenRefused(why=f"its audience (`aud`) is not {self._audience!r}")
-        return _principal(claims, own=own)
+        wanted, audience = (terms and terms.audience) or self._audience, claims.get("aud")
+        if wanted not in (audience if isinstance(audience, list) else [audience]):
+            raise TokenRefused(why=f"its audience (`aud`) is not {wanted!r}")
+        names, roles = (_OWN_CLAIMS, {}) if terms is None else (terms.claims, terms.role_names)
+        principal = _principal(claims, names, roles, own=own)
+        issued = self._check_lifetime(claims, principal.role)
+        if terms is not None:
+            _check_terms(principal, terms)
+        return Verified(principal, issued, claims)
+
+    def _own_keys(self, kid: object) -> list[OKPKey]:
+        return self._own.find(kid) if isinstance(self._own, OwnKeys) else [self._own]
+
+    def _check_lifetime(self, claims: Mapping[str, Any], role: str) -> float:
+        """When a token was issued; one that says nothing of it counts as issued now."""
+        now, expires = self._now().timestamp(), _instant(claims, "exp") or 0.0
+        given = _instant(claims, "iat")
+        issued = now if given is None else given
+        if issued - _LEEWAY.total_seconds() > now:
+            raise TokenRefused(why="it was issued in the future (`iat`)")
+        longest = self._lifetimes.of(role)
+        if expires - issued > longest.total_seconds() + _LEEWAY.total_seconds():
+            raise TokenRefused(why=f"it holds longer than a {role} token may, which is {_hours(longest)}")
+        return issued
 
     def _check_times(self, claims: dict[str, Any]) -> None:
         expires, begins = _instant(claims, "exp"), _instant(claims, "nbf")
@@ -137,6 +208,15 @@ class Tokens:
             raise TokenRefused(why="it has expired")
         if begins is not None and begins - _LEEWAY.total_seconds() > now.timestamp():
             raise TokenRefused(why="it is not valid yet")
+
+
+def claimed_subject(token: str) -> str | None:
+    """Whom a token says it is, for the log; nothing of it is believed."""
+    try:
+        subject = json.loads(jws.extract_compact(token.encode()).payload)["sub"]
+    except (JoseError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return subject if isinstance(subject, str) and len(subject) <= 200 and subject.isprintable() else None
 
 
 def _unverified(token: str) -> tuple[dict[str, Any], str]:
@@ -161,7 +241,7 @@ def _verified(token: str, keys: Iterable[Key], algorithms: Iterable[str]) -> dic
     raise TokenRefused(why="its signature does not fit any key of its issuer")
 
 
-def _instant(claims: dict[str, Any], name: str) -> float | None:
+def _instant(claims: Mapping[str, Any], name: str) -> float | None:
     value = claims.get(name)
     if value is None:
         return None
@@ -170,54 +250,87 @@ def _instant(claims: dict[str, Any], name: str) -> float | None:
     return float(value)
 
 
-def _principal(claims: dict[str, Any], *, own: bool) -> Principal:
-    role, party, subject = (claims.get(name) for name in ("role", "party", "sub"))
-    if role not in ROLES:
-        raise TokenRefused(why=f"`role` is {str(role)[:40]!r}, none of {', '.join(ROLES)}")
+def _principal(claims: Mapping[str, Any], names: ClaimNames, roles: Mapping[str, str], *, own: bool) -> Principal:
+    role, subject = _role(_claim(claims, names.role), roles), claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= 200 or not subject.isprintable():
         raise TokenRefused(why="`sub` is not a text of 1 to 200 printable characters")
-    scopes, sources = _words(claims, "scope"), _words(claims, "sources")
+    identity = _claim(claims, names.identity) if names.identity is not None else None
+    if identity is None and own and role in ("org-admin", "member"):
+        identity = _uuid_or_none(subject)
     if not own:  # one subject is one person, whoever issued the token
         subject = f"{claims['iss']}#{subject}"
-    return Principal(subject, role, _party(role, party), frozenset(scopes), claims["iss"], frozenset(sources))
+    token_id = claims.get("jti")
+    return Principal(
+        subject,
+        role,
+        _party(role, _claim(claims, names.party), names.party),
+        frozenset(_words(claims, names.scope)),
+        claims["iss"],
+        frozenset(_words(claims, names.sources)),
+        None if identity is None else _uuid(identity, str(names.identity)),
+        token_id if isinstance(token_id, str) else None,
+    )
 
 
-def _words(claims: dict[str, Any], name: str) -> list[str]:
-    value = claims.get(name)
+def _claim(claims: Mapping[str, Any], name: str) -> Any:
+    """A claim by its name, which may have dots itself; else by the path that the dots make."""
+    if name in claims:
+        return claims[name]
+    found: Any = claims
+    for step in name.split("."):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found
+
+
+def _role(value: object, names: Mapping[str, str]) -> Role:
+    """The role that a claim names; of several the first that there is."""
+    named = [names.get(v, v) for v in (value if isinstance(value, list) else [value]) if isinstance(v, str)]
+    for role in ROLES:
+        if role in named:
+            return role
+    raise TokenRefused(why=f"`role` is {str(value)[:40]!r}, none of {', '.join(ROLES)}")
+
+
+def _check_terms(principal: Principal, terms: Issuer) -> None:
+    """Hold a principal against what its issuer may say."""
+    if terms.roles and principal.role not in terms.roles:
+        raise TokenRefused(why=f"its issuer gives nobody the role {principal.role}")
+    if terms.parties and (principal.party_id or PLATFORM) not in terms.parties:
+        raise TokenRefused(why="its issuer speaks for no such `party`")
+    if terms.sources and not principal.sources <= set(terms.sources):
+        raise TokenRefused(why="its issuer gives nobody such `sources`")
+
+
+def _hours(length: timedelta) -> str:
+    days, rest = divmod(length, timedelta(days=1))
+    return f"{days} days" if not rest and days > 1 else f"{length / timedelta(hours=1):g} hours"
+
+
+def _words(claims: Mapping[str, Any], name: str) -> list[str]:
+    value = _claim(claims, name)
     words = value.split() if isinstance(value, str) else value or []
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise TokenRefused(why=f"`{name}` is neither a text with spaces between the words nor a list of texts")
     return words
 
 
-def _party(role: str, party: object) -> str | None:
+def _party(role: str, party: object, name: str) -> str | None:
     if role in _PARTY_ROLES and party is None:
         raise TokenRefused(why=f"the role {role} needs the UUID of its `party`")
     if role.startswith("platform-") and party is not None:
         raise TokenRefused(why=f"the role {role} has no `party`")
-    if party is None:
-        return None
+    return None if party is None else _uuid(party, name)
+
+
+def _uuid(value: object, name: str) -> str:
+    found = _uuid_or_none(value)
+    if found is None:
+        raise TokenRefused(why=f"`{name}` is not a UUID")
+    return found
+
+
+def _uuid_or_none(value: object) -> str | None:
     try:
-        return str(UUID(party if isinstance(party, str) else ""))
+        return str(UUID(value if isinstance(value, str) else ""))
     except ValueError:
-        raise TokenRefused(why="`party` is not a UUID") from None
-
-
-def signing_key(folder: Path) -> OKPKey:
-    """The home's own Ed25519 key: read, or made and kept so that only its owner can read it (mode 0600)."""
-    path = folder / "signing.json"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        key = OKPKey.generate_key("Ed25519", {"use": "sig", "alg": "Ed25519"}, auto_kid=True)
-        draft = folder / f".signing-{secrets.token_hex(8)}"
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            json.dump(key.as_dict(private=True), file)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            path.hardlink_to(draft)  # whole or not at all, and never over one that another process has made meanwhile
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return OKPKey.import_key(json.loads(path.read_text(encoding="utf-8")))
+        return None

@@ -7,6 +7,7 @@ import pytest
 from trunkline.parties import (
     ACTIONS,
     Branch,
+    EmptyTree,
     NotAllowed,
     NothingThere,
     Principal,
@@ -19,7 +20,7 @@ from trunkline.parties import (
 PARTNER, ORG, OTHER, OTHER_ORG = "partner", "org", "other", "other-org"
 
 
-class Tree:
+class Tree(EmptyTree):
     """Two partners with an organization each."""
 
     def partner_of(self, organization_id: str) -> str | None:

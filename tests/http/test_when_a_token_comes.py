@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import threading
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +18,10 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from trunkline.jwks import IssuerUnreachable, RemoteKeys
-from trunkline.tokens import TokenRefused, Tokens, signing_key
+from trunkline.settings import ClaimNames, load_settings
+from trunkline.settings import Issuer as Terms
+from trunkline.signing_keys import NoSigningKey, OwnKeys, publish, rotate
+from trunkline.tokens import Lifetimes, TokenRefused, Tokens, TrustedIssuer, signing_key
 
 ISSUER = "https://issuer.example"
 
@@ -251,3 +254,191 @@ def test_a_key_of_an_issuer_signs_nothing_else(issuer: Issuer, tmp_path: Path) -
     forged = jwt.encode({"alg": "HS256", "kid": "a"}, _claims(iss=ISSUER), shared, algorithms=["HS256"])
     with pytest.raises(TokenRefused, match="algorithm"):
         tokens.verify(forged)
+
+
+def test_a_key_is_fetched_beside_the_requests(tmp_path: Path) -> None:
+    """P1, T6: while an issuer does not answer, known keys serve, unknown ones are refused at once, own ones too."""
+    now, key, other = 0.0, _ec("a"), _ec("b")
+    asked, answer = threading.Semaphore(0), threading.Semaphore(0)
+
+    def read(_url: str) -> bytes:
+        asked.release()
+        assert answer.acquire(timeout=30)
+        return json.dumps({"keys": [key.as_dict(private=False)]}).encode()
+
+    keys = RemoteKeys("http://issuer.example", lambda: now, read)
+    tokens = Tokens(signing_key(tmp_path), [(ISSUER, keys)])
+    issuer = Issuer.__new__(Issuer)
+    foreign, unknown = (Issuer.token(issuer, k, "ES256") for k in (key, other))
+    tokens.prefetch()
+    assert asked.acquire(timeout=30)
+    for _ in range(3):  # the fetch runs and nothing is known: nobody waits for it
+        with pytest.raises(IssuerUnreachable):
+            tokens.verify(foreign)
+    assert tokens.verify(tokens.issue("platform-admin")).role == "platform-admin"
+    answer.release()
+    _until_fetched(keys)
+    assert tokens.verify(foreign).role == "platform-admin"
+    now = 1000.0  # old: fetched again beside the request, which is answered from what is known
+    for _ in range(3):
+        assert tokens.verify(foreign).role == "platform-admin"
+        with pytest.raises(TokenRefused, match="signature"):
+            tokens.verify(unknown)
+    assert asked.acquire(timeout=30)
+    assert not asked.acquire(blocking=False), "one fetch at a time"
+    answer.release()
+    _until_fetched(keys)
+
+
+def _until_fetched(keys: RemoteKeys) -> None:
+    for thread in threading.enumerate():
+        if thread.name == "issuer keys":
+            thread.join(30)
+
+
+def test_an_answer_that_drips_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T6: the whole answer has a deadline, not only each piece of it."""
+    monkeypatch.setattr("trunkline.jwks._TOTAL_S", 0.05)
+    ended = threading.Event()
+
+    class Drip(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            while not ended.wait(0.01):
+                try:
+                    self.wfile.write(b" ")
+                except OSError:
+                    return
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Drip) as server:
+        thread = threading.Thread(target=lambda: server.serve_forever(0.01))
+        thread.start()
+        with pytest.raises(IssuerUnreachable, match="takes longer"):
+            RemoteKeys(f"http://127.0.0.1:{server.server_port}/").find("a")
+        ended.set()
+        server.shutdown()
+        thread.join()
+
+
+def _trusting(tmp_path: Path, issuer: Issuer, **terms: Any) -> Tokens:
+    given = Terms(issuer=ISSUER, jwks_url=issuer.url, **terms)
+    return Tokens(signing_key(tmp_path), [(ISSUER, TrustedIssuer(RemoteKeys(issuer.url), given))])
+
+
+def test_an_issuers_own_claims_are_mapped(issuer: Issuer, tmp_path: Path) -> None:
+    """P1, P4: role, party and person under the issuer's names, with its names for roles; one audience of its own."""
+    key, org, person = _ec("a"), str(uuid4()), str(uuid4())
+    issuer.keys = [key]
+    names = ClaimNames(role="realm_access.roles", party="https://x.example/org", identity="trunkline_person")
+    roles = {"Customer Staff": "member"}
+    tokens = _trusting(tmp_path, issuer, claims=names, role_names=roles, audience="phone")
+    claims = {"role": None, "realm_access": {"roles": ["offline", "Customer Staff"]}, "aud": ["phone"]}
+    claims |= {"https://x.example/org": org, "trunkline_person": person.upper()}
+    found = tokens.verify(issuer.token(key, "ES256", **claims))
+    assert (found.role, found.party_id, found.identity_id) == ("member", org, person)
+    assert found.person == person
+    assert found.subject == f"{ISSUER}#eve"
+    with pytest.raises(TokenRefused, match="not a UUID"):
+        tokens.verify(issuer.token(key, "ES256", **claims | {"trunkline_person": "me"}))
+
+
+def test_an_issuer_gives_no_more_than_it_is_trusted_with(issuer: Issuer, tmp_path: Path) -> None:
+    """P1, P2, S3: its roles, parties and sources."""
+    key, org, other = _ec("a"), str(uuid4()), str(uuid4())
+    issuer.keys = [key]
+    tokens = _trusting(tmp_path, issuer, roles=["org-admin", "machine"], parties=[org.upper()], sources=["/theirs"])
+    good = {"role": "org-admin", "party": org, "sources": "/theirs"}
+    assert tokens.verify(issuer.token(key, "ES256", **good)).sources == {"/theirs"}
+    for wrong, why in (
+        ({"role": "platform-admin", "party": None}, "role platform-admin"),
+        ({"role": "member"}, "role member"),
+        ({"party": other}, "party"),
+        ({"role": "machine", "party": None}, "party"),
+        ({"sources": "/billing"}, "sources"),
+    ):
+        with pytest.raises(TokenRefused, match=why):
+            tokens.verify(issuer.token(key, "ES256", **good | wrong))
+
+
+def test_the_terms_of_an_issuer_are_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """P1: as JSON in the environment, as tables in a file, as plain words as before."""
+    told = [{"issuer": ISSUER, "roles": ["member"], "claims": {"identity": "person"}}, "https://b.example=http://k/j"]
+    monkeypatch.setenv("TRUNKLINE_TOKEN_ISSUERS", json.dumps(told))
+    first, second = load_settings().token_issuers
+    assert (first.jwks_url, first.roles, first.claims.identity) == (
+        f"{ISSUER}/.well-known/jwks.json",
+        ("member",),
+        "person",
+    )
+    assert (second.issuer, second.jwks_url, second.roles) == ("https://b.example", "http://k/j", ())
+    monkeypatch.delenv("TRUNKLINE_TOKEN_ISSUERS")
+    config = tmp_path / "t.toml"
+    config.write_text(f'[[token_issuers]]\nissuer = "{ISSUER}"\nparties = ["platform"]\n')
+    assert load_settings(config).token_issuers[0].parties == ("platform",)
+
+
+# -- lifetimes and own keys -------------------------------------------------------------------------------------------
+
+
+def test_no_token_holds_longer_than_its_role_may(issuer: Issuer, tmp_path: Path) -> None:
+    """P1: 24 hours for people, 90 days for machines, whoever issued it; also where it does not say when."""
+    key = _ec("a")
+    issuer.keys = [key]
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    tokens = Tokens(signing_key(tmp_path), [(ISSUER, RemoteKeys(issuer.url))], now=lambda: now)
+    begun = int(now.timestamp())
+    for role, longest in (("platform-admin", timedelta(hours=24)), ("machine", timedelta(days=90))):
+        assert tokens.verify(tokens.issue(role, ttl=longest)).role == role  # type: ignore[arg-type]
+        with pytest.raises(TokenRefused, match="longer"):
+            tokens.issue(role, ttl=longest + timedelta(minutes=1))  # type: ignore[arg-type]
+        seconds = int(longest.total_seconds())
+        for claims in ({"iat": begun, "exp": begun + seconds}, {"exp": begun + seconds}):
+            assert tokens.verify(issuer.token(key, "ES256", role=role, **claims)).role == role
+        for claims in ({"iat": begun - 60, "exp": begun + seconds}, {"exp": begun + seconds + 60}):
+            with pytest.raises(TokenRefused, match="longer"):
+                tokens.verify(issuer.token(key, "ES256", role=role, **claims))
+    with pytest.raises(TokenRefused, match="in the future"):
+        tokens.verify(issuer.token(key, "ES256", iat=begun + 60, exp=begun + 120))
+    longer = Tokens(signing_key(tmp_path), lifetimes=Lifetimes(people=timedelta(days=7)), now=lambda: now)
+    assert longer.verify(longer.issue("platform-admin", ttl=timedelta(days=7)))
+
+
+def test_a_rotated_key_verifies_until_the_overlap_ends(tmp_path: Path) -> None:
+    """T3: nobody is locked out, a running service takes the new key up by itself, and twice is as good as once."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    running = Tokens(OwnKeys(tmp_path, lambda: now), now=lambda: now)
+    first = running.issue("machine", ttl=timedelta(days=90))
+    _, until = rotate(tmp_path, timedelta(days=2), now)
+    second = running.issue("machine", ttl=timedelta(days=90))
+    rotate(tmp_path, timedelta(days=5), now)
+    third = running.issue("machine", ttl=timedelta(days=90))
+    kids = {json.loads(urlsafe_b64decode(t.split(".")[0] + "=="))["kid"] for t in (first, second, third)}
+    assert len(kids) == 3
+    now = until - timedelta(seconds=1)
+    for token in (first, second, third):
+        assert running.verify(token).role == "machine"
+    now = until
+    with pytest.raises(TokenRefused, match="signature"):
+        running.verify(first)
+    assert running.verify(second)
+    assert running.verify(third)
+    assert stat.S_IMODE((tmp_path / "signing.json").stat().st_mode) == 0o600
+    assert {f.name for f in tmp_path.iterdir()} == {"signing.json", "public.json"}
+
+
+def test_the_public_keys_alone_verify(tmp_path: Path) -> None:
+    """T3: a copy that has only `public.json` believes the same tokens, makes no key, and issues nothing."""
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    token = Tokens(OwnKeys(home)).issue("platform-admin")
+    copy.mkdir()
+    (copy / "public.json").write_bytes(publish(home).read_bytes())
+    assert '"d"' not in (copy / "public.json").read_text()
+    only = Tokens(OwnKeys(copy))
+    assert only.verify(token).role == "platform-admin"
+    with pytest.raises(NoSigningKey):
+        only.issue("platform-admin")
+    assert [f.name for f in copy.iterdir()] == ["public.json"]

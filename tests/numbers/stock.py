@@ -10,7 +10,7 @@ from trunkline.clock import DAY
 from trunkline.deployment import all_migrations
 from trunkline.generations import Generations, table_of
 from trunkline.migrate import migrate
-from trunkline.parties import Branch, Principal, Resource, visible
+from trunkline.parties import Branch, EmptyTree, Principal, Resource, visible
 from trunkline.projection import Projector
 from trunkline.recorded import Envelope, Recorded, stored_name
 from trunkline.store import Store
@@ -41,7 +41,7 @@ PARTIES = (EAST, WEST, *ORGS)
 SUBSCRIPTIONS = tuple(f"subscription-{place}" for place in range(40))
 
 
-class Tree:
+class Tree(EmptyTree):
     """Who is below whom."""
 
     def partner_of(self, organization_id: str) -> str | None:

@@ -21,6 +21,7 @@ from trunkline_numbers import subscription_events as s
 from trunkline_numbers import upload as u
 from trunkline_numbers.number import Absent, Available, Deleted, Number, Reserved
 from trunkline_numbers.party import PartyHeard
+from trunkline_numbers.person import PersonUpdated
 from trunkline_numbers.policy import PolicyApplied
 
 _read_number = msgspec.msgpack.Decoder(Number).decode
@@ -28,6 +29,7 @@ _read_number = msgspec.msgpack.Decoder(Number).decode
 PRIVATE: frozenset[type[Event]] = frozenset(
     {
         PartyHeard,
+        PersonUpdated,
         PolicyApplied,
         e.QuarantineEnded,
         x.BindingHeard,

@@ -21,9 +21,17 @@ from trunkline_numbers.api.routes import routes
 from trunkline_numbers.extension import EXTENSION
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.party import PARTY
+from trunkline_numbers.person import PERSON
 from trunkline_numbers.policy import POLICY
 from trunkline_numbers.published import PRIVATE, number_state, published
-from trunkline_numbers.reactions import binding_asked, deadline_due, notice_due, party_changed, subscription_changed
+from trunkline_numbers.reactions import (
+    binding_asked,
+    deadline_due,
+    notice_due,
+    party_changed,
+    person_changed,
+    subscription_changed,
+)
 from trunkline_numbers.reactions.upload_running import Uploads
 from trunkline_numbers.subscription import SUBSCRIPTION
 from trunkline_numbers.upload import UPLOAD
@@ -37,6 +45,7 @@ if TYPE_CHECKING:
 
 SUBSCRIPTION_TOPICS = tuple(name for name in heard.CONTRACTS if name.startswith("Subscription"))
 BINDING_TOPICS = ("NumberBindingRequested", "NumberUnbindingRequested")
+PERSON_TOPICS = tuple(name for name in heard.CONTRACTS if name.startswith("Identity"))
 PARTY_TOPICS = tuple(name for name in heard.CONTRACTS if name.startswith(("Platform", "Partner", "Organization")))
 
 
@@ -67,9 +76,10 @@ def service() -> Service:
     folder = files("trunkline_numbers") / "migrations"
     return Service(
         name="numbers",
-        deciders=(NUMBER, SUBSCRIPTION, EXTENSION, PARTY, POLICY, UPLOAD),
+        deciders=(NUMBER, SUBSCRIPTION, EXTENSION, PARTY, PERSON, POLICY, UPLOAD),
         hearings=(
             Hearing(_topics(PARTY_TOPICS), party_changed.react),
+            Hearing(_topics(PERSON_TOPICS), person_changed.react),
             Hearing(_topics(SUBSCRIPTION_TOPICS), subscription_changed.react),
             Hearing(_topics(BINDING_TOPICS), binding_asked.react),
         ),

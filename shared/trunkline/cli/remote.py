@@ -61,7 +61,8 @@ def operator_token(settings: Settings) -> str | None:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container's user without a name
         user = "operator"
-    return Tokens.of(settings).issue("platform-admin", subject=user, scopes=SCOPES, ttl=timedelta(hours=12))
+    ttl = timedelta(hours=min(12, settings.token_hours))
+    return Tokens.of(settings).issue("platform-admin", subject=user, scopes=SCOPES, ttl=ttl)
 
 
 class Remote:

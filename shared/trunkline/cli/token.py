@@ -7,12 +7,13 @@ from typing import Annotated, get_args
 
 import typer
 
-from trunkline.cli.ending import Misused
+from trunkline.cli.ending import Misused, Refused
+from trunkline.cli.options import SERVICES, instant
 from trunkline.cli.verb import Call, verb
 
 app = typer.Typer(help="Bearer tokens, signed with this home's own key.", no_args_is_help=True)
 
-_HOURS = 12
+_HOURS = 12.0
 
 
 class RoleName(StrEnum):
@@ -34,6 +35,65 @@ class ScopeName(StrEnum):
     operate = "operate"
 
 
+@verb(app, "rotate", remote=False)
+def rotate(
+    call: Call,
+    overlap_days: Annotated[
+        float | None,
+        typer.Option(min=0, max=3_660, help="How long the old key verifies; else as long as a machine's token holds."),
+    ] = None,
+) -> None:
+    """Sign with a new key from now on; tokens that the old key signed are believed until the overlap ends.
+
+    Copies that only verify need the new `keys/public.json`. `--overlap-days 0` ends every token of the old key.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from trunkline.signing_keys import PUBLIC
+    from trunkline.signing_keys import rotate as rotate_keys
+
+    keys, settings = call.settings.keys, call.settings
+    overlap = timedelta(days=settings.machine_token_days if overlap_days is None else overlap_days)
+    key, until = rotate_keys(keys, overlap, datetime.now(UTC))
+    document = {"kid": key.kid, "old_verifies_until": until.isoformat(), "public_keys": str(keys / PUBLIC)}
+    call.tell(
+        document, lambda: f"{key.kid} signs from now on; what was issued before is believed until {until:%F %T}Z."
+    )
+
+
+@verb(app, "keys", remote=False)
+def public_keys(call: Call) -> None:
+    """Print the public keys (a JWKS): saved as `keys/public.json`, they are all that a copy needs to verify."""
+    import json
+
+    from trunkline.signing_keys import publish
+
+    text = publish(call.settings.keys).read_text(encoding="utf-8")
+    call.tell(json.loads(text), lambda: text)
+
+
+@verb(app, "revoke")
+def revoke(
+    call: Call,
+    jti: Annotated[str | None, typer.Option(help="One token, by its `jti`.")] = None,
+    issuer: Annotated[str, typer.Option(help="Who issued the token that --jti names.")] = "trunkline",
+    subject: Annotated[str | None, typer.Option(help="All tokens of a subject, as histories name it.")] = None,
+    before: Annotated[
+        str | None, typer.Option(metavar="T", help="Of the subject's, those issued before this instant; else now.")
+    ] = None,
+    remark: Annotated[str, typer.Option(help="Why.")] = "",
+) -> None:
+    """Believe a token, or a subject's tokens, no more."""
+    if (jti is None) == (subject is None):
+        raise Misused("A revocation takes either --jti or --subject.")
+    body = {"token_id": jti, "issuer": issuer, "subject": subject, "remark": remark}
+    if before is not None:
+        body["not_before"] = instant(before, "--before")
+    document = {name: call.remote.post(f"/{name}/operate/tokens/revoke", body) for name in SERVICES}
+    what = f"Token {jti}" if jti is not None else f"What {subject} was issued before"
+    call.tell(document, lambda: f"{what} is believed no more.")
+
+
 @verb(app, "issue", remote=False)
 def issue(
     call: Call,
@@ -49,15 +109,22 @@ def issue(
         typer.Option(metavar="URI", help="A source that its billing events may have; can be given again."),
     ] = None,
     subject: Annotated[str | None, typer.Option(help="Whom histories name; else a name of its own.")] = None,
-    hours: Annotated[float, typer.Option(min=0.01, max=8_784, help="How long it holds.")] = _HOURS,
+    hours: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=87_840, help="How long it holds; else 12, or as long as the settings allow."),
+    ] = None,
 ) -> None:
     """Make a token; the token alone goes to stdout."""
     from datetime import timedelta
+    from uuid import uuid4
 
     from trunkline.parties import Role
+    from trunkline.signing_keys import NoSigningKey
     from trunkline.tokens import TokenRefused, Tokens
 
     made_for: Role = next(known for known in get_args(Role) if known == role.value)
+    longest = call.settings.machine_token_days * 24 if role is RoleName.machine else call.settings.token_hours
+    hours = min(_HOURS, longest) if hours is None else hours
     scopes = [s.value for s in scope or []]
     sources = list(dict.fromkeys(source or []))
     if party is not None and (taken := sorted(call.settings.billing_sources.intersection(sources))):
@@ -71,8 +138,19 @@ def issue(
             scopes=scopes,
             sources=sources,
             ttl=timedelta(hours=hours),
+            token_id=(jti := str(uuid4())),
         )
     except TokenRefused as refused:
         raise Misused(f"There is no such token: {refused.facts['why']}.") from None
-    document = {"token": token, "role": role.value, "party": party, "scope": scopes, "source": sources, "hours": hours}
+    except NoSigningKey as refused:
+        raise Refused(str(refused)) from None
+    document = {
+        "token": token,
+        "jti": jti,
+        "role": role.value,
+        "party": party,
+        "scope": scopes,
+        "source": sources,
+        "hours": hours,
+    }
     call.tell(document, lambda: token)

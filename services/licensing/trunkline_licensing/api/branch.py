@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from trunkline.parties import PLATFORM, Branch, Principal, Resource
+from trunkline.parties import PLATFORM, Branch, Person, Principal, Resource
 from trunkline.refusal import Refused
 from trunkline.work import Work
 from trunkline_licensing.extension import EXTENSION
@@ -26,10 +26,20 @@ class DirectoryTree:
     """The tree of parties, read through one piece of work."""
 
     work: Work
+    knows_everybody: ClassVar[bool] = True
 
     def partner_of(self, organization_id: str) -> str | None:
         details = self.work.state(PARTY, organization_id).details
         return details.partner_id if isinstance(details, Organization) else None
+
+    def kind_of(self, party_id: str) -> str | None:
+        return self.work.state(PARTY, party_id).kind
+
+    def person(self, identity_id: str) -> Person | None:
+        party = self.work.state(IDENTITY, identity_id)
+        if not isinstance(party.details, Identity):
+            return None
+        return Person(party.details.organization_id, party.details.role, party.removed)
 
     def allows_external(self, organization_id: str) -> bool:
         details = self.work.state(PARTY, organization_id).details

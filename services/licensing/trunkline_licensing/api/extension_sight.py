@@ -28,7 +28,7 @@ def in_organization_of(work: Work, asker: Principal, action: str, organization_i
     """
     org: Resource = party_resource(work, organization_id, "organization")
     if asker.role == "member":  # reaches what serves it, whichever extension that is
-        org = Resource(org.unknown, parties=org.parties, exists=org.exists, user_id=asker.subject)
+        org = Resource(org.unknown, parties=org.parties, exists=org.exists, user_id=asker.person)
     authorize(branch_of(work, asker), action, org)
 
 

@@ -88,7 +88,7 @@ def router(node: Node) -> APIRouter:
         where, params = search.where(org)
         if asker.role == "member":
             where.append("e.user_id = %(mine)s")
-            params["mine"] = asker.subject
+            params["mine"] = asker.person
         return _page(node, asked, where, params)
 
     @routes.get(PATH + "/{extension_id}", summary="One extension", response_model=ExtensionShown)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from trunkline.parties import Branch, Principal, Resource
+from trunkline.parties import Branch, Person, Principal, Resource
 from trunkline.recorded import Envelope
 from trunkline.refusal import Refused
 from trunkline.work import Work
 from trunkline_numbers.number import Absent, Assigned, Available, Number, Party, Reserved, visible
 from trunkline_numbers.number_refusals import NumberUnknown
 from trunkline_numbers.party import PARTY, PLATFORM, as_party
+from trunkline_numbers.person import PERSON
 from trunkline_numbers.subscription import Subscription
 
 
@@ -32,10 +33,19 @@ class DirectoryTree:
     """The tree of parties as numbers has heard of it, read through one piece of work."""
 
     work: Work
+    knows_everybody: ClassVar[bool] = False
 
     def partner_of(self, organization_id: str) -> str | None:
         heard = self.work.state(PARTY, organization_id).heard
         return heard.partner_id if heard is not None and heard.kind == "organization" else None
+
+    def kind_of(self, party_id: str) -> str | None:
+        heard = self.work.state(PARTY, party_id).heard
+        return None if heard is None else heard.kind
+
+    def person(self, identity_id: str) -> Person | None:
+        known = self.work.state(PERSON, identity_id).known
+        return None if known is None else Person(known.organization_id, known.role, known.removed)
 
     def allows_external(self, organization_id: str) -> bool:
         heard = self.work.state(PARTY, organization_id).heard
