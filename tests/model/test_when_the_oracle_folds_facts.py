@@ -52,7 +52,7 @@ def swapped(subscription: str, day: float, old: str, new: str) -> Fact:
         ([("expired", 5)], 61, ("available", 61, None, None)),
         ([("terminated", 5)], 32, ("reserved", 5, 33, "S")),
         ([("expired", 5), ("terminated", 10)], 60, ("reserved", 5, 61, "S")),
-        ([("expired", 5), ("terminated", 50)], 60, ("reserved", 5, 78, "S")),
+        ([("expired", 5), ("terminated", 50)], 60, ("reserved", 50, 78, "S")),
         ([("expired", 5), ("terminated", 70)], 75, ("reserved", 70, 98, "S")),
         ([("expired", 5), ("reactivated", 10)], 60, ("assigned", 10, None, "S")),
         ([("expired", 5), ("reactivated", 70)], 75, ("assigned", 70, None, "S")),

@@ -57,6 +57,6 @@ def _given_otherwise(learned: Learned, now: Hours, whole: Outcome, fold: Fold) -
     partly = fold(*_known(learned), now)
     for subscription, number, since, to in partly.held:
         for waiting, wanted, first, last in whole.waited:
-            if (waiting, wanted) == (subscription, number) and since <= last and first <= to:
+            if (waiting, wanted) == (subscription, number) and since < last and first < to:
                 return f"{subscription} was given {number} at {now}, which another one has"
     return None

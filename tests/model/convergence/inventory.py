@@ -31,6 +31,8 @@ class Inventory:
     def __init__(self, sold: dict[str, Sold], quarantine: Hours) -> None:
         self.sold, self.quarantine = sold, quarantine
         self.lines: dict[str, Line] = {}
+        self.open = False
+        """Whether something happened that the rules leave open: a renewal of what was over (N4)."""
         self.bought: dict[str, Bought] = {}
         self.held: list[tuple[str, str, Hours, Hours]] = []
         self.waited: list[tuple[str, str, Hours, Hours]] = []
@@ -61,7 +63,9 @@ class Inventory:
         elif line.state == "reserved":
             # D10.10: only the reservation that follows an expiry or a termination can be taken back.
             lapsed = line.subscription if line.cause in ("expired", "terminated") else None
+            paid_by = line.cover
             line.release(at, self.quarantine, lapsed)
+            line.paid_by = paid_by
         else:
             line.back(at)
 
@@ -100,6 +104,7 @@ class Inventory:
                 s.quantity = fact.quantity
                 self._uncover(s, fact.at)
             case "renewed" if s.product == "did_reservation":
+                self.open = self.open or any(line.paid_by == s.id for line in self.lines.values())
                 for line in self._covered(s):
                     line.ends = max(fact.until, line.free_until or 0)
             case _:
@@ -132,7 +137,7 @@ class Inventory:
             line.unbind(cause)
             if ends <= line.ends:
                 return
-            line.cause, line.ends, line.free_until = cause, ends, ends
+            line.cause, line.since, line.ends, line.free_until = cause, at, ends, ends
         elif line.state == "available" and line.lapsed == s.id:
             line.reserve(s.organization, s.id, cause, at, ends)
         else:

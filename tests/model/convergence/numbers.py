@@ -25,8 +25,9 @@ class Binding:
 class Line:
     """One telephone number.
 
-    `subscription` is the one that holds it or that it is reserved after; `lapsed` the one whose reservation ran out,
-    as long as nobody has acted on the number since (D10.10). `last` is the organization it was last assigned to.
+    `subscription` is the one that holds it or that it is reserved after; `lapsed` the one whose reservation ran out
+    and `paid_by` the one that paid for it until then, as long as nobody has acted on the number since (D10.10).
+    `last` is the organization it was last assigned to.
     """
 
     number: str
@@ -36,6 +37,7 @@ class Line:
     free_until: Hours | None = None
     cover: str | None = None
     extended: Hours | None = None
+    paid_by: str | None = None
     organization: str | None = None
     subscription: str | None = None
     cause: str | None = None
@@ -53,7 +55,7 @@ class Line:
 
     def _enter(self, state: State, since: Hours) -> None:
         self.state, self.since = state, since
-        self.ends = self.free_until = self.cover = self.extended = None
+        self.ends = self.free_until = self.cover = self.extended = self.paid_by = None
         self.organization = self.subscription = self.cause = self.lapsed = self.quarantine = None
 
     def assign(self, subscription: str, organization: str, at: Hours) -> None:

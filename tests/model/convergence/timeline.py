@@ -24,6 +24,8 @@ class Outcome:
     lines: dict[str, Line]
     bought: dict[str, Bought]
     acts: dict[Act, tuple[bool, tuple[Line, ...]]]
+    open: bool
+    """Whether the rules leave open what happened."""
     held: list[tuple[str, str, Hours, Hours]] = field(default_factory=list)
     """(subscription, number, from, to) of each time that a number was held."""
     waited: list[tuple[str, str, Hours, Hours]] = field(default_factory=list)
@@ -51,7 +53,7 @@ def outcome(
             by_hand.do(item)
     stock.settle(now)
     stock.close_books(now)
-    return Outcome(now, stock.lines, stock.bought, by_hand.done, stock.held, stock.waited)
+    return Outcome(now, stock.lines, stock.bought, by_hand.done, stock.open, stock.held, stock.waited)
 
 
 def _in_order(facts: Iterable[Fact], acts: Iterable[Act], sold: Mapping[str, Sold]) -> list[tuple[Hours, Fact | Act]]:

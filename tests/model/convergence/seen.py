@@ -1,0 +1,122 @@
+"""What is visible of a history at its end: by the oracle, and by the product, in the same words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.end_to_end.pair import Pair
+from tests.model.convergence.facts import DAY, Hours
+from tests.model.convergence.numbers import Line
+from tests.model.convergence.product import World, hours
+from tests.model.convergence.timeline import Outcome
+from trunkline.work import Work
+from trunkline_licensing.subscription import SUBSCRIPTION as BILLED
+from trunkline_numbers.number import NUMBER, Available, Number, Reserved
+from trunkline_numbers.subscription import SUBSCRIPTION
+
+Seen = dict[str, dict[str, Any]]
+NOTICE: Hours = 7 * DAY
+REASONS = {
+    "number-taken": "taken",
+    "number-held-for-another": "taken",
+    "number-is-locked": "locked",
+    "number-is-deleted": "deleted",
+    "number-unknown": "unknown",
+    "number-not-visible": "not visible",
+    "number-in-quarantine": "quarantined",
+}
+"""The product's code of a refusal (S6) -> the oracle's word."""
+
+
+def expected(outcome: Outcome) -> Seen:
+    """By the oracle."""
+    there = [line for line in outcome.lines.values() if line.state != "absent"]
+    seen: Seen = {f"number {line.number}": _line(line, outcome.now) for line in there}
+    for s in outcome.bought.values():
+        waits = s.wants if s.refused is not None else None
+        seen[f"subscription {s.id}"] = {"status": s.status, "waits for": waits, "because": s.refused}
+    return seen
+
+
+def _notice(line: Line, now: Hours) -> Hours | None:
+    """When the end is to be announced, as long as that is ahead (N5, N6)."""
+    if line.ends is None or line.ends - line.since < NOTICE or line.ends - NOTICE <= now:
+        return None
+    return line.ends - NOTICE
+
+
+def _line(line: Line, now: Hours) -> dict[str, Any]:
+    reserved = line.state == "reserved"
+    return {
+        "state": line.state,
+        "since": line.since,
+        "ends": line.ends,
+        "notice": _notice(line, now),
+        "organization": line.organization,
+        "subscription": line.subscription,
+        "cause": line.cause if reserved else None,
+        "cover": line.cover,
+        "quarantine": line.quarantine if line.state == "available" else None,
+        "holder": line.holder,
+        "bound": line.binding is not None,
+    }
+
+
+class Looking:
+    """Reads the product, many histories in few queries."""
+
+    def __init__(self, pair: Pair, organizations: dict[str, str]) -> None:
+        self._organizations = {id_: name for name, id_ in organizations.items()}
+        self._numbers, self._licensing = Work(pair.numbers, pair.now), Work(pair.licensing, pair.now)
+
+    def load(self, worlds: list[World]) -> None:
+        """Read all of them at once."""
+        self._numbers.load((NUMBER, n) for w in worlds for n in w.numbers.values())
+        self._numbers.load((SUBSCRIPTION, s) for w in worlds for s in w.ids.values())
+        self._licensing.load((BILLED, s) for w in worlds for s in w.ids.values())
+
+    def seen(self, world: World) -> Seen:
+        """By the product."""
+        seen: Seen = {}
+        for letter, number in world.numbers.items():
+            n = self._numbers.state(NUMBER, number)
+            if n.state != "absent":
+                seen[f"number {letter}"] = self._number(world, n)
+        for name, id_ in world.ids.items():
+            billed, known = self._licensing.state(BILLED, id_), self._numbers.state(SUBSCRIPTION, id_)
+            if billed.after is not None:
+                waits = world.letters[known.refused.number] if known.refused is not None else None
+                why = REASONS[known.refused.code] if known.refused is not None else None
+                seen[f"subscription {name}"] = {"status": billed.after.status, "waits for": waits, "because": why}
+        return seen
+
+    def _number(self, world: World, n: Number) -> dict[str, Any]:
+        life = n.life
+        reserved = life if isinstance(life, Reserved) else None
+        organization = getattr(life, "organization_id", None) or getattr(life, "reserver_id", None)
+        return {
+            "state": n.state,
+            "since": hours(getattr(life, "since", None)) or 0,
+            "ends": hours(getattr(life, "ends_at", None)),
+            "notice": hours(getattr(life, "notice_at", None)),
+            "organization": self._organizations.get(organization or ""),
+            "subscription": world.names.get(getattr(life, "subscription_id", None) or ""),
+            "cause": reserved.cause if reserved else None,
+            "cover": world.names.get(reserved.cover_id or "") if reserved else None,
+            "quarantine": hours(life.quarantined_until) if isinstance(life, Available) else None,
+            "holder": self._organizations.get(n.holder_id or ""),
+            "bound": bool(n.bindings),
+        }
+
+
+def differences(right: Seen, wrong: Seen) -> list[str]:
+    """Each thing that is not as it must be."""
+    found = []
+    for thing in sorted({*right, *wrong}):
+        one, other = right.get(thing, {}), wrong.get(thing, {})
+        found += [
+            f"{thing}: {what} is {other.get(what)!r}, must be {one.get(what)!r}"
+            for what in {**one, **other}
+            if one.get(what) != other.get(what)
+        ]
+    return found

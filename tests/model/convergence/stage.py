@@ -1,0 +1,208 @@
+"""Plays many histories at once on one pair of services, whose clock only moves forward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from tests.end_to_end.pair import BY_HAND, Pair
+from tests.model.convergence.facts import DAY, Act
+from tests.model.convergence.histories import Step
+from tests.model.convergence.product import START, World, instant
+from tests.model.convergence.product import new_id as _new_id
+from trunkline.contracts import parties
+from trunkline.refusal import Refused
+from trunkline.work import Work, run
+from trunkline_numbers import number_binding, number_by_hand, number_changing
+from trunkline_numbers.number import NUMBER, Assigned, Number
+from trunkline_numbers.number_events import Listing
+from trunkline_numbers.policy import CURRENT, POLICY, Policy, apply_policy
+from trunkline_numbers.reactions import covering, given_by_hand
+from trunkline_numbers.reactions.deadline_due import react as settle_due
+from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
+from trunkline_numbers.reactions.serving import load_parties, party_of
+from trunkline_numbers.subscription import SUBSCRIPTION
+
+POLICY_OF_THE_MODEL = Policy(quarantine_days={"MY": 10})
+
+
+class Stage:
+    """A pair of services with a partner and its two organizations."""
+
+    def __init__(self, pair: Pair) -> None:
+        """Register the parties and put the policy in force; organizations get ids of this stage."""
+        self.pair = pair
+        pair.now = START
+        self.organizations = {"O1": _new_id(), "O2": _new_id()}
+        self._names = {id_: name for name, id_ in self.organizations.items()}
+        partner = _new_id()
+        owner, support = "o@p.example", "s@p.example"
+        pair.register(parties.PartnerRegistered(partner_id=partner, name="P", owner_email=owner, support_email=support))
+        for name, id_ in self.organizations.items():
+            registered = parties.OrganizationRegistered(
+                organization_id=id_, partner_id=partner, name=name, billing_email="b@o.example"
+            )
+            pair.register(registered)
+        pair.talk()
+        run(pair.numbers, lambda: START, self._apply_policy)
+
+    def _apply_policy(self, work: Work) -> None:
+        events = apply_policy(work.state(POLICY, CURRENT), POLICY_OF_THE_MODEL, None, work.now)
+        work.record(POLICY, CURRENT, events, BY_HAND)
+
+    # -- playing ----------------------------------------------------------------------------------------------
+
+    def play(self, worlds: Sequence[World]) -> None:
+        """Play all steps of all worlds, day by day; what is left of each is delivered at the end of its last day."""
+        self.pair.now = START
+        self._add(worlds)
+        days: dict[int, dict[World, list[Step]]] = {world.history.last_day: {} for world in worlds}
+        for world in worlds:
+            for step in world.steps:
+                days.setdefault(step.day, {}).setdefault(world, []).append(step)
+        for day in sorted(days):
+            self.pair.now = instant(day * DAY + 23)
+            rounds = max((len(steps) for steps in days[day].values()), default=0)
+            for number in range(rounds):
+                of_round = {world: steps[number] for world, steps in days[day].items() if number < len(steps)}
+                self._round(of_round, day * DAY + 23)
+            if over := [world for world in worlds if world.history.last_day == day]:
+                self._deliver(over, day * DAY + 23)
+                self.run_timers(over)
+
+    def _add(self, worlds: Sequence[World]) -> None:
+        for country in ("SG", "MY"):
+            mine = [w for w in worlds if (w.history.quarantine_days > 0) == (country == "MY")]
+            listing = Listing(country=country, sku="SG-LOCAL", vendor="Vendor")
+            numbers = [n for w in mine for letter, n in w.numbers.items() if letter not in w.history.absent]
+            if numbers:
+                self.pair.act(*numbers, decide=lambda n, at=listing: self._added(n, at))  # type: ignore[misc]
+
+    def _added(self, n: Number, listing: Listing) -> list[Any]:
+        return number_by_hand.add(n, listing, None, None, POLICY_OF_THE_MODEL, self.pair.now)
+
+    def _round(self, steps: dict[World, Step], now: int) -> None:
+        self.run_timers([world for world, step in steps.items() if step.timers])
+        facts = [(world, fact) for world, step in steps.items() for fact in step.facts]
+        if facts:
+            self.pair.bill([world.message(fact, self.organizations) for world, fact in facts])
+            for world, fact in facts:
+                world.billed[fact.subscription].append(fact)
+            by_subscription = {id_: (world, name) for world in steps for name, id_ in world.ids.items()}
+            for record in self.pair.said():
+                key = record.key.decode() if record.key is not None else ""
+                if key in by_subscription:
+                    world, name = by_subscription[key]
+                    world.pending.append((name, len(world.billed[name]), record))
+        self._deliver([world for world, step in steps.items() if step.facts and not step.held_back], now)
+        for world, step in steps.items():
+            if step.act is not None:
+                world.acted[step.act] = self._act(world, step.act)
+                world.learned.append((now, (step.act,)))
+
+    def _deliver(self, worlds: Iterable[World], now: int) -> None:
+        """Give numbers what it has not got yet of these worlds, in any order, some of it twice."""
+        parcels = [world.parcels(now) for world in worlds]
+        while any(parcels):
+            self.pair.hear([record for parcel in parcels if parcel for record in parcel.pop(0)])
+
+    def run_timers(self, worlds: Iterable[World]) -> None:
+        """Let everything of these worlds happen that has fallen due, in due order."""
+        mine = {f"number/{number}" for world in worlds for number in world.numbers.values()}
+        while mine:
+            rows = self.pair.numbers.fetch(
+                "SELECT key FROM deadlines WHERE due_at <= %s AND key = ANY(%s) ORDER BY due_at, key LIMIT 1000",
+                (self.pair.now, list(mine)),
+            )
+            if not rows:
+                return
+            keys = [key for (key,) in rows]
+            run(self.pair.numbers, lambda: self.pair.now, lambda work, keys=keys: settle_due(work, keys))  # type: ignore[misc]
+
+    # -- acts -------------------------------------------------------------------------------------------------
+
+    def _act(self, world: World, act: Act) -> str | None:
+        """Do it; the code of the refusal, or None."""
+
+        def decide(work: Work) -> None:
+            _Acting(self, work, world, act).do()
+            serve_waiting(work, BY_HAND)
+
+        try:
+            run(self.pair.numbers, lambda: self.pair.now, decide)
+        except Refused as refused:
+            return refused.code
+        return None
+
+
+class _Acting:
+    """One act in one piece of work."""
+
+    def __init__(self, stage: Stage, work: Work, world: World, act: Act) -> None:
+        self.stage, self.work, self.world, self.act = stage, work, world, act
+        self.number = world.numbers[act.number]
+        self.policy, self.now = POLICY_OF_THE_MODEL, work.now
+
+    def do(self) -> None:
+        """Record what the product decides.
+
+        Raises:
+            Refused: as the product refuses.
+        """
+        subscription = self.world.ids.get(self.act.subscription, "")
+        match self.act.kind:
+            case "assign":
+                self._known(subscription)
+                given_by_hand.give(self.work, subscription, self.number, None, BY_HAND, self.policy)
+            case "swap":
+                self._known(subscription)
+                old = self.world.numbers[self.act.old]
+                given_by_hand.swap(self.work, subscription, old, self.number, None, BY_HAND, self.policy)
+            case "extend":
+                self._known(subscription)
+                covering.extend_by(self.work, subscription, self.number, None, BY_HAND, self.policy)
+            case _:
+                load_settled(self.work, [(NUMBER, self.number)])
+                n = self.work.state(NUMBER, self.number)
+                self.work.record(NUMBER, self.number, self._decide(n), BY_HAND)
+
+    def _known(self, subscription: str) -> None:
+        if self.work.state(SUBSCRIPTION, subscription).heard is None:
+            raise SubscriptionUnheard
+
+    def _decide(self, n: Number) -> list[Any]:
+        policy, now = self.policy, self.now
+        decisions: dict[str, Callable[[], list[Any]]] = {
+            "add": lambda: number_by_hand.add(n, self._listing(), None, None, policy, now),
+            "reserve": lambda: number_by_hand.reserve(n, self._party(), "kept", policy, now),
+            "release": lambda: number_by_hand.release(n, "free", policy, now),
+            "lock": lambda: number_by_hand.lock(n, "locked", policy, now),
+            "unlock": lambda: number_by_hand.unlock(n, "free", policy, now),
+            "delete": lambda: number_by_hand.delete(n, "faulty", "gone", policy, now),
+            "recover": lambda: number_by_hand.recover(n, "back", now),
+            "bind": lambda: self._bind(n),
+            "unbind": lambda: number_binding.unbind(n, "trunk", policy, now),
+            "allocate": lambda: number_changing.allocate(n, self._party(), None, lambda _: None, None, policy, now),
+            "take_back": lambda: number_changing.take_back(n, None, None, policy, now),
+        }
+        return decisions[self.act.kind]()
+
+    def _listing(self) -> Listing:
+        country = "MY" if self.world.history.quarantine_days else "SG"
+        return Listing(country=country, sku="SG-LOCAL", vendor="Vendor")
+
+    def _party(self) -> Any:
+        organization = self.stage.organizations[self.act.party]
+        load_parties(self.work, [organization])
+        found = party_of(self.work, organization)
+        assert found is not None
+        return found
+
+    def _bind(self, n: Number) -> list[Any]:
+        """Bind it for whose it is at this instant, as somebody does who looks at it first."""
+        organization = n.life.organization_id if isinstance(n.life, Assigned) else n.holder_id
+        return number_binding.bind(n, "trunk", _new_id(), organization or _new_id(), self.policy, self.now)
+
+
+class SubscriptionUnheard(Refused):
+    """There is no such subscription."""
