@@ -68,12 +68,14 @@ class Answer:
         body: the resource after it; None: nothing to show.
         version: its stream's version, for the ETag.
         location: where it can be read.
+        problem: the body is problem details (RFC 9457), and what was decided is on record all the same.
     """
 
     body: BaseModel | None = None
     status: int = 200
     version: int | None = None
     location: str | None = None
+    problem: bool = False
 
 
 class _Stored(msgspec.Struct, frozen=True):
@@ -163,7 +165,8 @@ def _kept(answer: Answer, grants: Iterable[Grant]) -> _Stored:
     if answer.location is not None:
         headers["Location"] = answer.location
     body = b"" if answer.body is None else answer.body.model_dump_json().encode()
-    return _Stored(answer.status, body, "application/json", headers, tuple(grants))
+    media_type = MEDIA_TYPE if answer.problem else "application/json"
+    return _Stored(answer.status, body, media_type, headers, tuple(grants))
 
 
 def shown(request: Request, body: BaseModel, version: int | None = None) -> Response:

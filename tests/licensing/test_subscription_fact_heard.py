@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from trunkline_licensing import subscription
 from trunkline_licensing.subscription import (
     SUBSCRIPTION,
+    Received,
     Subscription,
     awaited,
     evolve,
-    hear,
     organization_registered,
 )
 from trunkline_licensing.subscription_events import (
@@ -64,6 +66,12 @@ def licensed(on: float = 0, **own: Any) -> AnyFact:
 
 def swapped(on: float, old: str = "+6512345678", new: str = "+6587654321", **own: Any) -> AnyFact:
     return fact(NumberSwapped, on, old_number=old, new_number=new, **own)
+
+
+def hear(
+    s: Subscription, one: AnyFact, *, organization_known: bool, number_possible: bool = True
+) -> Sequence[AnyEvent]:
+    return subscription.hear(s, Received(one, organization_known, number_possible), day(1000))
 
 
 def given(*facts: AnyFact, organization_known: bool = True) -> Subscription:
@@ -219,7 +227,7 @@ def test_then_everything_waits_for_an_organization_that_is_not_registered() -> N
     assert (s.after, awaited(s)) == (None, {("organization", ORG)})
     assert organization_registered(s, OTHER_ORG) == []
     done = after(s, organization_registered(s, ORG))
-    assert (state(done).status, done.waiting) == ("expired", ())
+    assert (state(done).status, done.waiting) == ("expired", {})
     assert organization_registered(done, ORG) == []
 
 
@@ -229,7 +237,7 @@ def test_then_a_fact_may_wait_for_both_one_after_the_other() -> None:
     s = after(s, organization_registered(s, ORG))
     assert awaited(s) == {("subscription", SUBSCRIPTION_ID)}
     s = after(s, hear(s, started(), organization_known=True))
-    assert (state(s).status, s.waiting) == ("expired", ())
+    assert (state(s).status, s.waiting) == ("expired", {})
 
 
 def test_then_a_fact_of_an_unknown_organization_waits_without_holding_up_the_others() -> None:

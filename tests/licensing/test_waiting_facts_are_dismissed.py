@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.licensing.test_subscription_fact_heard import ORG, SUBSCRIPTION_ID, fact, started
-from trunkline_licensing.subscription import Subscription, awaited, dismiss, evolve, hear
+from tests.licensing.test_subscription_fact_heard import ORG, SUBSCRIPTION_ID, fact, hear, started
+from trunkline_licensing.subscription import Subscription, awaited, dismiss, evolve
 from trunkline_licensing.subscription_events import AnyEvent
 from trunkline_licensing.subscription_facts import AnyFact, Expired, Renewed, Terminated
 from trunkline_licensing.subscription_refusals import FactDismissed
@@ -45,7 +45,7 @@ def test_then_one_of_several_is_chosen_by_source_and_id() -> None:
     """S7: the others wait on."""
     s = told(LATER)
     s = after(s, dismiss(s, (LATER[1].source, LATER[1].id), "wrong"))
-    assert {w.fact.id for w in s.waiting} == {LATER[0].id, LATER[2].id}
+    assert {w.fact.id for w in s.waiting.values()} == {LATER[0].id, LATER[2].id}
     assert dismiss(s, ("/other", "none"), "wrong") == []
 
 

@@ -26,6 +26,7 @@ _read_extension: Final = msgspec.msgpack.Decoder(Extension).decode
 PRIVATE: frozenset[type[Event]] = frozenset(
     (
         subscription.SubscriptionFactWaiting,
+        subscription.SubscriptionFactScheduled,
         subscription.SubscriptionFactRefused,
         party.PartyFactWaiting,
         party.PartyFactRefused,

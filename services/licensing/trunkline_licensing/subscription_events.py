@@ -95,6 +95,13 @@ class SubscriptionFactWaiting(Event, frozen=True, kw_only=True):
     awaits: Awaits
 
 
+class SubscriptionFactScheduled(Event, frozen=True, kw_only=True):
+    """A fact is dated ahead of the clock: it counts once its instant comes; `at` is when it was received (D10.14)."""
+
+    TYPE: ClassVar[str] = "licensing.SubscriptionFactScheduled"
+    fact: AnyFact
+
+
 class SubscriptionFactRefused(Event, frozen=True, kw_only=True):
     """A fact does not count, and why: a stable code and a sentence (X6)."""
 
@@ -114,7 +121,7 @@ Accepted = (
     | SubscriptionTerminated
     | SubscriptionNumberSwapped
 )
-AnyEvent = Accepted | SubscriptionFactWaiting | SubscriptionFactRefused
+AnyEvent = Accepted | SubscriptionFactWaiting | SubscriptionFactScheduled | SubscriptionFactRefused
 
 ACCEPTED: Mapping[type[AnyFact], type[Accepted]] = {
     Started: SubscriptionActivated,
@@ -125,4 +132,9 @@ ACCEPTED: Mapping[type[AnyFact], type[Accepted]] = {
     Terminated: SubscriptionTerminated,
     NumberSwapped: SubscriptionNumberSwapped,
 }
-EVENTS: tuple[type[Event], ...] = (*ACCEPTED.values(), SubscriptionFactWaiting, SubscriptionFactRefused)
+EVENTS: tuple[type[Event], ...] = (
+    *ACCEPTED.values(),
+    SubscriptionFactWaiting,
+    SubscriptionFactScheduled,
+    SubscriptionFactRefused,
+)

@@ -1,19 +1,19 @@
-"""What billing can say of a subscription, and what all of it together comes to (S2, DOMAIN §10.12).
+"""What billing can say of a subscription, and what one fact more makes of it (S2, DOMAIN §10.12).
 
-The state of a subscription is the fold of its facts in the order of their sequence, or of their time where any of
-them lacks a sequence. Nothing here depends on the order in which they were heard, nor on the present instant.
+`subscription_order` puts the facts in their order. Nothing here depends on the order of their arrival, nor on the
+present instant.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import msgspec
 from msgspec.structs import replace
 
 from trunkline.clock import rfc3339
+from trunkline.contracts.licensing import PAST_KEPT
 from trunkline.refusal import Refused
 from trunkline_licensing.subscription_refusals import (
     AlreadyExpired,
@@ -29,6 +29,7 @@ from trunkline_licensing.subscription_refusals import (
 
 Product = Literal["number", "license", "did_reservation"]
 Status = Literal["active", "expired", "terminated"]
+Name = tuple[str, str]
 
 # -- facts ------------------------------------------------------------------------------------------------------------
 
@@ -42,12 +43,21 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
 
     RANK: ClassVar[int]
     KIND: ClassVar[str]
+    ENDS: ClassVar[bool] = False
+    """Whether the fact ends the subscription, for the time being or for good."""
+    CONTINUES: ClassVar[bool] = False
+    """Whether the fact says that the subscription goes on, so that it can overtake an end that lies ahead (D10.14)."""
 
     source: str
     id: str
     at: datetime
     organization_id: str
     sequence: int | None = None
+
+    @property
+    def name(self) -> Name:
+        """What names the fact: its source and its id there (S3)."""
+        return self.source, self.id
 
 
 class Started(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="started"):
@@ -79,6 +89,7 @@ class Renewed(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
 
     RANK: ClassVar[int] = 2
     KIND: ClassVar[str] = "renewed"
+    CONTINUES: ClassVar[bool] = True
 
     renewed_until: datetime
 
@@ -98,6 +109,7 @@ class Reactivated(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True,
 
     RANK: ClassVar[int] = 4
     KIND: ClassVar[str] = "reactivated"
+    CONTINUES: ClassVar[bool] = True
 
 
 class Expired(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="expired"):
@@ -105,6 +117,7 @@ class Expired(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag
 
     RANK: ClassVar[int] = 5
     KIND: ClassVar[str] = "expired"
+    ENDS: ClassVar[bool] = True
 
 
 class Terminated(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="terminated"):
@@ -112,6 +125,7 @@ class Terminated(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=True, 
 
     RANK: ClassVar[int] = 6
     KIND: ClassVar[str] = "terminated"
+    ENDS: ClassVar[bool] = True
 
 
 AnyFact = Started | QuantityChanged | Renewed | NumberSwapped | Reactivated | Expired | Terminated
@@ -154,7 +168,11 @@ class CoversFrom(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class After(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """The subscription after all facts heard so far. `quantity` of a number is None."""
+    """The subscription after all facts that count so far. `quantity` of a number is None.
+
+    `swapped_out`, `covers` and `gaps` keep the newest `PAST_KEPT` entries: each event carries them, and without a
+    bound the size of a subscription's events would grow with the square of its facts.
+    """
 
     organization_id: str
     product: Product
@@ -188,7 +206,7 @@ def _covering(after: After, fact: AnyFact) -> After:
     renewed_until = fact.renewed_until if isinstance(fact, Renewed) else None
     if renewed_until is None and after.covers and after.covers[-1].units == units:
         return after
-    return replace(after, covers=(*after.covers, CoversFrom(fact.at, units, renewed_until)))
+    return replace(after, covers=(*after.covers, CoversFrom(fact.at, units, renewed_until))[-PAST_KEPT:])
 
 
 def _applied(after: After | None, fact: AnyFact) -> After | Refused:
@@ -219,7 +237,7 @@ def _applied(after: After | None, fact: AnyFact) -> After | Refused:
             if after.expired_at is None:
                 return NotExpired(at=rfc3339(fact.at))
             gap = Gap(after.expired_at, fact.at)
-            return replace(after, status="active", expired_at=None, gaps=(*after.gaps, gap))
+            return replace(after, status="active", expired_at=None, gaps=(*after.gaps, gap)[-PAST_KEPT:])
         case Terminated():
             return replace(after, status="terminated", terminated_at=fact.at)
 
@@ -232,7 +250,7 @@ def _swapped(after: After, fact: NumberSwapped) -> After:
     if fact.new_number == after.number:
         return after
     gone = () if after.number is None else (SwappedOut(after.number, fact.at),)
-    return replace(after, number=fact.new_number, swapped_out=(*after.swapped_out, *gone))
+    return replace(after, number=fact.new_number, swapped_out=(*after.swapped_out, *gone)[-PAST_KEPT:])
 
 
 def _begun(fact: Started) -> After:
@@ -255,67 +273,3 @@ def _after_the_end(after: After, fact: AnyFact) -> Refused:
     if isinstance(fact, Terminated):
         return AlreadyTerminated(since=since)
     return SubscriptionIsTerminated(since=since, kind=fact.KIND, at=rfc3339(fact.at))
-
-
-# -- their order ------------------------------------------------------------------------------------------------------
-
-Order = Callable[[AnyFact], tuple[Any, ...]]
-
-
-def by_time(fact: AnyFact) -> tuple[Any, ...]:
-    """The place of a fact where not all have a sequence; source and id only make it certain."""
-    return (fact.at, fact.RANK, fact.source, fact.id)
-
-
-def by_sequence(fact: AnyFact) -> tuple[Any, ...]:
-    """The place of a fact where all have a sequence."""
-    return (fact.sequence, fact.at, fact.RANK, fact.source, fact.id)
-
-
-def order_open(one: AnyFact, other: AnyFact, order: Order) -> bool:
-    """Whether their places do not say which of two swaps came first: then their numbers do."""
-    swaps = isinstance(one, NumberSwapped) and isinstance(other, NumberSwapped)
-    return swaps and order(one)[:-2] == order(other)[:-2]
-
-
-def _next(after: After | None, ordered: list[AnyFact], order: Order) -> AnyFact:
-    """Take the fact that comes next out of `ordered`.
-
-    Of swaps whose order is open, the one that gives up the number held now; else one whose old number no other of
-    them brings; else the least id.
-    """
-    end = 1
-    while end < len(ordered) and order_open(ordered[0], ordered[end], order):
-        end += 1
-    if end == 1:
-        return ordered.pop(0)
-    swaps = [swap for swap in ordered[:end] if isinstance(swap, NumberSwapped)]
-    held = after.number if after is not None else None
-    brought = {swap.new_number for swap in swaps}
-    places = range(len(swaps))
-    return ordered.pop(min(places, key=lambda p: (swaps[p].old_number != held, swaps[p].old_number in brought, p)))
-
-
-Verdict = tuple[AnyFact, Refused | None]
-
-
-def fold(facts: Iterable[AnyFact]) -> tuple[After | None, list[Verdict]]:
-    """What facts come to, whatever the order they are given in (X4, DOMAIN §10.12).
-
-    Returns:
-        The subscription after them (None without a start), and each fact in its order with its refusal, if any.
-    """
-    found = list(facts)
-    order: Order = by_sequence if all(fact.sequence is not None for fact in found) else by_time
-    after: After | None = None
-    verdicts: list[Verdict] = []
-    ordered = sorted(found, key=order)
-    while ordered:
-        fact = _next(after, ordered, order)
-        outcome = apply(after, fact)
-        if isinstance(outcome, Refused):
-            verdicts.append((fact, outcome))
-        else:
-            after = outcome
-            verdicts.append((fact, None))
-    return after, verdicts

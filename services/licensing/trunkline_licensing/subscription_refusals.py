@@ -53,3 +53,15 @@ class NumberImpossible(Refused):
 
 class FactDismissed(Refused):
     """A person dismissed this fact while it waited: {remark}"""
+
+
+class Overtaken(Refused):
+    """{kind} of {at} never came: {by} of {since} has a higher sequence and counts from no later."""
+
+
+class TooFarAhead(Refused):
+    """{kind} is dated {at}, more than ten years ahead of the clock ({now}): send it with its right time."""
+
+
+class TooManyFacts(Refused):
+    """The subscription has {most:,} facts on record, which is the most it can have: start a new subscription."""

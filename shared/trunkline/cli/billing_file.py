@@ -6,16 +6,19 @@ import codecs
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from trunkline.cli.ending import Misused
+from trunkline.clock import rfc3339
 from trunkline.contracts import billing
-from trunkline.contracts.envelope import Message, Unreadable, content_hash, decode_structured
+from trunkline.contracts.envelope import MAX_VALUE_BYTES, Message, Unreadable, content_hash, decode_structured
 from trunkline.csv_refusals import FileIsOther
 from trunkline.file_kind import check_is_text
+from trunkline.possible_numbers import is_possible
 
 STANDARD_INPUT: Final = Path("-")
 MOST_IN_BATCH: Final = 500
@@ -23,6 +26,7 @@ MOST_BYTES_IN_BATCH: Final = 900_000
 """Below what the service takes in one request."""
 
 _object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_alone: Final = msgspec.json.Decoder(tuple[msgspec.Raw])
 
 
 @dataclass(frozen=True)
@@ -35,24 +39,22 @@ class Line:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is to be said of a line.
+    """What is to be known of a line.
 
     Attributes:
-        code: why it cannot be used, as the service would say it; `quarantined` for an id that another line has with
-            other contents (S3); `duplicate` for one that says the same again, which does no harm.
+        verdict: as the service would give it: `unreadable`; `refused` by a rule that needs nothing but the event;
+            `quarantined` for an id that another line has with other contents (S3); `duplicate` for a line that repeats
+            another one, which does no harm.
+        code: why, as the service would name it.
         reason: one sentence.
         id: the event's, where it can be read.
     """
 
     line: int
+    verdict: str
     code: str
     reason: str
     id: str | None = None
-
-    @property
-    def harmless(self) -> bool:
-        """Whether publishing the line is as good as not publishing it."""
-        return self.code == "duplicate"
 
 
 def read_lines(file: Path) -> list[Line]:
@@ -92,31 +94,64 @@ def _check_is_lines(body: bytes) -> None:
         raise FileIsOther(kind="JSON over several lines", remedy="write one event a line, as `jq -c .` does")
 
 
-def check(lines: list[Line]) -> list[Finding]:
-    """Hold every line against the contracts of billing, and the lines against each other (S3)."""
+def check(lines: list[Line], now: datetime) -> list[Finding]:
+    """Hold every line against the contracts of billing, and the lines against each other (S3).
+
+    What depends on what the service has on record (which facts came before) is not known here.
+    """
     findings: list[Finding] = []
     seen: dict[tuple[str, str], tuple[int, bytes]] = {}
     for line in lines:
-        try:
-            message = decode_structured(line.body, billing.CONTRACTS)
-        except Unreadable as unreadable:
-            findings.append(Finding(line.number, unreadable.code, unreadable.reason, event_id(line)))
-            continue
-        told = _again(message, line.number, seen)
-        if told is not None:
-            findings.append(told)
+        message = read_event(line)
+        finding = message if isinstance(message, Finding) else _repeated(message, line.number, seen)
+        if finding is None and isinstance(message, Message):
+            finding = _refused(message, line.number, now)
+        if finding is not None:
+            findings.append(finding)
     return findings
 
 
-def _again(message: Message, number: int, seen: dict[tuple[str, str], tuple[int, bytes]]) -> Finding | None:
-    name, said = (message.source, message.id), content_hash(message)
-    first, said_first = seen.setdefault(name, (number, said))
+def read_event(line: Line) -> Message | Finding:
+    """The event of a line, or why there is none, as the service reads it."""
+    try:
+        message = decode_structured(line.body, billing.CONTRACTS)
+    except Unreadable as unreadable:
+        return Finding(line.number, "unreadable", unreadable.code, unreadable.reason, event_id(line))
+    if is_json(line):
+        return message
+    return Finding(line.number, "unreadable", "not-json", "The line is nested too deep.", message.id)
+
+
+def unsendable(line: Line) -> Finding | None:
+    """Why a line cannot be sent in a batch: it would spoil the batch for the others. None: it can."""
+    if len(line.body) > MAX_VALUE_BYTES or not is_json(line):
+        found = read_event(line)
+        return found if isinstance(found, Finding) else None
+    return None
+
+
+def _repeated(message: Message, number: int, seen: dict[tuple[str, str], tuple[int, bytes]]) -> Finding | None:
+    contents = content_hash(message)
+    first, contents_first = seen.setdefault((message.source, message.id), (number, contents))
     if first == number:
         return None
-    if said == said_first:
-        return Finding(number, "duplicate", f"It says the same as line {first}: it takes effect once.", message.id)
-    reason = f"Its source and id are those of line {first}, which says something else."
-    return Finding(number, "quarantined", reason, message.id)
+    if contents == contents_first:
+        reason = f"It is the same as line {first}: it takes effect once."
+        return Finding(number, "duplicate", "duplicate", reason, message.id)
+    reason = f"Its source and id are those of line {first}, which has other contents."
+    return Finding(number, "quarantined", "quarantined", reason, message.id)
+
+
+def _refused(message: Message, number: int, now: datetime) -> Finding | None:
+    data = message.data
+    named = data.number if isinstance(data, billing.NumberStarted) else getattr(data, "new_number", None)
+    if not is_possible(named):
+        reason = f"{named} cannot be a telephone number: no country has numbers of this length or beginning."
+        return Finding(number, "refused", "number-impossible", reason, message.id)
+    if message.time - now > billing.MOST_AHEAD:
+        reason = f"It is dated {rfc3339(message.time)}, more than ten years ahead of the clock."
+        return Finding(number, "refused", "too-far-ahead", reason, message.id)
+    return None
 
 
 def event_id(line: Line) -> str | None:
@@ -128,11 +163,11 @@ def event_id(line: Line) -> str | None:
         return None
 
 
-def is_object(line: Line) -> bool:
-    """Whether a line is a JSON object, so that it does not spoil a batch it is sent in."""
+def is_json(line: Line) -> bool:
+    """Whether a line is one JSON value that can be sent in a batch without spoiling it for the others."""
     try:
         line.body.decode()
-        _object.decode(line.body)
+        _alone.decode(b"[%b]" % line.body)  # the batch is one level deeper than the line: so is the limit of nesting
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True

@@ -83,7 +83,11 @@ def _subscription(found: dict[str, Any]) -> Any:
     rows = [
         (moment(f["at"]), f["fact"], f["verdict"], moment(f["heard_at"]), f["id"], f["reason"]) for f in found["facts"]
     ]
-    return Group(facts(shown), line(), table(("at", "fact", "verdict", "heard", "id", "why"), rows))
+    ahead = [
+        (moment(f["at"]), f["fact"], f["code"] or "scheduled", moment(f["heard_at"]), f["id"], None)
+        for f in found["scheduled"]
+    ]
+    return Group(facts(shown), line(), table(("at", "fact", "verdict", "heard", "id", "why"), [*rows, *ahead]))
 
 
 def _assignment(found: dict[str, Any]) -> dict[str, Any]:

@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Final, Literal, get_args
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel
 from starlette.datastructures import Headers
 
 from trunkline.answers import Answer, change
 from trunkline.contracts import billing
-from trunkline.contracts.envelope import Message, Unreadable, content_hash, decode, decode_batch, decode_structured
+from trunkline.contracts.envelope import Message, Unreadable, decode, decode_batch, decode_structured
 from trunkline.contracts.http_binding import attributes
-from trunkline.doors import Asked, Node, Posted, door
+from trunkline.doors import Asked, Node, Posted, Problem, door
 from trunkline.event_sources import check_sources
 from trunkline.parties import Branch, Resource, authorize
+from trunkline.problems import MEDIA_TYPE
 from trunkline.refusal import Refused
 from trunkline.work import Work
+from trunkline_licensing.api.billing_outcomes import Outcomes, Reckoning, SingleOutcome, answered
 from trunkline_licensing.api.branch import branch_of
+from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.subscriptions import SubscriptionUnknown
+from trunkline_licensing.license_codes import Catalogue
 from trunkline_licensing.party_refusals import PartyUnknown
-from trunkline_licensing.reactions.billing_heard import PRODUCER, react
+from trunkline_licensing.reactions.billing_heard import react
 from trunkline_licensing.subscription import SUBSCRIPTION
-from trunkline_licensing.subscription_events import SubscriptionFactRefused
 
 MAX_BODY_BYTES: Final = 16 * 1_048_576
 MOST_EVENTS: Final = 5_000
 _STRUCTURED: Final = "application/cloudevents+json"
 _BATCH: Final = "application/cloudevents-batch+json"
-_KNOWN: Final = (
-    "SELECT i.source, i.id, i.payload_hash FROM inbox i"
-    " JOIN unnest(%s::text[], %s::text[]) AS m(source, id) ON i.source = m.source AND i.id = m.id"
-)
-
-Verdict = Literal["accepted", "duplicate", "waiting", "refused", "quarantined", "unreadable"]
 
 
 class EventUnreadable(Refused):
@@ -56,32 +53,7 @@ application/cloudevents-batch+json, or in binary mode `ce-…` headers with appl
     status: ClassVar[int] = 415
 
 
-class Outcome(BaseModel):
-    """What became of one event: `waiting` for something not known yet (S7), `refused` by a rule, on record;
-    `duplicate`: heard before, no further effect; `quarantined`: heard before with other contents (S3)."""
-
-    place: int
-    id: str | None = None
-    source: str | None = None
-    subscription_id: str | None = None
-    verdict: Verdict
-    code: str | None = None
-    reason: str | None = None
-    pointer: str | None = None
-
-
-class Outcomes(BaseModel):
-    """What became of each, in the order sent."""
-
-    accepted: int = 0
-    duplicate: int = 0
-    waiting: int = 0
-    refused: int = 0
-    quarantined: int = 0
-    unreadable: int = 0
-    results: list[Outcome]
-
-
+_PROBLEM: Final[dict[str, Any]] = {"model": SingleOutcome | Problem, "content": {MEDIA_TYPE: {}}}
 _BODY: Final = {"schema": {"type": "object", "description": "A CloudEvent, see `billing.subscription.…`."}}
 _EXTRA: Final[dict[str, Any]] = {
     "x-max-body-bytes": MAX_BODY_BYTES,
@@ -108,18 +80,30 @@ def router(node: Node) -> APIRouter:
         "/licensing/billing-events",
         summary="One CloudEvent of billing, or a batch",
         response_model=Outcomes,
-        responses={207: {"model": Outcomes, "description": "some were refused, quarantined or unreadable"}},
+        responses={
+            207: {"model": Outcomes, "description": "of a batch: some were refused, quarantined or unreadable"},
+            409: {**_PROBLEM, "description": "one event, quarantined: other contents were heard under its id before"},
+            422: {**_PROBLEM, "description": "one event, unreadable, or refused by a rule: then it is on record"},
+        },
         openapi_extra=_EXTRA,
     )
     def hear(request: Request, body: Annotated[bytes, Depends(_raw)], asked: Posted) -> Response:
-        items = _read(request.headers, body)
+        sent = _read(request.headers, body)
         platform_sources = node.settings.billing_sources
-        return change(node, asked, lambda work: _heard(work, asked, items, platform_sources))
+        return change(node, asked, lambda work: _heard(work, asked, sent, platform_sources, catalogue(node)))
 
     return routes
 
 
-def _read(headers: Headers, body: bytes) -> Sequence[Message | Unreadable]:
+@dataclass(frozen=True)
+class _Sent:
+    """The events of one call; `batch`: sent as a batch, be it of one."""
+
+    items: Sequence[Message | Unreadable]
+    batch: bool
+
+
+def _read(headers: Headers, body: bytes) -> _Sent:
     """The events of a body.
 
     Raises:
@@ -133,11 +117,11 @@ def _read(headers: Headers, body: bytes) -> Sequence[Message | Unreadable]:
             items = decode_batch(body, billing.CONTRACTS)
             if len(items) > MOST_EVENTS:
                 raise BatchTooLong(count=len(items))
-            return items
+            return _Sent(items, batch=True)
         if media == _STRUCTURED:
-            return [decode_structured(body, billing.CONTRACTS)]
+            return _Sent([decode_structured(body, billing.CONTRACTS)], batch=False)
         if media == "application/json" and "ce-specversion" in headers:
-            return [decode(attributes(headers.raw), body, billing.CONTRACTS)]
+            return _Sent([decode(attributes(headers.raw), body, billing.CONTRACTS)], batch=False)
     except Unreadable as error:
         raise EventUnreadable(
             reason=error.reason, errors=[{"in": "body", "pointer": "#", "code": error.code, "detail": error.reason}]
@@ -145,11 +129,9 @@ def _read(headers: Headers, body: bytes) -> Sequence[Message | Unreadable]:
     raise ContentTypeUnsupported(given=given[:100])
 
 
-def _heard(
-    work: Work, asked: Asked, items: Sequence[Message | Unreadable], platform_sources: Collection[str]
-) -> Answer:
-    """Let the reaction hear what can be read, and tell what became of each."""
-    messages = [item for item in items if isinstance(item, Message)]
+def _heard(work: Work, asked: Asked, sent: _Sent, platform_sources: Collection[str], catalogue: Catalogue) -> Answer:
+    """Give what can be read to the reaction, and list what became of each."""
+    messages = [item for item in sent.items if isinstance(item, Message)]
     branch = branch_of(work, asked.principal)
     authorize(branch, "publish billing events")
     for organization_id in dict.fromkeys(message.data.organization_id for message in messages):
@@ -159,22 +141,9 @@ def _heard(
     if not asked.principal.sees_all:
         _check_subscriptions(work, branch, {message.subject for message in messages})
     react(work, messages)
-    # Read after the reaction has read the same: what a rival commits in between then is a conflict, and decided anew.
-    before = _before(work, messages)
-    reasons = _reasons(work)
-    results: list[Outcome] = []
-    for place, item in enumerate(items):
-        if isinstance(item, Unreadable):
-            results.append(
-                Outcome(place=place, verdict="unreadable", code=item.code, reason=item.reason, pointer=f"#/{place}")
-            )
-            continue
-        first, told = before.get((item.source, item.id)), content_hash(item)
-        before.setdefault((item.source, item.id), told)
-        results.append(_outcome(work, place, item, first, told, reasons))
-    counts = {verdict: sum(r.verdict == verdict for r in results) for verdict in get_args(Verdict)}
-    trouble = counts["refused"] + counts["quarantined"] + counts["unreadable"]
-    return Answer(Outcomes(results=results, **counts), status=207 if trouble else 200)
+    reckoning = Reckoning(work, messages, catalogue)
+    results = [reckoning.outcome(place, item) for place, item in enumerate(sent.items)]
+    return answered(results, asked.request_id, single=not sent.batch)
 
 
 def _check_subscriptions(work: Work, branch: Branch, subscription_ids: Collection[str]) -> None:
@@ -189,57 +158,3 @@ def _check_subscriptions(work: Work, branch: Branch, subscription_ids: Collectio
         if after is not None:
             unknown = SubscriptionUnknown(subscription_id=key)
             authorize(branch, "publish billing events", Resource(unknown, parties=(after.organization_id,)))
-
-
-def _before(work: Work, messages: Sequence[Message]) -> dict[tuple[str, str], bytes]:
-    """What had been heard under the messages' names before this call: its content's hash."""
-    sources, ids = [f"{PRODUCER}:{m.source}" for m in messages], [m.id for m in messages]
-    rows = work.fetch(_KNOWN, (sources, ids)) if messages else []
-    return {(source.removeprefix(f"{PRODUCER}:"), id_): bytes(seen) for source, id_, seen in rows}
-
-
-def _reasons(work: Work) -> dict[tuple[str, str], str]:
-    """The sentences of the refusals that this work has recorded."""
-    events = (event for _, event in work.recorded if isinstance(event, SubscriptionFactRefused))
-    return {(event.fact.source, event.fact.id): event.reason for event in events}
-
-
-def _outcome(
-    work: Work,
-    place: int,
-    message: Message,
-    first: bytes | None,
-    told: bytes,
-    reasons: Mapping[tuple[str, str], str],
-) -> Outcome:
-    verdict: Verdict
-    code = reason = None
-    if first is not None:
-        verdict = "duplicate" if first == told else "quarantined"
-        if verdict == "quarantined":
-            code, reason = "quarantined", "Other contents were heard under this source and id before; the first stand."
-    else:
-        verdict, code, reason = _verdict(work, message)
-        reason = reasons.get((message.source, message.id), reason)
-    return Outcome(
-        place=place,
-        id=message.id,
-        source=message.source,
-        subscription_id=message.subject,
-        verdict=verdict,
-        code=code,
-        reason=reason,
-    )
-
-
-def _verdict(work: Work, message: Message) -> tuple[Verdict, str | None, str | None]:
-    subscription = work.state(SUBSCRIPTION, message.subject)
-    name = (message.source, message.id)
-    for waiting in subscription.waiting:
-        if (waiting.fact.source, waiting.fact.id) == name:
-            for_what = "its organization" if waiting.awaits == "organization" else "the start of its subscription"
-            return "waiting", f"{waiting.awaits}-unknown", f"It waits for {for_what}, which has not been heard of yet."
-    for judged in reversed(subscription.facts):
-        if (judged.fact.source, judged.fact.id) == name and judged.refused is not None:
-            return "refused", judged.refused, None
-    return "accepted", None, None

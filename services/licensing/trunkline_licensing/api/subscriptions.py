@@ -20,12 +20,21 @@ from trunkline.parties import Branch, Resource, authorize
 from trunkline.recorded import Recorded, recorded
 from trunkline.refusal import Refused
 from trunkline_licensing.api.branch import branch_of
-from trunkline_licensing.subscription import SUBSCRIPTION, Subscription, evolve
-from trunkline_licensing.subscription_events import SubscriptionFactRefused
-from trunkline_licensing.subscription_facts import After
+from trunkline_licensing.organization import PARTY
+from trunkline_licensing.subscription import (
+    SUBSCRIPTION,
+    Subscription,
+    due_organizations,
+    evolve,
+    fall_due,
+    overtaken,
+)
+from trunkline_licensing.subscription_events import AnyEvent, SubscriptionFactRefused
+from trunkline_licensing.subscription_facts import After, AnyFact
 
 Product = Literal["number", "license", "did_reservation"]
 Status = Literal["active", "expired", "terminated"]
+Shown = Literal["accepted", "refused", "waiting", "scheduled"]
 _ASSIGNED_ONE = """
     SELECT CASE WHEN s.number IS NOT NULL THEN coalesce(c.state = 'assigned' AND c.subscription_id = s.key, false) END,
         CASE WHEN c.state = 'assigned' AND c.subscription_id = s.key THEN c.since END, c.version
@@ -37,7 +46,7 @@ _WITH_ASSIGNED = """
     FROM ({page}) s LEFT JOIN number_copy c ON c.number = s.number ORDER BY {order}"""
 _COLUMNS = (
     "key, organization_id, product, status, reference, started_at, expired_at, terminated_at, number, sku,"
-    " license_code, quantity, plan_days, renewed_until, facts_waiting, facts_refused"
+    " license_code, quantity, plan_days, renewed_until, facts_waiting, facts_refused, facts_scheduled"
 )
 
 
@@ -48,7 +57,8 @@ class SubscriptionUnknown(Refused):
 
 
 class FactShown(BaseModel):
-    """One thing that billing said; `waiting`: for what (S7); `refused`: why.
+    """One thing that billing said; `waiting`: for what (S7); `refused`: why; `scheduled`: it counts from `at` on, or
+    is overtaken by what billing said since, and will not count (D10.14).
 
     Of a fact that names an organization outside the asker's branch only its kind, instants and verdict are shown.
     """
@@ -59,7 +69,7 @@ class FactShown(BaseModel):
     at: datetime
     sequence: int | None
     heard_at: datetime
-    verdict: Literal["accepted", "refused", "waiting"]
+    verdict: Shown
     code: str | None = None
     reason: str | None = None
     data: dict[str, Any]
@@ -90,6 +100,7 @@ class SubscriptionListed(BaseModel):
     renewed_until: datetime | None
     facts_waiting: int
     facts_refused: int
+    facts_scheduled: int
 
 
 class SwappedOut(BaseModel):
@@ -100,9 +111,13 @@ class SwappedOut(BaseModel):
 
 
 class SubscriptionShown(SubscriptionListed):
-    """A subscription with everything billing said of it, in the order heard. Before its start, what it is is null."""
+    """A subscription with everything billing said of it, in the order heard. Before its start, what it is is null.
+
+    `scheduled`: what is dated ahead of the clock, the next one first; it is not among `facts` (D10.14).
+    """
 
     swapped_out: list[SwappedOut]
+    scheduled: list[FactShown]
     facts: list[FactShown]
 
 
@@ -129,7 +144,7 @@ def router(node: Node) -> APIRouter:
         "/licensing/subscriptions/{subscription_id}", summary="One subscription", response_model=SubscriptionShown
     )
     def show_subscription(subscription_id: UUID, asker: Reading, request: Request) -> Response:
-        heard = _hear_again(node, str(subscription_id))
+        heard = _as_of_now(node, _hear_again(node, str(subscription_id)))
         after = heard.state.after
         unknown = SubscriptionUnknown(subscription_id=subscription_id)
         resource = Resource(unknown, parties=(after.organization_id,) if after else (), exists=heard.version > 0)
@@ -156,6 +171,12 @@ class _Heard:
     heard_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
     reasons: dict[tuple[str, str], str] = field(default_factory=dict)
 
+    def add(self, event: AnyEvent) -> None:
+        """Go on with one more event."""
+        self.state = evolve(self.state, event)
+        if isinstance(event, SubscriptionFactRefused):
+            self.reasons[event.fact.name] = event.reason
+
 
 def _events(node: Node, key: str) -> Iterator[Recorded]:
     for stream_id, version, name, state in node.store.read_streams([SUBSCRIPTION.stream(key)]):
@@ -166,10 +187,21 @@ def _hear_again(node: Node, key: str) -> _Heard:
     heard = _Heard(SUBSCRIPTION.initial(key))
     for event in _events(node, key):
         fact = event.event.fact
-        heard.state, heard.version = evolve(heard.state, event.event), event.version
+        heard.version = event.version
         heard.heard_at.setdefault((fact.source, fact.id), event.meta.recorded_at)
-        if isinstance(event.event, SubscriptionFactRefused):
-            heard.reasons[fact.source, fact.id] = event.event.reason
+        heard.add(event.event)
+    return heard
+
+
+def _as_of_now(node: Node, heard: _Heard) -> _Heard:
+    """With the scheduled facts whose instant has come and no timer has judged yet (D10.14)."""
+    work = reader(node)
+    due = due_organizations(heard.state, work.now)
+    if due:
+        work.load((PARTY, key) for key in due)
+        known = {key for key in due if work.state(PARTY, key).kind == "organization"}
+        for event in fall_due(heard.state, known, work.now):
+            heard.add(event)
     return heard
 
 
@@ -181,20 +213,23 @@ def _shown(heard: _Heard, branch: Branch) -> SubscriptionShown:
     for past in ("covers", "gaps"):
         after.pop(past)  # how it came about is in the facts
     judged = [_fact(heard, j.fact, "refused" if j.refused else "accepted", j.refused, branch) for j in s.facts]
-    waiting = [_fact(heard, w.fact, "waiting", f"{w.awaits}-unknown", branch) for w in s.waiting]
+    waiting = [_fact(heard, w.fact, "waiting", f"{w.awaits}-unknown", branch) for w in s.waiting.values()]
+    coming = sorted(s.scheduled.values(), key=lambda fact: (fact.at, fact.name))
+    gone = overtaken(s)
+    scheduled = [_fact(heard, f, "scheduled", "overtaken" if f.name in gone else None, branch) for f in coming]
     return SubscriptionShown(
         subscription_id=s.id,
         facts_waiting=len(s.waiting),
         facts_refused=sum(j.refused is not None for j in s.facts),
+        facts_scheduled=len(s.scheduled),
         swapped_out=swapped_out,
+        scheduled=scheduled,
         facts=[*judged, *waiting],
         **after,
     )
 
 
-def _fact(
-    heard: _Heard, fact: Any, verdict: Literal["accepted", "refused", "waiting"], code: str | None, branch: Branch
-) -> FactShown:
+def _fact(heard: _Heard, fact: AnyFact, verdict: Shown, code: str | None, branch: Branch) -> FactShown:
     name = (fact.source, fact.id)
     within = branch.holds(fact.organization_id)
     data = {k: v for k, v in msgspec.to_builtins(fact).items() if k not in _OWN_PLACE} if within else {}

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
-
-import phonenumbers
 
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message
+from trunkline.possible_numbers import is_possible
 from trunkline.recorded import Cause
-from trunkline.stream import Decider
+from trunkline.stream import Decider, key_of
 from trunkline.work import Work
 from trunkline_licensing.organization import PARTY
 from trunkline_licensing.reactions.heard_once import heard_once
 from trunkline_licensing.reactions.pool_supplied import SupplyChange, concerns_pools, feed
 from trunkline_licensing.subscription import (
     SUBSCRIPTION,
+    Received,
     Subscription,
     awaited,
     dismiss,
+    due,
+    due_organizations,
+    fall_due,
     hear,
+    hear_together,
+    needs_fold,
     organization_registered,
 )
 from trunkline_licensing.subscription_events import AnyEvent
@@ -41,25 +46,37 @@ PRODUCER = "billing"
 
 
 def react(work: Work, messages: Sequence[Message]) -> None:
-    """Hear a batch, each message once; one query reads what was heard before and all streams."""
+    """Hear a batch, each message once; one query reads what was heard before and all streams.
+
+    Facts that can be judged only together with all others of their subscription are taken together, so that a batch
+    costs one fold for each subscription, whatever the order of its facts.
+    """
     streams: list[tuple[Decider[Any], str]] = [(SUBSCRIPTION, message.subject) for message in messages]
     streams += [(PARTY, key) for key in {message.data.organization_id for message in messages}]
+    fresh = heard_once(work, PRODUCER, messages, streams)
+    settle(work, {message.subject for message in fresh})
     supplies: list[SupplyChange] = []
-    for message in heard_once(work, PRODUCER, messages, streams):
-        fact = fact_of(message)
+    taken: set[str] = set()
+    for index, message in enumerate(fresh):
+        if message.subject in taken:
+            continue
+        received = _received(work, message)
         subscription = work.state(SUBSCRIPTION, message.subject)
-        events = hear(
-            subscription,
-            fact,
-            organization_known=work.state(PARTY, fact.organization_id).kind == "organization",
-            number_possible=_possible(number_named(fact)),
-        )
-        supplies += _record(work, subscription, events, cause_of(message))
+        if needs_fold(subscription, received, work.now):
+            taken.add(message.subject)
+            rest = [m for m in fresh[index:] if m.subject == message.subject]
+            events = hear_together(subscription, [_received(work, m) for m in rest], work.now)
+            causes = {(m.source, m.id): cause_of(m) for m in rest}
+            supplies += _record(work, subscription, events, cause_of(message), causes)
+        else:
+            events = hear(subscription, received, work.now)
+            supplies += _record(work, subscription, events, cause_of(message))
     feed(work, supplies)
 
 
 def organization_known(work: Work, subscription_id: str, organization_id: str, cause: Cause) -> None:
     """Go on with a subscription whose facts may have waited for an organization that is registered now (S7)."""
+    settle(work, [subscription_id])
     subscription = work.state(SUBSCRIPTION, subscription_id)
     feed(work, _record(work, subscription, organization_registered(subscription, organization_id), cause))
 
@@ -80,16 +97,70 @@ def dismiss_waiting(work: Work, subscription_id: str, chosen: tuple[str, str] | 
     return len(events)
 
 
+def scheduled_due(work: Work, stream_ids: Sequence[str]) -> None:
+    """Judge the scheduled facts of subscriptions whose deadline has come (D10.14).
+
+    Args:
+        work: the timer's.
+        stream_ids: `subscription/…` streams, each once.
+    """
+    work.load((SUBSCRIPTION, key_of(stream_id)) for stream_id in stream_ids)
+    settle(work, [key_of(stream_id) for stream_id in stream_ids])
+    work.touch_streams(stream_ids)
+
+
+def settle(work: Work, subscription_ids: Iterable[str]) -> None:
+    """Judge the scheduled facts whose instant has come, before anything else is decided: a late timer changes nothing.
+
+    Args:
+        work: has loaded the subscriptions.
+        subscription_ids: each once.
+    """
+    late = [key for key in subscription_ids if work.state(SUBSCRIPTION, key).scheduled]
+    late = [key for key in late if due_organizations(work.state(SUBSCRIPTION, key), work.now)]
+    if not late:
+        return
+    organizations = {key: due_organizations(work.state(SUBSCRIPTION, key), work.now) for key in late}
+    work.load((PARTY, party) for parties in organizations.values() for party in parties)
+    supplies: list[SupplyChange] = []
+    for key in sorted(late, key=lambda key: (due(work.state(SUBSCRIPTION, key)) or work.now, key)):
+        subscription = work.state(SUBSCRIPTION, key)
+        known = {party for party in organizations[key] if work.state(PARTY, party).kind == "organization"}
+        events = fall_due(subscription, known, work.now)
+        supplies += _record(work, subscription, events, Cause("timer", SUBSCRIPTION.stream(key), f"due/{key}"))
+    feed(work, supplies)
+
+
 def cause_of(message: Message) -> Cause:
     """The cause of what follows from a message."""
     return Cause(message.source, message.correlation_id or message.id, message.id)
 
 
-def _record(work: Work, before: Subscription, events: Sequence[AnyEvent], cause: Cause) -> list[SupplyChange]:
-    """Record, with waits; what it means for pools: for a subscription for a number nothing, so nothing is read."""
+def _received(work: Work, message: Message) -> Received:
+    fact = fact_of(message)
+    known = work.state(PARTY, fact.organization_id).kind == "organization"
+    return Received(fact, known, is_possible(number_named(fact)))
+
+
+def _record(
+    work: Work,
+    before: Subscription,
+    events: Sequence[AnyEvent],
+    cause: Cause,
+    causes: Mapping[tuple[str, str], Cause] = MappingProxyType({}),
+) -> list[SupplyChange]:
+    """Record, with waits; what it means for pools: for a subscription for a number nothing, so nothing is read.
+
+    `causes`: of the facts that have one of their own.
+    """
     if not events:
         return []
-    after = work.record(SUBSCRIPTION, before.id, events, cause)
+    if causes:
+        for event in events:
+            work.record(SUBSCRIPTION, before.id, [event], causes.get(event.fact.name, cause))
+        after = work.state(SUBSCRIPTION, before.id)
+    else:
+        after = work.record(SUBSCRIPTION, before.id, events, cause)
     if before.waiting or after.waiting:
         _wait(work, before, after)
     if not concerns_pools(before.after, after.after):
@@ -107,17 +178,6 @@ def _wait(work: Work, before: Subscription, after: Subscription) -> None:
             work.wait(PARTY.stream(key), stream, work.now, f"organization {key} is not registered")
         else:
             work.wait(stream, stream, work.now, "its start has not been heard")
-
-
-@lru_cache(maxsize=65_536)
-def _possible(number: str | None) -> bool:
-    """Whether a number in E.164 form can exist (DOMAIN §9); 20 µs unless asked before, so remembered."""
-    if number is None:
-        return True
-    try:
-        return phonenumbers.is_possible_number(phonenumbers.parse(number))
-    except phonenumbers.NumberParseException:
-        return False
 
 
 # -- from the contract's words to the aggregate's ---------------------------------------------------------------------

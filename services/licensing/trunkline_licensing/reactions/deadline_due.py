@@ -1,4 +1,4 @@
-"""Something of licensing has fallen due: each kind of stream has its own way to go on (S5, X5)."""
+"""Something of licensing has fallen due: each kind of stream has its own way to go on (S5, X5, D10.14)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from functools import partial
 from trunkline.work import Work
 from trunkline_licensing.extension import EXTENSION
 from trunkline_licensing.license_pool import POOL
-from trunkline_licensing.reactions import binding_due, pool_settled
+from trunkline_licensing.reactions import billing_heard, binding_due, pool_settled
 from trunkline_licensing.reactions.answers_read import AnswersRead
+from trunkline_licensing.subscription import SUBSCRIPTION
 
 
 def react(work: Work, stream_ids: Sequence[str], answers: AnswersRead) -> None:
@@ -24,6 +25,7 @@ def react(work: Work, stream_ids: Sequence[str], answers: AnswersRead) -> None:
         Later: some of it cannot be decided yet.
     """
     ways: Mapping[str, Callable[[Work, Sequence[str]], None]] = {
+        SUBSCRIPTION.category: billing_heard.scheduled_due,
         POOL.category: pool_settled.react,
         EXTENSION.category: partial(binding_due.react, answers=answers),
     }

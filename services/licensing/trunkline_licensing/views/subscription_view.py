@@ -9,8 +9,14 @@ import msgspec
 from trunkline.state_view import state_view
 from trunkline.stream import Decider
 from trunkline_licensing.subscription import SUBSCRIPTION
-from trunkline_licensing.subscription_events import AnyEvent, SubscriptionFactRefused, SubscriptionFactWaiting
+from trunkline_licensing.subscription_events import (
+    AnyEvent,
+    SubscriptionFactRefused,
+    SubscriptionFactScheduled,
+    SubscriptionFactWaiting,
+)
 from trunkline_licensing.subscription_facts import After
+from trunkline_licensing.subscription_refusals import TooManyFacts
 
 COLUMNS = {
     "organization_id": "text",
@@ -28,11 +34,12 @@ COLUMNS = {
     "renewed_until": "timestamptz",
     "facts_waiting": "int4 NOT NULL",
     "facts_refused": "int4 NOT NULL",
+    "facts_scheduled": "int4 NOT NULL",
 }
 """Beside `key` (the subscription's id), `version`, `position`, `changed_at` and `folded`.
 
 All are null as long as its start is not known. `facts_waiting`: heard and not judged yet (S7); `facts_refused`: judged
-not to count.
+not to count; `facts_scheduled`: dated ahead (D10.14).
 """
 
 
@@ -45,18 +52,23 @@ class Listed(msgspec.Struct, frozen=True):
     after: After | None = None
     waiting: Facts = ()
     refused: Facts = ()
+    scheduled: Facts = ()
 
 
 def _evolve(s: Listed, event: AnyEvent) -> Listed:
-    fact = (event.fact.source, event.fact.id)
-    waiting, refused = _without(s.waiting, fact), _without(s.refused, fact)
+    fact = event.fact.name
+    waiting, refused, scheduled = (_without(facts, fact) for facts in (s.waiting, s.refused, s.scheduled))
     match event:
+        case SubscriptionFactScheduled():
+            return Listed(s.after, waiting, refused, (*scheduled, fact))
         case SubscriptionFactWaiting():
-            return Listed(s.after, (*waiting, fact), refused)
+            return Listed(s.after, (*waiting, fact), refused, scheduled)
+        case SubscriptionFactRefused(code=TooManyFacts.code):
+            return s
         case SubscriptionFactRefused():
-            return Listed(s.after, waiting, (*refused, fact))
+            return Listed(s.after, waiting, (*refused, fact), scheduled)
         case _:
-            return Listed(event.after, waiting, refused)
+            return Listed(event.after, waiting, refused, scheduled)
 
 
 def _without(facts: Facts, fact: tuple[str, str]) -> Facts:
@@ -65,7 +77,7 @@ def _without(facts: Facts, fact: tuple[str, str]) -> Facts:
 
 def _row(s: Listed) -> tuple[Any, ...]:
     after = s.after
-    counts = (len(s.waiting), len(s.refused))
+    counts = (len(s.waiting), len(s.refused), len(s.scheduled))
     if after is None:
         return (*(None,) * 13, *counts)
     return (
@@ -88,7 +100,7 @@ def _row(s: Listed) -> tuple[Any, ...]:
 
 VIEW = state_view(
     "subscription_view",
-    1,
+    2,
     Decider(SUBSCRIPTION.category, lambda _key: Listed(), _evolve, SUBSCRIPTION.events),
     Listed,
     COLUMNS,
