@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trunkline.refusal import Refused
-from trunkline_licensing.organization import IDENTITY, PARTY, Others, Party, evolve, retry, tell
+from trunkline_licensing import organization
+from trunkline_licensing.organization import (
+    IDENTITY,
+    PARTY,
+    Others,
+    Party,
+    due,
+    evolve,
+    fall_due,
+    next_due,
+    retry,
+)
 from trunkline_licensing.party_events import (
     IdentityChanged,
     IdentityFactWaiting,
@@ -20,6 +31,7 @@ from trunkline_licensing.party_events import (
     OrganizationChanged,
     OrganizationRegistered,
     PartyFactRefused,
+    PartyFactScheduled,
     PartyFactWaiting,
 )
 from trunkline_licensing.party_facts import (
@@ -62,6 +74,10 @@ def after(p: Party, events: Iterable[Any]) -> Party:
     for event in events:
         p = evolve(p, event)
     return p
+
+
+def tell(p: Party, fact: PartyFact, others: Others, now: float = 1_000) -> Sequence[Any]:
+    return organization.tell(p, fact, others, at(now))
 
 
 def told(*facts: PartyFact, others: Others = KNOWN, party: Party | None = None) -> Party:
@@ -256,3 +272,70 @@ def test_then_the_registration_of_a_person_carries_all_of_them() -> None:
     [gone] = tell(after(IDENTITY.initial("ann"), [event]), message(Removal, 3), KNOWN)
     assert isinstance(gone, IdentityRemoved)
     assert gone.after == ANN
+
+
+# -- dated ahead ------------------------------------------------------------------------------------------------------
+
+
+def settled(p: Party, now: float) -> Party:
+    """With every scheduled message whose instant has come."""
+    while (fact := next_due(p, at(now))) is not None:
+        p = after(p, fall_due(p, fact, KNOWN))
+    return p
+
+
+def test_then_a_change_dated_ahead_counts_from_its_instant() -> None:
+    """§10.14: scheduled, on record as of its arrival; then it counts, newer than what was changed by hand meanwhile."""
+    p = told(REGISTERED)
+    [event] = tell(p, renamed(10, "Later"), KNOWN, 5)
+    assert isinstance(event, PartyFactScheduled)
+    p = after(p, [event])
+    assert (event.at, p.details, due(p)) == (at(5), ACME, at(10))
+    assert tell(p, renamed(10, "Later"), KNOWN, 5) == []
+    p = after(p, tell(p, Change(at=at(6), changes=OrganizationChanges(name="By hand")), KNOWN, 6))
+    assert (settled(p, 9.9), due(settled(p, 10))) == (p, None)
+    details = settled(p, 10).details
+    assert isinstance(details, Organization)
+    assert details.name == "Later"
+
+
+def test_then_a_scheduled_change_can_be_overtaken_by_a_later_one() -> None:
+    """§10.14: by one that is numbered after it; it is refused as outdated when its instant comes."""
+    p = after(told(REGISTERED), tell(told(REGISTERED), renamed(10, "Scheduled", 2), KNOWN, 1))
+    p = after(p, tell(p, renamed(3, "Newest", 3), KNOWN, 3))
+    fact = next_due(p, at(10))
+    assert fact is not None
+    [event] = fall_due(p, fact, KNOWN)
+    assert isinstance(event, PartyFactRefused)
+    assert (event.code, after(p, [event]).scheduled) == ("change-outdated", ())
+
+
+def test_then_a_message_more_than_ten_years_ahead_is_refused() -> None:
+    """§10.14: a slip."""
+    [event] = tell(told(REGISTERED), renamed(4_000, "Never"), KNOWN, 0)
+    assert isinstance(event, PartyFactRefused)
+    assert (event.code, event.at) == ("too-far-ahead", at(0))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_then_changes_end_alike_whenever_they_arrive(data: st.DataObject) -> None:
+    """§10.14, X4: before or after their instants, in any order, twice or once."""
+    numbered = data.draw(st.booleans())
+    facts = [
+        REGISTERED,
+        *(renamed(n, f"Name {n}", n if numbered else None) for n in range(1, 5)),
+        message(
+            Change, 3, 3 if numbered else None, id="mail", changes=OrganizationChanges(billing_email="c@a.example")
+        ),
+    ]
+    order = data.draw(st.permutations([*facts, *data.draw(st.lists(st.sampled_from(facts), max_size=3))]))
+    p, now, seen = PARTY.initial("org"), 0.0, set[str | None]()
+    for fact in order:
+        now += data.draw(st.floats(0, 1))
+        p = settled(p, now)
+        if fact.id not in seen:  # the inbox hears a message once
+            p = after(p, tell(p, fact, KNOWN, now))
+        seen.add(fact.id)
+        assert all(known.at > at(now) for known in p.scheduled)
+    assert settled(p, 10).details == told(*facts).details

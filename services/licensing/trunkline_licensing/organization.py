@@ -6,17 +6,21 @@ Each party is one stream: `party/<uuid>` (`party/platform` for the platform), `i
 said before it can be understood waits (S7): a change before its registration, an organization before its partner, a
 person before the organization, and whoever is to have what another party still has (to be the owner, a domain): the
 other's part of a handover may be on its way. A command does not wait: it is refused, as somebody reads the answer.
+A message that is dated ahead of the clock is scheduled: it counts once its instant comes (D10.14).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
+from trunkline.clock import rfc3339
+from trunkline.contracts.billing import MOST_AHEAD
 from trunkline.refusal import Refused
 from trunkline.stream import Decider
 from trunkline_licensing.party_events import (
@@ -25,6 +29,7 @@ from trunkline_licensing.party_events import (
     AnyEvent,
     IdentityChanged,
     IdentityFactRefused,
+    IdentityFactScheduled,
     IdentityFactWaiting,
     IdentityRegistered,
     IdentityRemoved,
@@ -33,6 +38,7 @@ from trunkline_licensing.party_events import (
     PartnerChanged,
     PartnerRegistered,
     PartyFactRefused,
+    PartyFactScheduled,
     PartyFactWaiting,
     PlatformChanged,
     PlatformRegistered,
@@ -65,6 +71,7 @@ from trunkline_licensing.party_refusals import (
     PartyUnknown,
     SaidBefore,
 )
+from trunkline_licensing.subscription_refusals import TooFarAhead
 
 PLATFORM = "platform"
 """The platform's key, as there is only one."""
@@ -89,6 +96,7 @@ class Party(msgspec.Struct, frozen=True):
         removed: whether the person has left.
         newest: field -> what it was set by.
         waiting: what was said too early.
+        scheduled: messages that are dated ahead and have not counted since (D10.14).
     """
 
     stream: str
@@ -97,6 +105,7 @@ class Party(msgspec.Struct, frozen=True):
     removed: bool = False
     newest: Mapping[str, Told] = {}
     waiting: tuple[Waiting, ...] = ()
+    scheduled: tuple[PartyFact, ...] = ()
 
     @property
     def key(self) -> str:
@@ -116,24 +125,38 @@ class Party(msgspec.Struct, frozen=True):
 
 def evolve(p: Party, event: AnyEvent) -> Party:
     """The party after one more event. Assigns only; never guards."""
-    waiting = tuple(w for w in p.waiting if (w.fact.source, w.fact.id) != (event.fact.source, event.fact.id))
+    if p.waiting:
+        p = replace(p, waiting=tuple(w for w in p.waiting if not _same(w.fact, event.fact)))
+    if p.scheduled:
+        p = replace(p, scheduled=tuple(fact for fact in p.scheduled if not _same(fact, event.fact)))
     match event:
+        case PartyFactScheduled():
+            return replace(p, scheduled=(*p.scheduled, event.fact))
         case PartyFactWaiting():
-            return replace(p, waiting=(*waiting, Waiting(event.fact, event.awaits)))
+            return replace(p, waiting=(*p.waiting, Waiting(event.fact, event.awaits)))
         case PartyFactRefused():
-            return replace(p, waiting=waiting)
+            return p
         case PlatformChanged() | PartnerChanged() | OrganizationChanged() | IdentityChanged():
             newest = {**p.newest, **dict.fromkeys(event.applied, event.fact)}
-            return replace(p, details=event.after, newest=newest, waiting=waiting)
+            return replace(p, details=event.after, newest=newest)
         case IdentityRemoved():
-            return replace(p, removed=True, waiting=waiting)
+            return replace(p, removed=True)
         case _:
             newest = dict.fromkeys(event.after.__struct_fields__, event.fact)
-            return replace(p, details=event.after, registered=event.after, newest=newest, waiting=waiting)
+            return replace(p, details=event.after, registered=event.after, newest=newest)
 
 
-PARTY: Decider[Party] = Decider("party", lambda key: Party(f"party/{key}"), evolve, PARTY_EVENTS)
-IDENTITY: Decider[Party] = Decider("identity", lambda key: Party(f"identity/{key}"), evolve, IDENTITY_EVENTS)
+def _same(one: PartyFact, other: PartyFact) -> bool:
+    return one.id == other.id and one.source == other.source
+
+
+def due(p: Party) -> datetime | None:
+    """When a scheduled message counts (D10.14); None: there is none."""
+    return min((fact.at for fact in p.scheduled), default=None)
+
+
+PARTY: Decider[Party] = Decider("party", lambda key: Party(f"party/{key}"), evolve, PARTY_EVENTS, due=due)
+IDENTITY: Decider[Party] = Decider("identity", lambda key: Party(f"identity/{key}"), evolve, IDENTITY_EVENTS, due=due)
 
 _EVENTS: Mapping[Kind, tuple[type[Any], type[Any]]] = {
     "platform": (PlatformRegistered, PlatformChanged),
@@ -190,17 +213,45 @@ def _changes(p: Party, fact: PartyFact | None) -> list[Changes]:
 # -- decisions --------------------------------------------------------------------------------------------------------
 
 
-def tell(p: Party, fact: PartyFact, others: Others) -> Sequence[AnyEvent]:
+def tell(p: Party, fact: PartyFact, others: Others, now: datetime) -> Sequence[AnyEvent]:
     """What follows from something said of a party, and from what waited for it.
 
-    A message always has a recorded outcome (X6): it counts, waits or is refused. Said again, nothing.
+    A message always has a recorded outcome (X6): it counts, waits, is scheduled or is refused. Said again, nothing.
+
+    Args:
+        p: the party so far, with `next_due` applied until there is none.
+        fact: the message or command.
+        others: the other parties.
+        now: the service's present instant.
 
     Raises:
         Refused: the fact is a command and does not count; it never waits.
     """
-    if not fact.by_hand and any((w.fact.source, w.fact.id) == (fact.source, fact.id) for w in p.waiting):
-        return []
-    events = _outcome(p, fact, others)
+    if not fact.by_hand:
+        if any(_same(w.fact, fact) for w in p.waiting) or any(_same(known, fact) for known in p.scheduled):
+            return []
+        if fact.at - now > MOST_AHEAD:
+            kind = type(fact).__name__.lower()
+            return [_refused(p, fact, TooFarAhead(kind=kind, at=rfc3339(fact.at), now=rfc3339(now)), at=now)]
+        if fact.at > now:
+            scheduled = IdentityFactScheduled if p.stream.startswith("identity/") else PartyFactScheduled
+            return [scheduled(at=now, fact=fact)]
+    return _with_retries(p, fact, _outcome(p, fact, others), others)
+
+
+def next_due(p: Party, now: datetime) -> PartyFact | None:
+    """The scheduled message whose instant came first; None: all of them lie ahead (D10.14)."""
+    came = [fact for fact in p.scheduled if fact.at <= now]
+    return min(came, key=lambda fact: (fact.at, not isinstance(fact, Registration), fact.id or ""), default=None)
+
+
+def fall_due(p: Party, fact: PartyFact, others: Others) -> Sequence[AnyEvent]:
+    """What follows from a scheduled message now that its instant has come."""
+    outcome = _outcome(p, fact, others) or [_refused(p, fact, SaidBefore(key=p.key))]
+    return _with_retries(p, fact, outcome, others)
+
+
+def _with_retries(p: Party, fact: PartyFact, events: list[AnyEvent], others: Others) -> list[AnyEvent]:
     for event in events:
         p = evolve(p, event)
     return [*events, *retry(p, others)] if isinstance(fact, Registration) and events else events
@@ -306,9 +357,9 @@ def _waits(p: Party, fact: PartyFact, awaits: str, refusal: Refused) -> list[Any
     return [waiting(at=fact.at, fact=fact, awaits=awaits)]
 
 
-def _refused(p: Party, fact: PartyFact, refusal: Refused) -> AnyEvent:
+def _refused(p: Party, fact: PartyFact, refusal: Refused, at: datetime | None = None) -> AnyEvent:
     refused = IdentityFactRefused if p.stream.startswith("identity/") else PartyFactRefused
-    return refused(at=fact.at, fact=fact, code=refusal.code, reason=refusal.sentence)
+    return refused(at=at or fact.at, fact=fact, code=refusal.code, reason=refusal.sentence)
 
 
 def _taken(p: Party, fact: PartyFact, wanted: Collection[str], others: Others) -> list[AnyEvent]:

@@ -101,6 +101,13 @@ class PartyFactWaiting(Event, frozen=True, kw_only=True):
     awaits: str
 
 
+class PartyFactScheduled(Event, frozen=True, kw_only=True):
+    """A message is dated ahead of the clock: it counts once its instant comes; `at` is its arrival (D10.14)."""
+
+    TYPE: ClassVar[str] = "licensing.PartyFactScheduled"
+    fact: PartyFact
+
+
 class PartyFactRefused(Event, frozen=True, kw_only=True):
     """Something that was said does not count, and why: a stable code and a sentence (X6)."""
 
@@ -114,6 +121,12 @@ class IdentityFactWaiting(PartyFactWaiting, frozen=True, kw_only=True):
     """Something was said of a person too early (S7)."""
 
     TYPE: ClassVar[str] = "licensing.IdentityFactWaiting"
+
+
+class IdentityFactScheduled(PartyFactScheduled, frozen=True, kw_only=True):
+    """A message about a person is dated ahead of the clock (D10.14)."""
+
+    TYPE: ClassVar[str] = "licensing.IdentityFactScheduled"
 
 
 class IdentityFactRefused(PartyFactRefused, frozen=True, kw_only=True):
@@ -133,7 +146,15 @@ Public = (
     | IdentityChanged
     | IdentityRemoved
 )
-AnyEvent = Public | PartyFactWaiting | PartyFactRefused | IdentityFactWaiting | IdentityFactRefused
+AnyEvent = (
+    Public
+    | PartyFactWaiting
+    | PartyFactScheduled
+    | PartyFactRefused
+    | IdentityFactWaiting
+    | IdentityFactScheduled
+    | IdentityFactRefused
+)
 
 PARTY_EVENTS: tuple[type[Event], ...] = (
     PlatformRegistered,
@@ -143,6 +164,7 @@ PARTY_EVENTS: tuple[type[Event], ...] = (
     OrganizationRegistered,
     OrganizationChanged,
     PartyFactWaiting,
+    PartyFactScheduled,
     PartyFactRefused,
 )
 IDENTITY_EVENTS: tuple[type[Event], ...] = (
@@ -150,5 +172,6 @@ IDENTITY_EVENTS: tuple[type[Event], ...] = (
     IdentityChanged,
     IdentityRemoved,
     IdentityFactWaiting,
+    IdentityFactScheduled,
     IdentityFactRefused,
 )

@@ -60,7 +60,7 @@ class Command:
             raise AlreadyRegistered(key=self.key)
         loaded = self.work.get(self.decider, self.key)
         version = loaded.version + len(loaded.new)
-        return Answer(shown_party(self.key, party.details), status, version, self.location)
+        return Answer(shown_party(party), status, version, self.location)
 
 
 def asker_branch(node: Node, asker: Principal) -> Branch:
@@ -79,7 +79,7 @@ def show_stream(work: Work, request: Request, decider: Decider[Party], key: str)
     """A party that the asker was let through to."""
     loaded = work.get(decider, key)
     assert loaded.state.details is not None
-    return shown(request, shown_party(key, loaded.state.details), loaded.version)
+    return shown(request, shown_party(loaded.state), loaded.version)
 
 
 # -- lists ------------------------------------------------------------------------------------------------------------

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import BaseModel, Field
 
 from trunkline.bodies import Body, Domain, Email, Name, Uuid
-from trunkline_licensing.party_facts import Details, Identity, Organization, Partner, Platform
+from trunkline_licensing.organization import Party
+from trunkline_licensing.party_facts import (
+    Change,
+    Details,
+    Identity,
+    Organization,
+    Partner,
+    PartyFact,
+    Platform,
+    Registration,
+    Removal,
+)
 
 Domains = Annotated[tuple[Domain, ...], Field(max_length=100, description="Portal domains.")]
 Role = Literal["owner", "admin", "member"]
@@ -81,6 +93,14 @@ class IdentityChange(Body):
     role: Role = Field(default_factory=lambda: "member")
 
 
+class ScheduledChange(BaseModel):
+    """A message about a party that is dated ahead: it counts from `at` on (D10.14)."""
+
+    at: datetime
+    change: Literal["registered", "changed", "removed"]
+    fields: list[str]
+
+
 class PlatformShown(BaseModel):
     """The operator of the whole system."""
 
@@ -98,6 +118,7 @@ class PartnerShown(BaseModel):
     owner_email: str
     support_email: str
     domains: list[str]
+    scheduled: list[ScheduledChange] = []
 
 
 class OrganizationShown(BaseModel):
@@ -108,6 +129,7 @@ class OrganizationShown(BaseModel):
     name: str
     billing_email: str
     allow_external_numbers: bool
+    scheduled: list[ScheduledChange] = []
 
 
 class IdentityShown(BaseModel):
@@ -118,6 +140,7 @@ class IdentityShown(BaseModel):
     name: str
     email: str
     role: Role
+    scheduled: list[ScheduledChange] = []
 
 
 Shown = PlatformShown | PartnerShown | OrganizationShown | IdentityShown
@@ -129,11 +152,29 @@ _SHOWN: dict[type[Details], tuple[str, type[Any]]] = {
 }
 
 
-def shown_party(key: str, details: Details) -> Shown:
-    """A party as it is shown; `key` is its id."""
+def shown_party(party: Party) -> Shown:
+    """A party that is known, as it is shown."""
+    details = party.details
+    assert details is not None
     own_id, kind = _SHOWN[type(details)]
-    found: Shown = kind(**{own_id: key} if own_id else {}, **msgspec.structs.asdict(details))
+    own: dict[str, Any] = {}
+    if own_id:
+        own = {own_id: party.key, "scheduled": [_scheduled(fact) for fact in party.scheduled]}
+    found: Shown = kind(**own, **msgspec.structs.asdict(details))
     return found
+
+
+def _scheduled(fact: PartyFact) -> ScheduledChange:
+    """Names of fields only: the values may be another branch's (P2)."""
+    match fact:
+        case Registration():
+            return ScheduledChange(at=fact.at, change="registered", fields=list(fact.details.__struct_fields__))
+        case Change():
+            named = msgspec.structs.asdict(fact.changes).items()
+            fields = [name for name, value in named if value is not msgspec.UNSET]
+            return ScheduledChange(at=fact.at, change="changed", fields=fields)
+        case Removal():
+            return ScheduledChange(at=fact.at, change="removed", fields=[])
 
 
 def said(body: Body) -> dict[str, Any]:

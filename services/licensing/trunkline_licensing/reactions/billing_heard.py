@@ -127,7 +127,8 @@ def settle(work: Work, subscription_ids: Iterable[str]) -> None:
         subscription = work.state(SUBSCRIPTION, key)
         known = {party for party in organizations[key] if work.state(PARTY, party).kind == "organization"}
         events = fall_due(subscription, known, work.now)
-        supplies += _record(work, subscription, events, Cause("timer", SUBSCRIPTION.stream(key), f"due/{key}"))
+        causes = {name: Cause("timer", name[1], name[1]) for name in subscription.scheduled}
+        supplies += _record(work, subscription, events, Cause("timer", subscription.id, f"due/{key}"), causes)
     feed(work, supplies)
 
 

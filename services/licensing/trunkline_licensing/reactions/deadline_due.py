@@ -8,7 +8,8 @@ from functools import partial
 from trunkline.work import Work
 from trunkline_licensing.extension import EXTENSION
 from trunkline_licensing.license_pool import POOL
-from trunkline_licensing.reactions import billing_heard, binding_due, pool_settled
+from trunkline_licensing.organization import IDENTITY, PARTY
+from trunkline_licensing.reactions import billing_heard, binding_due, party_heard, pool_settled
 from trunkline_licensing.reactions.answers_read import AnswersRead
 from trunkline_licensing.subscription import SUBSCRIPTION
 
@@ -25,6 +26,8 @@ def react(work: Work, stream_ids: Sequence[str], answers: AnswersRead) -> None:
         Later: some of it cannot be decided yet.
     """
     ways: Mapping[str, Callable[[Work, Sequence[str]], None]] = {
+        PARTY.category: party_heard.scheduled_due,
+        IDENTITY.category: party_heard.scheduled_due,
         SUBSCRIPTION.category: billing_heard.scheduled_due,
         POOL.category: pool_settled.react,
         EXTENSION.category: partial(binding_due.react, answers=answers),

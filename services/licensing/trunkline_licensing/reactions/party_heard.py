@@ -24,6 +24,8 @@ from trunkline_licensing.organization import (
     Party,
     claims_wanted,
     dismiss,
+    fall_due,
+    next_due,
     parties_named,
     retry,
     tell,
@@ -108,6 +110,20 @@ def party_known(work: Work, keys: Iterable[str], cause: Cause) -> None:
     _Directory(work).wake(list(keys), cause)
 
 
+def scheduled_due(work: Work, stream_ids: Sequence[str]) -> None:
+    """Let the scheduled messages about parties count whose deadline has come (D10.14).
+
+    Args:
+        work: the timer's.
+        stream_ids: `party/…` and `identity/…` streams, each once.
+    """
+    work.load(_stream(stream_id) for stream_id in stream_ids)
+    directory = _Directory(work)
+    for stream_id in stream_ids:
+        directory.settle(*_stream(stream_id))
+    work.touch_streams(stream_ids)
+
+
 class _Directory:
     """The parties within one work."""
 
@@ -125,9 +141,18 @@ class _Directory:
         self._claims.read([*wanted, *(user_claim(party.key) for party, fact in states if isinstance(fact, Removal))])
         work.waiters([party.stream for party, _ in states])
 
+    def settle(self, decider: Decider[Party], key: str) -> None:
+        """Let the scheduled messages count whose instant has come, before anything else is decided (D10.14)."""
+        while (fact := next_due(before := self._work.state(decider, key), self._work.now)) is not None:
+            events = fall_due(before, fact, self._others(before, fact))
+            cause = Cause("timer", fact.id or before.stream, fact.id or before.stream)
+            if self._record(decider, key, before, events, cause):
+                self._wake([before.stream], cause)
+
     def tell(self, decider: Decider[Party], key: str, fact: PartyFact, cause: Cause) -> None:
+        self.settle(decider, key)
         before = self._work.state(decider, key)
-        events = tell(before, fact, self._others(before, fact))
+        events = tell(before, fact, self._others(before, fact), self._work.now)
         if self._record(decider, key, before, events, cause):
             self._wake([before.stream], cause)
 
