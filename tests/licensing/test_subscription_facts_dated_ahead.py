@@ -22,7 +22,7 @@ from tests.licensing.test_subscription_facts_in_any_order import (
     started,
     swapped,
 )
-from trunkline.contracts.billing import MOST_AHEAD
+from trunkline.limits import MOST_AHEAD
 from trunkline_licensing.subscription import (
     MOST_FACTS,
     SUBSCRIPTION,

@@ -20,7 +20,7 @@ from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
 from trunkline.clock import rfc3339
-from trunkline.contracts.billing import MOST_AHEAD
+from trunkline.limits import MOST_AHEAD
 from trunkline.refusal import Refused
 from trunkline.stream import Decider
 from trunkline_licensing.party_events import (

@@ -26,7 +26,7 @@ import msgspec
 from msgspec.structs import replace
 
 from trunkline.clock import rfc3339
-from trunkline.contracts.billing import MOST_AHEAD
+from trunkline.limits import MOST_AHEAD
 from trunkline.refusal import Refused
 from trunkline.stream import Decider
 from trunkline_licensing.subscription_events import (

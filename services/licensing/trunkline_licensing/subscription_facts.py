@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from trunkline.clock import rfc3339
-from trunkline.contracts.licensing import PAST_KEPT
+from trunkline.limits import PAST_KEPT
 from trunkline.refusal import Refused
 from trunkline_licensing.subscription_refusals import (
     AlreadyExpired,

@@ -18,6 +18,7 @@ from trunkline.contracts import billing
 from trunkline.contracts.envelope import MAX_VALUE_BYTES, Message, Unreadable, content_hash, decode_structured
 from trunkline.csv_refusals import FileIsOther
 from trunkline.file_kind import check_is_text
+from trunkline.limits import MOST_AHEAD
 from trunkline.possible_numbers import is_possible
 
 STANDARD_INPUT: Final = Path("-")
@@ -148,7 +149,7 @@ def _refused(message: Message, number: int, now: datetime) -> Finding | None:
     if not is_possible(named):
         reason = f"{named} cannot be a telephone number: no country has numbers of this length or beginning."
         return Finding(number, "refused", "number-impossible", reason, message.id)
-    if message.time - now > billing.MOST_AHEAD:
+    if message.time - now > MOST_AHEAD:
         reason = f"It is dated {rfc3339(message.time)}, more than ten years ahead of the clock."
         return Finding(number, "refused", "too-far-ahead", reason, message.id)
     return None

@@ -4,7 +4,6 @@ Fields that are not known here are skipped. Defaults are left out when the data 
 so that a later optional field does not change the hash of what was heard before it (S3).
 """
 
-from datetime import timedelta
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -28,8 +27,6 @@ from trunkline.contracts.values import (
 )
 
 TOPIC: Final = "BillingSubscriptionEvents"
-MOST_AHEAD: Final = timedelta(days=3_653)
-"""Ten years: an event dated further ahead of the clock is a slip (D10.14)."""
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):

@@ -27,8 +27,6 @@ from trunkline.contracts.values import (
 
 SOURCE: Final = "/trunkline/licensing"
 PLATFORM: Final = "platform"
-PAST_KEPT: Final = 32
-"""Entries of each of `swapped_out`, `covers` and `gaps` that an event carries: the newest ones."""
 
 Product = Literal["number", "license", "did_reservation"]
 Status = Literal["active", "expired", "terminated"]
