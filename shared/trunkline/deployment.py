@@ -8,6 +8,7 @@ service's intake.
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import signal
 import socket
@@ -45,6 +46,12 @@ THREADS = 24
 """Work that blocks (PostgreSQL, files) runs in this many threads at most; idle ones cost nothing."""
 
 
+_LISTEN = {
+    "TRUNKLINE_HTTP_PORT": "set TRUNKLINE_HTTP_PORT to another port: each service that runs apart takes one of its own",
+    "TRUNKLINE_HTTP_HOST": "set TRUNKLINE_HTTP_HOST and TRUNKLINE_HTTP_PORT to an address of this machine",
+}
+
+
 class NotConfigured(Exception):
     """The settings do not allow what was asked; the message says which and why."""
 
@@ -52,6 +59,20 @@ class NotConfigured(Exception):
 def all_migrations(service: Service) -> list[Migration]:
     """The store's migrations and then the service's own, in order."""
     return [*read_migrations(files("trunkline") / "migrations"), *service.migrations]
+
+
+def bring_up_to_date(url: str, service: Service, *, dry_run: bool = False) -> list[str]:
+    """Migrate a service's database; the names of the migrations applied (or to apply).
+
+    Raises:
+        MigrationError: see `migrate`; also where it is another service's database.
+    """
+
+    def owner_of(migration: str) -> str | None:
+        others = (other for other in installed_services().values() if other.name != service.name)
+        return next((other.name for other in others if migration in {m.name for m in other.migrations}), None)
+
+    return migrate(url, all_migrations(service), dry_run=dry_run, service=service.name, owner_of=owner_of)
 
 
 class Deployment:
@@ -100,7 +121,7 @@ class Deployment:
     async def _bring_up(self) -> None:
         for service in self.services:
             url = await asyncio.to_thread(self._database, service)
-            await asyncio.to_thread(migrate, url, all_migrations(service))
+            await asyncio.to_thread(bring_up_to_date, url, service)
             store = Store(url, service.codec())
             store.epochs = await asyncio.to_thread(read_epochs, store)
             node = Node(service, store, self._clock(store), self.settings)
@@ -173,7 +194,8 @@ class Deployment:
             return socket.create_server((host, port), family=family, backlog=2048)
         except OSError as error:
             why = str(error.strerror).partition(" (")[0].lower()
-            msg = f"nothing can listen on {host}:{port}: {why}"
+            setting = "TRUNKLINE_HTTP_PORT" if error.errno == errno.EADDRINUSE else "TRUNKLINE_HTTP_HOST"
+            msg = f"nothing can listen on {host}:{port}: {why}; {_LISTEN[setting]}"
             raise NotConfigured(msg) from None
 
     async def until_stopped(self, stopped: asyncio.Event) -> None:

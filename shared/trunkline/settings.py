@@ -7,6 +7,7 @@ an error or a `repr`.
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,8 +27,7 @@ from pydantic_settings import (
 
 from trunkline.hosts import is_loopback
 from trunkline.parties import PLATFORM, ROLES
-
-PREFIX = "TRUNKLINE_"
+from trunkline.variables import PREFIX, nearest, unknown_variables
 
 
 class SettingsError(Exception):
@@ -264,6 +264,8 @@ def load_settings(config: Path | None = None) -> Settings:
         SettingsError: naming each setting that is wrong, what it got (never a secret) and what it takes.
     """
     given = {} if config is None else _read_file(config)
+    if unknown := unknown_variables(os.environ, Settings.model_fields):
+        raise SettingsError("\n".join(unknown))
 
     class WithFile(Settings):
         @classmethod
@@ -294,8 +296,10 @@ def _read_file(config: Path) -> dict[str, Any]:
         # The message of the parser gives the place and never the line itself.
         raise SettingsError(f"--config {config} is not TOML: {error}.") from None
     if unknown := sorted(set(given) - set(Settings.model_fields)):
-        known = ", ".join(sorted(Settings.model_fields))
-        raise SettingsError(f"--config {config} has {', '.join(unknown)}, which is no setting; there are {known}.")
+        known = sorted(Settings.model_fields)
+        near = nearest(unknown[0], known)
+        instead = f"did you mean {near}?" if near is not None else f"there are {', '.join(known)}."
+        raise SettingsError(f"--config {config} has {', '.join(unknown)}, which is no setting; {instead}")
     return given
 
 

@@ -534,4 +534,5 @@ def test_then_a_taken_port_is_told_in_a_sentence(alone: Shell, databases: Any, m
     for url in urls:
         databases.drop(url)
     assert done.code == 2
-    assert done.err == f"Nothing can listen on 127.0.0.1:{port}: address already in use.\n"
+    assert done.err.startswith(f"Nothing can listen on 127.0.0.1:{port}: address already in use; ")
+    assert "set TRUNKLINE_HTTP_PORT to another port" in done.err

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from trunkline.settings import SettingsError, load_settings
+from trunkline.deployment import bring_up_to_date
+from trunkline.migrate import MigrationError
+from trunkline.settings import Settings, SettingsError, load_settings
+from trunkline_licensing.wiring import service as licensing
+from trunkline_numbers.wiring import service as numbers
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +89,7 @@ def test_then_what_only_together_is_wrong_is_told_too(monkeypatch: pytest.Monkey
 def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`--config FILE.toml`."""
     config = tmp_path / "trunkline.toml"
-    config.write_text('http_port = 1\nsandbox = true\nsmtp_url = "smtp://u:hunter2@h"\n', encoding="utf-8")
+    config.write_text('http_port = 1\nsandbox = true\nsmtp_url = "smtps://u:hunter2@h"\n', encoding="utf-8")
     monkeypatch.setenv("TRUNKLINE_HTTP_PORT", "2")
     settings = load_settings(config)
     assert (settings.http_port, settings.sandbox) == (2, True)
@@ -110,3 +115,71 @@ def test_a_wrong_file_is_told_with_its_place(tmp_path: Path, text: str, told: st
     assert "hunter2" not in str(error.value)
     with pytest.raises(SettingsError, match="cannot be read"):
         load_settings(tmp_path / "missing.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("TRUNKLINE_HTTP_PROT", "TRUNKLINE_HTTP_PORT"),
+        ("TRUNKLINE_KAFKA_BOOTSTRAP_SERVERS", "TRUNKLINE_KAFKA_BOOTSTRAP"),
+        ("TRUNKLINE_NUMBER_DATABASE_URL", "TRUNKLINE_NUMBERS_DATABASE_URL"),
+        ("trunkline_sandboxx", "TRUNKLINE_SANDBOX"),
+        ("TRUNKLINE_TOKEN_ISSUER", "TRUNKLINE_TOKEN_ISSUERS"),
+        ("TRUNKLINE_PORT", "TRUNKLINE_HTTP_PORT"),
+    ],
+)
+def test_then_a_misspelt_variable_is_refused_with_the_nearest_one(
+    monkeypatch: pytest.MonkeyPatch, name: str, meant: str
+) -> None:
+    """Settings, §9: it would leave its setting unset in silence; its value may be a secret and is not repeated."""
+    monkeypatch.setenv(name, "hunter2")
+    with pytest.raises(SettingsError) as told:
+        load_settings()
+    assert str(told.value) == f"{name} is no setting; did you mean {meant}?"
+
+
+def test_then_a_variable_like_no_setting_is_refused_with_all_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings, §9: and several wrong ones are named at once."""
+    monkeypatch.setenv("TRUNKLINE_QQQQQQ", "1")
+    monkeypatch.setenv("TRUNKLINE_HOMES", "1")
+    with pytest.raises(SettingsError) as told:
+        load_settings()
+    first, second = str(told.value).splitlines()
+    assert first == "TRUNKLINE_HOMES is no setting; did you mean TRUNKLINE_HOME?"
+    assert all(f"TRUNKLINE_{field.upper()}" in second for field in Settings.model_fields)
+
+
+def test_then_variables_of_the_command_line_tests_and_service_links_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Settings: Kubernetes sets such variables by itself for a service that is named like this program."""
+    for name, value in (
+        ("TRUNKLINE_URL", "http://127.0.0.1:8080"),
+        ("TRUNKLINE_TOKEN", "t"),
+        ("TRUNKLINE_TEST_ANYTHING", "1"),
+        ("TRUNKLINE_NUMBERS_SERVICE_HOST", "10.0.0.1"),
+        ("TRUNKLINE_NUMBERS_SERVICE_PORT_HTTP", "8080"),
+        ("TRUNKLINE_NUMBERS_PORT", "tcp://10.0.0.1:8080"),
+        ("TRUNKLINE_NUMBERS_PORT_8080_TCP_ADDR", "10.0.0.1"),
+    ):
+        monkeypatch.setenv(name, value)
+    assert load_settings().http_port == 8080
+
+
+def test_then_a_misspelt_key_of_the_file_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
+    """Settings, §9: as a variable is."""
+    file = tmp_path / "settings.toml"
+    file.write_text("http_prot = 1\n")
+    with pytest.raises(SettingsError, match="http_prot, which is no setting; did you mean http_port"):
+        load_settings(file)
+
+
+def test_then_another_services_database_is_refused_by_name(new_database: Callable[..., str]) -> None:
+    """Settings, §9: with the setting to change, and nothing is changed there."""
+    url = new_database()
+    assert bring_up_to_date(url, licensing())
+    with pytest.raises(MigrationError) as told:
+        bring_up_to_date(url, numbers())
+    assert "the database of numbers is that of the service licensing (it has 1010_bulk" in str(told.value)
+    assert "let TRUNKLINE_NUMBERS_DATABASE_URL name a database of its own" in str(told.value)
+    assert bring_up_to_date(url, licensing()) == []

@@ -40,11 +40,10 @@ def add_migrate(app: typer.Typer, panel: str) -> None:
 
 
 def _migrate(settings: Settings, *, dry_run: bool) -> dict[str, list[str]]:
-    from trunkline import migrate
-    from trunkline.deployment import all_migrations
+    from trunkline.deployment import bring_up_to_date
 
     with databases(settings) as found:
-        return {service.name: migrate.migrate(url, all_migrations(service), dry_run=dry_run) for service, url in found}
+        return {service.name: bring_up_to_date(url, service, dry_run=dry_run) for service, url in found}
 
 
 @contextmanager
