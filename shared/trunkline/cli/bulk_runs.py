@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -13,6 +14,7 @@ from trunkline.cli.bulk import Bulk, Organization, app, path_of, tell_bulk
 from trunkline.cli.bulk_users import write
 from trunkline.cli.ending import Partly, Refused
 from trunkline.cli.options import LIMIT, DryRun, Limit, more
+from trunkline.cli.outliving import outliving
 from trunkline.cli.verb import Call, verb
 
 _EVERY_S: Final = 0.3
@@ -54,17 +56,24 @@ def assign(
 ) -> None:
     """Assign: it goes on in the service, whatever becomes of this command."""
     body = {"all_or_nothing": all_or_nothing}
-    found = call.remote.post(path_of(organization, bulk, "/assign"), body, dry_run=dry_run)
-    if watch and not dry_run:
-        _watch(call, bulk, organization)
-    else:
+    if dry_run:
+        tell_bulk(call, call.remote.post(path_of(organization, bulk, "/assign"), body, dry_run=dry_run))
+        return
+    with _outliving(bulk, organization):
+        found = call.remote.post(path_of(organization, bulk, "/assign"), body)
+        ended = _watched(call, bulk, organization) if watch else None
+    if ended is None:
         tell_bulk(call, found)
+    else:
+        _end(call, ended)
 
 
 @verb(app, "watch")
 def watch(call: Call, bulk: Bulk, organization: Organization) -> None:
     """Watch a bulk assignment until it is completed: counts, rate, time left."""
-    _watch(call, bulk, organization)
+    with _outliving(bulk, organization):
+        found = _watched(call, bulk, organization)
+    _end(call, found)
 
 
 @verb(app, "report")
@@ -89,18 +98,27 @@ def report(
     call.tell(found, lambda: _rows(found["items"]), lambda: more(found))
 
 
-def _watch(call: Call, bulk: Any, organization: Any) -> None:
+def _outliving(bulk: Any, organization: Any) -> AbstractContextManager[None]:
+    return outliving(f"Bulk assignment {bulk}", f"trunkline bulk watch {bulk} --organization {organization}")
+
+
+def _watched(call: Call, bulk: Any, organization: Any) -> dict[str, Any]:
+    """A bulk assignment once it is completed; meanwhile a progress bar."""
     from trunkline.cli.screen import progress
 
     path = path_of(organization, bulk, "/progress")
     with progress("bulk assignment", None, silent=call.as_json) as bar:
-        found = call.remote.get(path)
+        found: dict[str, Any] = call.remote.get(path)
         if found["status"] == "draft":
             raise Refused("It is a draft: nothing runs yet. `trunkline bulk assign` starts it.", found)
         while found["status"] != "completed":
             bar.move(found["succeeded"] + found["failed"], found["total"], _line(found))
             time.sleep(_EVERY_S)
             found = call.remote.get(path)
+    return found
+
+
+def _end(call: Call, found: dict[str, Any]) -> None:
     call.tell(found, lambda: _line(found))
     if found["failed"]:
         raise Partly(f"{found['failed']:,} of {found['total']:,} rows failed; `trunkline bulk report` says why.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -14,6 +15,7 @@ from trunkline.cli.ending import Misused, Partly, Refused
 from trunkline.cli.number import app
 from trunkline.cli.number_range import Holder
 from trunkline.cli.options import LIMIT, DryRun, Limit, more
+from trunkline.cli.outliving import before_it_runs, outliving
 from trunkline.cli.verb import Call, verb
 
 _PATH: Final = "/numbers/uploads"
@@ -38,7 +40,9 @@ def upload(
     """Upload a file of numbers: preview it, then add what is good, row by row; it goes on without this command."""
     fields = {"voice_carrier": voice_carrier, "sms_carrier": sms_carrier, "vendor": vendor, "sku": sku}
     fields |= {"holder_id": str(holder) if holder is not None else None, "file_name": file.name[:200]}
-    seen = call.remote.post_bytes(_PATH, _read(file), "text/csv", **fields, dry_run=dry_run)
+    content = _read(file)
+    with before_it_runs("No number was added.", "trunkline number uploads"):
+        seen = call.remote.post_bytes(_PATH, content, "text/csv", **fields, dry_run=dry_run)
     if dry_run or not seen["good"] or (whole and seen["bad"]):
         call.tell(seen, lambda: _previewed(seen), lambda: _bad_rows(seen))
         if not seen["good"]:
@@ -50,8 +54,10 @@ def upload(
         from trunkline.cli.screen import print_shown
 
         print_shown(_previewed(seen), _bad_rows(seen))
-    call.remote.post(f"{_PATH}/{seen['upload_id']}/run")
-    _follow(call, seen["upload_id"], seen["bad_rows"])
+    with _outliving(seen["upload_id"]):
+        call.remote.post(f"{_PATH}/{seen['upload_id']}/run")
+        found = _watched(call, seen["upload_id"])
+    _end(call, found, seen["bad_rows"])
 
 
 @verb(app, "uploads")
@@ -71,17 +77,22 @@ def upload_history(call: Call, upload_id: Upload, limit: Limit = LIMIT) -> None:
 @verb(app, "upload-watch")
 def upload_watch(call: Call, upload_id: Upload) -> None:
     """Watch an upload until it has ended: rows, rate, time left."""
-    _follow(call, str(upload_id), [])
+    with _outliving(str(upload_id)):
+        found = _watched(call, str(upload_id))
+    _end(call, found, [])
 
 
 @verb(app, "upload-run")
 def upload_run(call: Call, upload_id: Upload, dry_run: DryRun = None) -> None:
     """Add what the preview of an upload found good, and watch it; run again, it only watches."""
-    found = call.remote.post(f"{_PATH}/{upload_id}/run", dry_run=dry_run)
     if dry_run:
+        found = call.remote.post(f"{_PATH}/{upload_id}/run", dry_run=dry_run)
         call.tell(found, lambda: f"{found['good']:,} of {found['rows']:,} rows added.")
-    else:
-        _follow(call, str(upload_id), [])
+        return
+    with _outliving(str(upload_id)):
+        call.remote.post(f"{_PATH}/{upload_id}/run")
+        found = _watched(call, str(upload_id))
+    _end(call, found, [])
 
 
 @verb(app, "upload-cancel")
@@ -143,32 +154,41 @@ def _write(out: Path | None, content: bytes) -> None:
         raise Misused(f"{out} cannot be written: {error.strerror}.") from None
 
 
-def _follow(call: Call, upload_id: str, told: list[dict[str, Any]]) -> None:
-    """Show how far an upload is until it no longer runs.
+def _outliving(upload_id: str) -> AbstractContextManager[None]:
+    return outliving(f"Upload {upload_id}", f"trunkline number upload-watch {upload_id}")
+
+
+def _watched(call: Call, upload_id: str) -> dict[str, Any]:
+    """An upload once it no longer runs; meanwhile a progress bar."""
+    from trunkline.cli.screen import progress
+
+    with progress("adding numbers", None, silent=call.as_json) as bar:
+        found: dict[str, Any] = call.remote.get(f"{_PATH}/{upload_id}")
+        while found["status"] == "running":
+            bar.move(found["done"], found["rows"], _pace(found))
+            time.sleep(_EVERY_SECONDS)
+            found = call.remote.get(f"{_PATH}/{upload_id}")
+    return found
+
+
+def _end(call: Call, found: dict[str, Any], told: list[dict[str, Any]]) -> None:
+    """Print what became of an upload.
 
     Args:
         call: the command.
-        upload_id: which.
+        found: the upload, which no longer runs.
         told: the bad rows that the document is to have too.
 
     Raises:
         Partly: rows were refused.
         Refused: it was cancelled, or does not run at all.
     """
-    from trunkline.cli.screen import progress
-
-    with progress("adding numbers", None, silent=call.as_json) as bar:
-        found = call.remote.get(f"{_PATH}/{upload_id}")
-        while found["status"] == "running":
-            bar.move(found["done"], found["rows"], _pace(found))
-            time.sleep(_EVERY_SECONDS)
-            found = call.remote.get(f"{_PATH}/{upload_id}")
     call.tell(found | {"bad_rows": told} if told else found, lambda: _line(found))
     if found["status"] != "completed":
         raise Refused(f"The upload is {found['status']}.", found)
     if found["refused"]:
         said = f"{found['refused']:,} of {found['rows']:,} rows were refused"
-        raise Partly(f"{said}; `trunkline number upload-report {upload_id} --refused` says why.")
+        raise Partly(f"{said}; `trunkline number upload-report {found['upload_id']} --refused` says why.")
 
 
 def _pace(found: dict[str, Any]) -> str:

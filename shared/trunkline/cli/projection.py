@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from trunkline.cli.ending import Misused, Refused
+from trunkline.cli.ending import Misused, Refused, Unreachable
 from trunkline.cli.options import SERVICES, Service
+from trunkline.cli.outliving import outliving
 from trunkline.cli.verb import Call, verb
 
 if TYPE_CHECKING:
     from trunkline.cli.screen import Bar
 
 app = typer.Typer(help="The views that readers see.", no_args_is_help=True)
+
+_AWAY: Final = "Unless it was done by then it has to be begun anew; readers see the generation before it meanwhile."
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `projection list` shows it.")]
 
@@ -65,7 +68,9 @@ def _command(call: Call, what: str, name: str, service: Service) -> dict[str, An
     whose = service.value if service is not None else _whose(call, name)
     from trunkline.cli.screen import progress
 
+    show = "trunkline projection list" if what == "rebuild" else "trunkline audit"
     with (
+        outliving(f"The {what} of {name} in {whose}", show, away=_AWAY),
         progress(f"{name}", None, silent=call.as_json) as bar,
         call.remote.lines(f"/{whose}/operate/projections/{name}/{what}") as lines,
     ):
@@ -95,7 +100,7 @@ def result_of(lines: Iterator[str], bar: Bar, look: Callable[[dict[str, Any]], N
         else:
             result: dict[str, Any] = told["result"]
             return result
-    raise Refused("The service broke off before it was done; its log says why.")
+    raise Unreachable("The service broke off before it was done; its log says why.")
 
 
 def _whose(call: Call, name: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any
 
 import typer
 
-from trunkline.cli.ending import Misused, Partly
+from trunkline.cli.ending import Misused, Partly, Unreachable
 from trunkline.cli.options import DryRun, ServiceName, instant
+from trunkline.cli.outliving import reason
 from trunkline.cli.verb import Call, verb
 
 
@@ -48,8 +50,9 @@ def _publish(call: Call, service: str, body: dict[str, Any], *, dry_run: bool | 
     """Do it, with a progress bar; the result.
 
     Raises:
-        Refused: it was, or it broke off on the way.
+        Refused: it was.
         Partly: it was stopped by Ctrl-C.
+        Unreachable: the service broke off on the way, or does not answer.
     """
     from trunkline.cli.projection import result_of
     from trunkline.cli.screen import progress
@@ -62,8 +65,30 @@ def _publish(call: Call, service: str, body: dict[str, Any], *, dry_run: bool | 
         ):
             return result_of(lines, bar, at.update)
     except KeyboardInterrupt:
-        done = f"{at['events']:,} events up to position {at['position']:,}"
-        raise Partly(f"Stopped after {done}; --from {at['position'] + 1} goes on from there.", at) from None
+        stopped = f"Stopped after {_done(at)}; nothing goes on by itself: `{_rest(service, body, at)}` does the rest."
+        raise Partly(stopped, at) from None
+    except Unreachable as ended:
+        if dry_run:
+            raise
+        why = f"{reason(ended)} It was stopped after {_done(at)}; what was on its way may have been published."
+        again = f"The ids stay the same, so that a repetition does no harm: `{_rest(service, body, at)}` does the rest."
+        raise Unreachable(f"{why} {again}", {**ended.document, **at}) from None
+
+
+def _done(at: dict[str, int]) -> str:
+    return f"{at['events']:,} events up to position {at['position']:,}"
+
+
+def _rest(service: str, body: dict[str, Any], at: dict[str, int]) -> str:
+    """The command that publishes what is left."""
+    given: list[str] = ["trunkline", "republish", service, "--from", str(at["position"] + 1)]
+    options = {"last": "--to", "since": "--since", "until": "--until", "stream": "--stream", "topic": "--topic"}
+    for name, option in options.items():
+        if body.get(name) is not None:
+            given += [option, str(body[name])]
+    for event in body.get("events") or ():
+        given += ["--event", event]
+    return shlex.join([*given, "--rate", str(body["rate"])])
 
 
 def _shown(done: dict[str, Any]) -> Any:
