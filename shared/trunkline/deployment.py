@@ -25,6 +25,7 @@ import structlog
 
 from trunkline.clock import Clock, SystemClock
 from trunkline.embedded import EmbeddedPostgres
+from trunkline.embedded_watch import EMBEDDED, keep_running
 from trunkline.http import create_app, server
 from trunkline.installation_record import read_epochs
 from trunkline.messaging.cluster import connect
@@ -129,6 +130,9 @@ class Deployment:
             await asyncio.to_thread(node.projector.prepare)
             await asyncio.to_thread(service.prepare, store)
         await self._connect()
+        if self.embedded is not None:
+            node = next(iter(self.nodes.values()))
+            node.spawn(EMBEDDED, keep_running(self.embedded, node.stopping))
         for node in self.nodes.values():  # before the producers stop, so that a page on its way arrives
             self._stack.push_async_callback(node.stop)
         for node in self.nodes.values():  # all at once, so that none waits for another's last look

@@ -33,6 +33,7 @@ from trunkline.embedded_place import (
     binaries,
     find_place,
     forget_dead_server,
+    is_running,
     lay,
     recorded_pid,
     socket_folder,
@@ -108,14 +109,33 @@ class EmbeddedPostgres:
                 raise
         return self
 
+    @property
+    def running(self) -> bool:
+        """Whether the server's process is there; cheap enough to be asked every second."""
+        return is_running(self._started().data)
+
+    def start_again(self) -> None:
+        """Start the server of a home in use after it has died; one that runs by now is left alone.
+
+        Raises EmbeddedPostgresError with the end of the server's log when it does not start.
+        """
+        place = self._started()
+        with self._turn():
+            if self._use is not None:
+                self._bring_up(place)
+
     def stop(self) -> None:
         """Leave the server; stop it when nobody else uses it. Does nothing when not started."""
         if self._use is None or self._place is None:
             return
         data = self._place.data
         with self._turn():
-            if self._leave() and recorded_pid(data) is not None:
-                self._run("pg_ctl", "stop", "-s", "-w", "-t", "60", "-m", "fast")
+            if self._leave() and is_running(data):
+                try:
+                    self._run("pg_ctl", "stop", "-s", "-w", "-t", "60", "-m", "fast")
+                except EmbeddedPostgresError:
+                    if is_running(data):  # else it has died meanwhile, and there is nothing to stop
+                        raise
 
     def discard(self) -> None:
         """Stop, and delete the data wherever it lies. For temporary homes.

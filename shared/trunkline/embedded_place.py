@@ -141,14 +141,19 @@ def recorded_pid(data: Path) -> int | None:
     return int(first) if first.isdigit() else None
 
 
+def is_running(data: Path) -> bool:
+    """Whether the server of `data` runs: neither stopped nor killed."""
+    pid = recorded_pid(data)
+    return pid is not None and runs_with(pid, str(data))
+
+
 def forget_dead_server(place: Place) -> bool:
     """True when no server runs there; the lock files that a killed one left behind are removed.
 
     PostgreSQL itself only asks whether the process id in them is alive. In a container that starts
     anew the same low id is soon somebody else's, and a killed server may stay there as a zombie.
     """
-    pid = recorded_pid(place.data)
-    if pid is not None and runs_with(pid, str(place.data)):
+    if is_running(place.data):
         return False
     sockets = socket_folder(place)
     for left in (sockets / f".s.PGSQL.{PORT}", sockets / f".s.PGSQL.{PORT}.lock"):

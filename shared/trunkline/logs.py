@@ -36,6 +36,8 @@ def log_to(stream: TextIO) -> None:
     formatting = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *failures, render]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=formatting, foreign_pre_chain=shared))
     logging.getLogger().handlers[:] = [handler]
+    # A pool warns at each try to reach a server that is away; `Availability` logs that once.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 @contextmanager

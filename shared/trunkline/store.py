@@ -10,6 +10,7 @@ never skip an event that commits late, and no two writers can deadlock.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from secrets import token_hex
@@ -95,6 +96,10 @@ class _Datastore(PostgresDatastore):
         """The append needs none: rows are copied, not passed as an array of composites."""
 
 
+class ConnectionWhileLocked(RuntimeError):
+    """A thread that holds the writers' lock asks the pool for a second connection: a mistake of ours."""
+
+
 class Store(PostgresProcessRecorder):
     """One service's event store in one PostgreSQL database. Synchronous and thread-safe."""
 
@@ -111,6 +116,7 @@ class Store(PostgresProcessRecorder):
         self.codec = codec
         self.sender = token_hex(8)
         """What this store is called towards whoever listens for commits: its own need no second word."""
+        self._lock_holder = threading.local()
         self.epochs = Epochs()
         """Of this log; read at the start of a service, before anything is published."""
         self.tail = Tail()
@@ -123,17 +129,36 @@ class Store(PostgresProcessRecorder):
 
         Args:
             timeout: seconds to wait for a free one; None: the pool's own patience. Then `psycopg_pool.PoolTimeout`.
+
+        Raises:
+            ConnectionWhileLocked: see there.
         """
+        if self.locked_here is not None:
+            msg = "this thread holds the writers' lock: it reads and writes through that connection, and waits for none"
+            raise ConnectionWhileLocked(msg)
         self.datastore.pool.open()
         with self.datastore.pool.connection(timeout) as conn:
             yield conn
 
     @contextmanager
     def locked(self) -> Iterator[Connection]:
-        """A writing transaction that holds the writers' lock from its first statement to its commit."""
+        """A writing transaction that holds the writers' lock from its first statement to its commit.
+
+        Within it this thread takes no other connection: all of the pool's may be waiting for this very lock. `fetch`
+        reads through the locked one by itself.
+        """
         with self.connection() as conn, conn.transaction():
             conn.execute("SELECT pg_advisory_xact_lock(%s)", (WRITERS,))
-            yield conn
+            self._lock_holder.conn = conn
+            try:
+                yield conn
+            finally:
+                self._lock_holder.conn = None
+
+    @property
+    def locked_here(self) -> Connection | None:
+        """The connection with which this thread holds the writers' lock; None: it does not."""
+        return getattr(self._lock_holder, "conn", None)
 
     def close(self) -> None:
         """Close the pool's connections."""
@@ -223,7 +248,8 @@ class Store(PostgresProcessRecorder):
         )
 
     def fetch(self, sql: str, params: Sequence[Any] = (), conn: Connection | None = None) -> list[Any]:
-        """Rows as tuples, in binary, through `conn` or a pooled connection."""
+        """Rows as tuples, in binary, through `conn`, else as `locked` says, else a pooled connection."""
+        conn = conn or self.locked_here
         if conn is None:
             with self.connection() as own:
                 return own.execute(sql.encode(), params, binary=True).fetchall()

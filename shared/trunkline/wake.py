@@ -7,11 +7,9 @@ import threading
 from collections.abc import Callable
 
 import psycopg
-import structlog
 
+from trunkline.availability import database_availability
 from trunkline.store import CHANNEL, Store
-
-log = structlog.get_logger(__name__)
 
 
 class Wake:
@@ -89,15 +87,19 @@ class Listener:
             self._thread.join()
 
     def _listen(self) -> None:
+        database = database_availability(self._url)
+        who = f"listener/{self._sender}"
         while not self._stop.is_set():
             try:
                 with psycopg.connect(self._url, autocommit=True) as conn:
                     conn.execute(f"LISTEN {CHANNEL}".encode())
+                    database.mark_restored(who)
                     self._heard()  # whatever was committed before LISTEN took hold
                     while not self._stop.is_set():
                         for notified in conn.notifies(timeout=0.5, stop_after=1):
                             if notified.payload != self._sender:  # who committed here was woken at once
                                 self._heard()
-            except psycopg.Error:
-                log.info("not listening for commits while the database is away; followers poll meanwhile")
+            except psycopg.Error as error:  # meanwhile the loops look by themselves
+                database.mark_lost(error, who)
                 self._stop.wait(0.5)
+        database.forget(who)

@@ -1,0 +1,104 @@
+"""When a thread holds the writers' lock: it never waits for another connection (X2, O6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+
+from tests.inventory import ACME, BY_HAND, Inventory, number
+from trunkline.sandbox import SandboxClock
+from trunkline.store import ConnectionWhileLocked, Store
+from trunkline.work import Work, run
+from trunkline_numbers import number_by_hand as by_hand
+from trunkline_numbers.number import NUMBER
+from trunkline_numbers.number_events import Listing
+from trunkline_numbers.policy import DEFAULT
+
+THREADS = 64
+LISTING = Listing(country="SG", sku="did", vendor="acme")
+
+
+@pytest.fixture
+def store(inventory: Inventory) -> Iterator[Store]:
+    """A store whose pool has two connections."""
+    made = Store(inventory.url, inventory.service.codec(), pool_size=2)
+    made.datastore.pool.timeout = 300.0
+    yield made
+    made.close()
+
+
+def test_it_cannot_ask_the_pool_for_a_second_connection(store: Store) -> None:
+    """X2: a mistake of ours that a pool with room would hide; other threads are not concerned."""
+    with store.locked() as conn:
+        assert store.locked_here is conn
+        with pytest.raises(ConnectionWhileLocked), store.connection():
+            pass
+        with pytest.raises(ConnectionWhileLocked), store.locked():
+            pass
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(store.fetch, "SELECT 1").result() == [(1,)]
+    assert store.locked_here is None
+    with store.connection():
+        pass
+
+
+def test_it_reads_through_the_connection_it_has(store: Store) -> None:
+    """X2: and sees what it has written and not yet committed."""
+    with store.locked() as conn:
+        conn.execute(b"INSERT INTO claims (claim, stream_id) VALUES ('mine', 'x')")
+        assert store.fetch("SELECT claim FROM claims") == [("mine",)]
+        assert store.end_of_log() == 0
+        assert store.positions("") == {}
+
+
+def test_the_lock_is_let_go_where_the_work_fails(store: Store) -> None:
+    """X2: whoever fails under the lock asks the pool again."""
+    with pytest.raises(KeyError), store.locked():
+        raise KeyError
+    with store.connection():
+        pass
+
+
+def test_a_sandbox_asks_for_its_time_through_it(store: Store) -> None:
+    """O6: while every other connection waits for the lock."""
+    clock = SandboxClock(store)
+    clock.advance(timedelta(days=3))
+    with ThreadPoolExecutor(1) as other, store.locked():
+        with store.datastore.pool.connection():  # the last one is taken
+            assert SandboxClock(store).ahead() == timedelta(days=3)
+        assert other.submit(lambda: store.locked_here).result() is None
+
+
+def test_all_of_many_threads_that_want_the_same_in_a_sandbox_get_through(inventory: Inventory, store: Store) -> None:
+    """O6: each loses its first try, and has its second under the lock, though two connections serve them all."""
+    clock = SandboxClock(store)
+    clock.advance(timedelta(days=1))
+    together = Barrier(THREADS)
+
+    def one(place: int) -> bool:
+        together.wait()
+
+        def decide(work: Work) -> bool:
+            mine = number(place)
+            work.load([(NUMBER, number(0)), (NUMBER, mine)])
+            events = by_hand.add(work.state(NUMBER, mine), LISTING, None, None, DEFAULT, work.now)
+            work.record(NUMBER, mine, events, BY_HAND)
+            shared = work.state(NUMBER, number(0))
+            if shared.state == "available":
+                events = by_hand.reserve(shared, ACME, "why", DEFAULT, work.now)
+            else:
+                events = by_hand.release(shared, "why", DEFAULT, work.now)
+            work.record(NUMBER, number(0), events, BY_HAND)
+            return store.locked_here is not None
+
+        return run(store, clock.now, decide)[0]
+
+    inventory.add(number(0))
+    with ThreadPoolExecutor(THREADS) as threads:
+        under_the_lock = list(threads.map(one, range(1, THREADS + 1)))
+    assert any(under_the_lock), "nothing was contended"
+    assert {e.key for e in inventory.log()} == {number(n) for n in range(THREADS + 1)}
