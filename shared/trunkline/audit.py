@@ -11,8 +11,11 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from trunkline.refusal import Refused
-from trunkline.store import Conflict, Overtaken, Store
+from trunkline.store import Conflict, Connection, Overtaken, Store
 from trunkline.work import Work
+
+on_record: list[Callable[[], None]] = []
+"""Called for each command that is written down, in the thread that does it."""
 
 Within = Callable[[Work], AbstractContextManager[None]]
 
@@ -32,6 +35,7 @@ class AuditRow(msgspec.Struct, frozen=True, gc=False):
 
 def audited(work: Work, actor: str, command: str, arguments: Mapping[str, Any], outcome: str = "done") -> None:
     """Put a command on record in the piece of work that does it: both or neither."""
+    _note()
     work.write(_INSERT, [(work.now, actor, command, _storable(arguments), outcome)])
 
 
@@ -104,8 +108,21 @@ def put_on_record(
     store: Store, at: datetime, actor: str, command: str, arguments: Mapping[str, Any], outcome: str
 ) -> None:
     """Write down one command, begun at an instant; arguments as for `auditing`."""
+    _note()
     with store.connection() as conn:
-        conn.execute(_INSERT.encode(), (at, actor, command, _storable(arguments), outcome))
+        insert(conn, at, actor, command, arguments, outcome)
+
+
+def insert(
+    conn: Connection, at: datetime, actor: str, command: str, arguments: Mapping[str, Any], outcome: str
+) -> None:
+    """Write down one command through a connection; arguments as for `auditing`."""
+    conn.execute(_INSERT.encode(), (at, actor, command, _storable(arguments), outcome))
+
+
+def _note() -> None:
+    for noted in on_record:
+        noted()
 
 
 def list_audit(store: Store, limit: int = 100, before: int | None = None) -> list[AuditRow]:

@@ -22,6 +22,7 @@ from trunkline.content_encoding import ContentDecoding
 from trunkline.docs_page import docs_router
 from trunkline.doors import MAX_BODY_BYTES
 from trunkline.health import health_router
+from trunkline.logins import Logins
 from trunkline.operate import operate_router
 from trunkline.parties import Principal
 from trunkline.problems import add_problem_handlers, problem, refused_problem
@@ -105,8 +106,9 @@ def _log_refusal(scope: Scope, status: int) -> None:
 class _Gate:
     """Nobody without a good token comes further (P1). Who it is lies in `request.state.principal` from here on."""
 
-    def __init__(self, app: ASGIApp, tokens: Tokens, revocations: Revocations) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens, revocations: Revocations, logins: Logins) -> None:
         self._app = app
+        self._logins = logins
         self._tokens = tokens
         self._revocations = revocations
 
@@ -127,6 +129,7 @@ class _Gate:
     def _principal(self, token: str) -> Principal:
         verified = self._tokens.verified(token)
         self._revocations.check(verified)
+        self._logins.note(verified)
         return verified.principal
 
 
@@ -191,7 +194,7 @@ def create_app(nodes: Mapping[str, Node], tokens: Tokens | None = None) -> FastA
     tokens = tokens or Tokens.of(settings)
     tokens.prefetch()
     revocations = Revocations([node.store for node in nodes.values()])
-    app.add_middleware(_Gate, tokens=tokens, revocations=revocations)
+    app.add_middleware(_Gate, tokens=tokens, revocations=revocations, logins=Logins(list(nodes.values())))
     app.add_middleware(_Requests)  # added last, so outermost
     routers = [health_router(nodes), docs_router(app)]
     for node in nodes.values():

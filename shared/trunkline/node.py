@@ -22,6 +22,7 @@ from trunkline.messaging.states import StateFeed
 from trunkline.polling_loop import IDLE_POLL_SECONDS, SETTLE_SECONDS, PollingLoop, pause
 from trunkline.projection import Projector, views_at
 from trunkline.rebuild import Rebuild
+from trunkline.retention import BETWEEN_SECONDS, Retention
 from trunkline.service import Service
 from trunkline.settings import Settings
 from trunkline.store import Store
@@ -125,6 +126,9 @@ class Node:
         self.spawn("views", self._keep_views)
         rebuild = Rebuild(self.projector, self.clock.now)
         self.spawn("rebuild", partial(self.follow, "rebuild", partial(asyncio.to_thread, rebuild.step), breath=30.0))
+        retention = Retention(self.store, self.clock, self.settings, self.duties)
+        keep = partial(asyncio.to_thread, retention.step)
+        self.spawn("retention", partial(self.follow, "retention", keep, breath=BETWEEN_SECONDS))
         letters = DeadLetters(
             self.store, self.name, transport if transport.has_topics else None, self.duties, self.clock
         )

@@ -17,6 +17,7 @@ from trunkline.doors import Operating, door, operating
 from trunkline.facts import deadline_facts, facts, projection_facts, waiting_page
 from trunkline.history import happened, read_history, read_page
 from trunkline.mail import MailState, find_mail, list_mail
+from trunkline.operate_audit import audited_route
 from trunkline.operate_conflicts import add_conflicts
 from trunkline.operate_letters import add_letters
 from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, Shown, items, show
@@ -79,6 +80,7 @@ def operate_router(node: Node, revocations: Revocations) -> APIRouter:
     """
     router = door(node, f"{node.service.name}: operate", {404: "there is no such thing"})
     router.prefix = f"/{node.service.name}/operate"
+    router.route_class = audited_route(node)
     router.dependencies.append(Depends(operating))
     _streams(router, node)
     _clock(router, node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +102,8 @@ def _lines(work: Callable[[Tell], Any]) -> Iterator[bytes]:
         except Exception as error:  # noqa: BLE001 - told to the one who asked; the audit has it too
             queue.put(_End(error=error))
 
-    threading.Thread(target=run, name="operate", daemon=True).start()
+    # In the request's context, so that what the thread puts on record counts as the request's record.
+    threading.Thread(target=copy_context().run, args=(run,), name="operate", daemon=True).start()
     first = queue.get()
     if isinstance(first, _End) and first.error is not None:
         raise first.error

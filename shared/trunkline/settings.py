@@ -215,6 +215,9 @@ class Settings(BaseSettings):
     token_audience: str = Field(
         default="trunkline", min_length=1, description="the audience that tokens must be made for"
     )
+    retention_days: int = Field(
+        default=365, ge=30, le=36_500, description="days that sent mail and settled messages are kept, from 30 to 36500"
+    )
     token_hours: int = Field(
         default=24, ge=1, le=8_784, description="hours that a token of a person may hold, from 1 to 8784"
     )

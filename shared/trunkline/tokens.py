@@ -125,8 +125,9 @@ class Tokens:
         sources: Iterable[str] = (),
         ttl: timedelta = timedelta(hours=12),
         token_id: str | None = None,
+        command: bool = False,
     ) -> str:
-        """A signed token.
+        """A signed token; `command`: for one command, which is on record itself.
 
         Raises:
             TokenRefused: the role and the party do not go together, or it is to hold longer than the role's may.
@@ -142,6 +143,8 @@ class Tokens:
             "exp": int((self._now() + ttl).timestamp()),
             "jti": token_id or str(uuid4()),
         }
+        if command:
+            claims["command"] = True
         if party_id is not None:
             claims["party"] = party_id
         if bound := sorted(sources):

@@ -62,7 +62,7 @@ def operator_token(settings: Settings) -> str | None:
     except (OSError, KeyError):  # a container's user without a name
         user = "operator"
     ttl = timedelta(hours=min(12, settings.token_hours))
-    return Tokens.of(settings).issue("platform-admin", subject=user, scopes=SCOPES, ttl=ttl)
+    return Tokens.of(settings).issue("platform-admin", subject=user, scopes=SCOPES, ttl=ttl, command=True)
 
 
 class Remote:

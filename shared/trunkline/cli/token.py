@@ -16,6 +16,16 @@ app = typer.Typer(help="Bearer tokens, signed with this home's own key.", no_arg
 _HOURS = 12.0
 
 
+def user() -> str:
+    """How the audit names whoever uses the home's key: by the account of this machine."""
+    import getpass
+
+    try:
+        return f"account:{getpass.getuser()}"
+    except (OSError, KeyError):  # an account without a name
+        return "account:unknown"
+
+
 class RoleName(StrEnum):
     """Who a token can speak for."""
 
@@ -49,12 +59,15 @@ def rotate(
     """
     from datetime import UTC, datetime, timedelta
 
+    from trunkline.key_journal import note
     from trunkline.signing_keys import PUBLIC
     from trunkline.signing_keys import rotate as rotate_keys
 
     keys, settings = call.settings.keys, call.settings
     overlap = timedelta(days=settings.machine_token_days if overlap_days is None else overlap_days)
-    key, until = rotate_keys(keys, overlap, datetime.now(UTC))
+    now = datetime.now(UTC)
+    key, until = rotate_keys(keys, overlap, now)
+    note(keys, now, user(), "token rotate", kid=key.kid, old_verifies_until=until.isoformat())
     document = {"kid": key.kid, "old_verifies_until": until.isoformat(), "public_keys": str(keys / PUBLIC)}
     call.tell(
         document, lambda: f"{key.kid} signs from now on; what was issued before is believed until {until:%F %T}Z."
