@@ -16,6 +16,7 @@ from typing import Any, Generic, Self, TypeVar
 import msgspec
 
 from trunkline.clock import FixedClock, rfc3339
+from trunkline.epochs import Epochs
 from trunkline.refusal import Refused
 from trunkline.stream import Decider, Event
 from trunkline.work import Loaded, Work
@@ -173,11 +174,17 @@ def _due(loaded: Loaded[Any]) -> datetime | None:
     return loaded.decider.due(loaded.state) if loaded.decider.due is not None else None
 
 
+class _NoStore:
+    """In place of a store: it was never restored."""
+
+    epochs = Epochs()
+
+
 class _MemoryWork(Work):
     """Work whose reads come from a `Memory`."""
 
     def __init__(self, memory: Memory, states: dict[str, Loaded[Any]], now: datetime) -> None:
-        super().__init__(None, now)  # type: ignore[arg-type] # nothing below asks the store
+        super().__init__(_NoStore(), now)  # type: ignore[arg-type] # nothing below asks it for more
         self._memory = memory
         self._before = states
 

@@ -51,8 +51,10 @@ class World:
         self.billing = Billing(ORGANIZATION, sequenced=sequenced)
         self.numbers = {name: f"+65{next(fresh)}" for name in "ABC"}
         self.names = {self.billing.subscription_id: "mine"}
-        without = without or {}
+        without, now = without or {}, pair.now
+        pair.now = START  # they are there before anything is said of them
         pair.add(*(number for name, number in self.numbers.items() if without.get(name) != "unknown"))
+        pair.now = now
         for name, how in without.items():
             self.spoil(name, how)
 

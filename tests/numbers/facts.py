@@ -180,5 +180,5 @@ def outcome(tale: Tale, *, causes: bool = False) -> str:
 
 
 def _word(event: Any, *, causes: bool) -> str:
-    word = type(event).__name__.removeprefix("Number").removeprefix("Reservation")
+    word = type(event).__name__.removeprefix("Number").removeprefix("Reservation").removeprefix("Assignment")
     return f"R:{event.cause}" if causes and isinstance(event, NumberReserved) else word

@@ -30,21 +30,21 @@ TABLE = """
 state                     | active           | expired   | terminated   | both      | swapped   | never its own | other active     | other ended | other missed
 absent                    | unknown          | -         | -            | -         | -         | -             | unknown          | -           | unknown
 available                 | Assigned         | -         | -            | -         | -         | -             | Assigned         | -           | Assigned R:expired
-available, lapsed         | Assigned         | R:expired | R:terminated | R:expired | R:swapped | -             | Assigned         | -           | Assigned R:expired
+available, lapsed         | Assigned         | R:expired | R:terminated | R:expired | R:swapped | Undone        | Assigned         | -           | Assigned R:expired
 available, quarantined    | in-quarantine    | -         | -            | -         | -         | -             | in-quarantine    | -           | in-quarantine
 available, bound          | Assigned         | -         | -            | -         | -         | -             | Assigned         | -           | Assigned R:expired
 available, held elsewhere | not-visible      | -         | -            | -         | -         | -             | not-visible      | -           | not-visible
 reserved                  | Assigned         | -         | -            | -         | -         | -             | Assigned         | -           | Assigned R:expired
 reserved, for another     | held-for-another | -         | -            | -         | -         | -             | held-for-another | -           | held-for-another
 reserved, for its partner | Assigned         | -         | -            | -         | -         | -             | Assigned         | -           | Assigned R:expired
-reserved, expired         | Assigned         | R:expired | R:terminated | -         | R:swapped | R:swapped +   | Assigned         | -           | Assigned R:expired
-reserved, terminated      | Assigned         | R:expired | R:terminated | R:expired | R:swapped | R:swapped +   | Assigned         | -           | Assigned R:expired
-reserved, swapped         | Assigned         | R:expired | R:terminated | R:expired | R:swapped | R:swapped +   | Assigned         | -           | Assigned R:expired
+reserved, expired         | Assigned         | R:expired | R:terminated | -         | R:swapped | Undone        | Assigned         | -           | Assigned R:expired
+reserved, terminated      | Assigned         | R:expired | R:terminated | R:expired | R:swapped | Undone        | Assigned         | -           | Assigned R:expired
+reserved, swapped         | Assigned         | R:expired | R:terminated | R:expired | R:swapped | Undone        | Assigned         | -           | Assigned R:expired
 reserved, charged         | Assigned         | -         | -            | -         | -         | -             | Assigned         | -           | Assigned R:expired
 reserved, only charged    | Assigned         | -         | -            | -         | -         | -             | Assigned         | -           | Assigned R:expired
 reserved, partner charged | Assigned         | -         | -            | -         | -         | -             | Assigned         | -           | Assigned R:expired
 reserved, overdue         | + Assigned       | +         | +            | +         | +         | +             | + Assigned       | +           | + Assigned R:expired
-assigned                  | -                | R:expired | R:terminated | R:expired | R:swapped | R:swapped +   | taken            | -           | taken
+assigned                  | -                | R:expired | R:terminated | R:expired | R:swapped | Undone        | taken            | -           | taken
 locked                    | is-locked        | -         | -            | -         | -         | -             | is-locked        | -           | is-locked
 locked, legacy            | is-locked        | -         | -            | -         | -         | -             | is-locked        | -           | is-locked
 deleted                   | is-deleted       | -         | -            | -         | -         | -             | is-deleted       | -           | is-deleted

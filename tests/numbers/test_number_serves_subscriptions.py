@@ -108,9 +108,9 @@ def test_then_it_waits_only_as_long_as_it_is_active(world: World, end: str) -> N
     licensing = Licensing()
     world.adds(KEY).locks(KEY).hears(licensing.started(0)).moves_to(2).hears(getattr(licensing, end)(2))
     assert world.waits_for() is None
-    assert awaited(world) == set()
     world.unlocks(KEY)
     assert world.picture(KEY) == ("available",)
+    assert awaited(world) == set()
     if end == "expired":
         world.moves_to(5).hears(licensing.terminated(5))
         assert world.picture(KEY) == ("available",)

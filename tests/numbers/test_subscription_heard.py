@@ -10,28 +10,28 @@ import pytest
 from tests.numbers.facts import ACME, SUB, day
 from trunkline.testing import Story
 from trunkline_numbers.number_following import Hold, Keep, Leave
+from trunkline_numbers.number_refusals import NumberTaken
 from trunkline_numbers.subscription import (
     SUBSCRIPTION,
     Subscription,
-    after_giving_up,
     end_refusal,
     forgo,
-    given_up,
-    had_from,
     hear,
     named_since,
     numbers_of,
     refuse,
-    wanted,
 )
 from trunkline_numbers.subscription_events import (
     AssignmentRefusalEnded,
+    Gap,
     NumberAssignmentRefused,
     NumberForgone,
+    ServiceUndone,
     SubscriptionHeard,
     SubscriptionServed,
     SwappedOut,
 )
+from trunkline_numbers.subscription_tenures import Standing, target, tenures
 
 A, B, C, Z = "+6511111111", "+6522222222", "+6533333333", "+6599999999"
 
@@ -80,100 +80,6 @@ def test_then_a_change_concerns_every_number_named_or_ever_had() -> None:
     assert numbers_of(after(heard(product="did_reservation"))) == []
 
 
-def test_then_an_active_one_holds_its_number_from_its_start() -> None:
-    """§10.10: a late event counts from its own instant."""
-    assert wanted(after(heard(on=9)), A) == Hold(day(0))
-
-
-def test_then_a_swapped_in_number_is_held_from_the_swap() -> None:
-    """N9: also the one in the middle, and one that came back."""
-    assert wanted(after(heard(B, (A, 5), on=9)), B) == Hold(day(5))
-    assert wanted(after(heard(A, (A, 5), (B, 6), on=9)), A) == Hold(day(6))
-
-
-def test_then_a_number_that_it_had_comes_back_at_the_newest_fact() -> None:
-    """§3: restored."""
-    assert wanted(after(heard(on=9), served(A, 0)), A) == Hold(day(9))
-
-
-def test_then_a_number_that_it_was_refused_counts_from_when_it_can_be_had() -> None:
-    """S6."""
-    assert wanted(after(heard(on=9), refused(A, 0)), A) == Hold(day(0), waited=True)
-
-
-def test_then_an_ended_one_keeps_what_it_had_by_all_its_ends() -> None:
-    """§10.5, §10.12."""
-    ends = {"status": "terminated", "expired_at": day(5), "terminated_at": day(7)}
-    facts = (("expired", day(5)), ("terminated", day(7)))
-    assert wanted(after(heard(**ends), served(A, 0)), A) == Keep(facts)
-
-
-def test_then_one_heard_of_when_it_is_over_takes_the_number_for_its_time() -> None:
-    """X4: an expiry heard before the start; but not where it could not have the number."""
-    ends = {"status": "expired", "expired_at": day(5)}
-    assert wanted(after(heard(**ends)), A) == Keep((("expired", day(5)),), held_from=day(0))
-    assert wanted(after(heard(**ends), refused(A, 0)), A) == Keep((("expired", day(5)),))
-
-
-def test_then_swapped_out_numbers_are_given_up_newest_first() -> None:
-    """N9: each from its own swap."""
-    s = after(heard(C, (A, 1), (B, 2)), served(A, 0), served(B, 1), served(C, 2))
-    assert given_up(s) == [B, A]
-    assert after_giving_up(s, A) == Keep((("swapped", day(1)),))
-    assert after_giving_up(s, B) == Keep((("swapped", day(2)),))
-
-
-def test_then_a_number_that_came_back_is_not_given_up() -> None:
-    """N9: A to B to A."""
-    assert given_up(after(heard(A, (A, 1), (B, 2)), served(A, 0), served(B, 1))) == [B]
-
-
-def test_then_a_number_given_up_twice_counts_from_the_newest_swap() -> None:
-    """N3: A to B to A to C."""
-    s = after(heard(C, (A, 1), (B, 2), (A, 3)), served(A, 0))
-    assert after_giving_up(s, A) == Keep((("swapped", day(3)),))
-
-
-@pytest.mark.parametrize(("number", "first", "last"), [(A, 0, 2), (B, 1, 1), (C, 3, 3)])
-def test_then_it_is_known_since_when_a_number_is_named(number: str, first: float, last: float) -> None:
-    """N9: A to B to A to C; A twice."""
-    s = after(heard(C, (A, 1), (B, 2), (A, 3)))
-    assert named_since(s, number) == day(last)
-    assert had_from(s, number) == (None if number == C else day(first))
-
-
-def test_then_a_swap_that_had_to_wait_gives_up_the_old_number_when_the_new_one_came() -> None:
-    """N9: both or neither, so both at the same instant."""
-    s = after(heard(B, (A, 5)), served(A, 0), refused(B, 5), served(B, 20))
-    assert after_giving_up(s, A) == Keep((("swapped", day(20)),))
-
-
-def test_then_a_number_in_the_middle_never_heard_of_is_had_for_its_time() -> None:
-    """X4: swaps A to B and B to C heard in reverse."""
-    s = after(heard(C, (A, 1), (B, 2)))
-    assert after_giving_up(s, B) == Keep((("swapped", day(2)),), held_from=day(1))
-
-
-def test_then_one_that_could_not_be_had_then_is_not_taken_to_be_given_up() -> None:
-    """N9: gets the new one alone."""
-    for event in (refused(A, 0), NumberForgone(at=day(1), number=A)):
-        assert after_giving_up(after(heard(B, (A, 1)), event), A) == Keep((("swapped", day(1)),))
-
-
-def test_then_an_old_number_that_was_never_its_own_is_not_taken() -> None:
-    """N9: billing names Z as the old one, the subscription had A."""
-    s = after(heard(B, (A, 5), (Z, 5)))
-    assert after_giving_up(s, Z) == Keep((("swapped", day(5)),))
-    assert after_giving_up(s, A) == Keep((("swapped", day(5)),), held_from=day(0))
-
-
-def test_then_a_number_that_the_state_does_not_know_is_left() -> None:
-    """X4: a swap to B that did not count after all."""
-    s = after(heard(A, on=9), served(A, 0), served(B, 5))
-    assert given_up(s) == [B]
-    assert after_giving_up(s, B) == Leave(day(9))
-
-
 def test_then_a_refusal_is_put_on_record_once() -> None:
     """S6: and again where the reason is another one."""
     story = told(heard())
@@ -207,3 +113,95 @@ def test_then_what_was_forgone_is_known_once() -> None:
     story = told(heard(B, (A, 1))).when(lambda s: forgo(s, A, day(3))).then(NumberForgone)
     story.when(lambda s: forgo(s, A, day(4))).then_nothing()
     told(heard(), served(A, 0)).when(lambda s: forgo(s, A, day(4))).then_nothing()
+
+
+# -- which numbers it had (N9, D10.12) --------------------------------------------------------------------------------
+
+FREE, MINE = Standing(False), Standing(True)
+TAKEN = Standing(False, refused=NumberTaken(number=B))
+
+
+def had(s: Subscription, **standings: Standing) -> list[tuple[str, float, float | None]]:
+    """Which numbers it had from when to when; of each number how it stands, FREE unless said otherwise."""
+    names = {"A": A, "B": B, "C": C, "Z": Z}
+    known = {names[name]: standing for name, standing in standings.items()}
+    found = tenures(s, lambda number: known.get(number, FREE))
+    return [(t.number, on(t.since), None if t.until is None else on(t.until)) for t in found]
+
+
+def on(at: datetime) -> float:
+    return (at - day(0)) / (day(1) - day(0))
+
+
+def belongs(s: Subscription, number: str, **standings: Standing) -> Any:
+    known = {"A": A, "B": B, "C": C}
+    given = {known[name]: standing for name, standing in standings.items()}
+
+    def standing(n: str) -> Standing:
+        return given.get(n, FREE)
+
+    return target(s, number, tenures(s, standing))
+
+
+def test_then_each_number_is_had_until_the_next_one_came() -> None:
+    """N9, N3, §10.10: A to B to C, each from its own instant."""
+    assert had(after(heard(C, (A, 1), (B, 2)))) == [(A, 0, 1), (B, 1, 2), (C, 2, None)]
+    assert named_since(after(heard(C, (A, 1), (B, 2))), C) == day(2)
+
+
+def test_then_a_number_that_could_not_be_had_leaves_the_one_before_where_it_was() -> None:
+    """N9: neither changes; the next swap that can be made gives up the one that it still had."""
+    s = after(heard(C, (A, 1), (B, 2)))
+    assert had(s, B=TAKEN) == [(A, 0, 2), (C, 2, None)]
+    assert had(s, C=TAKEN) == [(A, 0, 1), (B, 1, None)]
+    assert belongs(s, B, B=TAKEN) == Leave(day(0))
+
+
+def test_then_a_number_that_had_to_be_waited_for_is_had_from_when_it_was_free() -> None:
+    """S6, N9: both at that instant; for a time that was over by then it is not had."""
+    s = after(heard(B, (A, 5)))
+    assert had(s, B=Standing(False, day(20))) == [(A, 0, 20), (B, 20, None)]
+    assert had(after(heard(C, (A, 5), (B, 9))), B=Standing(False, day(20))) == [(A, 0, 9), (C, 9, None)]
+
+
+def test_then_one_that_it_had_and_that_is_somebody_elses_now_was_had_for_its_time() -> None:
+    """N9: A to B to C to A, which is another customer's: C stays."""
+    s = after(heard(A, (A, 2), (B, 3), (C, 4)), served(A, 1), served(B, 2))
+    assert had(s, A=TAKEN) == [(A, 1, 2), (B, 2, 3), (C, 3, None)]
+
+
+def test_then_a_swap_of_no_time_is_a_swap() -> None:
+    """§10.12: as if it were a second later."""
+    assert had(after(heard(B, (A, 0)))) == [(A, 0, 0), (B, 0, None)]
+    assert belongs(after(heard(B, (A, 0))), A) == Keep((("swapped", day(0)),), day(0))
+
+
+def test_then_an_expiry_that_was_made_good_divides_the_time() -> None:
+    """§3: assigned again from the reactivation on."""
+    gaps = (Gap(day(10), day(70)),)
+    assert had(after(heard(gaps=gaps))) == [(A, 0, 10), (A, 70, None)]
+    assert belongs(after(heard(gaps=gaps, on=70)), A) == Hold(day(70), day(70))
+    assert had(after(heard(gaps=gaps)), A=Standing(False, day(30))) == [(A, 70, None)]
+
+
+def test_then_what_it_had_when_it_ended_is_reserved_by_all_its_ends() -> None:
+    """§10.5, §10.12."""
+    s = after(heard(status="terminated", expired_at=day(5), terminated_at=day(7)))
+    facts = (("expired", day(5)), ("terminated", day(7)))
+    assert belongs(s, A) == Keep(facts, day(0))
+    assert belongs(s, A, A=Standing(False, day(6))) == Leave(day(0))
+
+
+def test_then_what_was_refused_is_taken_for_its_time_only_where_nobody_acted_since() -> None:
+    """N9, X4: it could have been had, as is known now."""
+    s = after(heard(status="terminated", terminated_at=day(50)), refused(A, 0))
+    assert had(s, A=Standing(False, day(38), acted_at=day(0))) == [(A, 38, None)]
+    assert had(s, A=Standing(False, day(38), acted_at=day(45))) == []
+
+
+def test_then_an_assignment_that_did_not_count_leaves_no_trace() -> None:
+    """§10.12: the number was not had, however long it was thought to be."""
+    s = after(heard(A, on=9), served(A, 0), served(B, 5))
+    assert belongs(s, B, A=MINE, B=MINE) == Leave(day(9))
+    s = after(heard(A, on=9), served(A, 0), served(B, 5), ServiceUndone(at=day(9), number=B))
+    assert (list(s.served), s.grants) == ([A], ((A, day(0)),))

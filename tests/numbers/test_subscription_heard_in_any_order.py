@@ -139,10 +139,10 @@ def test_then_the_organization_may_come_at_any_place_among_them(told: list[tuple
 targets: st.SearchStrategy[Target] = st.one_of(
     st.integers(1, 90).map(lambda n: Hold(day(n))),
     st.tuples(st.sampled_from(("expired", "terminated", "swapped")), st.integers(1, 90)).map(
-        lambda fact: Keep(((fact[0], day(fact[1])),))  # type: ignore[arg-type]
+        lambda fact: Keep(((fact[0], day(fact[1])),), day(0.5))  # type: ignore[arg-type]
     ),
     st.tuples(st.integers(1, 90), st.integers(1, 90)).map(
-        lambda at: Keep((("expired", day(min(at))), ("terminated", day(max(at)))))
+        lambda at: Keep((("expired", day(min(at))), ("terminated", day(max(at)))), day(0.5))
     ),
     st.just(Leave(day(90))),
 )
@@ -160,7 +160,9 @@ def place(tale: Tale) -> tuple[Any, ...]:
 
 @settings(max_examples=400)
 @given(before=st.lists(targets, max_size=5), newest=targets, now=st.sampled_from((90, 100, 130)))
-@example(before=[Leave(day(90))], newest=Keep((("swapped", day(90)),)), now=90)  # left at once, and swapped out then
+@example(
+    before=[Leave(day(90))], newest=Keep((("swapped", day(90)),), day(0.5)), now=90
+)  # left at once, and swapped out then
 def test_then_a_number_ends_where_the_newest_target_alone_brings_it(
     before: list[Target], newest: Target, now: float
 ) -> None:

@@ -204,7 +204,7 @@ class Licensing:
     def __init__(self, subscription_id: str = SUB, organization_id: str = ACME.id) -> None:
         self.id, self.organization_id = subscription_id, organization_id
         self.sequence = 0
-        self.state: dict[str, Any] = {"swapped_out": (), "expired_at": None, "terminated_at": None}
+        self.state: dict[str, Any] = {"swapped_out": (), "gaps": (), "expired_at": None, "terminated_at": None}
 
     def started(self, on: float, number: str = KEY) -> Message:
         return self._say("SubscriptionActivated", on, number=number, started_at=day(on), status="active")
@@ -216,15 +216,18 @@ class Licensing:
         return self._say("SubscriptionExpired", on, expired_at=day(on), status="expired")
 
     def reactivated(self, on: float) -> Message:
-        return self._say("SubscriptionReactivated", on, expired_at=None, status="active")
+        gaps = self.state["gaps"]
+        if self.state["expired_at"] is not None:
+            gaps = (*gaps, licensing.Gap(expired_at=self.state["expired_at"], reactivated_at=day(on)))
+        return self._say("SubscriptionReactivated", on, expired_at=None, status="active", gaps=gaps)
 
     def terminated(self, on: float) -> Message:
         return self._say("SubscriptionTerminated", on, terminated_at=day(on), status="terminated")
 
     def swapped(self, on: float, new: str, *, old: str | None = None) -> Message:
         """To another number; `old` where billing names another one than it had."""
-        gone = dict.fromkeys(filter(None, (self.state["number"], old)))
-        out = (*self.state["swapped_out"], *(licensing.SwappedOut(number=n, at=day(on)) for n in gone))
+        assert old is None or old != self.state["number"], "then it is as usual"
+        out = (*self.state["swapped_out"], licensing.SwappedOut(number=self.state["number"], at=day(on)))
         return self._say("SubscriptionNumberSwapped", on, number=new, swapped_out=out)
 
     def unswapped(self, on: float, number: str) -> Message:

@@ -30,6 +30,7 @@ from trunkline.clock import rfc3339
 from trunkline.stream import Decider, Event
 from trunkline_numbers.number_events import (
     EVENTS,
+    AssignmentUndone,
     BindingKind,
     DeleteReason,
     Listing,
@@ -84,17 +85,28 @@ class Lapsed(msgspec.Struct, frozen=True, gc=False):
     resolved: tuple[Resolved, ...]
 
 
+class Kept(msgspec.Struct, frozen=True, gc=False):
+    """For whom a number was reserved until it ran out, from when on, and whether a subscription left it so."""
+
+    reserver_id: str
+    since: datetime
+    by_subscription: bool
+
+
 class Available(msgspec.Struct, frozen=True, tag=True):
-    """Free since `since`; until `quarantined_until` only for `last_organization_id`.
+    """Free since `since`; until `quarantined_until`, or `open_since` once that is over, only for its last organization.
 
     `covered`: the charged reservation that was over last, nobody having acted on the number since: the subscription
-    that paid for it may be heard to have been renewed in time (N4, §10.10).
+    that paid for it may be heard to have been renewed in time (N4, §10.10). `kept`: the reservation that ran out last,
+    nobody having acted on the number since: a subscription of its reserver could have had the number then (§10.8).
     """
 
     since: datetime
     lapsed: Lapsed | None = None
     quarantined_until: datetime | None = None
     covered: Reserved | None = None
+    kept: Kept | None = None
+    open_since: datetime | None = None
 
 
 class Reserved(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -141,7 +153,10 @@ Life = Absent | Available | Reserved | Assigned | Locked | Deleted
 
 
 class Binding(msgspec.Struct, frozen=True, gc=False):
-    """One user that the number serves; `trunk_form`: the legacy form the trunk knows it by (R9), else the number."""
+    """One user that the number serves, since `at`.
+
+    `trunk_form`: the legacy form the trunk knows it by (R9), else the number.
+    """
 
     kind: BindingKind
     user_id: str | None
@@ -149,10 +164,47 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
     extension_id: str | None
     generation: int | None = None
     trunk_form: str | None = None
+    at: datetime | None = None
+
+
+class Episode(msgspec.Struct, frozen=True):
+    """The time in which a number is one subscription's: assigned, then reserved, perhaps assigned again.
+
+    Attributes:
+        subscription_id: whose it is.
+        since: when it began.
+        before: the life that its first assignment ended: it goes on should the assignment turn out not to count.
+        last_organization_id: the organization the number was assigned to before.
+        bindings: those from before.
+        ended: bindings of trunk and SMS users that facts have ended since.
+        survived: the instants of expiries after which it was restored without having been released.
+        outer: the episode that this one came in, where that had not ended for good.
+    """
+
+    subscription_id: str
+    since: datetime
+    before: Available | Reserved
+    last_organization_id: str | None
+    bindings: tuple[Binding, ...] = ()
+    survived: tuple[datetime, ...] = ()
+    ended: tuple[Binding, ...] = ()
+    outer: Episode | None = None
+
+
+_MOST_ENDED = 4
+_MOST_OUTER = 3
+"""Episodes around the present one that are remembered."""
 
 
 class Number(msgspec.Struct, frozen=True):
-    """All that decisions need to know of a number. `handed_on_by`: the partner its holder has it from (R4)."""
+    """All that decisions need to know of a number.
+
+    Attributes:
+        handed_on_by: the partner its holder has it from (R4).
+        added_at: when it came into the inventory.
+        acted_at: when a person acted on it last (D10.10).
+        episode: the one that was begun last; see `owned` for whether it goes on.
+    """
 
     number: str
     life: Life = Absent()
@@ -164,11 +216,25 @@ class Number(msgspec.Struct, frozen=True):
     handed_on_by: str | None = None
     last_organization_id: str | None = None
     bindings: tuple[Binding, ...] = ()
+    added_at: datetime | None = None
+    acted_at: datetime | None = None
+    episode: Episode | None = None
 
     @property
     def state(self) -> str:
         """`absent`, `available`, `reserved`, `assigned`, `locked` or `deleted`."""
         return type(self.life).__name__.lower()
+
+
+def owned(life: Life, subscription_id: str) -> bool:
+    """Whether the number's present episode is this subscription's."""
+    match life:
+        case Assigned() | Reserved():
+            return life.subscription_id == subscription_id
+        case Available(lapsed=Lapsed() as lapsed):
+            return lapsed.subscription_id == subscription_id
+        case _:
+            return False
 
 
 def evolve(n: Number, event: Any) -> Number:
@@ -189,10 +255,18 @@ def evolve(n: Number, event: Any) -> Number:
                 e.cover_id,
                 _resolved(n.life, e),
             )
-            return replace(n, life=life)
+            return replace(n, life=life, acted_at=at if e.cause == "manual" else n.acted_at)
         case NumberAssigned():
             life = Assigned(at, event.subscription_id, event.organization_id)
-            return replace(n, life=life, last_organization_id=event.organization_id)
+            return replace(
+                n, life=life, last_organization_id=event.organization_id, episode=_episode(n, event.subscription_id, at)
+            )
+        case AssignmentUndone():
+            if (episode := n.episode) is None:
+                return n
+            return replace(
+                n, life=episode.before, last_organization_id=episode.last_organization_id, episode=episode.outer
+            )
         case NumberAdded():
             return replace(
                 n,
@@ -202,9 +276,11 @@ def evolve(n: Number, event: Any) -> Number:
                 uploader_kind=event.uploader_kind,
                 holder_id=event.holder_id,
                 holder_kind=event.holder_kind,
+                added_at=at,
+                acted_at=at,
             )
         case NumberReleased():
-            return replace(n, life=_free(n.life, event))
+            return replace(n, life=_free(n.life, event), acted_at=at if event.cause == "by_hand" else n.acted_at)
         case ReservationEnding() | LockEnding():
             return replace(n, life=replace(n.life, notice_at=None))
         case ReservationExtended():
@@ -215,25 +291,29 @@ def evolve(n: Number, event: Any) -> Number:
                 notice_at=event.notice_at,
                 cover_id=event.cover_id,
             )
-            return replace(n, life=life)
+            return replace(n, life=life, acted_at=at)
         case QuarantineEnded():
-            return replace(n, life=replace(n.life, quarantined_until=None))
+            return replace(n, life=replace(n.life, quarantined_until=None, open_since=at))
         case NumberLocked():
-            return replace(n, life=Locked(at, event.ends_at, event.notice_at, _quarantine(n.life, at)))
-        case LockExpired() | NumberUnlocked() | NumberRecovered():
+            return replace(n, life=Locked(at, event.ends_at, event.notice_at, _quarantine(n.life, at)), acted_at=at)
+        case LockExpired():
             return replace(n, life=Available(at, None, _quarantine(n.life, at)))
+        case NumberUnlocked() | NumberRecovered():
+            return replace(n, life=Available(at, None, _quarantine(n.life, at)), acted_at=at)
         case NumberDeleted():
-            return replace(n, life=Deleted(at, event.reason, _quarantine(n.life, at)))
+            return replace(n, life=Deleted(at, event.reason, _quarantine(n.life, at)), acted_at=at)
         case NumberAllocated():
             return replace(
                 n,
                 life=_acted_on(n.life),
+                acted_at=at,
                 holder_id=event.holder_id,
                 holder_kind=event.holder_kind,
                 handed_on_by=n.holder_id if (n.holder_kind, event.holder_kind) == ("partner", "organization") else None,
             )
         case NumberChanged():
-            return replace(n, life=_acted_on(n.life), listing=event.listing, bindings=_with_form(n.bindings, event))
+            bindings = _with_form(n.bindings, event)
+            return replace(n, life=_acted_on(n.life), acted_at=at, listing=event.listing, bindings=bindings)
         case NumberBound():
             bound = Binding(
                 event.kind,
@@ -242,33 +322,80 @@ def evolve(n: Number, event: Any) -> Number:
                 event.extension_id,
                 event.generation,
                 event.trunk_form,
+                _bound_at(n, event),
             )
             others = tuple(b for b in n.bindings if b.kind != event.kind)
-            return replace(n, life=_acted_on(n.life), bindings=(*others, bound))
+            if event.restored:
+                return replace(n, bindings=(*others, bound), episode=_restored(n.episode, bound))
+            return replace(n, life=_acted_on(n.life), acted_at=at, bindings=(*others, bound))
         case NumberUnbound():
-            return replace(n, bindings=tuple(b for b in n.bindings if b.kind != event.kind))
+            return replace(n, bindings=tuple(b for b in n.bindings if b.kind != event.kind), episode=_ended(n, event))
         case _:
             return n
 
 
-def _free(life: Life, event: NumberReleased) -> Available:
-    covered = None
-    if isinstance(life, Reserved) and life.cover_id is not None and event.cause != "by_hand":
-        covered = replace(life, notice_at=None)
-    return Available(event.at, _lapsed(life, event), event.quarantined_until, covered)
-
-
-def _lapsed(life: Life, event: NumberReleased) -> Lapsed | None:
-    """Only a subscription's reservation that ran out by itself can still be claimed back by it (§10.10)."""
-    if event.cause == "by_hand" or not isinstance(life, Reserved) or life.subscription_id is None:
+def _episode(n: Number, subscription_id: str, at: datetime) -> Episode | None:
+    """The episode of the subscription that the number is assigned to now."""
+    life, episode = n.life, n.episode
+    if owned(life, subscription_id):
+        if episode is not None and isinstance(life, Reserved) and life.cause == "expired":
+            return replace(episode, survived=(*episode.survived, life.since))
+        return episode
+    if not isinstance(life, Available | Reserved):
         return None
-    return Lapsed(life.subscription_id, life.resolved)
+    outer = episode if episode is not None and owned(life, episode.subscription_id) else None
+    outer = _shortened(outer, _MOST_OUTER)
+    return Episode(subscription_id, at, life, n.last_organization_id, n.bindings, outer=outer)
+
+
+def _ended(n: Number, event: NumberUnbound) -> Episode | None:
+    """The episode, with a binding that a fact has ended; an extension's is licensing's to make anew (X5)."""
+    episode = n.episode
+    if episode is None or event.kind == "pbx" or event.cause in ("by_hand", "asked"):
+        return episode
+    gone = tuple(b for b in n.bindings if b.kind == event.kind)
+    return replace(episode, ended=(*(b for b in episode.ended if b not in gone), *gone)[-_MOST_ENDED:])
+
+
+def _restored(episode: Episode | None, bound: Binding) -> Episode | None:
+    return episode and replace(episode, ended=tuple(b for b in episode.ended if b.user_id != bound.user_id))
+
+
+def _shortened(episode: Episode | None, most: int) -> Episode | None:
+    if episode is None or most == 0:
+        return None
+    return replace(episode, outer=_shortened(episode.outer, most - 1))
+
+
+def _bound_at(n: Number, event: NumberBound) -> datetime:
+    """Since when the number serves the user: the same extension in a newer generation is the same binding."""
+    same = (b for b in n.bindings if b.kind == event.kind and b.extension_id == event.extension_id)
+    before = next(same, None) if event.extension_id is not None else None
+    return event.at if before is None or before.at is None else before.at
+
+
+def _free(life: Life, event: NumberReleased) -> Available:
+    if event.cause == "by_hand" or not isinstance(life, Reserved):
+        return Available(event.at, None, event.quarantined_until)
+    covered = replace(life, notice_at=None) if life.cover_id is not None else None
+    return Available(event.at, _lapsed(life), event.quarantined_until, covered, kept_by(life))
+
+
+def kept_by(r: Reserved) -> Kept:
+    """For whom a reservation is, since the first fact that left the number so."""
+    since = min((at for _, at, _ in r.resolved), default=r.since)
+    return Kept(r.reserver_id, min(since, r.since), r.subscription_id is not None)
+
+
+def _lapsed(r: Reserved) -> Lapsed | None:
+    """Only a subscription's reservation that ran out by itself can still be claimed back by it (§10.10)."""
+    return None if r.subscription_id is None else Lapsed(r.subscription_id, r.resolved)
 
 
 def _acted_on(life: Life) -> Life:
     """Somebody has acted on the number: whoever had it last cannot claim it back (§10.10)."""
-    if isinstance(life, Available) and (life.lapsed or life.covered):
-        return replace(life, lapsed=None, covered=None)
+    if isinstance(life, Available) and (life.lapsed or life.covered or life.kept):
+        return replace(life, lapsed=None, covered=None, kept=None)
     return life
 
 

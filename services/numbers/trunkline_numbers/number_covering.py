@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from trunkline.stream import Event
-from trunkline_numbers.number import Available, Number, Party, Reserved, decided, notice_before, released
+from trunkline_numbers.number import Available, Number, Party, Reserved, decided, notice_before, owned, released
 from trunkline_numbers.number_by_hand import reserved
 from trunkline_numbers.number_events import NumberReserved, ReservationExtended
 from trunkline_numbers.number_refusals import NothingSpare, ReservationOfAnother, SubscriptionNotActive
@@ -122,6 +122,17 @@ def keep(
 def covers(n: Number, cover_id: str) -> bool:
     """Whether this subscription pays for the number's reservation now, which takes one of its units (N4)."""
     return isinstance(n.life, Reserved) and n.life.cover_id == cover_id
+
+
+def may_return(n: Number, cover_id: str) -> bool:
+    """Whether a subscription took the number out of a reservation that this one paid for: that may not have counted.
+
+    The number takes no unit meanwhile. Should the assignment be undone, the reservation goes on, and takes its unit.
+    """
+    episode = n.episode
+    if episode is None or not owned(n.life, episode.subscription_id):
+        return False
+    return isinstance(episode.before, Reserved) and episode.before.cover_id == cover_id
 
 
 def reservation(n: Number, cover_id: str, since: datetime, *, lost: bool) -> Reserved | None:

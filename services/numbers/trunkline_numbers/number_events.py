@@ -59,6 +59,27 @@ class NumberAssigned(Event, frozen=True, kw_only=True):
     remark: str | None = None
 
 
+class AssignmentUndone(Event, frozen=True, kw_only=True):
+    """An assignment did not count, as facts heard later show: the number is again as it was before it (D10.12).
+
+    `state` and what follows describe the number after it: the reservation, or since when it has been Available.
+    """
+
+    TYPE: ClassVar[str] = "numbers.AssignmentUndone"
+    subscription_id: str
+    organization_id: str
+    state: Literal["available", "reserved"]
+    since: datetime
+    quarantined_until: datetime | None = None
+    reserver_id: str | None = None
+    reserver_kind: PartyKind | None = None
+    cause: ReservationCause | None = None
+    reserved_for: str | None = None
+    ends_at: datetime | None = None
+    free_ends_at: datetime | None = None
+    cover_id: str | None = None
+
+
 class NumberReserved(Event, frozen=True, kw_only=True):
     """The number is kept for a party until `ends_at`; at `notice_at`, if there is one, the party is told."""
 
@@ -191,7 +212,8 @@ class NumberChanged(Event, frozen=True, kw_only=True):
 class NumberBound(Event, frozen=True, kw_only=True):
     """The number serves a user (R5); that of an extension in the `generation` licensing asked for (X5).
 
-    `trunk_form`: the legacy form the trunk knows it by, from an import (R9); None: the number itself.
+    `trunk_form`: the legacy form the trunk knows it by, from an import (R9); None: the number itself. `restored`: facts
+    that did not count had ended it; it serves the user since `at` (D10.17).
     """
 
     TYPE: ClassVar[str] = "numbers.NumberBound"
@@ -203,6 +225,7 @@ class NumberBound(Event, frozen=True, kw_only=True):
     generation: int | None = None
     trunk_form: str | None = None
     remark: str | None = None
+    restored: bool = False
 
 
 class NumberUnbound(Event, frozen=True, kw_only=True):
@@ -222,6 +245,7 @@ class NumberUnbound(Event, frozen=True, kw_only=True):
 EVENTS: tuple[type[Event], ...] = (
     NumberAdded,
     NumberAssigned,
+    AssignmentUndone,
     NumberReserved,
     ReservationExtended,
     ReservationEnding,

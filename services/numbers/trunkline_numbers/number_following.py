@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -10,6 +10,8 @@ from trunkline.stream import Event
 from trunkline_numbers.number import (
     Assigned,
     Available,
+    Episode,
+    Kept,
     Lapsed,
     Life,
     Number,
@@ -19,21 +21,24 @@ from trunkline_numbers.number import (
     check_assignable,
     decided,
     evolve,
+    kept_by,
     notice_before,
+    owned,
     unbound,
 )
-from trunkline_numbers.number_events import NumberAssigned, NumberReserved
+from trunkline_numbers.number_events import AssignmentUndone, NumberAssigned, NumberReserved, NumberUnbound
 from trunkline_numbers.policy import Policy, ReservationCause
 
 
 class Hold(msgspec.Struct, frozen=True, gc=False):
     """The subscription is active: the number should serve it, from `at` on.
 
-    `waited`: it was refused before, so it counts from when the number came to be as it is now, if that is later.
+    `newest`: the instant of the newest fact. A number that was lost later than `at` comes back then, where licensing
+    does not say when the subscription was reactivated (an older release).
     """
 
     at: datetime
-    waited: bool = False
+    newest: datetime | None = None
 
 
 class Keep(msgspec.Struct, frozen=True, gc=False):
@@ -47,7 +52,7 @@ class Keep(msgspec.Struct, frozen=True, gc=False):
 
 
 class Leave(msgspec.Struct, frozen=True, gc=False):
-    """The number was never the subscription's, as is known since `at`: what it has of it ends at once (X4)."""
+    """The number was never the subscription's, as is known since `at`: it is again as it was before (X4, D10.12)."""
 
     at: datetime
 
@@ -94,17 +99,6 @@ def follow(
     return decided(n, at, now, policy, fact)
 
 
-def owned(life: Life, subscription_id: str) -> bool:
-    """Whether the number's present episode is this subscription's."""
-    match life:
-        case Assigned() | Reserved():
-            return life.subscription_id == subscription_id
-        case Available(lapsed=Lapsed() as lapsed):
-            return lapsed.subscription_id == subscription_id
-        case _:
-            return False
-
-
 def hold(n: Number, party: Party, subscription_id: str, target: Hold, policy: Policy, now: datetime) -> list[Event]:
     """Assign the number, unless it is already.
 
@@ -113,12 +107,74 @@ def hold(n: Number, party: Party, subscription_id: str, target: Hold, policy: Po
     """
     if isinstance(n.life, Assigned) and n.life.subscription_id == subscription_id:
         return []
-    at, restored = target.at, owned(n.life, subscription_id)
+    restored = owned(n.life, subscription_id)
     if not restored:
         check_assignable(n, party, policy, now)
-        since: datetime | None = getattr(n.life, "since", None)
-        at = max(at, since) if target.waited and since is not None else at
-    return [NumberAssigned(at=at, subscription_id=subscription_id, organization_id=party.id, restored=restored)]
+    return [assigned(n, party, subscription_id, _restored_at(n.life, target) if restored else target.at, restored)]
+
+
+def assigned(n: Number, party: Party, subscription_id: str, at: datetime, restored: bool = False) -> NumberAssigned:
+    """The assignment; one dated before the number was in the inventory counts from when it came there."""
+    return NumberAssigned(
+        at=_in_inventory(n, at), subscription_id=subscription_id, organization_id=party.id, restored=restored
+    )
+
+
+def free_since(
+    n: Number, life: Life | None, last_organization_id: str | None, party: Party, *, denied: bool
+) -> datetime | None:
+    """From when on a subscription can have a number that leads this life, or could before it had it.
+
+    Args:
+        n: the number.
+        life: Available, or Reserved for the subscription's organization or partner; None: not known.
+        last_organization_id: the organization that it was assigned to last, then.
+        party: the organization that it is wanted for.
+        denied: the subscription could not have it before.
+
+    Returns:
+        None: from whenever it wants it. A number nobody has ever had counts as always there, and a person's
+        reservation as one of a number that was free until then.
+    """
+    match life:
+        case Available(kept=Kept() as kept) if kept.reserver_id in (party.id, party.partner_id):
+            return kept.since if kept.by_subscription or denied else None
+        case Available():
+            opened = life.quarantined_until or life.open_since
+            if opened is not None and last_organization_id != party.id:
+                return opened
+            return None if life.since == n.added_at and not denied else life.since
+        case Reserved():
+            return kept_by(life).since if life.subscription_id is not None or denied else None
+        case _:
+            return None
+
+
+def expiry_end(n: Number, expired_at: datetime, policy: Policy) -> datetime:
+    """When the reservation ends, or would have ended, that an expiry gives the number."""
+    return expired_at + expiry_period(n, policy)
+
+
+def expiry_period(n: Number, policy: Policy) -> timedelta:
+    """How long the reservation lasts that an expiry gives the number."""
+    return policy.period("expired", golden=n.listing.golden, ported_in=n.listing.ported_in)
+
+
+def _in_inventory(n: Number, at: datetime) -> datetime:
+    return at if n.added_at is None else max(at, n.added_at)
+
+
+def _restored_at(life: Life, target: Hold) -> datetime:
+    """When a number comes back that the subscription lost by its expiry."""
+    cause, lost = None, target.at
+    match life:
+        case Reserved():
+            cause, lost = life.cause, life.since
+        case Available(lapsed=Lapsed() as lapsed) if lapsed.resolved:
+            cause, lost, _ = lapsed.resolved[-1]
+        case _:
+            pass
+    return target.newest if cause == "expired" and lost >= target.at and target.newest is not None else target.at
 
 
 def _keep(n: Number, party: Party, subscription_id: str, target: Keep, policy: Policy, now: datetime) -> list[Event]:
@@ -127,18 +183,44 @@ def _keep(n: Number, party: Party, subscription_id: str, target: Keep, policy: P
     if target.held_from is None:
         return []
     check_assignable(n, party, policy, now)
-    taken = NumberAssigned(at=target.held_from, subscription_id=subscription_id, organization_id=party.id)
+    if n.added_at is not None and (won := _latest_end(n, target, policy)) is not None and won[2] <= n.added_at:
+        return []  # it was over before the number came into the inventory
+    taken = assigned(n, party, subscription_id, target.held_from)
     return [taken, *_kept(evolve(n, taken), party, subscription_id, target, policy, now)]
 
 
 def _leave(n: Number, party: Party, subscription_id: str, at: datetime) -> list[Event]:
-    """A reservation that is over as it begins: settling releases the number."""
-    if not isinstance(n.life, Assigned | Reserved) or not owned(n.life, subscription_id):
+    """The life that the assignment ended goes on: settling finds what fell due of it meanwhile."""
+    episode = n.episode
+    if episode is None or episode.subscription_id != subscription_id or not owned(n.life, subscription_id):
         return []
-    return [
-        _reserved(party, subscription_id, "swapped", at, free_ends_at=at, ends_at=at),
-        *unbound(n, at, "swapped", "reserved"),
-    ]
+    before = episode.before
+    kept = before if isinstance(before, Reserved) else None
+    undone = AssignmentUndone(
+        at=at,
+        subscription_id=subscription_id,
+        organization_id=party.id,
+        state="available" if kept is None else "reserved",
+        since=before.since,
+        quarantined_until=before.quarantined_until if isinstance(before, Available) else None,
+        reserver_id=kept.reserver_id if kept else None,
+        reserver_kind=kept.reserver_kind if kept else None,
+        cause=kept.cause if kept else None,
+        reserved_for=kept.subscription_id if kept else None,
+        ends_at=kept.ends_at if kept else None,
+        free_ends_at=kept.free_ends_at if kept else None,
+        cover_id=kept.cover_id if kept else None,
+    )
+    new = [event for event in unbound(n, at, "swapped", undone.state) if not _was_bound(episode, event)]
+    return [*new, undone]
+
+
+def _was_bound(episode: Episode, event: Event) -> bool:
+    """Whether the number served this user before the episode began."""
+    assert isinstance(event, NumberUnbound)
+    return any(
+        (b.kind, b.user_id, b.extension_id) == (event.kind, event.user_id, event.extension_id) for b in episode.bindings
+    )
 
 
 def _kept(n: Number, party: Party, subscription_id: str, target: Keep, policy: Policy, now: datetime) -> list[Event]:
@@ -178,10 +260,11 @@ def _latest_end(n: Number, target: Keep, policy: Policy) -> Resolved | None:
     resolved = {(cause, at): end for cause, at, end in known if end != at}  # no fact gave an end to what was left
     ends: list[Resolved] = []
     for cause, at in target.facts:
-        end = resolved.get((cause, at))
+        shown = _in_inventory(n, at)
+        end = resolved.get((cause, shown))
         if end is None:
             end = at + policy.period(cause, golden=n.listing.golden, ported_in=n.listing.ported_in)
-        ends.append((cause, at, end))
+        ends.append((cause, shown, end))
     won = max(ends, key=lambda e: e[2], default=None)
     if isinstance(life, Available) and won is not None:
         stands = won[2] == life.since or (life.covered is not None and won[2] < life.since)

@@ -37,6 +37,7 @@ PRIVATE: frozenset[type[Event]] = frozenset(
         s.SubscriptionHeard,
         s.SubscriptionNumberSet,
         s.SubscriptionServed,
+        s.ServiceUndone,
         s.NumberForgone,
         s.AssignmentRefusalEnded,
         s.ReservationCovered,
@@ -71,6 +72,32 @@ def _assigned(key: str, v: e.NumberAssigned) -> Any:
         organization_id=v.organization_id,
         assigned_at=v.at,
         restored=v.restored,
+    )
+
+
+def _undone(key: str, v: e.AssignmentUndone) -> Any:
+    """Said as what the number is again: reserved as before, or released."""
+    if v.reserver_id is None or v.reserver_kind is None or v.cause is None or v.ends_at is None:
+        return said.NumberReleased(
+            number=key,
+            state="available",
+            cause="ended",
+            released_at=v.at,
+            quarantined_until=v.quarantined_until,
+            subscription_id=v.subscription_id,
+            reserver_id=v.organization_id,
+        )
+    return said.NumberReserved(
+        number=key,
+        state="reserved",
+        reserver_id=v.reserver_id,
+        reserver_kind=v.reserver_kind,
+        cause=v.cause,
+        subscription_id=v.reserved_for,
+        reserved_at=v.since,
+        free_ends_at=v.free_ends_at or v.ends_at,
+        ends_at=v.ends_at,
+        charged=v.cover_id is not None,
     )
 
 
@@ -208,6 +235,7 @@ def _binding_refused(key: str, v: x.NumberBindingRefused) -> Any:
 SAID: dict[type, Callable[[str, Any], Any]] = {
     e.NumberReserved: _reserved,
     e.NumberAssigned: _assigned,
+    e.AssignmentUndone: _undone,
     e.NumberAdded: _added,
     e.ReservationExtended: _extended,
     e.ReservationEnding: _ending,
@@ -234,7 +262,8 @@ def published(recorded: Recorded) -> tuple[Contract, Any] | None:
     say = SAID.get(kind)
     if say is None:
         return None
-    return said.CONTRACTS[kind.__name__], say(recorded.key, recorded.event)
+    data = say(recorded.key, recorded.event)
+    return said.CONTRACTS[type(data).__name__], data
 
 
 def number_state(folded: bytes, version: int) -> said.NumberState | None:

@@ -1,8 +1,8 @@
 """What numbers has heard of one subscription, and what of it concerns numbers (S4, S6, N9, X4).
 
 Licensing settles the order of a subscription's facts (DOMAIN §10.12); everything it says carries the state after all
-of them. So numbers keeps the newest state only, and `wanted` computes from it where each number belongs. It never
-looks at which event brought the state.
+of them. So numbers keeps the newest state only, and `subscription_tenures` computes from it where each number belongs.
+It never looks at which event brought the state.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import msgspec
 from msgspec.structs import replace
 
 from trunkline.stream import Decider, Event
-from trunkline_numbers.number_following import Hold, Keep, Leave, Target
 from trunkline_numbers.subscription_events import (
     EVENTS,
     AssignmentRefusalEnded,
@@ -24,6 +23,7 @@ from trunkline_numbers.subscription_events import (
     NumberForgone,
     ReservationCovered,
     ReservationUncovered,
+    ServiceUndone,
     SubscriptionHeard,
     SubscriptionNumberSet,
     SubscriptionServed,
@@ -56,11 +56,12 @@ class Subscription(msgspec.Struct, frozen=True):
         heard: the newest state, with what people decided laid over it.
         said: what licensing said, where people decided something; None: `heard` is that.
         acts: what people decided, in order.
-        served: every number it had, from when on.
+        served: every number it had, from when on first.
         denied: every number it could not have at first.
         refused: what it waits on.
         dismissed: the number it was told not to wait for, and when it came to name it.
         covers: the numbers whose reservations it pays for, in the order in which they were extended (N4).
+        grants: every assignment of a number to it that began anew, in the order of recording.
     """
 
     subscription_id: str
@@ -72,6 +73,7 @@ class Subscription(msgspec.Struct, frozen=True):
     acts: tuple[Act, ...] = ()
     dismissed: tuple[str, datetime] | None = None
     covers: dict[str, Cover] = {}
+    grants: tuple[tuple[str, datetime], ...] = ()
 
     @property
     def sequence(self) -> int:
@@ -87,7 +89,10 @@ def evolve(s: Subscription, event: Event) -> Subscription:
                 return replace(s, heard=event)
             return replace(s, said=event, heard=overlaid(event, s.acts))
         case SubscriptionServed():
-            return replace(s, served={**s.served, event.number: event.at})
+            served = s.served if event.number in s.served else {**s.served, event.number: event.at}
+            return replace(s, served=served, grants=(*s.grants, (event.number, event.at)))
+        case ServiceUndone():
+            return _not_served(s, event.number)
         case NumberAssignmentRefused():
             return replace(s, refused=event, denied=_with(s.denied, event.number))
         case NumberForgone():
@@ -110,6 +115,15 @@ def evolve(s: Subscription, event: Event) -> Subscription:
             return s
 
 
+def _not_served(s: Subscription, number: str) -> Subscription:
+    """Without the newest assignment of the number, which did not count."""
+    newest = max((place for place, (name, _) in enumerate(s.grants) if name == number), default=None)
+    grants = s.grants if newest is None else (*s.grants[:newest], *s.grants[newest + 1 :])
+    still = any(name == number for name, _ in grants)
+    served = s.served if still else {name: at for name, at in s.served.items() if name != number}
+    return replace(s, served=served, grants=grants)
+
+
 def overlaid(said: SubscriptionHeard, acts: Sequence[Act]) -> SubscriptionHeard:
     """What licensing says, with what people decided in its place in time, whatever was heard first (X4).
 
@@ -130,7 +144,7 @@ def overlaid(said: SubscriptionHeard, acts: Sequence[Act]) -> SubscriptionHeard:
             outs.insert(place, SwappedOut(named, act.at))
     if not acts:
         return said
-    return replace(said, at=max(said.at, acts[-1].at), number=number, swapped_out=tuple(dict.fromkeys(outs)))
+    return replace(said, at=max(said.at, acts[-1].at), number=number, swapped_out=tuple(outs))
 
 
 def _without(covers: dict[str, Cover], number: str) -> dict[str, Cover]:
@@ -174,76 +188,6 @@ def numbers_of(s: Subscription) -> list[str]:
     if not s.heard.swapped_out and (not s.served or [*s.served] == named):
         return named
     return list(dict.fromkeys([*named, *(out.number for out in s.heard.swapped_out), *s.served]))
-
-
-def wanted(s: Subscription, number: str) -> Target:
-    """Where the subscription's state says that its own number belongs.
-
-    Args:
-        s: the subscription; something has been heard of it.
-        number: the number it names, or the one it falls back on while a swap is refused (N9).
-
-    Returns:
-        `Hold` or `Keep`. A first assignment counts from the start, or from the swap that named the number; one that
-        it could not have at first, from when it could; any other from the newest fact.
-    """
-    heard = _heard(s)
-    had, denied = number in s.served, number in s.denied
-    if heard.status == "active":
-        return Hold(heard.at if had else _since(heard, number), waited=denied)
-    facts: list[tuple[Literal["expired", "terminated"], datetime]] = []
-    if heard.expired_at is not None:
-        facts.append(("expired", heard.expired_at))
-    if heard.terminated_at is not None:
-        facts.append(("terminated", heard.terminated_at))
-    return Keep(tuple(facts), None if had or denied else _since(heard, number))
-
-
-def given_up(s: Subscription) -> list[str]:
-    """The numbers that the subscription has or had and has no more: the newest one first."""
-    heard = _heard(s)
-    if not heard.swapped_out and (not s.served or s.served.keys() == {heard.number}):
-        return []  # as it nearly always is
-    named = [out.number for out in sorted(heard.swapped_out, key=lambda out: out.at, reverse=True)]
-    return [number for number in dict.fromkeys([*named, *s.served]) if number != heard.number]
-
-
-def after_giving_up(s: Subscription, number: str) -> Target:
-    """Where a number belongs that the subscription gave away (N3, N9).
-
-    It is reserved from its newest swap; where the new number had to be waited for, from when it came. One that the
-    subscription never had for any time is not taken only to be given up: if it has it (the swaps of one instant were
-    heard one by one), it is left, as is one that its state does not know (a swap that did not count after all).
-    """
-    heard = _heard(s)
-    places = [place for place, out in enumerate(heard.swapped_out) if out.number == number]
-    if not places or (number in s.served and had_from(s, number) is None):
-        return Leave(heard.at)
-    taken = None if number in s.served or number in s.denied else had_from(s, number)
-    return Keep((("swapped", _came_after(s, heard, places[-1])),), taken)
-
-
-def had_from(s: Subscription, number: str) -> datetime | None:
-    """From when on a number that was swapped out was the subscription's by its facts; None where it never was (N9)."""
-    since = _heard(s).started_at
-    for out in _heard(s).swapped_out:
-        if out.number == number and out.at != since:
-            return since
-        since = out.at
-    return None
-
-
-def _came_after(s: Subscription, heard: SubscriptionHeard, place: int) -> datetime:
-    """When the number came that took the place of one swapped out; the swap's own instant, unless it had to wait."""
-    outs = heard.swapped_out[place:]
-    names = [*(out.number for out in outs[1:]), heard.number]
-    ends = [*(out.at for out in outs[1:]), None]
-    for out, name, end in zip(outs, names, ends, strict=True):
-        if name in s.served:
-            came = max(out.at, s.served[name]) if name in s.denied else out.at
-            if end is None or came <= end:  # later it came by another swap
-                return came
-    return outs[0].at
 
 
 def named_since(s: Subscription, number: str) -> datetime:
@@ -296,12 +240,3 @@ def end_refusal(s: Subscription, at: datetime) -> list[Event]:
 def _heard(s: Subscription) -> SubscriptionHeard:
     assert s.heard is not None, f"nothing has been heard of subscription {s.subscription_id}"
     return s.heard
-
-
-def _since(heard: SubscriptionHeard, number: str) -> datetime:
-    """When the subscription came to name a number: at its start, or at the swap that brought it."""
-    outs = heard.swapped_out
-    place = len(outs)
-    if number != heard.number:
-        place = next((p for p, out in enumerate(outs) if out.number == number), place)
-    return outs[place - 1].at if place else heard.started_at

@@ -19,6 +19,13 @@ class SwappedOut(msgspec.Struct, frozen=True, gc=False):
     at: datetime
 
 
+class Gap(msgspec.Struct, frozen=True, gc=False):
+    """A time in which the subscription was expired, until it was reactivated."""
+
+    expired_at: datetime
+    reactivated_at: datetime
+
+
 class CoversFrom(msgspec.Struct, frozen=True, gc=False):
     """From an instant on, a DID reservation subscription covers that many numbers, paid until then (N4)."""
 
@@ -44,6 +51,7 @@ class SubscriptionHeard(Event, frozen=True, kw_only=True):
     plan_days: int | None = None
     renewed_until: datetime | None = None
     covers: tuple[CoversFrom, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
 
 class SubscriptionNumberSet(Event, frozen=True, kw_only=True):
@@ -55,9 +63,16 @@ class SubscriptionNumberSet(Event, frozen=True, kw_only=True):
 
 
 class SubscriptionServed(Event, frozen=True, kw_only=True):
-    """A number was assigned to the subscription for the first time."""
+    """A number was assigned to the subscription: for the first time, or again after it had gone elsewhere."""
 
     TYPE: ClassVar[str] = "numbers.SubscriptionServed"
+    number: str
+
+
+class ServiceUndone(Event, frozen=True, kw_only=True):
+    """The newest assignment of the number to the subscription did not count."""
+
+    TYPE: ClassVar[str] = "numbers.ServiceUndone"
     number: str
 
 
@@ -110,6 +125,7 @@ EVENTS: tuple[type[Event], ...] = (
     SubscriptionHeard,
     SubscriptionNumberSet,
     SubscriptionServed,
+    ServiceUndone,
     NumberAssignmentRefused,
     NumberForgone,
     AssignmentRefusalEnded,

@@ -10,7 +10,7 @@ from trunkline.clock import DAY, rfc3339
 from trunkline.recorded import Cause
 from trunkline.work import Work
 from trunkline_numbers.number import NUMBER, Reserved
-from trunkline_numbers.number_covering import covers, extend, keep, reservation, uncover
+from trunkline_numbers.number_covering import covers, extend, keep, may_return, reservation, uncover
 from trunkline_numbers.number_refusals import (
     CoveredAlready,
     SubscriptionOfAnotherKind,
@@ -105,5 +105,9 @@ def _judged(work: Work, s: Subscription) -> Judged:
 
 def _let_go(work: Work, subscription_id: str, judged: Judged, cause: Cause) -> None:
     """Remember no longer what is not covered any more."""
-    gone = [ReservationUncovered(at=work.now, number=number, cause="freed") for number in judged.freed]
+    gone = [
+        ReservationUncovered(at=work.now, number=number, cause="freed")
+        for number in judged.freed
+        if not may_return(work.state(NUMBER, number), subscription_id)
+    ]
     work.record(SUBSCRIPTION, subscription_id, gone, cause)

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from trunkline.recorded import Cause
-from trunkline.stream import Decider, key_of
+from trunkline.stream import Decider, Event, key_of
 from trunkline.work import Work
 from trunkline_numbers.number import NUMBER, settle
+from trunkline_numbers.number_events import AssignmentUndone
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.reactions.serving import load_parties, serve
 from trunkline_numbers.subscription import SUBSCRIPTION, numbers_of
@@ -51,6 +52,7 @@ def serve_waiting(work: Work, cause: Cause) -> None:
         changed = {stream_id for stream_id, _ in recorded[seen:] if stream_id.startswith(_AWAITED)}
         if not changed:
             return
+        _pay_again(work, [event for _, event in recorded[seen:]], cause)
         known = _waiting(work, changed)
         if work.has_overdue:
             continue  # numbers of those who wait have fallen due themselves, and others may wait for these
@@ -59,6 +61,16 @@ def serve_waiting(work: Work, cause: Cause) -> None:
             return
         for key in known:
             serve(work, key, cause, in_force(work), woken=True)
+
+
+def _pay_again(work: Work, events: Iterable[Event], cause: Cause) -> None:
+    """Let DID reservation subscriptions cover again what an assignment had taken that did not count (N4, D10.12)."""
+    covers = {event.cover_id for event in events if isinstance(event, AssignmentUndone)} - {None}
+    if covers:
+        from trunkline_numbers.reactions.covering import cover  # it takes numbers in hand through this module
+
+        for cover_id in sorted(filter(None, covers)):
+            cover(work, cover_id, cause, in_force(work))
 
 
 def _settle_overdue(work: Work) -> None:

@@ -4,34 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from msgspec.structs import replace
 
 from trunkline.recorded import Cause
 from trunkline.refusal import Refused
-from trunkline.stream import Event
+from trunkline.stream import Event, key_of
 from trunkline.work import Loaded, Work
-from trunkline_numbers.number import NUMBER, Available, Lapsed, Life, Party, Reserved
-from trunkline_numbers.number_events import NumberAssigned, NumberReserved
-from trunkline_numbers.number_following import Hold, Target, follow, owned
+from trunkline_numbers.number import NUMBER, Assigned, Available, Number, Party, check_assignable, owned
+from trunkline_numbers.number_events import (
+    AssignmentUndone,
+    NumberAssigned,
+    NumberReserved,
+    NumberUnbound,
+    ReservationEnding,
+)
+from trunkline_numbers.number_following import (
+    Hold,
+    Keep,
+    Leave,
+    Target,
+    assigned,
+    expiry_period,
+    follow,
+    free_since,
+)
+from trunkline_numbers.number_refusals import NothingToDismiss
 from trunkline_numbers.party import PARTY, PLATFORM, as_party
 from trunkline_numbers.policy import Policy
 from trunkline_numbers.subscription import (
     SUBSCRIPTION,
     Subscription,
-    after_giving_up,
     end_refusal,
     forgo,
-    given_up,
-    had_from,
     is_dismissed,
-    named_since,
     numbers_of,
     refuse,
-    wanted,
 )
-from trunkline_numbers.subscription_events import SubscriptionServed
+from trunkline_numbers.subscription_bindings import bindings_after
+from trunkline_numbers.subscription_events import ServiceUndone, SubscriptionServed
+from trunkline_numbers.subscription_tenures import (
+    MOST_NAMED,
+    Earlier,
+    Standing,
+    Tenure,
+    lost_at,
+    named,
+    target,
+    tenures,
+)
+
+_MOST_TURNS = 3
+"""How often a subscription is looked at anew because a number went to somebody else meanwhile."""
 
 _last_above: dict[str, str] = {}
 """Organization -> the party above it when it was read last: tells what to read with it, never what is so."""
@@ -81,33 +107,65 @@ class Serving:
         return self.loaded.state
 
     def serve(self) -> None:
-        """Move the named number, then those given up; while a swap is refused, stay with the old one (N9)."""
+        """Move the number that the subscription has, then the others; a refusal goes on record and waits (S6, N9)."""
+        for _ in range(_MOST_TURNS):
+            had = tenures(self.state, self._standing)
+            if self._moved(had):
+                return
+
+    def _moved(self, had: list[Tenure]) -> bool:
+        """Move every number to where it belongs; False: one went to somebody who waited, so all is to be seen anew."""
         heard = self.state.heard
         assert heard is not None
         assert heard.number is not None
-        stays = None if self._claim(heard.number) else self._old_one()
-        for number in given_up(self.state):
-            if number != stays:
-                self._try(number, after_giving_up(self.state, number))
+        held = had[-1].number if had else None
+        if held is not None:
+            try:
+                self._hold(held, had)
+            except Refused:
+                if isinstance(target(self.state, held, had), Hold) and held != heard.number:
+                    self._note(forgo(self.state, held, self.work.now))  # it went elsewhere, and is not waited for
+                elif self._standing(held).refused is None:
+                    return False
+        self._claimed(heard.number, had)
+        for number in numbers_of(self.state):
+            if number != held:
+                self._follow(number, had)
+        return True
 
-    def _claim(self, number: str) -> bool:
-        """Move the number the subscription names; a refusal goes on record and waits (S6). Whether it has it."""
-        target = wanted(self.state, number)
-        if isinstance(target, Hold) and is_dismissed(self.state, number):
-            return False
-        try:
-            has = self._move(number, target)
-        except Refused as refused:
-            if self.state.refused is not None and self.state.refused.number != number:
-                self._end_refusal()
+    def _claimed(self, number: str, had: list[Tenure]) -> None:
+        """Put on record whether the subscription has the number it names, and let it wait where it has not."""
+        life = self.work.state(NUMBER, number).life
+        if had and had[-1].number == number and owned(life, self.subscription_id):
+            self._end_refusal()
+            return
+        if is_dismissed(self.state, number):
+            self._end_refusal()
+            return
+        refused, wanted = self._standing(number).refused, isinstance(target(self.state, number, had), Hold | Leave)
+        if refused is None:
+            self._end_refusal()
+            self._wait(number, "its time is over")
+            return
+        if self.state.refused is not None and self.state.refused.number != number:
+            self._end_refusal()
+        active = self.state.heard is not None and self.state.heard.status == "active"
+        if active or (wanted and number not in self.state.denied):
             self._note(refuse(self.state, number, refused.code, refused.sentence, self.work.now))
-            if isinstance(target, Hold):
-                started = self.state.heard.started_at if self.state.heard else self.work.now
-                self.work.wait(NUMBER.stream(number), self.loaded.stream_id, started, refused.code)
-                return False
-            has = False
-        self._end_refusal()
-        return has
+        if not active:
+            self._end_refusal()
+        self._wait(number, refused.code)
+
+    def _wait(self, number: str, code: str) -> None:
+        """Wait for a number: also for one whose time is over, as a late fact may show that it could be had then."""
+        heard = self.state.heard
+        assert heard is not None
+        acted_at = self.work.state(NUMBER, number).acted_at
+        until = [each.until or lost_at(heard) for each in named(heard) if each.number == number]
+        if all(end is not None and acted_at is not None and end <= acted_at for end in until):
+            self.work.stop_waiting(NUMBER.stream(number), self.loaded.stream_id)
+            return
+        self.work.wait(NUMBER.stream(number), self.loaded.stream_id, heard.started_at, code)
 
     def _end_refusal(self) -> None:
         refused = self.state.refused
@@ -115,40 +173,119 @@ class Serving:
             self._note(end_refusal(self.state, self.work.now))
             self.work.stop_waiting(NUMBER.stream(refused.number), self.loaded.stream_id)
 
-    def _old_one(self) -> str | None:
-        """The number that serves the subscription while it cannot have the one it names (N9); None: there is none.
-
-        The newest that it had; where it never had the named one, even if it gave it up for what did not count after
-        all. Before it had any, the one it would have had to begin with.
-        """
-        s = self.state
-        assert s.heard is not None
-        never_had = s.heard.number not in s.served
-        for number in given_up(s):
-            if had_from(s, number) is None:
-                continue  # it came by a swap that did not count after all, or for no time
-            if number in s.served:
-                life = self.work.state(NUMBER, number).life
-                gone = _swapped_out_at(life)
-                kept = never_had or gone is None or gone < named_since(s, number)
-                return number if kept and owned(life, self.subscription_id) and self._stay(number) else None
-            if number not in s.denied and never_had and self._stay(number):
-                return number
-        return None
-
-    def _stay(self, number: str) -> bool:
-        return self._try(number, wanted(self.state, number))
-
-    def _try(self, number: str, target: Target) -> bool:
-        """Move a number that is not worth waiting for; whether it is the subscription's now."""
+    def _standing(self, number: str) -> Standing:
+        """How a number stands towards the subscription, as far as the walk through its past must know."""
+        s, n = self.state, self.work.state(NUMBER, number)
+        denied = number in s.denied
+        episode = n.episode
+        if owned(n.life, self.subscription_id):
+            before, last = (episode.before, episode.last_organization_id) if episode else (None, None)
+            return Standing(True, free_since(n, before, last, self.party, denied=denied), acted_at=n.acted_at)
+        if s.heard is not None and number == s.heard.number and is_dismissed(s, number):
+            return Standing(False, refused=NothingToDismiss(subscription_id=self.subscription_id), acted_at=n.acted_at)
         try:
-            return self._move(number, target)
-        except Refused:
-            self._note(forgo(self.state, number, self.work.now))
-            return False
+            check_assignable(n, self.party, self.policy, self.work.now)
+        except Refused as refused:
+            return Standing(False, refused=refused, acted_at=n.acted_at, earlier=self._earlier(n, denied=denied))
+        last = n.last_organization_id
+        return Standing(False, free_since(n, n.life, last, self.party, denied=denied), acted_at=n.acted_at)
 
-    def _move(self, number: str, target: Target) -> bool:
-        """Let the number follow; whether its present episode is now this subscription's.
+    def _earlier(self, n: Number, *, denied: bool) -> Earlier | None:
+        """How the number stood before another subscription got it, that has it now."""
+        episode = n.episode
+        if episode is None or not owned(n.life, episode.subscription_id):
+            return None
+        try:
+            check_assignable(replace(n, life=episode.before), self.party, self.policy, self.work.now)
+        except Refused:
+            return None
+        since = free_since(n, episode.before, episode.last_organization_id, self.party, denied=denied)
+        same = getattr(n.life, "organization_id", getattr(n.life, "reserver_id", None)) == self.party.id
+        return Earlier(since, episode.since, timedelta() if same else expiry_period(n, self.policy))
+
+    def _follow(self, number: str, had: list[Tenure]) -> None:
+        """Move a number that the subscription has no more."""
+        wanted = target(self.state, number, had)
+        if isinstance(wanted, Leave):
+            heard = self.state.heard
+            assert heard is not None
+            names = {each.number for each in named(heard)}
+            if number not in names and len(heard.swapped_out) >= MOST_NAMED:
+                return  # it was named before what licensing still says
+            standing = self._standing(number)
+            if number in names and not standing.mine and number != heard.number:
+                if standing.refused is not None:
+                    self._note(forgo(self.state, number, self.work.now))
+                self._wait(number, standing.refused.code if standing.refused is not None else "its time is over")
+                return
+        try:
+            self._move(number, wanted)
+        except Refused as refused:
+            self._note(forgo(self.state, number, self.work.now))
+            self._wait(number, refused.code)
+        else:
+            self._bindings(number, had)
+
+    def _hold(self, number: str, had: list[Tenure]) -> None:
+        """Move the number that the subscription has; through each time in which it was lost in between (D10.17).
+
+        Raises:
+            Refused: it should be had and cannot be: somebody who waited got it, or took it when it was free.
+        """
+        turns = [tenure for tenure in had if tenure.number == number]
+        life = self.work.state(NUMBER, number).life
+        if isinstance(life, Assigned) and owned(life, self.subscription_id):
+            since = life.since
+            for lost, back in pairwise(turns):
+                if back.since > since:
+                    self._lose(number, lost, back)
+            self._redate(number, turns)
+        self._move(number, target(self.state, number, had))
+        self._bindings(number, had)
+
+    def _lose(self, number: str, lost: Tenure, back: Tenure) -> None:
+        """The number was lost and came back: what is so in between is recorded, and who waited may get it (S6).
+
+        Raises:
+            Refused: somebody got it.
+        """
+        assert lost.until is not None
+        assert lost.cause is not None
+        n, id_ = self.work.state(NUMBER, number), self.subscription_id
+        keep = Keep(((lost.cause, lost.until),))
+        events = follow(n, self.party, id_, keep, lost.until, self.policy, min(back.since, self.work.now))
+        users = {(b.kind, b.user_id, b.extension_id) for b in n.bindings if b.at is not None and b.at >= back.since}
+        kept = [
+            event
+            for event in events
+            if not isinstance(event, ReservationEnding)
+            and not (isinstance(event, NumberUnbound) and (event.kind, event.user_id, event.extension_id) in users)
+        ]
+        n = self.work.record(NUMBER, number, kept, self.cause)
+        if isinstance(n.life, Available):
+            _serve_who_waited(self.work, number, id_, back.since, self.cause, self.policy)
+        self._move(number, Hold(back.since))
+
+    def _redate(self, number: str, turns: list[Tenure]) -> None:
+        """The number was believed to have come back at another instant than the facts give, now that all are known."""
+        n, heard = self.work.state(NUMBER, number), self.state.heard
+        if not isinstance(n.life, Assigned) or not owned(n.life, self.subscription_id):
+            return
+        unexplained = heard is not None and not heard.gaps and n.episode is not None and n.episode.survived
+        if not unexplained and isinstance(target(self.state, number, turns), Hold):
+            event = assigned(n, self.party, self.subscription_id, turns[-1].since, restored=True)
+            if event.at != n.life.since:
+                self.work.record(NUMBER, number, [event], self.cause)
+
+    def _bindings(self, number: str, had: list[Tenure]) -> None:
+        """End and restore the bindings of a number as its subscription's past has it (D10.17)."""
+        n = self.work.state(NUMBER, number)
+        if owned(n.life, self.subscription_id) and (n.bindings or (n.episode is not None and n.episode.ended)):
+            turns = [tenure for tenure in had if tenure.number == number]
+            self.work.record(NUMBER, number, bindings_after(n, turns, self.policy), self.cause)
+
+    def _move(self, number: str, wanted: Target) -> None:
+        """Let the number follow.
 
         Raises:
             Refused: it should be had and cannot be.
@@ -156,15 +293,20 @@ class Serving:
         n = self.work.state(NUMBER, number)
         heard = self.state.heard
         assert heard is not None
-        events = follow(n, self.party, self.subscription_id, target, heard.at, self.policy, self.work.now)
-        if events:
-            if self.remark is not None:
-                events = [_remarked(event, self.remark) for event in events]
-            n = self.work.record(NUMBER, number, events, self.cause)
-            for event in events:
-                if isinstance(event, NumberAssigned) and number not in self.state.served:
-                    self._note([SubscriptionServed(at=event.at, number=number)])
-        return owned(n.life, self.subscription_id)
+        denied = number in self.state.denied
+        events = follow(n, self.party, self.subscription_id, wanted, heard.at, self.policy, self.work.now)
+        if not events:
+            return
+        if self.remark is not None:
+            events = [_remarked(event, self.remark) for event in events]
+        self.work.record(NUMBER, number, events, self.cause)
+        for event in events:
+            if isinstance(event, AssignmentUndone):
+                self._note([ServiceUndone(at=event.at, number=number)])
+            if isinstance(event, NumberAssigned) and (number not in self.state.served or heard.swapped_out):
+                self._note([SubscriptionServed(at=event.at, number=number)])
+                if denied:
+                    self.work.stop_waiting(NUMBER.stream(number), self.loaded.stream_id)
 
     def _note(self, events: list[Event]) -> None:
         self.work.record(SUBSCRIPTION, self.subscription_id, events, self.cause)
@@ -175,16 +317,16 @@ def _remarked(event: Event, remark: str) -> Event:
     return replace(event, remark=remark) if isinstance(event, NumberAssigned | NumberReserved) else event
 
 
-def _swapped_out_at(life: Life) -> datetime | None:
-    """Since when a number is, or was at last, reserved because it was swapped out."""
-    match life:
-        case Reserved(cause="swapped"):
-            return life.since
-        case Available(lapsed=Lapsed() as lapsed):
-            cause, at, _ = lapsed.resolved[-1]
-            return at if cause == "swapped" else None
-        case _:
-            return None
+def _serve_who_waited(work: Work, number: str, but: str, before: datetime, cause: Cause, policy: Policy) -> None:
+    """Serve those who wait for a number that was free until an instant, oldest start first; not the one it was of."""
+    awaited = NUMBER.stream(number)
+    waiting = {key_of(waiter) for waiter in work.waiters([awaited]).get(awaited, ())} - {but}
+    work.load((SUBSCRIPTION, key) for key in waiting)
+    known = {key: heard for key in waiting if (heard := work.state(SUBSCRIPTION, key).heard) is not None}
+    load_parties(work, (heard.organization_id for heard in known.values()))
+    for key in sorted(known, key=lambda k: (known[k].started_at, k)):
+        if known[key].started_at < before:
+            serve(work, key, cause, policy, woken=True)
 
 
 def serve(

@@ -19,7 +19,7 @@ from trunkline_numbers.reactions.number_changed import load_settled, serve_waiti
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.reactions.serving import likely_parties, load_parties, serve
 from trunkline_numbers.subscription import SUBSCRIPTION, hear, numbers_of
-from trunkline_numbers.subscription_events import CoversFrom, SubscriptionHeard, SwappedOut
+from trunkline_numbers.subscription_events import CoversFrom, Gap, SubscriptionHeard, SwappedOut
 
 
 def react(work: Work, messages: Sequence[Message]) -> None:
@@ -92,4 +92,5 @@ def _heard(message: Message) -> SubscriptionHeard:
         plan_days=fact.plan_days,
         renewed_until=fact.renewed_until,
         covers=tuple(CoversFrom(c.at, c.units, c.renewed_until) for c in fact.covers) if fact.covers else (),
+        gaps=tuple(Gap(g.expired_at, g.reactivated_at) for g in fact.gaps) if fact.gaps else (),
     )
