@@ -13,12 +13,13 @@ from typing import Final, Literal
 
 import msgspec
 
+from trunkline.limits import PAST_KEPT
 from trunkline.refusal import Refused
 from trunkline_numbers.number_following import Hold, Keep, Leave, Target
 from trunkline_numbers.subscription import Subscription
 from trunkline_numbers.subscription_events import SubscriptionHeard
 
-MOST_NAMED: Final = 32
+MOST_NAMED: Final = PAST_KEPT
 """Licensing says of this many numbers that they were given up; of older ones nothing is known here."""
 
 
