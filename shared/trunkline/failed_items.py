@@ -147,6 +147,14 @@ class FailedItems:
         """Whether an item is set aside."""
         return key in self._items
 
+    def among(self, keys: Sequence[str]) -> list[str]:
+        """Those of some keys that are set aside."""
+        return [key for key in keys if key in self._items] if self._items else []
+
+    def tries(self, key: str) -> int:
+        """How often an item that is set aside has been tried."""
+        return self._items[key].tries
+
     def load(self) -> None:
         """Read the items: at the start of each term of the loop."""
         rows = self._store.fetch(f"SELECT {_COLUMNS} FROM failed_items WHERE loop = %s", (self.loop,))

@@ -136,7 +136,7 @@ class Node:
         for topic in self.service.states:
             if states is not None and topic.contract.topic not in states:
                 continue
-            feed = StateFeed(self.store, topic, self.duties)
+            feed = StateFeed(self.store, topic, self.duties, self.clock)
             self.spawn(
                 topic.contract.name, partial(feed.run, transport.send_page, self.projected, self.stopping.is_set)
             )

@@ -12,9 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 
-import psycopg
 import structlog
 
+from trunkline.availability import is_unavailable
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import decode
 from trunkline.contracts.message import Message
@@ -32,8 +32,8 @@ log = structlog.get_logger(__name__)
 PART = 500
 """Records in one transaction: a command that waits for its turn to write waits about 20 ms."""
 
-_NOT_THE_RECORDS = (Overtaken, Conflict, UnknownEvent, psycopg.OperationalError, psycopg.InterfaceError)
-"""What no single record is to blame for."""
+_NOT_THE_RECORDS = (Overtaken, Conflict, UnknownEvent)
+"""What no single record is to blame for, nor is a database that is away."""
 
 Fault = tuple[str, str]
 """A stable code and one sentence."""
@@ -143,8 +143,10 @@ class Intake:
             self._decide(part, work)
         except _NOT_THE_RECORDS:
             raise
-        except Exception:  # noqa: BLE001 - `_take` finds the one record, and tells of it
-            return None
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            return None  # `_take` finds the one record
         return work
 
     def _write(self, part: _Part, work: Work) -> None:
@@ -154,10 +156,12 @@ class Intake:
             self._store.committed(position, work.written)
 
     def _finish(self, part: _Part, writing: Future[None]) -> None:
-        """Wait for a part to be written; after a conflict it is decided again, on its own."""
+        """Wait for a part to be written; after a conflict, or where PostgreSQL refuses it, it is taken on its own."""
         try:
             writing.result()
-        except Conflict:
+        except Exception as error:
+            if isinstance(error, Overtaken | UnknownEvent) or is_unavailable(error):
+                raise
             self._positions.update(part.before)
             for source in part.last.keys() - part.before.keys():
                 self._positions.pop(source, None)
@@ -170,6 +174,8 @@ class Intake:
         except _NOT_THE_RECORDS:
             raise
         except Exception as broken:
+            if is_unavailable(broken):
+                raise
             if len(records) > 1:
                 middle = len(records) // 2
                 self._take(records[:middle])

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
-import structlog
+import psycopg
 
+from trunkline.availability import database_availability, is_unavailable
+from trunkline.clock import Clock, SystemClock
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import encode
 from trunkline.duties import Duties
 from trunkline.epochs import sequence_of
+from trunkline.failed_items import FailedItems, concerns_item
+from trunkline.messaging.backoff import Backoff
 from trunkline.messaging.record import Outgoing
 from trunkline.recorded import event_id
 from trunkline.store import Overtaken, Store
 from trunkline.wake import Wake
 
-log = structlog.get_logger(__name__)
-
 PAGE = 1_000
+_COLUMNS: Final = "key, version, position, changed_at, folded"
+_POSITION: Final = 2
+Row = tuple[str, int, int, Any, bytes]
 SendPage = Callable[[Sequence[Outgoing]], Awaitable[None]]
 
 
@@ -55,77 +60,119 @@ def _follower(topic: StateTopic) -> str:
 class StateFeed:
     """Keeps a state topic up to its view. One copy of a service does it at a time."""
 
-    def __init__(self, store: Store, topic: StateTopic, duties: Duties) -> None:
+    def __init__(self, store: Store, topic: StateTopic, duties: Duties, clock: Clock | None = None) -> None:
         """Prepare.
 
         Args:
             store: where the view is; the position is kept as `states/<contract>`.
             topic: what is said.
             duties: the process's duties.
+            clock: the service's, for what is set aside; None: the machine's.
         """
         self._store = store
         self._topic = topic
         self._follower = _follower(topic)
+        self._failed = FailedItems(store, (clock or SystemClock()).now, self._follower)
         self._duties = duties
         self._position: int | None = None
         self._term = 0
         """In which the position was read; 0: it must be read."""
 
     async def step(self, send_page: SendPage) -> int:
-        """Send the documents of the next page of changed rows; how many, 0 where none has changed.
+        """Send the documents of the next page of changed rows; how many rows, 0 where none has changed.
+
+        A document that cannot be made or sent is set aside and tried again later, or when its row changes.
 
         Args:
-            send_page: delivers in order and returns once it is safe; what it raises leaves the position alone.
+            send_page: delivers in order and returns once it is safe; what it raises about a server leaves the position
+                alone.
         """
         if not await asyncio.to_thread(self._holds):
             return 0
-        page = await asyncio.to_thread(self._page)
-        if not page:
+        for item in await asyncio.to_thread(self._failed.due):
+            await self._send(send_page, await asyncio.to_thread(self._row, item.key))
+            if item.key in self._failed and self._failed.tries(item.key) == item.tries:
+                await asyncio.to_thread(self._failed.settle_key, item.key)  # its row is gone
+        rows = await asyncio.to_thread(self._page)
+        if not rows:
             return 0
-        await send_page(page)
+        await self._send(send_page, rows)
+        reached = rows[-1][_POSITION]
         try:
-            await asyncio.to_thread(self._store.move, self._follower, self._position, page[-1].position)
+            await asyncio.to_thread(self._store.move, self._follower, self._position, reached)
         except Overtaken:
             self._term = 0  # another copy has sent it meanwhile: the same documents, so no harm is done
             return 0
-        self._position = page[-1].position
-        return len(page)
+        self._position = reached
+        return len(rows)
+
+    async def _send(self, send_page: SendPage, rows: Sequence[Row]) -> None:
+        """Send some rows, in halves where that fails, until one is left to set aside."""
+        if not rows:
+            return
+        try:
+            await send_page([self._outgoing(*row) for row in rows])
+        except Exception as error:
+            if not concerns_item(error):
+                raise
+            if len(rows) == 1:
+                key, _, position, *_ = rows[0]
+                await asyncio.to_thread(self._failed.add, key, error, position)
+                return
+            middle = len(rows) // 2
+            await self._send(send_page, rows[:middle])
+            await self._send(send_page, rows[middle:])
+        else:
+            for key in self._failed.among([row[0] for row in rows]):
+                await asyncio.to_thread(self._failed.settle_key, key)
 
     async def run(self, send_page: SendPage, wake: Wake, stopping: Callable[[], bool]) -> None:
-        """Send until told to stop; whatever goes wrong is tried again.
+        """Send until told to stop; a database that is away is waited for.
 
         Args:
             send_page: as for `step`.
             wake: set when the views have moved.
             stopping: whether to end.
+
+        Raises whatever else goes wrong: run it again.
         """
-        delay = 0.05
-        while not stopping():
-            seen = wake.count
-            try:
-                if await self.step(send_page) == 0:
-                    await wake.after(seen)
-                delay = 0.05
-            except Exception:
-                log.warning("a state topic was interrupted and goes on", topic=self._topic.contract.name, exc_info=True)
-                self._term = 0
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 5.0)
+        backoff = Backoff()
+        database = database_availability(self._store.url)
+        try:
+            while not stopping():
+                seen = wake.count
+                try:
+                    done = await self.step(send_page)
+                    database.mark_restored(self._follower)
+                    backoff.reset()
+                    if done == 0:
+                        await wake.after(seen)
+                except Exception as error:
+                    self._term = 0
+                    if isinstance(error, psycopg.Error) and is_unavailable(error):
+                        database.mark_lost(error, self._follower)
+                    elif not isinstance(error, Overtaken):
+                        raise
+                    await asyncio.sleep(backoff.pause())
+        finally:
+            database.forget(self._follower)
 
     def _holds(self) -> bool:
         term = self._duties.hold(self._follower)
         if term and term != self._term:  # the last record of the position may be lost, or another copy's
             self._position = self._store.positions(self._follower).get(self._follower)
+            self._failed.load()
         self._term = term
         return term > 0
 
-    def _page(self) -> list[Outgoing]:
-        rows = self._store.fetch(
-            f"SELECT key, version, position, changed_at, folded FROM {self._topic.view}"
-            " WHERE position > %s ORDER BY position LIMIT %s",
+    def _page(self) -> list[Row]:
+        return self._store.fetch(
+            f"SELECT {_COLUMNS} FROM {self._topic.view} WHERE position > %s ORDER BY position LIMIT %s",
             (self._position or 0, PAGE),
         )
-        return [self._outgoing(*row) for row in rows]
+
+    def _row(self, key: str) -> list[Row]:
+        return self._store.fetch(f"SELECT {_COLUMNS} FROM {self._topic.view} WHERE key = %s", (key,))
 
     def _outgoing(self, key: str, version: int, position: int, changed_at: Any, folded: bytes) -> Outgoing:
         contract = self._topic.contract
