@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from trunkline.availability import Availability
 from trunkline.clock import Clock
 from trunkline.duties import Duties
 from trunkline.failed_items import BACK_OFF, cause_of, concerns_item
@@ -208,6 +209,7 @@ class MailSender:
         self._office = office
         self._duties = duties or Duties(store.url)
         self._judge = judge
+        self._server = Availability("where mail is handed in")
         self._closed = 0
         self._opens_at: datetime | None = None
 
@@ -236,12 +238,14 @@ class MailSender:
         try:
             self._office.deliver(self._judged(due, done), done)
         except Unreachable as away:
+            self._server.mark_lost(away)
             self._close(list(left.values()), str(away))
         except Exception as error:
             if not concerns_item(error) or not left:
                 raise
             done(next(iter(left.values())), Result(cause_of(error)))  # mails are tried in order: it was the first left
         else:
+            self._server.mark_restored()
             self._closed, self._opens_at = 0, None
         return settled
 

@@ -13,6 +13,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from tests.inventory import Inventory
 from trunkline.failed_items import BACK_OFF
@@ -124,18 +125,25 @@ def test_while_the_server_is_down_all_waits_and_then_goes(outbox: Outbox, server
     """N5: nothing is lost and nothing is sent twice; the pauses grow up to an hour."""
     outbox.post("ann", "bob")
     sender = outbox.sender(SmtpServer(server.url, SENDER))
-    for pause in (*BACK_OFF, BACK_OFF[-1]):
-        assert sender.step() == 0
-        assert "does not take mail" in (outbox.row("bob").last_error or "")
-        outbox.inventory.clock.advance(pause - timedelta(microseconds=1))
-        server.start()
-        assert sender.step() == 0  # not before its time, even if the server is back
-        server.stop()
-        outbox.inventory.clock.advance(timedelta(microseconds=1))
+    with capture_logs() as logs:
+        for pause in (*BACK_OFF, BACK_OFF[-1]):
+            fails_until(outbox, sender, server, pause)
+    assert [entry["what"] for entry in logs] == ["where mail is handed in"], "O8: one line, however often it is tried"
     server.start()
     assert sender.step() == 2
     assert server.recipients == ["ann@acme.example", "bob@acme.example"]
     assert (outbox.row("ann").state, outbox.row("ann").last_error) == ("sent", None)
+
+
+def fails_until(outbox: Outbox, sender: MailSender, server: Server, pause: timedelta) -> None:
+    """The server is down, and up again just before the next try is due."""
+    assert sender.step() == 0
+    assert "does not take mail" in (outbox.row("bob").last_error or "")
+    outbox.inventory.clock.advance(pause - timedelta(microseconds=1))
+    server.start()
+    assert sender.step() == 0  # not before its time, even if the server is back
+    server.stop()
+    outbox.inventory.clock.advance(timedelta(microseconds=1))
 
 
 def test_one_bad_address_holds_up_nobody(outbox: Outbox, server: Server) -> None:
