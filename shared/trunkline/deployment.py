@@ -35,7 +35,7 @@ from trunkline.messaging.local import LocalTransport, admit_together
 from trunkline.messaging.states import begin_anew
 from trunkline.migrate import Migration, migrate, read_migrations
 from trunkline.node import Node
-from trunkline.sandbox import SandboxClock
+from trunkline.sandbox import SandboxClock, moved_ahead
 from trunkline.service import Service, installed_services
 from trunkline.settings import Settings
 from trunkline.store import Store
@@ -125,7 +125,8 @@ class Deployment:
             await asyncio.to_thread(bring_up_to_date, url, service)
             store = Store(url, service.codec())
             store.epochs = await asyncio.to_thread(read_epochs, store)
-            node = Node(service, store, self._clock(store), self.settings)
+            clock = await asyncio.to_thread(self._clock, service, store)
+            node = Node(service, store, clock, self.settings)
             self.nodes[service.name] = node
             await asyncio.to_thread(node.projector.prepare)
             await asyncio.to_thread(service.prepare, store)
@@ -148,8 +149,18 @@ class Deployment:
             self._stack.callback(self.embedded.stop)
         return self.embedded.url(service.name)
 
-    def _clock(self, store: Store) -> Clock:
-        return SandboxClock(store) if self.settings.sandbox else SystemClock()
+    def _clock(self, service: Service, store: Store) -> Clock:
+        """A store whose clock was moved is a sandbox for ever: by the machine's clock its past would be ahead."""
+        if self.settings.sandbox:
+            return SandboxClock(store)
+        if ahead := moved_ahead(store):
+            store.close()
+            msg = (
+                f"the clock of the database of {service.name} was moved ahead by {ahead}, so it is a sandbox for ever:"
+                " set TRUNKLINE_SANDBOX=on, or take a new database"
+            )
+            raise NotConfigured(msg)
+        return SystemClock()
 
     async def _connect(self) -> None:
         kafka = KafkaSettings.of(self.settings)

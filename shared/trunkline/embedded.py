@@ -25,6 +25,14 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from trunkline.embedded_password import (
+    ONLY_BY_PASSWORD,
+    believes_everybody,
+    given_password,
+    make_password,
+    needs_password,
+    read_password,
+)
 from trunkline.embedded_place import (
     PORT,
     EmbeddedPostgresError,
@@ -35,6 +43,8 @@ from trunkline.embedded_place import (
     forget_dead_server,
     is_running,
     lay,
+    make_private,
+    open_private,
     recorded_pid,
     socket_folder,
 )
@@ -95,7 +105,8 @@ class EmbeddedPostgres:
         Returns itself once the server answers. Raises EmbeddedPostgresError with the end of the
         server's log when it does not start.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_private(self.home)
+        self._folder.mkdir(exist_ok=True)
         with self._turn():
             self._place = find_place(self._folder, self.home)
             lay(self._place, self._folder)
@@ -180,7 +191,9 @@ class EmbeddedPostgres:
 
     def _address(self, database: str) -> str:
         host = quote(str(socket_folder(self._started())), safe="")
-        return f"postgresql://{_SUPERUSER}@/{quote(database, safe='')}?host={host}&port={PORT}"
+        password = read_password(self._folder)
+        who = _SUPERUSER if password is None else f"{_SUPERUSER}:{password}"
+        return f"postgresql://{who}@/{quote(database, safe='')}?host={host}&port={PORT}"
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -212,16 +225,32 @@ class EmbeddedPostgres:
                 raise EmbeddedPostgresError(f"the PostgreSQL of {self.home} does not answer")
             else:
                 time.sleep(0.05)  # left behind by a killed process, and still recovering
+        if needs_password(place) and believes_everybody(place):
+            self._demand_password(place)
+
+    def _demand_password(self, place: Place) -> None:
+        """Demand a password of a cluster that was created without one.
+
+        The password is written down first and demanded last: whoever is killed in between does the rest next time.
+        """
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            password = read_password(self._folder) or make_password(self._folder)
+            connection.execute("SET scram_iterations = 1")
+            change = sql.SQL("ALTER USER {} PASSWORD {}").format(sql.Identifier(_SUPERUSER), sql.Literal(password))
+            connection.execute(change)
+            (place.data / "pg_hba.conf").write_text(ONLY_BY_PASSWORD)
+            connection.execute("SELECT pg_reload_conf()")
 
     def _create_cluster(self, place: Place) -> None:
         draft = place.data / "draft"
         if draft.exists():  # of an initdb that was killed
             shutil.rmtree(draft)
-        self._run(
-            *("initdb", "-D", str(draft), "-U", _SUPERUSER, "--auth=trust", "--encoding=UTF8"),
-            # sorted by code point on every machine, whatever its locales
-            *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-        )
+        with given_password(place, self._folder) as authentication:
+            self._run(
+                *("initdb", "-D", str(draft), "-U", _SUPERUSER, *authentication, "--encoding=UTF8"),
+                # sorted by code point on every machine, whatever its locales
+                *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+            )
         for made in sorted(draft.iterdir(), key=lambda made: made.name == "global"):
             made.rename(place.data / made.name)
         draft.rmdir()
@@ -242,7 +271,7 @@ class EmbeddedPostgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         place = self._started()
-        with (self._folder / "log").open("a+b") as log:
+        with open_private(self._folder / "log") as log:
             before = log.tell()
             done = subprocess.run(
                 [binaries(place) / program, *arguments],

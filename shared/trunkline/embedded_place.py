@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from trunkline.processes import runs_with
 
@@ -88,6 +88,23 @@ def lay(place: Place, folder: Path) -> None:
         sockets.mkdir(mode=0o700, exist_ok=True)
         if os.geteuid() == 0:
             os.chown(sockets, place.uid, place.gid)
+
+
+def make_private(home: Path) -> None:
+    """Create a home that only its owner can enter; one that is there keeps its mode."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    home.chmod(0o700)
+
+
+def open_private(path: Path) -> IO[bytes]:
+    """Open a file to be appended to and read, which only its owner can read, also one that was made otherwise."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    os.fchmod(handle, 0o600)
+    return os.fdopen(handle, "a+b")
 
 
 def socket_folder(place: Place) -> Path:

@@ -56,6 +56,12 @@ def duration(text: str) -> timedelta:
         raise DurationUnreadable(text=text[:100]) from None
 
 
+def moved_ahead(store: Store) -> timedelta:
+    """How far the clock of a store was ever moved; what is written there has instants that have not been yet."""
+    rows = store.fetch(_AHEAD)
+    return rows[0][0] if rows else timedelta()
+
+
 class SandboxClock:
     """A clock that can be moved ahead, the same for every process of a service: the offset lies in its store."""
 

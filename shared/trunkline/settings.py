@@ -199,6 +199,9 @@ class Settings(BaseSettings):
     )
     http_host: str = Field(default="127.0.0.1", min_length=1, description="a host name or address to listen on")
     http_port: int = Field(default=8080, ge=0, le=65535, description="a port from 0 (any free one) to 65535")
+    allow_plain_http: bool = Field(
+        default=False, description="on or off: whether commands send their token over http:// to other machines"
+    )
     smtp_url: Annotated[SecretStr | None, AfterValidator(lambda v: v and _smtp(v))] = Field(
         default=None,
         description="smtps://, smtp+starttls:// or smtp:// (plain), with user:password@ where needed, host and port; "

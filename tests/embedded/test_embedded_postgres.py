@@ -190,6 +190,7 @@ def test_as_root_the_data_of_a_private_home_lies_outside_and_is_found_again(oute
 @as_root
 def test_as_root_the_data_of_a_home_open_to_all_stays_in_it(outer: Path) -> None:
     outer.chmod(0o755)
+    (outer / "home").mkdir(mode=0o755)
     server = EmbeddedPostgres(outer / "home").start()
     try:
         assert not server.outside
@@ -224,3 +225,49 @@ def test_programs_that_the_owner_cannot_reach_are_copied_beside_the_data(
     finally:
         server.discard()
     assert not server.location.parent.exists()
+
+
+def test_a_new_home_and_its_log_are_their_owners_alone(server: EmbeddedPostgres) -> None:
+    """P6: whatever the umask; a log that was open to all is so no more."""
+    assert server.home.stat().st_mode & 0o777 == 0o700
+    log = server.home / "postgres" / "log"
+    assert log.stat().st_mode & 0o777 == 0o600
+    log.chmod(0o644)
+    server.stop()
+    server.start()
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def _as_everybody(url: str) -> str:
+    """The same server for who does not know its password."""
+    return url.replace(url.partition("//")[2].partition("@")[0], "trunkline")
+
+
+@as_root
+def test_as_root_nobody_gets_in_without_the_password(server: EmbeddedPostgres) -> None:
+    """P6: the account that the server runs as has other programs too; they reach the socket, and no further."""
+    url = server.url("numbers")
+    password = server.home / "postgres" / "password"
+    assert password.stat().st_mode & 0o777 == 0o600
+    assert password.read_text() in url
+    with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+        psycopg.connect(_as_everybody(url))
+    assert not list(server.location.glob(".password*"))
+
+
+@as_root
+def test_as_root_a_cluster_of_before_demands_the_password_from_the_next_start_on(server: EmbeddedPostgres) -> None:
+    """P6: also if the start that was to demand it was killed in between."""
+    with psycopg.connect(server.url("numbers")) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS value")
+    server.stop()
+    (server.location / "pg_hba.conf").write_text("local all all trust\n")
+    for password_written in (True, False):
+        if not password_written:
+            (server.location / "pg_hba.conf").write_text("local all all trust\n")
+            (server.home / "postgres" / "password").unlink()
+        url = server.start().url("numbers")
+        assert ask(url, "SELECT value FROM kept") == 7
+        with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+            psycopg.connect(_as_everybody(url))
+        server.stop()

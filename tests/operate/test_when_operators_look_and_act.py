@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -95,9 +96,7 @@ async def test_everything_here_needs_operate(world: World) -> None:
     paths = [path for path in world.app.openapi()["paths"].items() if "/operate/" in path[0]]
     assert len(paths) >= 30
     for path, operations in paths:
-        concrete = path.format(
-            category="number", key=NUMBER, name="number_view", parked_id=1, mail_key="m", quarantined_id=1
-        )
+        concrete = re.sub(r"{\w+}", "1", path.replace("{name}", "number_view"))
         for method in operations:
             for caller in callers:
                 problem(await caller(method.upper(), concrete, json={"by": "1d", "at": "2030-01-01T00:00:00Z"}), 403)

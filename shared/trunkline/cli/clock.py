@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trunkline.cli.ending import Refused
+from trunkline.cli.ending import Ended, Refused
 from trunkline.cli.options import SERVICES, instant
 from trunkline.cli.verb import Call, verb
 
@@ -46,13 +46,32 @@ def _clocks(call: Call) -> dict[str, Any]:
 
 
 def _move(call: Call, how: str, body: dict[str, Any]) -> None:
-    fixed = [name for name, clock in _clocks(call).items() if not clock["sandbox"]]
+    before = _clocks(call)
+    fixed = [name for name, clock in before.items() if not clock["sandbox"]]
     if fixed:
         whose = " and ".join(fixed)
         raise Refused(f"The clock of {whose} is the machine's: only a sandbox's can be moved (TRUNKLINE_SANDBOX=on).")
-    document = {name: call.remote.post(f"/{name}/operate/clock/{how}", body) for name in SERVICES}
+    document: dict[str, Any] = {}
+    for name in sorted(before, key=lambda name: before[name]["ahead_seconds"]):
+        try:
+            document[name] = call.remote.post(f"/{name}/operate/clock/{how}", _caught_up(before, name, how, body))
+        except Ended as ended:
+            if not document:
+                raise
+            moved = " and ".join(document)
+            raise Refused(
+                f"The clock of {moved} has moved and that of {name} has not: {ended} "
+                "Move the clock once more: the one that is behind catches up first."
+            ) from None
     _until_done(call)
-    call.tell(document, lambda: _shown(document))
+    call.tell({name: document[name] for name in SERVICES}, lambda: _shown(document))
+
+
+def _caught_up(clocks: dict[str, Any], name: str, how: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The same move for a clock that a move before has left behind: both stand at one instant after it."""
+    ahead = {other: clock["ahead_seconds"] for other, clock in clocks.items()}
+    behind = round(max(ahead.values()) - ahead[name])
+    return {"by": f"{body['by']}{behind}s"} if how == "advance" and behind > 0 else body
 
 
 def _until_done(call: Call) -> None:

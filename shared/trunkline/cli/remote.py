@@ -15,6 +15,7 @@ import httpx
 
 from trunkline.cli.ending import Ended, Misused, Refused, Unreachable
 from trunkline.cli.options import SERVICES
+from trunkline.hosts import is_loopback
 from trunkline.settings import Settings
 
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, never listened on
@@ -48,6 +49,21 @@ def addresses(given: str | None, settings: Settings) -> dict[str, str]:
             raise Misused(f"--url is {given!r}; it takes http://HOST:PORT, or licensing=URL,numbers=URL.")
         found.update(dict.fromkeys([name] if name else SERVICES, url.rstrip("/")))
     return found
+
+
+def check_private(urls: Mapping[str, str], settings: Settings) -> None:
+    """Refuse to send a token where it can be read on its way.
+
+    Raises:
+        Misused: a URL is http:// and leads to another machine.
+    """
+    for url in dict.fromkeys(urls.values()):
+        parts = urlsplit(url)
+        if parts.scheme == "http" and not is_loopback(parts.hostname) and not settings.allow_plain_http:
+            raise Misused(
+                f"{url} is another machine, and http:// would show it and everybody on the way the token: "
+                "use https://, or set TRUNKLINE_ALLOW_PLAIN_HTTP=on where the network is trusted."
+            )
 
 
 def operator_token(settings: Settings) -> str | None:

@@ -86,10 +86,12 @@ class Call:
     def remote(self) -> Remote:
         """The running services, spoken with as whoever asks."""
         if self._remote is None:
-            from trunkline.cli.remote import Remote, addresses, operator_token
+            from trunkline.cli.remote import Remote, addresses, check_private, operator_token
 
+            urls = addresses(self._url, self.settings)
+            check_private(urls, self.settings)
             token = self._token or operator_token(self.settings)
-            self._remote = Remote(addresses(self._url, self.settings), token)
+            self._remote = Remote(urls, token)
         return self._remote
 
     def tell(self, document: Any, *shown: Callable[[], RenderableType], widest: int | None = None) -> None:
