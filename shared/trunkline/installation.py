@@ -11,8 +11,10 @@ from typing import ClassVar
 
 import msgspec
 
+from trunkline.supervisor import EndsProcess
 
-class InstallationRefused(Exception):
+
+class InstallationRefused(EndsProcess):
     """The service does not start; the message says what does not belong together, and what to do."""
 
     code: ClassVar[str] = "installation-refused"

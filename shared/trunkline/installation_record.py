@@ -109,8 +109,10 @@ def _published_up_to(conn: Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def keep_broker(store: Store, cluster: str, prefix: str, *, new: bool) -> None:
+def keep_broker(store: Store, cluster: str, prefix: str, *, new: bool) -> int:
     """Keep that the log is published to this broker, and up to where it was published before the broker was there.
+
+    Returns that position; 0: nothing is missing.
 
     Args:
         store: the service's.
@@ -124,3 +126,7 @@ def keep_broker(store: Store, cluster: str, prefix: str, *, new: bool) -> None:
             b"INSERT INTO brokers (cluster, topic_prefix, missing_up_to) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
             (cluster, prefix, missing),
         )
+        ((kept,),) = conn.execute(
+            b"SELECT missing_up_to FROM brokers WHERE cluster = %s AND topic_prefix = %s", (cluster, prefix)
+        ).fetchall()
+    return int(kept)

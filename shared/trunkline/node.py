@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,6 +17,8 @@ from trunkline.gauges import update_gauges
 from trunkline.messaging.dead_letters import DeadLetters
 from trunkline.messaging.horizon import Horizon
 from trunkline.messaging.intake import Intake
+from trunkline.messaging.local import LocalTransport
+from trunkline.messaging.record import Outgoing
 from trunkline.messaging.relay import Relay, Transport
 from trunkline.messaging.states import StateFeed
 from trunkline.polling_loop import IDLE_POLL_SECONDS, SETTLE_SECONDS, PollingLoop, pause
@@ -70,6 +72,7 @@ class Node:
         self.horizon: Horizon = lambda _topics: lambda: True
         self.before_stop: list[Callable[[], None]] = []
         self.relay: Relay | None = None
+        self.transport: Transport | None = None
         self._readers = 0
         self._hurry = asyncio.Event()
         self._listener = Listener(store, self.wake.set_elsewhere)
@@ -118,6 +121,7 @@ class Node:
             states: the state topics that somebody hears; None: all, since anybody may.
         """
         self._listener.start()
+        self.transport = transport
         relay = Relay(self.store, self.service, transport, self.wake, self.duties, self.clock)
         self.relay = relay
         self.spawn("relay", partial(relay.run, self.stopping.is_set))
@@ -142,6 +146,12 @@ class Node:
             )
         for name, make in self.service.followers.items():
             self.spawn(name, partial(self.follow, name, partial(asyncio.to_thread, make(self))))
+
+    async def send_again(self, page: Sequence[Outgoing]) -> None:
+        """Send what was sent before, though its log positions were read already; raises what the transport raises."""
+        transport = self.transport
+        assert transport is not None, f"{self.name} is not started"
+        await (transport.send_again(page) if isinstance(transport, LocalTransport) else transport.send_page(page))
 
     def spawn(self, name: str, loop: Run | Coroutine[Any, Any, None]) -> None:
         """Run one more loop until the node stops; see `Supervisor.start`."""

@@ -22,8 +22,10 @@ from trunkline.operate_conflicts import add_conflicts
 from trunkline.operate_letters import add_letters
 from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, Shown, items, show
 from trunkline.operate_projections import add_projections
+from trunkline.operate_repair import add_repair
 from trunkline.operate_republish import add_republish
 from trunkline.operate_resolving import add_resolving
+from trunkline.operate_states import add_states
 from trunkline.operate_tokens import add_tokens
 from trunkline.paging import TEXT, moment, page, row_id
 from trunkline.parties import NothingThere
@@ -92,6 +94,8 @@ def operate_router(node: Node, revocations: Revocations) -> APIRouter:
     add_conflicts(router, node)
     add_projections(router, node)
     add_republish(router, node)
+    add_states(router, node)
+    add_repair(router, node)
     add_tokens(router, node, revocations)
     return router
 

@@ -53,7 +53,7 @@ def add_projections(router: APIRouter, node: Node) -> None:
             with auditing(node.store, node.clock.now, asked.actor, f"projection {verb}", {"name": name}):
                 return work(name, tell)
 
-        return StreamingResponse(_lines(audited), media_type=LINES)
+        return StreamingResponse(stream_lines(audited), media_type=LINES)
 
     @router.post(
         "/projections/{name}/rebuild",
@@ -88,7 +88,7 @@ def add_projections(router: APIRouter, node: Node) -> None:
             return Rebuilt(rows=rebuild_deadlines(node.store, node.service.deciders))
 
 
-def _lines(work: Callable[[Tell], Any]) -> Iterator[bytes]:
+def stream_lines(work: Callable[[Tell], Any]) -> Iterator[bytes]:
     """Do something in a thread and tell its progress line by line.
 
     It runs to its end even if nobody listens any more. A refusal that comes before anything else is raised here, so

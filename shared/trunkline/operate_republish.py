@@ -55,6 +55,12 @@ class EventUnknown(Refused):
     status: ClassVar[int] = 422
 
 
+class StateTopicNamed(Refused):
+    """{event} is a state topic and no event: `trunkline topics refill` compares it with what there is, and fills it."""
+
+    status: ClassVar[int] = 422
+
+
 class StreamUnknown(Refused):
     """{service} has no stream {stream}: it is a category and a key, such as number/+6531580001."""
 
@@ -118,7 +124,10 @@ def _stretch(node: Node, body: Republish) -> Stretch:
     if body.since is not None and body.until is not None and body.until < body.since:
         raise StretchEmpty(first=body.since, last=body.until)
     says = {c.name: c.topic for c in node.service.says if not c.compacted}
+    states = {state.contract.name for state in node.service.states}
     for name in body.events or ():
+        if name in states:
+            raise StateTopicNamed(event=name)
         if name not in says:
             raise EventUnknown(service=node.name, event=name, known=", ".join(sorted(says)))
     if body.stream is not None and not node.store.read_streams([body.stream]):

@@ -17,7 +17,7 @@ from trunkline.audit import put_on_record
 from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.producer import Producer, TooLargeToSend
 from trunkline.messaging.record import Outgoing
-from trunkline.messaging.republishing import Republished, SendPage, Stretch, pages, republish
+from trunkline.messaging.republishing import Republished, SendPage, Stretch, history_published, pages, republish
 from trunkline.operate_projections import LINES, ndjson
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ class RepublishJob:
             outcome = self._close(came)
             self.ended.set()
             if self.actor is not None:
+                if outcome == "done" and self._topic is None and self._stretch.is_all_from_the_first:
+                    await asyncio.to_thread(history_published, self._node.store, self._kafka, self._stretch.last)
                 about = (begun, self.actor, "republish", self._arguments, outcome)
                 await asyncio.to_thread(put_on_record, self._node.store, *about)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from trunkline.contracts.envelope import Contract, Message
 from trunkline.migrate import Migration
 from trunkline.parties import EmptyTree, Tree
-from trunkline.recorded import Codec, Recorded
+from trunkline.recorded import Cause, Codec, Recorded
 from trunkline.store import Store
 from trunkline.stream import Decider
 from trunkline.work import Work
@@ -59,6 +59,8 @@ class Service:
         states: its state topics.
         routes: its HTTP doors, in the order in which they are tried.
         migrations: its own tables, after the store's.
+        repairs: kind of a difference between the services -> what it does about things of that kind (key -> the numbers
+            that it is about), where an operator says so; how many it was about.
         prepare: what it has to look after in its migrated store before anything runs.
         tree: the tree of parties as a piece of work reads it.
     """
@@ -76,6 +78,7 @@ class Service:
     states: tuple[StateTopic, ...] = ()
     routes: Callable[[Node], Sequence[APIRouter]] = lambda _node: ()
     migrations: tuple[Migration, ...] = field(default=())
+    repairs: Mapping[str, Callable[[Work, Mapping[str, Sequence[str]], Cause], int]] = field(default_factory=dict)
     prepare: Callable[[Store], None] = lambda _store: None
     tree: Callable[[Work], Tree] = lambda _work: EmptyTree()
 

@@ -22,6 +22,7 @@ from trunkline_licensing.extension_events import (
     ExtensionNumberSuspended,
     NumberBindingRequested,
     NumberOn,
+    NumberUnbindingRequested,
 )
 from trunkline_licensing.license_refusals import ExtensionUnknown
 
@@ -65,6 +66,35 @@ def bound(
         return []
     event = ExtensionNumberBound(at=at, number=number, generation=generation)
     return [event, *tell_user(evolve(x, event), user_id, at, epoch)]
+
+
+def request_again(x: Extension, at: datetime, answer_by: datetime, epoch: int = 0) -> list[AnyEvent]:
+    """Request once more the number that is on it, or requested for it, by a newer request (O7); else nothing."""
+    on = x.facts.number if x.facts is not None and not x.deleted else None
+    if x.facts is None or on is None or on.status not in ON_IT:
+        return []
+    again = NumberBindingRequested(
+        at=at,
+        number=on.number,
+        generation=next_generation(x, epoch),
+        organization_id=x.facts.organization_id,
+        user_id=x.facts.user_id,
+        answer_by=answer_by if on.status == "requested" else None,
+    )
+    return [again]
+
+
+def give_up_unknown(x: Extension, number: str, organization_id: str, at: datetime, epoch: int = 0) -> list[AnyEvent]:
+    """Give up a number that numbers has bound to it and that it has not here: only ever because an operator says so."""
+    gone = NumberUnbindingRequested(
+        at=at,
+        number=number,
+        generation=next_generation(x, epoch),
+        organization_id=organization_id,
+        user_id=None,
+        cause="reconciled",
+    )
+    return [gone]
 
 
 def is_unknown(x: Extension, generation: int) -> bool:

@@ -29,6 +29,7 @@ from trunkline_licensing.reactions import (
     number_answered,
     number_copied,
     party_heard,
+    repairing,
 )
 from trunkline_licensing.reactions.answers_read import AnswersRead
 from trunkline_licensing.reactions.bulk_runner import Runner
@@ -71,6 +72,7 @@ def service() -> Service:
         subscribers={bulk_answered.FOLLOWER: bulk_answered.NAMES},
         states=(StateTopic(STATE, EXTENSION_VIEW.name, extension_state),),
         prepare=number_copy.begin_anew_where_empty,
+        repairs={"binding": repairing.repair_bindings, "copy": repairing.drop_copies},
         routes=routes,
         tree=DirectoryTree,
         migrations=tuple(read_migrations(files("trunkline_licensing") / "migrations")),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkline.cli.doctor_checks import Check, service_checks, without_number_check
-from trunkline.cli.ending import Ended, Refused, Unreachable
+from trunkline.cli.doctor_states import state_checks
+from trunkline.cli.ending import Ended, Misused, Refused, Unreachable
 from trunkline.cli.verb import Call, verb
 
 if TYPE_CHECKING:
@@ -28,15 +29,20 @@ def add_doctor(app: typer.Typer, panel: str) -> None:
         reconcile: Annotated[
             bool, typer.Option("--reconcile", help="Hold what both services know against each other, all of it.")
         ] = False,
+        repair: Annotated[
+            bool, typer.Option("--repair", help="With --reconcile: have what differs stated again by its owner.")
+        ] = False,
     ) -> None:
         """Check databases, broker, topics, schemas, lag, timers and what waits; say what is wrong and what to do."""
+        if repair and not reconcile:
+            raise Misused("--repair mends what --reconcile finds: give both.")
         checks, without = _examine(call)
         wrong = [check for check in checks if check.verdict == "wrong"]
         away = any(check.what == "answers" for check in wrong)
         told = {"well": not wrong, "checks": [check._asdict() for check in checks], "without_number": without["items"]}
         differ = None
         if reconcile and not away:
-            differ = _reconcile(call, told, checks, without)
+            differ = _reconcile(call, told, checks, without, mend=repair)
         else:
             told |= {"reconciled": None} if reconcile else {}
             call.tell(told, lambda: _table(checks), lambda: _listed(without))
@@ -48,17 +54,29 @@ def add_doctor(app: typer.Typer, panel: str) -> None:
             raise differ
 
 
-def _reconcile(call: Call, told: dict[str, Any], checks: list[Check], without: dict[str, Any]) -> Ended | None:
+def _reconcile(
+    call: Call, told: dict[str, Any], checks: list[Check], without: dict[str, Any], *, mend: bool
+) -> Ended | None:
     """Compare both services and print it below the checks; how the command ends, if not well."""
+    from trunkline.cli.reconcile_repair import repair, shown
     from trunkline.cli.reconcile_shown import counts, document, ended, named, reconciled
 
     try:
         report = reconciled(call)
+        repairs = repair(call.remote, report.differences) if mend else []
+        if repairs:
+            report = reconciled(call)
     except Ended:
         call.tell(told | {"well": False, "reconciled": None}, lambda: _table(checks), lambda: _listed(without))
         raise
+    left = {(d.kind, d.key) for d in (*report.differences, *report.moving)}
     told |= {"well": told["well"] and report.agrees, "reconciled": document(report)}
-    call.tell(told, lambda: _table(checks), lambda: _listed(without), lambda: counts(report), lambda: named(report))
+    if mend:
+        told["repaired"] = [each._asdict() | {"agrees": (each.kind, each.key) not in left} for each in repairs]
+    call.tell(
+        told, lambda: _table(checks), lambda: _listed(without), lambda: shown(repairs, left), lambda: counts(report),
+        lambda: named(report),
+    )  # fmt: skip
     return ended(report)
 
 
@@ -86,6 +104,8 @@ def _examine(call: Call) -> tuple[list[Check], dict[str, Any]]:
     checks.append(_schemas())
     if call.settings.kafka_bootstrap is not None:
         checks.append(_topics(call.settings))
+        if checks[-1].what == "topics" and checks[-1].verdict != "wrong":
+            checks += [check for name in clocks for check in state_checks(call, name)]
     return checks, without
 
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkline.cli.ending import Misused, Partly, Refused, Unreachable
+from trunkline.cli.options import SERVICES
+from trunkline.cli.options import DryRun as RemoteDryRun
+from trunkline.cli.options import Service as OfService
 from trunkline.cli.up import why_not
 from trunkline.cli.verb import Call, verb
 
@@ -95,6 +98,50 @@ def create(
     differing = sum(r.action == "differs" for r in results)
     if differing:
         raise Partly(f"{differing} of {len(results)} topics are not as wanted; they were left as they are.")
+
+
+@verb(topics, "refill")
+def refill(call: Call, service: OfService = None, dry_run: RemoteDryRun = None) -> None:
+    """Compare NumberState and ExtensionState with what there is; send what is missing, older or gone."""
+    found = [refilled(call, name, dry_run=dry_run) for name in SERVICES if service is None or service.value == name]
+    call.tell({"services": found}, lambda: _filled(found))
+
+
+def refilled(call: Call, service: str, *, dry_run: bool | None) -> dict[str, Any]:
+    """What a service has found and filled of its state topics, or would.
+
+    Raises:
+        Refused: there is no broker, or the service does not let this principal.
+    """
+    from trunkline.cli.projection import result_of
+    from trunkline.cli.screen import progress
+
+    with (
+        progress("state topics", None, silent=call.as_json) as bar,
+        call.remote.lines(f"/{service}/operate/topics/refill", dry_run=dry_run) as lines,
+    ):
+        return {"service": service} | result_of(lines, bar)
+
+
+def _filled(found: list[dict[str, Any]]) -> Any:
+    from rich.console import Group
+
+    from trunkline.cli.screen import line, table
+
+    rows = [
+        (t["topic"], *(f"{t[name]:,}" for name in ("subjects", "on_topic", "sent", "tombstones", "ahead")))
+        for service in found
+        for t in service["topics"]
+    ]
+    missing = [
+        line(
+            f"Events of {s['service']} up to position {s['missing_up_to']:,} were committed before this broker was"
+            f" there: trunkline republish {s['service']} --to {s['missing_up_to']}"
+        )
+        for s in found
+        if s["missing_up_to"]
+    ]
+    return Group(table(("topic", ">subjects", ">on topic", ">sent", ">tombstones", ">ahead"), rows), *missing)
 
 
 def compare_topics(settings: Settings) -> list[TopicResult]:

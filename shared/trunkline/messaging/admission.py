@@ -122,7 +122,10 @@ async def _compare(node: Node, kafka: KafkaSettings) -> None:
     await register(kafka, name, at)
     await asyncio.to_thread(finish_start, store)
     new = not (broker.published or database.knows_broker)
-    await asyncio.to_thread(lambda: keep_broker(store, cluster, kafka.topic_prefix, new=new))
+    missing = await asyncio.to_thread(lambda: keep_broker(store, cluster, kafka.topic_prefix, new=new))
+    if missing:
+        command = f"trunkline republish {name} --to {missing}"
+        log.warning("events from before this broker was there are on no topic", service=name, fill_by=command)
 
 
 def _broker(service: Service, store: Store, on_record: OnRecord, newest: Sequence[object]) -> Broker:

@@ -12,6 +12,7 @@ from trunkline.messaging.admission import Gate, admit
 from trunkline.messaging.consumer import Consumer
 from trunkline.messaging.horizon import of_topics
 from trunkline.messaging.kafka import KafkaSettings
+from trunkline.messaging.keeping_whole import keep_whole
 from trunkline.messaging.producer import Producer
 from trunkline.messaging.topic_prefix import PrefixedIntake, PrefixedTransport
 from trunkline.node import Node
@@ -64,6 +65,7 @@ def _start(node: Node, kafka: KafkaSettings, stack: AsyncExitStack, admitting: a
         if admitting.done():
             admitting.result()
             gate.admitted.set()
+            node.begin("state topics", keep_whole(node, kafka))
             await consumer.run()
 
     node.horizon = partial(of_topics, kafka, node.store)

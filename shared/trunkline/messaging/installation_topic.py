@@ -16,7 +16,7 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
 
 from trunkline.installation import Registration
-from trunkline.messaging.kafka import KafkaSettings, admin, close_consumer
+from trunkline.messaging.kafka import KafkaSettings, admin, close_consumer, start_client
 from trunkline.messaging.producer import Producer
 from trunkline.messaging.record import Outgoing
 
@@ -106,16 +106,16 @@ async def read_records(kafka: KafkaSettings, topics: Sequence[str], *, newest: b
         newest: only the last record of each partition.
     """
     found: list[Any] = []
-    client = AIOKafkaConsumer(**kafka.options(), auto_offset_reset="earliest", fetch_max_wait_ms=50)
+    if not topics:
+        return found
+    # Named here, and not assigned later: while it looks at the cluster anew it knows no topic (aiokafka 0.14).
+    client = AIOKafkaConsumer(*topics, **kafka.options(), auto_offset_reset="earliest", fetch_max_wait_ms=50)
     try:
         async with asyncio.timeout(_SECONDS):
-            await client.start()
-            for topic in topics:
-                await client._client._wait_on_metadata(topic)  # it has no public name
+            await start_client(client)
             partitions = [TopicPartition(t, p) for t in topics for p in client.partitions_for_topic(t) or ()]
             begins, ends = await client.beginning_offsets(partitions), await client.end_offsets(partitions)
             left = {p for p in partitions if ends[p] > begins[p]}
-            client.assign(list(left))
             for partition in left:
                 client.seek(partition, ends[partition] - 1 if newest else begins[partition])
             while left:

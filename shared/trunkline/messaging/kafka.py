@@ -29,6 +29,7 @@ METADATA_MS: Final = 30_000
 """How old may be what is known of the cluster: a topic, a partition or a broker that is new is seen this soon."""
 
 _CLOSE_SECONDS: Final = 0.5
+_START_SECONDS: Final = 5.0
 
 AWAY: Final = (KafkaError, OSError, TimeoutError)
 """What a client raises while the cluster is away, half there or not as it must be: worth another try."""
@@ -101,10 +102,23 @@ async def admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     """An administrative client for the time of the block. Raises one of AWAY when no broker answers."""
     client = AIOKafkaAdminClient(**settings.options())
     try:
-        await client.start()
+        await start_client(client)
         yield client
     finally:
         await client.close()
+
+
+async def start_client(client: AIOKafkaAdminClient | AIOKafkaConsumer) -> None:
+    """Start a client; a caller that is cancelled meanwhile ends only when the client has started or failed.
+
+    aiokafka (0.14) leaves its first connection open where it is cancelled in between.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait({starting}, timeout=_START_SECONDS)
+        raise
 
 
 async def cluster_id(settings: KafkaSettings) -> str:

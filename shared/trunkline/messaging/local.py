@@ -18,6 +18,8 @@ from trunkline.installation import judge_together
 from trunkline.installation_record import begin_epoch, begin_start, finish_start, read_database
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.record import Outgoing, Record
+from trunkline.messaging.relay import FOLLOWER
+from trunkline.messaging.states import begin_anew
 
 if TYPE_CHECKING:
     from trunkline.node import Node
@@ -41,6 +43,7 @@ def admit_together(nodes: Sequence[Node]) -> None:
         node.name: replace(read_database(node.store, "kafka/"), knows_broker=read[node.name] > 0) for node in nodes
     }
     installation = judge_together(databases) or str(uuid4())
+    restored = [n for n in nodes if databases[n.name].restored or read[n.name] > n.store.end_of_log()]
     for node in nodes:
         database, end = databases[node.name], node.store.end_of_log()
         if read[node.name] > end and not database.restored:
@@ -51,6 +54,24 @@ def admit_together(nodes: Sequence[Node]) -> None:
             begin_start(node.store, installation, str(uuid4()))
         if database.restored:
             finish_start(node.store)
+    for node in restored:
+        for other in nodes:
+            if other is not node:
+                _rewind(other, node)
+
+
+def _rewind(node: Node, restored: Node) -> None:
+    """Let a service publish again what another one, which was restored, had read and has forgotten."""
+    source = source_of(node.name, node.store.epochs.current)
+    read = restored.store.positions(source).get(source, 0)
+    with node.store.locked() as conn:
+        conn.execute(
+            b"UPDATE notification_tracking SET notification_id = least(notification_id, %s)"
+            b" WHERE application_name = %s",
+            (read, FOLLOWER),
+        )
+    for state in node.service.states:
+        begin_anew(node.store, state)
 
 
 def _read_of(node: Node, nodes: Sequence[Node]) -> int:
@@ -105,3 +126,18 @@ class LocalTransport:
             if records:
                 async with turn:
                     await asyncio.to_thread(intake.accept, records)
+
+    async def send_again(self, page: Sequence[Outgoing]) -> None:
+        """Hand over what was handed over before: as a source of its own, whose offsets only count on."""
+        source = f"{self._source}/again"
+        for intake, turn in self._intakes:
+            wanted = [one for one in page if one.topic in intake.topics]
+            async with turn:
+                await asyncio.to_thread(_accept_again, intake, source, wanted)
+
+
+def _accept_again(intake: Intake, source: str, page: Sequence[Outgoing]) -> None:
+    after = intake.positions([source]).get(source, 0)
+    records = [Record(source, o.topic, 0, after + n, o.key, o.headers, o.value) for n, o in enumerate(page, start=1)]
+    if records:
+        intake.accept(records)

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from trunkline.history import stream_rows
+from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.relay import FOLLOWER, say
 from trunkline.recorded import RawRow, Recorded
@@ -47,6 +48,12 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     stream: str | None = None
     topics: frozenset[str] | None = None
+
+    @property
+    def is_all_from_the_first(self) -> bool:
+        """Whether nothing up to `last` is left out."""
+        filters = (self.since, self.until, self.stream, self.topics)
+        return self.first <= 1 and all(given is None for given in filters)
 
     def meant(self, event: Recorded) -> bool:
         """Whether an event lies within positions and instants."""
@@ -82,6 +89,15 @@ class Page(msgspec.Struct, frozen=True):
 def published_up_to(store: Store) -> int:
     """The log position up to which history was published at all: what follows is on its way by itself."""
     return store.positions(FOLLOWER).get(FOLLOWER, 0)
+
+
+def history_published(store: Store, kafka: KafkaSettings, last: int) -> None:
+    """Events that were committed before the broker was there are on its topics now, up to a log position (X1)."""
+    with store.connection() as conn:
+        conn.execute(
+            b"UPDATE brokers SET missing_up_to = 0 WHERE topic_prefix = %s AND missing_up_to <= %s",
+            (kafka.topic_prefix, last),
+        )
 
 
 def pages(store: Store, service: Service, stretch: Stretch, most: int = PAGE) -> Iterator[Page]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import psycopg
@@ -17,7 +18,7 @@ from trunkline.clock import Clock, SystemClock
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import encode
 from trunkline.duties import Duties
-from trunkline.epochs import sequence_of
+from trunkline.epochs import epoch_and_version, sequence_of
 from trunkline.failed_items import FailedItems, concerns_item
 from trunkline.messaging.backoff import Backoff
 from trunkline.messaging.record import Outgoing
@@ -55,6 +56,44 @@ def begin_anew(store: Store, topic: StateTopic) -> None:
 
 def _follower(topic: StateTopic) -> str:
     return f"states/{topic.contract.name}"
+
+
+def outgoing_document(
+    store: Store, topic: StateTopic, key: str, version: int, position: int, changed_at: datetime, folded: bytes
+) -> Outgoing:
+    """The record of a row of a state topic's view, in the present epoch; without a value where the subject is gone."""
+    epoch = store.epochs.current
+    sequence = sequence_of(epoch, version)
+    document = topic.document(folded, sequence)
+    headers, value = encode(
+        topic.contract,
+        id=event_id(f"{_follower(topic)}/{key}", version, epoch),
+        subject=key,
+        time=changed_at,
+        sequence=sequence,
+        epoch=epoch,
+        correlation_id=None,
+        causation_id=None,
+        data=document,
+    )
+    return Outgoing(topic.contract.topic, key.encode(), None if document is None else value, headers, position)
+
+
+def tombstone(topic: StateTopic, key: str, sequence: int, at: datetime) -> Outgoing:
+    """The record that ends a subject which the view does not have."""
+    epoch, version = epoch_and_version(sequence)
+    headers, _ = encode(
+        topic.contract,
+        id=event_id(f"{_follower(topic)}/{key}", version, epoch),
+        subject=key,
+        time=at,
+        sequence=sequence,
+        epoch=epoch,
+        correlation_id=None,
+        causation_id=None,
+        data=None,
+    )
+    return Outgoing(topic.contract.topic, key.encode(), None, headers, 0)
 
 
 class StateFeed:
@@ -111,7 +150,7 @@ class StateFeed:
         if not rows:
             return
         try:
-            await send_page([self._outgoing(*row) for row in rows])
+            await send_page([outgoing_document(self._store, self._topic, *row) for row in rows])
         except Exception as error:
             if not concerns_item(error):
                 raise
@@ -173,21 +212,3 @@ class StateFeed:
 
     def _row(self, key: str) -> list[Row]:
         return self._store.fetch(f"SELECT {_COLUMNS} FROM {self._topic.view} WHERE key = %s", (key,))
-
-    def _outgoing(self, key: str, version: int, position: int, changed_at: Any, folded: bytes) -> Outgoing:
-        contract = self._topic.contract
-        epoch = self._store.epochs.current
-        sequence = sequence_of(epoch, version)
-        document = self._topic.document(folded, sequence)
-        headers, value = encode(
-            contract,
-            id=event_id(f"{self._follower}/{key}", version, epoch),
-            subject=key,
-            time=changed_at,
-            sequence=sequence,
-            epoch=epoch,
-            correlation_id=None,
-            causation_id=None,
-            data=document,
-        )
-        return Outgoing(contract.topic, key.encode(), None if document is None else value, headers, position)

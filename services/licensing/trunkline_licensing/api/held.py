@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from trunkline import held
+from trunkline.epochs import STRIDE
 from trunkline.held_doors import Holding, held_router
 from trunkline_licensing.extension import Extension
 from trunkline_licensing.views.subscription_view import Listed
@@ -27,8 +28,8 @@ _PARTY: Final = (
     " allow_external_numbers"
 )
 _NUMBER: Final = (
-    "number AS key, version, state, since, organization_id, holder_id, reserver_id, subscription_id, bound,"
-    " extension_id"
+    f"number AS key, mod(version, {STRIDE}) AS version, state, since, organization_id, holder_id, reserver_id,"
+    " subscription_id, bound, extension_id"
 )
 
 

@@ -126,6 +126,6 @@ def begin_anew_where_empty(store: Store) -> None:
     with store.locked() as conn:
         conn.execute(
             b"DELETE FROM notification_tracking WHERE NOT EXISTS (SELECT FROM number_copy)"
-            b" AND (application_name LIKE %s OR application_name = %s)",
-            (f"kafka/%/{TOPIC}/%", f"local/numbers/{TOPIC}"),
+            b" AND (application_name LIKE %s OR application_name LIKE %s)",
+            (f"kafka/%/{TOPIC}/%", f"local/numbers%/{TOPIC}"),
         )

@@ -1,0 +1,113 @@
+"""Operators' command on what differs between the services: the owner states it again, in its epoch (O7, P6, X1).
+
+Whoever takes the newest takes it, whatever the lost history of a restored log had published before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from trunkline.audit import auditing
+from trunkline.bodies import Body
+from trunkline.doors import Operating
+from trunkline.held import MOST_KEYS
+from trunkline.messaging.record import Outgoing
+from trunkline.messaging.relay import say
+from trunkline.messaging.states import outgoing_document
+from trunkline.recorded import Cause
+from trunkline.refusal import Refused
+
+if TYPE_CHECKING:
+    from trunkline.node import Node
+
+Repairable = Literal["subscription", "party", "binding", "copy"]
+_STREAMS: Final = frozenset({"subscription", "party"})
+_SECONDS: Final = 20.0
+
+
+class RepairUnknown(Refused):
+    """{service} has nothing to state again of the kind {kind}."""
+
+    status: ClassVar[int] = 422
+
+
+class RepairInterrupted(Refused):
+    """The broker did not take what {service} stated again: it goes out as soon as the broker is back."""
+
+    status: ClassVar[int] = 503
+
+
+class Repair(Body):
+    """What is to be stated again. `numbers`: for bindings, the numbers that either side has at an extension."""
+
+    kind: Repairable
+    keys: list[Annotated[str, Field(max_length=100)]] = Field(min_length=1, max_length=MOST_KEYS)
+    numbers: dict[str, list[str]] = Field(default_factory=dict, max_length=MOST_KEYS)
+
+
+class Repaired(BaseModel):
+    """How many things were stated again; what the service does not have is left out."""
+
+    stated: int
+
+
+def add_repair(router: APIRouter, node: Node) -> None:
+    """Add the command to a service's operators' routes.
+
+    Args:
+        router: it has their prefix, and checks the principal.
+        node: the running service.
+    """
+
+    @router.post("/repair", summary="State again what the other service holds differently")
+    def repair_other_service(asked: Operating, body: Repair) -> Repaired:
+        arguments = {"kind": body.kind, "keys": body.keys}
+        with auditing(node.store, node.clock.now, asked.actor, "repair", arguments):
+            return Repaired(stated=_repair(node, body, Cause(asked.actor, "repair", "repair")))
+
+
+def _repair(node: Node, body: Repair, cause: Cause) -> int:
+    mend = node.service.repairs.get(body.kind)
+    if mend is not None:
+        done, _ = node.run(lambda work: mend(work, {key: body.numbers.get(key, ()) for key in body.keys}, cause))
+        return done
+    if body.kind == "copy" and node.service.states:
+        page = _documents(node, body.keys)
+    elif body.kind in _STREAMS and any(d.category == body.kind for d in node.service.deciders):
+        page = _newest_facts(node, [f"{body.kind}/{key}" for key in body.keys])
+    else:
+        raise RepairUnknown(service=node.name, kind=body.kind)
+    sending = asyncio.run_coroutine_threadsafe(node.send_again(page), node.wake.loop)
+    try:
+        sending.result(_SECONDS)
+    except TimeoutError:
+        raise RepairInterrupted(service=node.name) from None
+    return len(page)
+
+
+def _documents(node: Node, keys: list[str]) -> list[Outgoing]:
+    (topic,) = node.service.states
+    rows = node.store.fetch(
+        f"SELECT key, version, position, changed_at, folded FROM {topic.view} WHERE key = ANY(%s)", (keys,)
+    )
+    return [outgoing_document(node.store, topic, *row) for row in rows]
+
+
+def _newest_facts(node: Node, streams: list[str]) -> list[Outgoing]:
+    """The newest public event of each stream, with the sequence that it has in the present epoch."""
+    rows = node.store.fetch(
+        "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events"
+        " WHERE originator_id = ANY(%s) AND NOT topic = ANY(%s) ORDER BY originator_id, originator_version",
+        (streams, sorted(node.service.private)),
+    )
+    newest: dict[str, Outgoing] = {}
+    for row in rows:
+        event = msgspec.structs.replace(node.store.event(row), epoch=node.store.epochs.current)
+        if (said := say(node.service, event)) is not None:
+            newest[row[1]] = said
+    return list(newest.values())

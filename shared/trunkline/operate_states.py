@@ -1,0 +1,76 @@
+"""Operators' commands on state topics: count what they hold, and fill what is missing, with progress (X1, O7, P6)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+from trunkline.answers import DRY_RUN
+from trunkline.audit import auditing
+from trunkline.doors import DryRun, Operating
+from trunkline.messaging.kafka import AWAY, KafkaSettings
+from trunkline.messaging.keeping_whole import fill_states
+from trunkline.messaging.state_fill import Filled
+from trunkline.operate_projections import LINES, STREAMED, stream_lines
+from trunkline.operate_republish import BrokerAway, NoBroker
+from trunkline.rebuild import Tell
+
+if TYPE_CHECKING:
+    from trunkline.node import Node
+
+
+class StateTopics(msgspec.Struct, frozen=True):
+    """What was found and done.
+
+    Attributes:
+        topics: each state topic.
+        missing_up_to: events up to this log position were committed before the broker was there, and are on no topic.
+    """
+
+    topics: list[Filled]
+    missing_up_to: int
+
+
+def add_states(router: APIRouter, node: Node) -> None:
+    """Add the command to a service's operators' routes.
+
+    Args:
+        router: it has their prefix, and checks the principal.
+        node: the running service.
+    """
+
+    @router.post(
+        "/topics/refill",
+        summary="Compare each state topic with its view, and send what is missing, older or gone",
+        response_class=StreamingResponse,
+        responses=STREAMED,
+    )
+    def refill_state_topics(asked: Operating, dry_run: DryRun = False) -> StreamingResponse:
+        kafka = KafkaSettings.of(node.settings)
+        if kafka is None:
+            raise NoBroker
+
+        def work(_progress: Tell) -> StateTopics:
+            if dry_run:
+                return _fill(node, kafka, dry_run=True)
+            with auditing(node.store, node.clock.now, asked.actor, "topics refill", {}):
+                return _fill(node, kafka, dry_run=False)
+
+        headers = {DRY_RUN: "true"} if dry_run else {}
+        return StreamingResponse(stream_lines(work), headers=headers, media_type=LINES)
+
+
+def _fill(node: Node, kafka: KafkaSettings, *, dry_run: bool) -> StateTopics:
+    filling = asyncio.run_coroutine_threadsafe(fill_states(node, kafka, dry_run=dry_run), node.wake.loop)
+    try:
+        topics = filling.result()
+    except AWAY as error:
+        raise BrokerAway(error=type(error).__name__) from None
+    rows: list[Any] = node.store.fetch(
+        "SELECT max(missing_up_to) FROM brokers WHERE topic_prefix = %s", (kafka.topic_prefix,)
+    )
+    return StateTopics(topics, rows[0][0] or 0)
