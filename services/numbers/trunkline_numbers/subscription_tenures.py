@@ -126,12 +126,17 @@ def target(s: Subscription, number: str, had: Sequence[Tenure]) -> Target:
         return Keep((("swapped", last.until),), held_from)
     if heard.status == "active":
         return Hold(last.again or last.since, heard.at)
+    return Keep(losses(heard), held_from)
+
+
+def losses(heard: SubscriptionHeard) -> tuple[tuple[Literal["expired", "terminated"], datetime], ...]:
+    """The facts that took its number from a subscription that is not active (D10.5)."""
     facts: list[tuple[Literal["expired", "terminated"], datetime]] = []
     if heard.expired_at is not None:
         facts.append(("expired", heard.expired_at))
     if heard.terminated_at is not None:
         facts.append(("terminated", heard.terminated_at))
-    return Keep(tuple(facts), held_from)
+    return tuple(facts)
 
 
 def lost_at(heard: SubscriptionHeard) -> datetime | None:

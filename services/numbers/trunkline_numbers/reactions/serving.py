@@ -50,6 +50,7 @@ from trunkline_numbers.subscription_tenures import (
     Earlier,
     Standing,
     Tenure,
+    losses,
     lost_at,
     named,
     target,
@@ -108,10 +109,36 @@ class Serving:
 
     def serve(self) -> None:
         """Move the number that the subscription has, then the others; a refusal goes on record and waits (S6, N9)."""
+        if self._simple():
+            return
         for _ in range(_MOST_TURNS):
             had = tenures(self.state, self._standing)
             if self._moved(had):
                 return
+
+    def _simple(self) -> bool:
+        """Serve one that named one number all the time, as nearly all do; False: its whole past must be looked at."""
+        s = self.state
+        heard = s.heard
+        if heard is None or heard.number is None or heard.swapped_out or heard.gaps:
+            return False
+        if s.denied or s.dismissed or not s.served.keys() <= {heard.number}:
+            return False
+        n = self.work.state(NUMBER, heard.number)
+        match n.life:
+            case Assigned(since=heard.started_at, subscription_id=self.subscription_id):
+                if heard.status != "active":
+                    self._move(heard.number, Keep(losses(heard)))
+            case Available(lapsed=None, quarantined_until=None, kept=None, open_since=None) as free:
+                if heard.status != "active" or (free.since > heard.started_at and free.since != n.added_at):
+                    return False
+                try:
+                    self._move(heard.number, Hold(heard.started_at, heard.at))
+                except Refused:
+                    return False
+            case _:
+                return False
+        return True
 
     def _moved(self, had: list[Tenure]) -> bool:
         """Move every number to where it belongs; False: one went to somebody who waited, so all is to be seen anew."""
