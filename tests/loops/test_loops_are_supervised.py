@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 
 from trunkline import supervisor as module
 from trunkline.availability import Availability, database_availability, is_unavailable, shared_availability
+from trunkline.messaging import cluster
 from trunkline.polling_loop import PollingLoop
 from trunkline.supervisor import EndsProcess, Supervisor
 from trunkline.wake import Wake
@@ -163,3 +165,32 @@ def test_one_server_is_one_availability_in_a_process() -> None:
 def test_what_counts_as_a_server_that_is_away(error: Exception, unavailable: bool) -> None:
     """O8: a refusal of one value is not."""
     assert is_unavailable(error) is unavailable
+
+
+async def test_an_intake_that_fails_goes_on_with_another_consumer() -> None:
+    """O8: a consumer that has ended cannot run again; the service consumes on with a new one."""
+    made: list[Any] = []
+    stopping = asyncio.Event()
+
+    class Fake:
+        there = True
+
+        async def run(self) -> None:
+            if len(made) == 1:
+                raise RuntimeError("mine")
+            stopping.set()
+
+        def stop(self) -> None:
+            stopping.set()
+
+    def new() -> Any:
+        made.append(Fake())
+        return made[-1]
+
+    consuming = cluster.Consuming(new)
+    supervisor = Supervisor("numbers", stopping)
+    supervisor.start("intake", consuming.run)
+    async with asyncio.timeout(PATIENCE):
+        await supervisor.tasks["intake"]
+    assert len(made) == 2
+    assert consuming.there

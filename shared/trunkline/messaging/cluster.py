@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final
 
+from trunkline.installation import InstallationRefused
 from trunkline.messaging.admission import Gate, admit
-from trunkline.messaging.consumer import Consumer
+from trunkline.messaging.consumer import Consumer, TopicRecreated
 from trunkline.messaging.horizon import of_topics
 from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.keeping_whole import keep_whole
 from trunkline.messaging.producer import Producer
 from trunkline.messaging.topic_prefix import PrefixedIntake, PrefixedTransport
 from trunkline.node import Node
+from trunkline.recorded import UnknownEvent
+from trunkline.supervisor import EndsProcess
 
 ADMITTED_SECONDS: Final = 5.0
 """So long a start waits for the broker to show whose it is; after that it goes on without, and is refused later."""
@@ -56,26 +59,55 @@ def _start(node: Node, kafka: KafkaSettings, stack: AsyncExitStack, admitting: a
     prefix = kafka.topic_prefix
     gate = Gate(PrefixedTransport(producer, prefix) if prefix else producer)
     intake = PrefixedIntake(node.intake, prefix) if prefix else node.intake
-    consumer = Consumer(kafka, map(kafka.topic, node.intake.topics), kafka.group(node.name), intake)
+    consuming = Consuming(lambda: Consumer(kafka, map(kafka.topic, node.intake.topics), kafka.group(node.name), intake))
 
     async def consume() -> None:
         stopping = asyncio.ensure_future(node.stopping.wait())
         await asyncio.wait({admitting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if admitting.done():
-            admitting.result()
-            gate.admitted.set()
-            node.begin("state topics", keep_whole(node, kafka))
-            await consumer.run()
+            try:
+                admitting.result()
+                if not gate.admitted.is_set():
+                    gate.admitted.set()
+                    node.begin("state topics", keep_whole(node, kafka))
+                await consuming.run()
+            except (InstallationRefused, TopicRecreated, UnknownEvent) as error:
+                raise EndsProcess(str(error)) from error
 
     node.horizon = partial(of_topics, kafka, node.store)
-    node.trouble_of_transport = partial(_troubles, producer, consumer)
+    node.trouble_of_transport = partial(_troubles, producer, consuming)
     node.start(gate)
-    node.spawn("intake", consume())
-    node.before_stop.append(consumer.stop)
+    node.spawn("intake", consume)
+    node.before_stop.append(consuming.stop)
     stack.push_async_callback(producer.stop)
 
 
-def _troubles(producer: Producer, consumer: Consumer) -> list[str]:
+class Consuming:
+    """The consumer of a service, another one each time its loop is started again."""
+
+    def __init__(self, new: Callable[[], Consumer]) -> None:
+        self._new = new
+        self._present = new()
+        self._ran = False
+
+    @property
+    def there(self) -> bool:
+        """Whether the cluster and the database answered last."""
+        return self._present.there
+
+    async def run(self) -> None:
+        """Consume until `stop`. Raises as the consumer does."""
+        if self._ran:
+            self._present = self._new()
+        self._ran = True
+        await self._present.run()
+
+    def stop(self) -> None:
+        """Stop the one that runs."""
+        self._present.stop()
+
+
+def _troubles(producer: Producer, consumer: Consuming) -> list[str]:
     found = [] if producer.there else ["Kafka does not take what is said"]
     return found if consumer.there else [*found, "Kafka, or the database behind the intake, does not answer"]
