@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Final
 
 import psycopg
 from fastapi import APIRouter, Response
@@ -13,6 +16,8 @@ from pydantic import BaseModel, Field
 
 from trunkline.doors import Node
 from trunkline.failed_items import failed_item_counts
+
+METRICS_SECONDS: Final = 1.0
 
 
 class Live(BaseModel):
@@ -61,12 +66,22 @@ def health_router(nodes: Mapping[str, Node]) -> APIRouter:
             services=list(nodes),
         )
 
+    written: list[float | bytes] = [0.0, b""]
+    lock = threading.Lock()
+
     @router.get("/metrics", summary="What Prometheus reads", response_class=Response)
     def metrics() -> Response:
+        """At most a second old, however many read it."""
+        with lock:
+            if not written[1] or time.monotonic() - float(written[0]) >= METRICS_SECONDS:
+                written[:] = [time.monotonic(), measured()]
+            return Response(written[1], media_type=CONTENT_TYPE_LATEST)
+
+    def measured() -> bytes:
         for node in nodes.values():
             with suppress(psycopg.Error, PoolTimeout):  # without its database the last figures stand
                 node.measure()
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return generate_latest()
 
     return router
 

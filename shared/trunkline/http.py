@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import time
 import traceback
 from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 import structlog
@@ -24,15 +25,20 @@ from trunkline.doors import MAX_BODY_BYTES
 from trunkline.health import health_router
 from trunkline.logins import Logins
 from trunkline.operate import operate_router
-from trunkline.parties import Principal
+from trunkline.parties import ACTIONS, NotAllowed, Principal
 from trunkline.problems import add_problem_handlers, problem, refused_problem
 from trunkline.refusal import Refused
 from trunkline.revocations import Revocations
 from trunkline.tokens import TokenMissing, Tokens, claimed_subject
+from trunkline.usage_limits import Limits, Shares, TooManyBytes
 
 if TYPE_CHECKING:
     from trunkline.node import Node
 
+BODY_SECONDS: Final = 120.0
+"""In which a body must have come."""
+MOST_BYTES_IN_FLIGHT: Final = 256 * 1_048_576
+"""Of bodies larger than 1 MiB, received at one time."""
 OPEN: Final = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json", "/docs"})
 """The paths that need no token; every other one does, those that do not exist too."""
 
@@ -106,8 +112,9 @@ def _log_refusal(scope: Scope, status: int) -> None:
 class _Gate:
     """Nobody without a good token comes further (P1). Who it is lies in `request.state.principal` from here on."""
 
-    def __init__(self, app: ASGIApp, tokens: Tokens, revocations: Revocations, logins: Logins) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens, revocations: Revocations, logins: Logins, limits: Limits) -> None:
         self._app = app
+        self._limits = limits
         self._logins = logins
         self._tokens = tokens
         self._revocations = revocations
@@ -120,10 +127,18 @@ class _Gate:
                 if scheme.lower() != "bearer" or not token.strip():
                     raise TokenMissing
                 scope["state"]["claimed_subject"] = claimed_subject(token.strip())
-                scope["state"]["principal"] = await run_in_threadpool(self._principal, token.strip())
+                principal = await run_in_threadpool(self._principal, token.strip())
+                scope["state"]["principal"] = principal
+                held = self._limits.held(principal, scope["path"])
+                held.__enter__()
             except Refused as refused:
                 await refused_problem(scope, refused)(scope, receive, send)
                 return
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                held.__exit__(None, None, None)
+            return
         await self._app(scope, receive, send)
 
     def _principal(self, token: str) -> Principal:
@@ -139,6 +154,7 @@ class _BodyLimit:
     def __init__(self, app: ASGIApp, operations: FastAPI) -> None:
         self._app = app
         self._operations = operations
+        self._in_flight = Shares(MOST_BYTES_IN_FLIGHT)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -147,29 +163,68 @@ class _BodyLimit:
         headers = Request(scope).headers
         told = headers.get("content-length", "" if "transfer-encoding" in headers else "0")
         announced = int(told) if told.isascii() and told.isdigit() else MAX_BODY_BYTES + 1
-        limit = MAX_BODY_BYTES if announced <= MAX_BODY_BYTES else self._limit(scope)
-        taken = 0
-
-        async def receiving() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                raise HTTPException(413)
-            return message
-
+        operation = {} if announced <= MAX_BODY_BYTES else self._operation(scope)
+        limit = int(operation.get("x-max-body-bytes", MAX_BODY_BYTES))
         if told and announced > limit:
             detail = f"The body has {announced:,} bytes; {scope['path']} takes at most {limit:,}."
             await problem(scope, 413, "body-too-large", detail)(scope, receive, send)
-        else:
+            return
+        receiving = _bounded(receive, limit)
+        if announced <= MAX_BODY_BYTES:
             await self._app(scope, receiving, send)
+            return
+        try:
+            _check_role(scope, operation.get("x-action"))
+            self._in_flight.take("all", TooManyBytes(most=self._in_flight.most), amount := min(announced, limit))
+        except Refused as refused:  # nothing of the body is read
+            await refused_problem(scope, refused)(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receiving, send)
+        finally:
+            self._in_flight.give_back("all", amount)
 
-    def _limit(self, scope: Scope) -> int:
+    def _operation(self, scope: Scope) -> dict[str, Any]:
+        """The operation in the OpenAPI document, of those that take large bodies."""
         for path, operations in self._operations.openapi()["paths"].items():
-            limit = operations.get(scope["method"].lower(), {}).get("x-max-body-bytes")
-            if limit is not None and re.fullmatch(_PARAMETER.sub("[^/]+", path), scope["path"]):
-                return int(limit)
-        return MAX_BODY_BYTES
+            found: dict[str, Any] = operations.get(scope["method"].lower(), {})
+            if "x-max-body-bytes" in found and re.fullmatch(_PARAMETER.sub("[^/]+", path), scope["path"]):
+                return found
+        return {}
+
+
+def _bounded(receive: Receive, limit: int) -> Receive:
+    """Receive no more than so many bytes of a body, and all of it within a deadline."""
+    taken, ended, deadline = 0, False, 0.0
+
+    async def receiving() -> Message:
+        nonlocal taken, ended, deadline
+        if ended:
+            return await receive()  # waits for the end of the connection
+        deadline = deadline or asyncio.get_running_loop().time() + BODY_SECONDS
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408) from None
+        ended = not message.get("more_body", False)
+        taken += len(message.get("body", b""))
+        if taken > limit:
+            raise HTTPException(413)
+        return message
+
+    return receiving
+
+
+def _check_role(scope: Scope, action: str | None) -> None:
+    """Refuse a large body of whom its operation refuses whatever it says.
+
+    Raises:
+        NotAllowed: the role may nowhere do that.
+    """
+    principal: Principal | None = scope["state"].get("principal")
+    if action is not None and principal is not None and principal.role not in ACTIONS[action]:
+        raise NotAllowed(role=principal.role, action=action, where="")
 
 
 def create_app(nodes: Mapping[str, Node], tokens: Tokens | None = None) -> FastAPI:
@@ -194,7 +249,10 @@ def create_app(nodes: Mapping[str, Node], tokens: Tokens | None = None) -> FastA
     tokens = tokens or Tokens.of(settings)
     tokens.prefetch()
     revocations = Revocations([node.store for node in nodes.values()])
-    app.add_middleware(_Gate, tokens=tokens, revocations=revocations, logins=Logins(list(nodes.values())))
+    limits = Limits(settings.requests_per_second, settings.open_streams)
+    app.add_middleware(
+        _Gate, limits=limits, tokens=tokens, revocations=revocations, logins=Logins(list(nodes.values()))
+    )
     app.add_middleware(_Requests)  # added last, so outermost
     routers = [health_router(nodes), docs_router(app)]
     for node in nodes.values():

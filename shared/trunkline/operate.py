@@ -83,7 +83,7 @@ def operate_router(node: Node, revocations: Revocations) -> APIRouter:
     router = door(node, f"{node.service.name}: operate", {404: "there is no such thing"})
     router.prefix = f"/{node.service.name}/operate"
     router.route_class = audited_route(node)
-    router.dependencies.append(Depends(operating))
+    router.dependencies.insert(0, Depends(operating))  # before anything waits
     _streams(router, node)
     _clock(router, node)
     add_resolving(router, node)

@@ -28,6 +28,7 @@ _CODES: Final = {
     400: "request-unreadable",
     404: "path-unknown",
     405: "method-not-allowed",
+    408: "body-too-slow",
     413: "body-too-large",
 }
 _LONGEST_VALUE: Final = 200
@@ -74,7 +75,7 @@ def problem(
     extra = dict(headers or {})
     if status == HTTPStatus.UNAUTHORIZED:
         extra.setdefault("WWW-Authenticate", 'Bearer realm="trunkline"')
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         extra.setdefault("Retry-After", "1")
     return Response(_written(body), status, extra, MEDIA_TYPE)
 
@@ -171,6 +172,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     detail = {
         404: f"There is no {request.url.path}; GET /docs lists what there is.",
         405: f"{request.url.path} does not take {request.method}.",
+        408: "The body has not come in time.",
         413: "The body is larger than this operation takes.",
         400: "The request's body cannot be read.",
     }.get(error.status_code, str(error.detail))

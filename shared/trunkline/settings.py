@@ -218,6 +218,15 @@ class Settings(BaseSettings):
     token_audience: str = Field(
         default="trunkline", min_length=1, description="the audience that tokens must be made for"
     )
+    requests_per_second: int = Field(
+        default=2_000,
+        ge=1,
+        le=1_000_000,
+        description="requests that one principal may send a second, from 1 to 1000000",
+    )
+    open_streams: int = Field(
+        default=32, ge=1, le=10_000, description="streams and files that one principal may have open, from 1 to 10000"
+    )
     retention_days: int = Field(
         default=365, ge=30, le=36_500, description="days that sent mail and settled messages are kept, from 30 to 36500"
     )

@@ -56,6 +56,7 @@ application/cloudevents-batch+json, or in binary mode `ce-…` headers with appl
 _PROBLEM: Final[dict[str, Any]] = {"model": SingleOutcome | Problem, "content": {MEDIA_TYPE: {}}}
 _BODY: Final = {"schema": {"type": "object", "description": "A CloudEvent, see `billing.subscription.…`."}}
 _EXTRA: Final[dict[str, Any]] = {
+    "x-action": "publish billing events",
     "x-max-body-bytes": MAX_BODY_BYTES,
     "requestBody": {
         "required": True,

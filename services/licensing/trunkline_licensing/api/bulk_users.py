@@ -43,6 +43,7 @@ _FILE: Final[dict[str, Any]] = {
             MEDIA_TYPE: {"schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}}},
         },
     },
+    "x-action": "change licenses",
     "x-max-body-bytes": MOST_BYTES + _FORM_BYTES,
 }
 

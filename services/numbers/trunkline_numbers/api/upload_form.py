@@ -97,6 +97,7 @@ async def sent(
 Uploaded = Annotated[Sent, Depends(sent)]
 _FIELDS: Final = {name: {"type": "string"} for name in UploadFields.model_fields}
 BODY: Final[dict[str, Any]] = {
+    "x-action": "add numbers",
     "x-max-body-bytes": MAX_FILE_BYTES,
     "requestBody": {
         "required": True,
