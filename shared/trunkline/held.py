@@ -11,6 +11,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from trunkline.limits import PAST_KEPT
+
 Subject = Literal["subscriptions", "extensions", "parties", "numbers"]
 MEDIA_TYPE: Final = "application/x-ndjson"
 MOST_KEYS: Final = 250
@@ -49,7 +51,8 @@ class Terms(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
 def terms_of(source: Any) -> Terms:
     """The same out of a service's own state of a subscription, whose attributes have these names."""
     given = {name: getattr(source, name) for name in Terms.__struct_fields__}
-    given["swapped_out"] = tuple(SwappedOut(out.number, out.at) for out in source.swapped_out)
+    newest = source.swapped_out[-PAST_KEPT:]  # numbers may know more of it than licensing publishes
+    given["swapped_out"] = tuple(SwappedOut(out.number, out.at) for out in newest)
     return Terms(**given)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 from uuid import uuid4
@@ -50,14 +50,15 @@ def _prepare(url: str, service: Service) -> None:
 
 
 class Pair:
-    """Licensing and numbers. `now` is the clock of both and only a test moves it."""
+    """Licensing and numbers. `now` is the clock of both and only a test moves it; that of numbers is `skew` ahead."""
 
     def __init__(self, licensing_url: str, numbers_url: str, now: datetime) -> None:
         self.now = now
+        self.skew = timedelta()
         self.licensing_service, self.numbers_service = licensing_service(), numbers_service()
         self.licensing = Store(licensing_url, self.licensing_service.codec())
         self.numbers = Store(numbers_url, self.numbers_service.codec())
-        self.intake = Intake(self.numbers, self.numbers_service, lambda: self.now)
+        self.intake = Intake(self.numbers, self.numbers_service, lambda: self.now + self.skew)
         self._heard_up_to = 0
         self._offsets = 0
 
@@ -126,16 +127,20 @@ class Pair:
         run(self.numbers, lambda: self.now, work_it)
 
     def pass_to(self, now: datetime) -> None:
-        """Let time pass; whatever falls due is settled in due order."""
+        """Let time pass; whatever falls due in numbers is settled in due order."""
         self.now = now
-        while True:
-            rows = self.numbers.fetch(
-                "SELECT key FROM deadlines WHERE due_at <= %s ORDER BY due_at, key LIMIT 1000", (now,)
-            )
-            if not rows:
-                return
+        self._settle(self.numbers, now + self.skew, settle_due)
+
+    def licensing_due(self) -> None:
+        """Let licensing settle what is due there."""
+        self._settle(self.licensing, self.now, self.licensing_service.settle)
+
+    def _settle(self, store: Store, now: datetime, settle: Callable[[Work, list[str]], None]) -> None:
+        while rows := store.fetch(
+            "SELECT key FROM deadlines WHERE due_at <= %s ORDER BY due_at, key LIMIT 1000", (now,)
+        ):
             ids = [key for (key,) in rows]
-            run(self.numbers, lambda: now, lambda work, ids=ids: settle_due(work, ids))  # type: ignore[misc]
+            run(store, lambda: now, lambda work, ids=ids: settle(work, ids))  # type: ignore[misc]
 
     def number(self, number: str) -> Number:
         """The number as it is."""

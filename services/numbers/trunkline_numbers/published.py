@@ -35,6 +35,7 @@ PRIVATE: frozenset[type[Event]] = frozenset(
         x.BindingHeard,
         x.BindingWithdrawn,
         s.SubscriptionHeard,
+        s.SubscriptionAhead,
         s.SubscriptionNumberSet,
         s.SubscriptionServed,
         s.ServiceUndone,

@@ -24,11 +24,13 @@ from trunkline_numbers.subscription_events import (
     ReservationCovered,
     ReservationUncovered,
     ServiceUndone,
+    SubscriptionAhead,
     SubscriptionHeard,
     SubscriptionNumberSet,
     SubscriptionServed,
     SwappedOut,
 )
+from trunkline_numbers.subscription_past import counts_from, with_past
 
 
 class Act(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +64,7 @@ class Subscription(msgspec.Struct, frozen=True):
         dismissed: the number it was told not to wait for, and when it came to name it.
         covers: the numbers whose reservations it pays for, in the order in which they were extended (N4).
         grants: every assignment of a number to it that began anew, in the order of recording.
+        ahead: the newest state, where one of its instants lies ahead of this service's clock (D10.14).
     """
 
     subscription_id: str
@@ -74,10 +77,13 @@ class Subscription(msgspec.Struct, frozen=True):
     dismissed: tuple[str, datetime] | None = None
     covers: dict[str, Cover] = {}
     grants: tuple[tuple[str, datetime], ...] = ()
+    ahead: SubscriptionAhead | None = None
 
     @property
     def sequence(self) -> int:
-        """The newest sequence heard; 0 before the first."""
+        """The newest sequence heard, counting or not yet; 0 before the first."""
+        if self.ahead is not None:
+            return self.ahead.said.sequence
         return self.heard.sequence if self.heard else 0
 
 
@@ -85,9 +91,12 @@ def evolve(s: Subscription, event: Event) -> Subscription:
     """The subscription after one more event."""
     match event:
         case SubscriptionHeard():
+            said = with_past(event, s.said or s.heard)
             if not s.acts:
-                return replace(s, heard=event)
-            return replace(s, said=event, heard=overlaid(event, s.acts))
+                return replace(s, heard=said, ahead=None)
+            return replace(s, said=said, heard=overlaid(said, s.acts), ahead=None)
+        case SubscriptionAhead():
+            return replace(s, ahead=event)
         case SubscriptionServed():
             served = s.served if event.number in s.served else {**s.served, event.number: event.at}
             return replace(s, served=served, grants=(*s.grants, (event.number, event.at)))
@@ -155,16 +164,30 @@ def _with(numbers: tuple[str, ...], number: str) -> tuple[str, ...]:
     return numbers if number in numbers else (*numbers, number)
 
 
-SUBSCRIPTION: Decider[Subscription] = Decider("subscription", Subscription, evolve, EVENTS)
+def due(s: Subscription) -> datetime | None:
+    """When a state that lies ahead is to be taken (D10.14); None: there is none."""
+    return s.ahead.counts_from if s.ahead is not None else None
 
 
-def hear(s: Subscription, said: SubscriptionHeard) -> list[Event]:
-    """Take what licensing says, unless something newer has been heard (X3, X4)."""
+SUBSCRIPTION: Decider[Subscription] = Decider("subscription", Subscription, evolve, EVENTS, due=due)
+
+
+def hear(s: Subscription, said: SubscriptionHeard, now: datetime) -> list[Event]:
+    """Take what licensing says, unless something newer has been heard (X3, X4).
+
+    Clocks differ: a state with an instant ahead of this one's waits for it, so that nothing counts before it (D10.14).
+    """
     if said.sequence <= s.sequence:
         return []
     if said.product == "did_reservation" and not said.covers:
         said = replace(said, covers=_covers(s, said))
-    return [said]
+    since = counts_from(said)
+    return [said] if since <= now else [SubscriptionAhead(at=now, said=said, counts_from=since)]
+
+
+def fall_due(s: Subscription, now: datetime) -> list[Event]:
+    """Take the state that lay ahead, now that its instant has come; asked again, nothing (D10.14)."""
+    return [s.ahead.said] if s.ahead is not None and s.ahead.counts_from <= now else []
 
 
 def _covers(s: Subscription, said: SubscriptionHeard) -> tuple[CoversFrom, ...]:

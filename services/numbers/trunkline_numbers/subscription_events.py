@@ -54,6 +54,17 @@ class SubscriptionHeard(Event, frozen=True, kw_only=True):
     gaps: tuple[Gap, ...] = ()
 
 
+class SubscriptionAhead(Event, frozen=True, kw_only=True):
+    """What licensing published lies ahead of this service's clock: it is taken once its instant comes (D10.14).
+
+    `at` is when it arrived; `counts_from`: the latest instant among its facts.
+    """
+
+    TYPE: ClassVar[str] = "numbers.SubscriptionAhead"
+    said: SubscriptionHeard
+    counts_from: datetime
+
+
 class SubscriptionNumberSet(Event, frozen=True, kw_only=True):
     """A person gave the subscription this number, whatever it named until then: from now on it names this one."""
 
@@ -123,6 +134,7 @@ class ReservationUncovered(Event, frozen=True, kw_only=True):
 
 EVENTS: tuple[type[Event], ...] = (
     SubscriptionHeard,
+    SubscriptionAhead,
     SubscriptionNumberSet,
     SubscriptionServed,
     ServiceUndone,

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 
 from trunkline.contracts.licensing import SubscriptionFact
 from trunkline.contracts.message import Message
-from trunkline.recorded import Cause
+from trunkline.recorded import Cause, event_id
+from trunkline.stream import Event, key_of
 from trunkline.work import Work
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.party import PARTY
+from trunkline_numbers.policy import Policy
 from trunkline_numbers.reactions.covering import cover
 from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.reactions.serving import likely_parties, load_parties, serve
-from trunkline_numbers.subscription import SUBSCRIPTION, hear, numbers_of
+from trunkline_numbers.subscription import SUBSCRIPTION, fall_due, hear, numbers_of
 from trunkline_numbers.subscription_events import CoversFrom, Gap, SubscriptionHeard, SwappedOut
 
 
@@ -39,13 +41,42 @@ def react(work: Work, messages: Sequence[Message]) -> None:
     policy = in_force(work)
     for message in fresh:
         cause = Cause(message.source, message.correlation_id or message.id, message.id)
-        events = hear(work.state(SUBSCRIPTION, message.subject), _heard(message))
-        if events:
-            work.record(SUBSCRIPTION, message.subject, events, cause)
-            serve(work, message.subject, cause, policy)
-            cover(work, message.subject, cause, policy)
+        events = hear(work.state(SUBSCRIPTION, message.subject), _heard(message), work.now)
+        _take(work, message.subject, events, cause, policy)
     last = fresh[-1]
     serve_waiting(work, Cause(last.source, last.correlation_id or last.id, last.id))
+
+
+def ahead_due(work: Work, stream_ids: Sequence[str]) -> None:
+    """Take the states that lay ahead of this service's clock, now that their instants have come (D10.14).
+
+    Args:
+        work: the timer's.
+        stream_ids: `subscription/…` streams, each once.
+    """
+    keys = [key_of(stream_id) for stream_id in stream_ids]
+    work.load([THE_POLICY, *((SUBSCRIPTION, key) for key in keys)], waiters=True)
+    states = {key: s for key in keys if (s := work.state(SUBSCRIPTION, key)).ahead is not None}
+    ahead = {key: s.ahead.said for key, s in states.items() if s.ahead is not None}
+    load_parties(work, {said.organization_id for said in ahead.values()})
+    named = {n for said in ahead.values() for n in (said.number, *(out.number for out in said.swapped_out)) if n}
+    named.update(number for s in states.values() for number in numbers_of(s))
+    load_settled(work, ((NUMBER, number) for number in sorted(named)), waiters=True)
+    policy = in_force(work)
+    for key, said in sorted(ahead.items(), key=lambda item: (item[1].at, item[0])):
+        cause = Cause("timer", event_id(SUBSCRIPTION.stream(key), said.sequence), f"due/{key}")
+        _take(work, key, fall_due(work.state(SUBSCRIPTION, key), work.now), cause, policy)
+    serve_waiting(work, Cause("timer", "due", "due"))
+    work.touch_streams(stream_ids)
+
+
+def _take(work: Work, key: str, events: Sequence[Event], cause: Cause, policy: Policy) -> None:
+    if not events:
+        return
+    work.record(SUBSCRIPTION, key, events, cause)
+    if isinstance(events[0], SubscriptionHeard):
+        serve(work, key, cause, policy)
+        cover(work, key, cause, policy)
 
 
 def _load(work: Work, messages: Sequence[Message]) -> None:

@@ -55,7 +55,7 @@ def _row(s: Subscription) -> tuple[Any, ...]:
 
 VIEW = state_view(
     "subscription_view",
-    2,
+    3,
     SUBSCRIPTION,
     Subscription,
     COLUMNS,
