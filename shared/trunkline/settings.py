@@ -250,6 +250,9 @@ class Settings(BaseSettings):
     upload_limit: int = Field(
         default=250_000, ge=1, le=1_000_000, description="how many rows one upload may have, from 1 to 1000000"
     )
+    clock_tolerance: int = Field(
+        default=60, ge=0, le=3_600, description="seconds that the clock of billing may be ahead, from 0 to 3600"
+    )
     binding_timeout: int = Field(
         default=60, ge=1, le=86_400, description="seconds for the answer to a request for a number, from 1 to 86400"
     )

@@ -103,3 +103,16 @@ async def test_one_dated_more_than_ten_years_ahead_is_refused(world: World) -> N
     """§10.14: a slip."""
     started = event("started", str(uuid4()), world.east_org, ahead(3_660), **LICENSE)
     problem(await post(world, started), 422, "too-far-ahead")
+
+
+async def test_a_clock_that_is_a_little_ahead_is_accepted_and_hastens_nothing(world: World) -> None:
+    """§10.14: within `TRUNKLINE_CLOCK_TOLERANCE` the verdict is as ever; the fact counts at its instant alike."""
+    subscription = str(uuid4())
+    created(await world.bill(event("started", subscription, world.east_org, **LICENSE)))
+    end = event("terminated", subscription, world.east_org, ahead(50 / 86_400))
+    [result] = created(await post(world, end))["results"]
+    assert (result["verdict"], result["reason"]) == ("accepted", None)
+    shown = created(await world.admin.get(f"/licensing/subscriptions/{subscription}"))
+    assert (shown["status"], shown["scheduled"][0]["at"]) == ("active", result["counts_from"])
+    [later] = created(await post(world, event("expired", subscription, world.east_org, ahead(90 / 86_400))))["results"]
+    assert later["verdict"] == "scheduled"

@@ -81,7 +81,8 @@ def test_then_it_is_served_in_the_work_of_the_timer_that_frees_the_number(world:
     """S6, N10: another organization's reservation ends on day 66; the timer runs on day 70."""
     first = Licensing(OTHER_SUB, STRANGER.id)
     world.knows(OTHER_PARTNER).hears_of(STRANGER.id, partner_id=OTHER_PARTNER)
-    world.adds(KEY).hears(first.started(0), first.expired(10)).moves_to(12).hears(Licensing().started(11))
+    world.adds(KEY).hears(first.started(0)).moves_to(10).hears(first.expired(10))
+    world.moves_to(12).hears(Licensing().started(11))
     assert world.waits_for() == "number-held-for-another"
     world.passes_to(70)
     assert world.picture(KEY) == ("assigned", SUB)

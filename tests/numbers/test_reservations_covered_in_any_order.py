@@ -18,6 +18,7 @@ from trunkline.contracts.message import Message
 from trunkline.refusal import Refused
 from trunkline.work import Work
 from trunkline_licensing import subscription_facts as facts
+from trunkline_licensing.subscription_order import fold
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import Available
 from trunkline_numbers.reactions.covering import extend_by
@@ -48,7 +49,7 @@ class Payer:
 
     def hears(self, fact: facts.AnyFact) -> Message:
         self._heard.append(fact)
-        after, _ = facts.fold(self._heard)
+        after, _ = fold(self._heard)
         assert after is not None
         self._said += 1
         data = licensing.SubscriptionFact(

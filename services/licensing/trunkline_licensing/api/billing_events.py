@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -23,7 +24,6 @@ from trunkline_licensing.api.billing_outcomes import Outcomes, Reckoning, Single
 from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.subscriptions import SubscriptionUnknown
-from trunkline_licensing.license_codes import Catalogue
 from trunkline_licensing.party_refusals import PartyUnknown
 from trunkline_licensing.reactions.billing_heard import react
 from trunkline_licensing.subscription import SUBSCRIPTION
@@ -91,7 +91,16 @@ def router(node: Node) -> APIRouter:
     def hear(request: Request, body: Annotated[bytes, Depends(_raw)], asked: Posted) -> Response:
         sent = _read(request.headers, body)
         platform_sources = node.settings.billing_sources
-        return change(node, asked, lambda work: _heard(work, asked, sent, platform_sources, catalogue(node)))
+        tolerance = timedelta(seconds=node.settings.clock_tolerance)
+
+        def decide(work: Work) -> Answer:
+            messages = _check(work, asked, sent, platform_sources)
+            react(work, messages)
+            reckoning = Reckoning(work, messages, catalogue(node), tolerance)
+            results = [reckoning.outcome(place, item) for place, item in enumerate(sent.items)]
+            return answered(results, asked.request_id, single=not sent.batch)
+
+        return change(node, asked, decide)
 
     return routes
 
@@ -130,8 +139,12 @@ def _read(headers: Headers, body: bytes) -> _Sent:
     raise ContentTypeUnsupported(given=given[:100])
 
 
-def _heard(work: Work, asked: Asked, sent: _Sent, platform_sources: Collection[str], catalogue: Catalogue) -> Answer:
-    """Give what can be read to the reaction, and list what became of each."""
+def _check(work: Work, asked: Asked, sent: _Sent, platform_sources: Collection[str]) -> Sequence[Message]:
+    """The events that can be read, if the principal may publish all of them.
+
+    Raises:
+        Refused: an organization or subscription is outside the branch, or a source is another's.
+    """
     messages = [item for item in sent.items if isinstance(item, Message)]
     branch = branch_of(work, asked.principal)
     authorize(branch, "publish billing events")
@@ -141,10 +154,7 @@ def _heard(work: Work, asked: Asked, sent: _Sent, platform_sources: Collection[s
     check_sources(asked.principal, (message.source for message in messages), platform_sources)
     if not asked.principal.sees_all:
         _check_subscriptions(work, branch, {message.subject for message in messages})
-    react(work, messages)
-    reckoning = Reckoning(work, messages, catalogue)
-    results = [reckoning.outcome(place, item) for place, item in enumerate(sent.items)]
-    return answered(results, asked.request_id, single=not sent.batch)
+    return messages
 
 
 def _check_subscriptions(work: Work, branch: Branch, subscription_ids: Collection[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Final, Literal, get_args
 
@@ -38,7 +38,8 @@ class Warned(BaseModel):
 
 class Outcome(BaseModel):
     """What became of one event: `waiting` for something not known yet (S7), `refused` by a rule, on record;
-    `scheduled`: dated ahead, it counts from `counts_from` on; `duplicate`: heard before, no further effect;
+    `scheduled`: dated ahead, it counts from `counts_from` on, as does an `accepted` one that is ahead by no more than
+    clocks may differ; `duplicate`: heard before, no further effect;
     `quarantined`: heard before with other contents (S3). `warnings`: what may be a slip, though the event counts."""
 
     place: int
@@ -108,15 +109,19 @@ def answered(results: Sequence[Outcome], request_id: str, *, single: bool) -> An
 class Reckoning:
     """The outcomes of the messages of one piece of work, after the reaction has recorded what follows from them."""
 
-    def __init__(self, work: Work, messages: Sequence[Message], catalogue: Catalogue) -> None:
+    def __init__(
+        self, work: Work, messages: Sequence[Message], catalogue: Catalogue, tolerance: timedelta = timedelta()
+    ) -> None:
         """Read what had been heard under the messages' names before.
 
         Args:
             work: read after the reaction has read the same: what a rival commits in between is a conflict.
             messages: all of the call.
             catalogue: the licenses of this deployment.
+            tolerance: how far billing's clock may be ahead: an event dated no further ahead was not meant for later,
+                so that its verdict is `accepted`. It delays and never hastens: the event counts at its instant.
         """
-        self._work, self._catalogue = work, catalogue
+        self._work, self._catalogue, self._tolerance = work, catalogue, tolerance
         self._before = _before(work, messages)
         self._heard = set(self._before)
         self._refusals = _refusals(work)
@@ -146,8 +151,10 @@ class Reckoning:
             found.verdict, found.code = "waiting", f"{waiting.awaits}-unknown"
             found.reason = f"It waits for {for_what}, which has not been heard of yet."
         elif (scheduled := subscription.scheduled.get(name)) is not None:
-            found.verdict, found.counts_from = "scheduled", scheduled.at
-            found.reason = f"It is dated ahead of the clock and counts from {rfc3339(scheduled.at)} on."
+            found.counts_from = scheduled.at
+            if scheduled.at - self._work.now > self._tolerance:
+                found.verdict = "scheduled"
+                found.reason = f"It is dated ahead of the clock and counts from {rfc3339(scheduled.at)} on."
         elif (refusal := self._refusals.get(name)) is not None:
             found.verdict, found.code, found.reason = "refused", refusal.code, refusal.reason
         if found.verdict != "refused":
