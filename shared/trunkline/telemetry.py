@@ -60,6 +60,11 @@ def span(name: str, **attributes: str | int) -> Iterator[None]:
         yield
 
 
+def traces_are_sent() -> bool:
+    """Whether an endpoint takes the spans of this process."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider)
+
+
 def start_traces(endpoint: str | None, services: str) -> Callable[[], None]:
     """Send traces to an OTLP/HTTP endpoint from here on.
 

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.protocol.group import LeaveGroupRequest
 
-from trunkline.messaging.kafka import KafkaSettings, admin, cluster_id
+from trunkline.messaging.kafka import KafkaSettings, admin
 from trunkline.messaging.topics import create_topics
 from trunkline.service import installed_services
 
@@ -48,7 +49,7 @@ class Topics:
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, name="topics", daemon=True)
         self._thread.start()
-        self.cluster = self._do(cluster_id(self.settings))
+        self.cluster = self._do(_cluster_id(self.settings))
         self._producer: AIOKafkaProducer | None = None
         self._reader: AIOKafkaConsumer | None = None
 
@@ -183,7 +184,21 @@ class Topics:
     async def _bury(self, group: str) -> None:
         async with admin(self.settings) as client:
             for member, coordinator in await _members(client, group):
-                await client._send_request(LeaveGroupRequest(group, member), coordinator)
+                await _leave(self.settings, LeaveGroupRequest(group, member), coordinator)
+
+
+async def _cluster_id(settings: KafkaSettings) -> str:
+    async with admin(settings) as client:
+        return str((await client.describe_cluster())["cluster_id"])
+
+
+async def _leave(settings: KafkaSettings, request: LeaveGroupRequest, coordinator: int) -> None:
+    client = AIOKafkaClient(bootstrap_servers=settings.bootstrap)
+    await client.bootstrap()
+    try:
+        await client.send(coordinator, request)
+    finally:
+        await client.close()
 
 
 async def _members(client: AIOKafkaAdminClient, group: str) -> list[tuple[str, int]]:

@@ -210,9 +210,10 @@ async def read_topic(bootstrap: str, topic: str) -> list[ConsumerRecord]:
     """All that a topic holds now, partition by partition."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=50)
     records: list[ConsumerRecord] = []
+    async with admin(bootstrap) as client:
+        (described,) = await client.describe_topics([topic])
     async with consumer:
-        await consumer._client._wait_on_metadata(topic)
-        partitions = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
+        partitions = sorted(TopicPartition(topic, p["partition"]) for p in described["partitions"])
         ends = await consumer.end_offsets(partitions)
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)

@@ -14,6 +14,7 @@ CODES: Final = {
     "subject-mismatch": "the subject is not the one the data speaks of",
     "too-large": "the value is larger than 1 MiB",
     "type-unknown": "nobody here understands this type",
+    "undecodable": "the Kafka client cannot decode the record: its checksum or a header's name is wrong",
     "value-missing": "there is no value or no data",
 }
 

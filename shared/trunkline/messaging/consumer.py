@@ -1,4 +1,4 @@
-"""All topics of a service, heard through one consumer group: as long as it takes, whatever goes away meanwhile."""
+"""All topics of a service through one FastStream subscriber: as long as it takes, whatever goes away meanwhile."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from trunkline.messaging.backoff import Backoff, Reach
-from trunkline.messaging.fetching import Fetching
-from trunkline.messaging.kafka import AWAY, KafkaSettings, admin, close_consumer
+from trunkline.messaging.kafka import AWAY, KafkaSettings, admin
+from trunkline.messaging.membership import Membership
 from trunkline.messaging.places import Intake, Places, TopicRecreated
-from trunkline.messaging.session import REVOKE_SECONDS, Session
 
 __all__ = ["Consumer", "Intake", "TopicRecreated", "TopicsMissing"]
 
@@ -25,7 +23,6 @@ log = structlog.get_logger(__name__)
 
 BATCH: Final = 1_000
 HINT_SECONDS: Final = 5.0
-_LEAVE_SECONDS: Final = 2.0
 
 
 class TopicsMissing(KafkaError):  # type: ignore[misc]
@@ -54,7 +51,7 @@ class Consumer:
         self._batch = batch
         self._stopping = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "intake")
-        self._session: Session | None = None
+        self._membership: Membership | None = None
         self._cluster = Reach(f"Kafka at {settings.bootstrap}, for hearing")
         self._database = Reach("the intake's database")
 
@@ -66,7 +63,7 @@ class Consumer:
     @property
     def settled(self) -> bool:
         """Whether the group has assigned partitions and each is read from its stored position."""
-        return self._session is not None and self._session.settled
+        return self._membership is not None and self._membership.session.settled
 
     def stop(self) -> None:
         """Stop fetching, finish the batch in hand and leave the group; `run` returns within 10 s."""
@@ -96,34 +93,33 @@ class Consumer:
         backoff = Backoff()
         while True:
             try:
-                await self._hear_with_one_client(backoff)
+                await self._hear_with_one_broker(backoff)
             except AWAY as error:
                 self._cluster.lost(error)
                 await asyncio.sleep(backoff.pause())
 
-    async def _hear_with_one_client(self, backoff: Backoff) -> None:
-        cluster = await self._look_around()
-        client = self._client()
-        places = Places(client, cluster, self._intake, self._thread, self._database)
-        fetching = Fetching(client)
-        session = Session(fetching, self._intake, places, self._thread, self._batch)
-        client.subscribe(topics=self._topics, listener=session)
-        hints: asyncio.Task[None] | None = None
+    async def _hear_with_one_broker(self, backoff: Backoff) -> None:
+        places = Places(self._settings, await self._cluster_id(), self._intake, self._thread, self._database)
+        membership = Membership(self._settings, self._topics, self._group, self._intake, places, self._batch)
+        running: list[asyncio.Task[None]] = []
         try:
-            await client.start()
-            fetching.begin()
+            await membership.start()
             self._cluster.back()
             backoff.reset()
-            hints = asyncio.create_task(self._hint(client, session), name="kafka hints")
-            self._session = session
-            await session.run()
+            running.append(asyncio.create_task(membership.session.run(), name="kafka offsets"))
+            running.append(asyncio.create_task(self._look(membership), name="kafka look"))
+            self._membership = membership
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._session = None
-            if hints is not None:
-                hints.cancel()
-            await close_consumer(client, _LEAVE_SECONDS)
+            self._membership = None
+            for task in running:
+                task.cancel()
+            await membership.end()
+        for error in await asyncio.gather(*running, return_exceptions=True):
+            if isinstance(error, Exception):
+                raise error
 
-    async def _look_around(self) -> str:
+    async def _cluster_id(self) -> str:
         """The cluster's id, once all topics are there; a client that subscribes earlier would only wait."""
         async with admin(self._settings) as client:
             described = await client.describe_cluster()
@@ -133,38 +129,24 @@ class Consumer:
         found: str = described["cluster_id"]
         return found
 
-    def _client(self) -> AIOKafkaConsumer:
-        return AIOKafkaConsumer(
-            **self._settings.options(),
-            group_id=self._group,
-            enable_auto_commit=False,
-            # Only a seek to a stored position counts. A place that is gone is an error, never a silent jump.
-            auto_offset_reset="none",
-            # The same partition numbers of all topics to the same copy: one subject, one writer, few conflicts.
-            partition_assignment_strategy=(RangePartitionAssignor,),
-            # A copy that was killed is missed after 10 s; one that joins is heard of within a heartbeat.
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=1_000,
-            # Others wait this long for a copy to finish its batch; without it, it would be the session's time.
-            rebalance_timeout_ms=int(REVOKE_SECONDS * 1000) + 12_000,
-            max_poll_interval_ms=300_000,
-        )
-
-    async def _hint(self, client: AIOKafkaConsumer, session: Session) -> None:
-        """Now and then see whether the cluster is there, and tell it how far we are, for people who watch the lag."""
-        told: dict[TopicPartition, int] = {}
+    async def _look(self, membership: Membership) -> None:
+        """Now and then see whether the cluster is there, and commit how far we are, for people who watch the lag."""
+        committed: dict[TopicPartition, int] = {}
         while True:
             await asyncio.sleep(HINT_SECONDS)
             try:
                 async with asyncio.timeout(HINT_SECONDS):
-                    await client.topics()
+                    await membership.client.topics()
             except AWAY as error:
                 self._cluster.lost(error)
                 continue
             self._cluster.back()
-            news = {p: o for p, o in session.heard.items() if told.get(p) != o}
-            with suppress(*AWAY):  # the group may have changed: then it is no longer ours to tell
+            with suppress(*AWAY):  # the next look sees to it
+                async with asyncio.timeout(HINT_SECONDS):
+                    await membership.session.look()
+            news = {p: o for p, o in membership.session.stored.items() if committed.get(p) != o}
+            with suppress(*AWAY):  # the group may have changed: then it is no longer ours to commit
                 async with asyncio.timeout(HINT_SECONDS):
                     if news:
-                        await client.commit(news)
-                        told.update(news)
+                        await membership.client.commit(news)
+                        committed.update(news)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
-from trunkline.messaging.kafka import AWAY, KafkaSettings, close_consumer, cluster_id, source_name
+from trunkline.messaging.kafka import AWAY, KafkaSettings, admin, source_name
+from trunkline.messaging.partition_reader import partition_reader
 from trunkline.messaging.relay import FOLLOWER
 from trunkline.store import Store
 
@@ -22,13 +23,12 @@ Horizon = Callable[[Collection[str]], Passed | None]
 """Makes one for some topics; None while it cannot be known. Blocks: asked in a thread."""
 
 _SECONDS = 10.0
-_CLOSE_SECONDS = 1.0
 
 
 def of_topics(kafka: KafkaSettings, store: Store, topics: Collection[str]) -> Passed | None:
     """The present ends of some topics, against the positions in the store: whichever copy of the service hears them."""
     try:
-        ends = asyncio.run(_ends(kafka, topics))
+        ends = asyncio.run(_ends(kafka, store, topics))
     except AWAY:
         return None
 
@@ -39,20 +39,29 @@ def of_topics(kafka: KafkaSettings, store: Store, topics: Collection[str]) -> Pa
     return passed
 
 
-async def _ends(kafka: KafkaSettings, topics: Collection[str]) -> dict[str, int]:
-    """The last offset of each partition that has a record, by the name its position is kept under."""
+async def _ends(kafka: KafkaSettings, store: Store, topics: Collection[str]) -> dict[str, int]:
+    """The offset of the last committed record of each partition that has one, by the name its position is kept under.
+
+    The ends of transactions take offsets and are no records, so the offset before a partition's end may never be
+    stored as a position. Where a position is short of it, the last record is looked for.
+    """
     async with asyncio.timeout(_SECONDS):
-        cluster = await cluster_id(kafka)
-        topics = [kafka.topic(name) for name in topics]
-        client = AIOKafkaConsumer(*topics, **kafka.options())
-        try:
-            await client.start()
-            places = [TopicPartition(t, p) for t in topics for p in client.partitions_for_topic(t) or ()]
-            begins = await client.beginning_offsets(places)
-            ends = await client.end_offsets(places)
-        finally:
-            await close_consumer(client, _CLOSE_SECONDS)
-    return {source_name(cluster, p.topic, p.partition): ends[p] - 1 for p in places if ends[p] > begins[p]}
+        async with admin(kafka) as client:
+            cluster = (await client.describe_cluster())["cluster_id"]
+            described = await client.describe_topics(sorted(kafka.topic(name) for name in topics))
+        partitions = [TopicPartition(t["topic"], p["partition"]) for t in described for p in t["partitions"]]
+
+        def source(partition: TopicPartition) -> str:
+            return source_name(cluster, partition.topic, partition.partition)
+
+        stored = await asyncio.to_thread(store.positions, "kafka/")
+        last: dict[str, int] = {}
+        async with partition_reader(kafka, source) as reader:
+            for partition, (begin, end) in (await reader.bounds(partitions)).items():
+                at = stored.get(source(partition), -1)
+                found = end - 1 if at >= end - 1 else await reader.last_record(partition, max(begin, at + 1), end)
+                last[source(partition)] = at if found is None else found
+    return last
 
 
 def of_services(others: Iterable[Store], _topics: Collection[str] = ()) -> Passed:

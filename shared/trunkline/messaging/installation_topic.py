@@ -109,7 +109,13 @@ async def read_records(kafka: KafkaSettings, topics: Sequence[str], *, newest: b
     if not topics:
         return found
     # Named here, and not assigned later: while it looks at the cluster anew it knows no topic (aiokafka 0.14).
-    client = AIOKafkaConsumer(*topics, **kafka.options(), auto_offset_reset="earliest", fetch_max_wait_ms=50)
+    client = AIOKafkaConsumer(
+        *topics,
+        **kafka.options(),
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=50,
+    )
     try:
         async with asyncio.timeout(_SECONDS):
             await start_client(client)

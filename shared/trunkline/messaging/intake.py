@@ -199,6 +199,9 @@ class Intake:
             if broken is not None:
                 unreadable.append((record, broken))
                 continue
+            if record.undecodable is not None:
+                unreadable.append((record, ("undecodable", record.undecodable)))
+                continue
             place, contracts = self._hearings[record.topic]
             try:
                 heard[place].append(decode(record.headers, record.value, contracts))

@@ -1,15 +1,16 @@
 """How to reach a Kafka cluster, and which cluster it is.
 
-aiokafka is used directly: with a raw parser and decoder FastStream adds nothing that is used here, hands a batch over
-no sooner, and its defaults lose records (DECISIONS 1). `producer`, `consumer` and `topics` are the only users.
+Subscribers run on FastStream; the producer, the administration and reads outside a group use its client, aiokafka,
+directly (DECISIONS 1). Only public names of both are used (DECISIONS 46).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
+from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 if TYPE_CHECKING:
     from trunkline.settings import Settings
@@ -28,11 +30,15 @@ REQUEST_MS: Final = 20_000
 METADATA_MS: Final = 30_000
 """How old may be what is known of the cluster: a topic, a partition or a broker that is new is seen this soon."""
 
-_CLOSE_SECONDS: Final = 0.5
 _START_SECONDS: Final = 5.0
 
 AWAY: Final = (KafkaError, OSError, TimeoutError)
 """What a client raises while the cluster is away, half there or not as it must be: worth another try."""
+
+_REST_SECONDS: Final = 0.15  # longer than a client rests after a fetch that failed
+
+_SASL: Final = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+_closing: Final[set[asyncio.Task[Any]]] = set()
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class KafkaSettings:
     """Where the cluster is and how to come in.
 
     Attributes:
-        bootstrap: `host:port`, several with commas between.
+        bootstrap: `host:port`, several with commas between; `[::1]:9092` for an IPv6 address.
         security_protocol: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.
         sasl_mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, where the protocol has SASL.
         ca_file: PEM certificates to trust; None trusts the system's, where the protocol has SSL.
@@ -81,20 +87,39 @@ class KafkaSettings:
 
     def options(self) -> dict[str, Any]:
         """What every aiokafka client takes."""
-        _hush()
-        options: dict[str, Any] = {
-            "bootstrap_servers": self.bootstrap.split(","),
-            "security_protocol": self.security_protocol,
-            "request_timeout_ms": REQUEST_MS,
-            "metadata_max_age_ms": METADATA_MS,
-        }
-        if self.security_protocol.endswith("SSL"):
-            options["ssl_context"] = create_ssl_context(cafile=self.ca_file and str(self.ca_file))
+        options = self._connection() | {"security_protocol": self.security_protocol}
+        if (context := self._ssl_context()) is not None:
+            options["ssl_context"] = context
         if self.security_protocol.startswith("SASL"):
             options["sasl_mechanism"] = self.sasl_mechanism or "PLAIN"
             options["sasl_plain_username"] = self.username
             options["sasl_plain_password"] = self.password
         return options
+
+    def broker_options(self) -> dict[str, Any]:
+        """What FastStream's `KafkaBroker` takes."""
+        context = self._ssl_context()
+        security: BaseSecurity | None = None
+        if self.security_protocol.startswith("SASL"):
+            mechanism = _SASL[self.sasl_mechanism or "PLAIN"]
+            security = mechanism(self.username or "", self.password or "", ssl_context=context)
+        elif context is not None:
+            security = BaseSecurity(ssl_context=context)
+        return self._connection() | {"security": security}
+
+    def _connection(self) -> dict[str, Any]:
+        _silence_clients()
+        return {
+            "bootstrap_servers": [address.strip() for address in self.bootstrap.split(",")],
+            "request_timeout_ms": REQUEST_MS,
+            "metadata_max_age_ms": METADATA_MS,
+        }
+
+    def _ssl_context(self) -> ssl.SSLContext | None:
+        if not self.security_protocol.endswith("SSL"):
+            return None
+        context: ssl.SSLContext = create_ssl_context(cafile=self.ca_file and str(self.ca_file))
+        return context
 
 
 @asynccontextmanager
@@ -129,27 +154,43 @@ async def cluster_id(settings: KafkaSettings) -> str:
     return found
 
 
-async def ended(closing: Coroutine[Any, Any, object], seconds: float) -> bool:
-    """Let a client's closing run for so long; whether it came to its end.
+async def stopped(closing: Coroutine[Any, Any, object], seconds: float | None) -> None:
+    """Close a client; after `seconds` its closing goes on by itself, so a broker that hangs delays nobody.
 
     aiokafka's clients raise whatever their tasks raise when they are closed in the middle of an outage, cancellation
-    too, and leave the rest open.
+    too. Nothing of it is of use, so nothing is raised.
+
+    Args:
+        closing: the client's `stop()`.
+        seconds: how long to wait; None waits until it has ended.
     """
     task = asyncio.create_task(closing)
+    _closing.add(task)
+    task.add_done_callback(_closed)
     await asyncio.wait({task}, timeout=seconds)
-    if not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=seconds)
-    return task.done() and not task.cancelled() and task.exception() is None
+
+
+async def rest(client: AIOKafkaConsumer) -> None:
+    """Let a client start no more fetches, and let one that has failed end, before the client is stopped.
+
+    aiokafka cancels what is left of its fetches when it stops. One that rests after a failure raises, and then the
+    connections stay open.
+    """
+    with suppress(KafkaError):  # a rebalance has begun
+        client.pause(*client.assignment())
+    await asyncio.sleep(_REST_SECONDS)
 
 
 async def close_consumer(client: AIOKafkaConsumer, seconds: float) -> None:
-    """Close a consumer, and have it leave its group; a broker that takes longer than `seconds` is not waited for."""
-    if not await ended(client.stop(), seconds):
-        # `stop` cannot be called twice, and what it had not come to would go on fetching.
-        if client._fetcher is not None:
-            await ended(client._fetcher.close(), _CLOSE_SECONDS)
-        await ended(client._client.close(), _CLOSE_SECONDS)
+    """Close a consumer in order; after `seconds` its closing goes on by itself."""
+    await rest(client)
+    await stopped(client.stop(), seconds)
+
+
+def _closed(task: asyncio.Task[Any]) -> None:
+    _closing.discard(task)
+    if not task.cancelled():
+        task.exception()  # retrieved, so that asyncio does not report it
 
 
 def source_name(cluster: str, topic: str, partition: int) -> str:
@@ -157,8 +198,8 @@ def source_name(cluster: str, topic: str, partition: int) -> str:
     return f"kafka/{cluster}/{topic}/{partition}"
 
 
-def _hush() -> None:
-    """Keep the client's own log from a line per try while a broker is away; `Reach` says it once.
+def _silence_clients() -> None:
+    """Keep the client's own log from a line per try while a broker is away; `Reach` logs each change once.
 
     Whoever wants to read it sets the level of the logger `aiokafka`.
     """

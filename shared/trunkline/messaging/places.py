@@ -12,7 +12,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from trunkline.messaging.backoff import Backoff, Reach
-from trunkline.messaging.kafka import source_name
+from trunkline.messaging.kafka import KafkaSettings, source_name, stopped
 from trunkline.messaging.record import Record
 from trunkline.store import Conflict
 
@@ -23,6 +23,7 @@ DATABASE_AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, Confli
 
 _LOOKS: Final = 4  # at the log's end before a topic is said to be another one
 _LOOK_SECONDS: Final = 0.5
+_CLOSE_SECONDS: Final = 1.0
 
 
 class TopicRecreated(Exception):
@@ -42,32 +43,41 @@ class Intake(Protocol):
 
 
 class Places:
-    """Finds the places to read from, for one client."""
+    """Finds the offsets to read from, for one membership in a group."""
 
     def __init__(
-        self, client: AIOKafkaConsumer, cluster: str, intake: Intake, thread: Executor, database: Reach
+        self,
+        settings: KafkaSettings,
+        cluster: str,
+        intake: Intake,
+        thread: Executor,
+        database: Reach,
     ) -> None:
         """Prepare.
 
         Args:
-            client: tells where the topics begin and end.
-            cluster: its id.
+            settings: the cluster.
+            cluster: the cluster's id.
             intake: tells what was heard.
-            thread: where the intake is called.
+            thread: one thread, in which the intake is called, also by those before and after this one.
             database: told when the intake's database is away and when it is back.
         """
-        self._client = client
+        self.settings = settings
         self._cluster = cluster
         self._intake = intake
-        self._thread = thread
+        self.thread = thread
         self.database = database
 
     def source(self, partition: TopicPartition) -> str:
         """The name that the partition's position is kept under."""
         return source_name(self._cluster, partition.topic, partition.partition)
 
-    async def find(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    async def find(self, client: AIOKafkaConsumer, partitions: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The offset to read each partition from; one never heard is read from its beginning, never from its end.
+
+        Args:
+            client: knows where the topics begin and where their committed part ends.
+            partitions: any.
 
         Raises:
             TopicRecreated: see there.
@@ -75,8 +85,8 @@ class Places:
         """
         heard = await self._heard([self.source(p) for p in partitions])
         following = {p: heard[s] + 1 for p in partitions if (s := self.source(p)) in heard}
-        begins: dict[TopicPartition, int] = await self._client.beginning_offsets(list(partitions))
-        await self._check_ends(following)
+        begins: dict[TopicPartition, int] = await client.beginning_offsets(list(partitions))
+        await self.check_ends(client, following)
         for partition, offset in following.items():
             if offset < begins[partition]:
                 log.error(
@@ -92,7 +102,7 @@ class Places:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                found = await loop.run_in_executor(self._thread, self._intake.positions, sources)
+                found = await loop.run_in_executor(self.thread, self._intake.positions, sources)
             except DATABASE_AWAY as error:
                 self.database.lost(error)
                 await asyncio.sleep(backoff.pause())
@@ -100,22 +110,38 @@ class Places:
                 self.database.back()
                 return found
 
-    async def _check_ends(self, following: Mapping[TopicPartition, int]) -> None:
-        """Every partition must reach to what was heard of it.
+    async def check_ends(self, client: AIOKafkaConsumer, following: Mapping[TopicPartition, int]) -> None:
+        """Check that every partition reaches to the offset it is to be read from.
 
-        A new leader may for a moment not know how far its followers are, so an end that is too early is looked at
-        more than once.
+        The client's end is the last stable offset. It may lie before a stored position while a transaction is open
+        that began before it was stored, so the end of the log decides. A new leader may for a moment not know how far
+        its followers are, so an end that is too early is looked at more than once.
+
+        Raises:
+            TopicRecreated: see there.
+            KafkaError: the cluster does not answer.
         """
-        short = list(following)
-        ends: dict[TopicPartition, int] = {}
+        ends: Mapping[TopicPartition, int] = await client.end_offsets(list(following))
+        short = [p for p in following if ends[p] < following[p]]
         for look in range(_LOOKS):
-            if look:
-                await asyncio.sleep(_LOOK_SECONDS)
-            ends = await self._client.end_offsets(short)
-            short = [p for p in short if ends[p] < following[p]]
             if not short:
                 return
-        raise TopicRecreated("; ".join(_recreated(p, following[p], ends[p]) for p in sorted(short)))
+            if look:
+                await asyncio.sleep(_LOOK_SECONDS)
+            ends = await self._ends_of_logs(short)
+            short = [p for p in short if ends[p] < following[p]]
+        if short:
+            raise TopicRecreated("; ".join(_recreated(p, following[p], ends[p]) for p in sorted(short)))
+
+    async def _ends_of_logs(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """The ends with all that is not committed yet."""
+        client = AIOKafkaConsumer(**self.settings.options())
+        try:
+            await client.start()
+            found: Mapping[TopicPartition, int] = await client.end_offsets(partitions)
+        finally:
+            await stopped(client.stop(), _CLOSE_SECONDS)
+        return found
 
 
 def _recreated(partition: TopicPartition, following: int, end: int) -> str:

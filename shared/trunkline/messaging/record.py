@@ -17,6 +17,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         source: the name its position is kept under: `kafka/<cluster>/<topic>/<partition>`, `local/<service>`.
         offset: its place in that source.
         timestamp: milliseconds since 1970, as the broker has it.
+        undecodable: why no client can decode it; then key, headers and value are unknown. None: it was decoded.
     """
 
     source: str
@@ -27,6 +28,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     headers: Headers
     value: bytes | None
     timestamp: int = 0
+    undecodable: str | None = None
 
 
 class Outgoing(NamedTuple):

@@ -1,0 +1,106 @@
+"""When a client or a framework leaves records out on their way to us, or offsets have gaps of their own."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from tests.messaging.conftest import NewTopic
+from tests.messaging.ear import ear, event, id_of, listening, new_name
+from tests.messaging.raw_batches import raw_batch, send_raw, strange
+from tests.messaging.test_when_messages_cannot_be_used import send
+from trunkline.messaging import consumer
+from trunkline.messaging.horizon import of_topics
+from trunkline.messaging.kafka import KafkaSettings
+from trunkline.messaging.record import Outgoing
+from trunkline.messaging.session import Session
+
+
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look every 0.2 s in place of every 5 s."""
+    monkeypatch.setattr(consumer, "HINT_SECONDS", 0.2)
+
+
+async def send_to(settings: KafkaSettings, partition: int, *records: Outgoing) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=settings.bootstrap) as producer:
+        for topic, key, value, headers, _ in records:
+            await producer.send_and_wait(topic, value, key=key, headers=list(headers), partition=partition)
+
+
+@pytest.mark.usefixtures("quick_looks")
+async def test_what_the_client_drops_when_another_partition_fails_is_read_again(
+    settings: KafkaSettings, new_topic: NewTopic, url: str
+) -> None:
+    """X3, X6: aiokafka loses what it has read of one partition when it raises on another one."""
+    topic = await new_topic(partitions=2)
+    good = [event(topic) for _ in range(5)]
+    await send_to(settings, 0, *good)
+    after = []
+    for _ in range(2):
+        await send_raw(settings.bootstrap, topic, 1, raw_batch([strange(event(topic))]))
+        after.append(event(topic))
+        await send_to(settings, 1, after[-1])
+    with ear(url, topic) as one:
+        async with listening(settings, one, new_name("group")):
+            await one.until(lambda: len(one.heard()) >= 7 and len(one.parked()) >= 2)
+        assert sorted(one.heard()) == sorted(id_of(record) for record in good + after)
+        assert one.parked() == ["undecodable"] * 2
+
+
+async def test_a_batch_that_is_lost_on_its_way_is_read_again(
+    settings: KafkaSettings, new_topic: NewTopic, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """X3: whatever lies between the broker and us; each record takes effect once and in order."""
+    take, lost = Session.take, []
+
+    async def losing(self: Session, fetched: Sequence[Any]) -> None:
+        if fetched[0].offset in (10, 20, 30) and fetched[0].offset not in lost:
+            lost.append(fetched[0].offset)
+        else:
+            await take(self, fetched)
+
+    monkeypatch.setattr(Session, "take", losing)
+    topic = await new_topic()
+    sent = [event(topic) for _ in range(50)]
+    await send(settings, *sent)
+    with ear(url, topic) as one:
+        async with listening(settings, one, new_name("group"), batch=10):
+            await one.until(lambda: len(one.heard()) >= 50)
+        assert one.heard() == [id_of(record) for record in sent]
+        assert lost
+
+
+@pytest.mark.usefixtures("quick_looks")
+@pytest.mark.parametrize("aborts", [False, True], ids=["committed", "every other aborted"])
+async def test_gaps_of_transactions_are_no_loss(
+    settings: KafkaSettings, new_topic: NewTopic, url: str, aborts: bool
+) -> None:
+    """X3, X5: each end of a transaction takes an offset; nothing is missing, and all that was said has been heard."""
+    topic = await new_topic()
+    sent = []
+    with ear(url, topic) as one:
+        async with (
+            AIOKafkaProducer(bootstrap_servers=settings.bootstrap, transactional_id=new_name("foreign")) as producer,
+            listening(settings, one, new_name("group"), batch=7),
+        ):
+            for number in range(8):
+                aborted = aborts and number % 2
+                await producer.begin_transaction()
+                for _ in range(5):
+                    record = event(topic)
+                    await producer.send(topic, record.value, key=record.key, headers=list(record.headers))
+                    sent += [] if aborted else [id_of(record)]
+                await (producer.abort_transaction() if aborted else producer.commit_transaction())
+            await one.until(lambda: len(one.heard()) >= len(sent))
+        assert one.heard() == sent
+        passed = await _passed(settings, one.store, topic)
+        assert passed()
+
+
+async def _passed(settings: KafkaSettings, store: Any, topic: str) -> Any:
+    passed = await asyncio.to_thread(of_topics, settings, store, [topic])
+    assert passed is not None
+    return passed
