@@ -19,7 +19,7 @@ from trunkline.cli.verb import Call, verb
 
 _EVERY_S: Final = 0.3
 _COLUMNS: Final = ("row", "file", "line", "ext_key", "user", "number", "outcome", "code", "reason")
-_HEADINGS: Final = (">row", "file", ">line", "ext key", "user", "number", "", "code", "why")
+_HEADINGS: Final = (">row", "file", ">line", "ext key", "user", "number", "outcome", "code", "why")
 
 
 class Outcome(StrEnum):

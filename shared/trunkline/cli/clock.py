@@ -90,7 +90,7 @@ def _shown(document: dict[str, Any]) -> Any:
         (name, moment(clock["now"]), _ahead(clock["ahead_seconds"]) if clock["sandbox"] else "the machine's clock")
         for name, clock in document.items()
     ]
-    return table(("service", "now", ""), rows)
+    return table(("service", "now", "clock"), rows)
 
 
 def _ahead(seconds: float) -> str:

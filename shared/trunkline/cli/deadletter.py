@@ -78,7 +78,7 @@ def _letters(items: list[dict[str, Any]], status: Status) -> Any:
         (m["service"], str(m["id"]), _place(m), m["code"], m["status"], moment(m["resolved_at"]), m["resolved_by"],
          m["remark"]) for m in items
     ]  # fmt: skip
-    return table(("service", ">id", "from", "code", "", "when", "who", "remark"), done)
+    return table(("service", ">id", "from", "code", "status", "when", "who", "remark"), done)
 
 
 def _place(found: dict[str, Any]) -> str:

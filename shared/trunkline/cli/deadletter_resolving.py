@@ -166,7 +166,7 @@ def _all_done(told: list[dict[str, Any]]) -> Any:
     if not told:
         return "No dead letters."
     rows = [(t["service"], str(t["id"]), t["status"], t.get("detail") or _effect(t)) for t in told]
-    return table(("service", ">id", "", "what came of it"), rows)
+    return table(("service", ">id", "outcome", "what came of it"), rows)
 
 
 def _done(told: dict[str, Any]) -> str:

@@ -191,4 +191,4 @@ def _table(checks: list[Check]) -> Any:
 
     styles = {"good": "green", "look": "yellow", "wrong": "bold red"}
     rows = [(c.service, c.what, Text(c.verdict, style=styles[c.verdict]), c.found, c.remedy) for c in checks]
-    return table(("service", "what", "", "found", "do"), rows)
+    return table(("service", "what", "verdict", "found", "do"), rows)

@@ -86,7 +86,7 @@ def _units(items: list[dict[str, Any]]) -> Any:
         )
         for u in items
     ]
-    return table(("extension", "license", "user", "role there", "subscription", ""), rows)
+    return table(("extension", "license", "user", "role there", "subscription", "status"), rows)
 
 
 def _numbers(items: list[dict[str, Any]]) -> Any:

@@ -114,4 +114,4 @@ def _added(answer: dict[str, Any]) -> Any:
     from trunkline.cli.screen import table
 
     rows = [(r["input"], r["number"], r["outcome"], r["reason"] or r["warning"]) for r in answer["results"]]
-    return table(("input", "number", "", "why"), rows)
+    return table(("input", "number", "outcome", "why"), rows)

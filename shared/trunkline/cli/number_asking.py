@@ -77,7 +77,7 @@ def _turns(turns: list[dict[str, Any]]) -> Any:
     if not turns:
         return ""
     rows = [(moment(t["at"]), t["what"], t["organization_id"], t["subscription_id"]) for t in turns]
-    return table(("at", "", "organization", "subscription"), rows)
+    return table(("at", "event", "organization", "subscription"), rows)
 
 
 def _found(rows: list[dict[str, Any]]) -> Any:

@@ -143,6 +143,6 @@ def _tell_handed_on(call: Call, answer: dict[str, Any]) -> None:
 
     def shown() -> Any:
         rows = [(n["number"], n["outcome"], state(n["state"]), n["holder_id"]) for n in answer["numbers"]]
-        return table(("number", "", "state", "holder"), rows)
+        return table(("number", "outcome", "state", "holder"), rows)
 
     call.tell(answer, shown)

@@ -224,7 +224,7 @@ def _history(items: list[dict[str, Any]]) -> Any:
     from trunkline.cli.screen import moment, table
 
     rows = [(moment(h["at"]), h["event"], h["status"], f"{h['done']:,}", f"{h['added']:,}", h["actor"]) for h in items]
-    return table(("at", "what", "", ">done", ">added", "by"), rows)
+    return table(("at", "what", "status", ">done", ">added", "by"), rows)
 
 
 def _uploads(items: list[dict[str, Any]]) -> Any:
@@ -237,4 +237,4 @@ def _uploads(items: list[dict[str, Any]]) -> Any:
         (u["upload_id"], moment(u["previewed_at"]), u["file_name"], u["status"], *(f"{u[f]:,}" for f in figures))
         for u in items
     ]
-    return table(("upload", "since", "file", "", *(f">{figure}" for figure in figures)), rows)
+    return table(("upload", "since", "file", "status", *(f">{figure}" for figure in figures)), rows)

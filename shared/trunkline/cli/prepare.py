@@ -76,7 +76,7 @@ def _applied(applied: dict[str, list[str]], *, dry_run: bool) -> Any:
     rows = [
         (service, name, "to apply" if dry_run else "applied") for service, names in applied.items() for name in names
     ]
-    return table(("service", "migration", ""), rows) if rows else "The databases are at this version already."
+    return table(("service", "migration", "outcome"), rows) if rows else "The databases are at this version already."
 
 
 @verb(topics, "create", remote=False)
@@ -181,4 +181,4 @@ def _create(settings: Settings, partitions: int | None, replication: int | None,
 def _results(results: list[TopicResult]) -> Any:
     from trunkline.cli.screen import table
 
-    return table(("topic", "", "detail"), [(r.name, r.action, r.detail) for r in results])
+    return table(("topic", "outcome", "detail"), [(r.name, r.action, r.detail) for r in results])

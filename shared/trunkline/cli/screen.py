@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from typing import IO, Any, Final
 from unicodedata import category
 
-from rich import box
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from trunkline.cli.fitting_table import FittingTable
 
 _WIDE: Final = 1_000
 """Where nobody looks at the width (a pipe, a file), no line is broken."""
@@ -123,15 +124,14 @@ def shown(value: Any) -> RenderableType:
     return Text(visible(json.dumps(value, ensure_ascii=False)))
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> Table:
+def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None) -> FittingTable:
     """Rows under headings; a heading that begins with `>` is a column of figures."""
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left", show_edge=False)
-    for heading in headings:
-        figures = heading.startswith(">")
-        made.add_column(heading.removeprefix(">"), justify="right" if figures else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else shown(cell) for cell in row))
-    return made
+    return FittingTable(headings, [[_cell(cell) for cell in row] for row in rows], title)
+
+
+def _cell(value: Any) -> Text:
+    found = value if isinstance(value, Text) else shown(value)
+    return found if isinstance(found, Text) else Text(str(found))
 
 
 def facts(of: Mapping[str, Any]) -> Table:
