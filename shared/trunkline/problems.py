@@ -18,6 +18,7 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from trunkline.form_sentences import sentence
 from trunkline.json_bodies import UnusableText, pointer
 from trunkline.refusal import Refused
 from trunkline.store import Conflict
@@ -32,8 +33,6 @@ _CODES: Final = {
     413: "body-too-large",
 }
 _LONGEST_VALUE: Final = 200
-_OUR_OWN: Final = "Value error, "
-"""What pydantic puts before the sentence of a validator of ours."""
 _WORDS: Final = re.compile(r"[-_]")
 
 
@@ -129,8 +128,7 @@ def _validation_errors(error: RequestValidationError) -> list[dict[str, Any]]:
             errors.append({"in": "body", "pointer": "#", "value": None, "detail": detail})
             continue
         value = None if wrong["type"] == "missing" else shown_value(wrong.get("input"))
-        detail = wrong["msg"].removeprefix(_OUR_OWN)
-        errors.append({"in": part, "pointer": pointer(tuple(path)), "value": value, "detail": detail})
+        errors.append({"in": part, "pointer": pointer(tuple(path)), "value": value, "detail": sentence(wrong)})
     return errors
 
 

@@ -3,72 +3,76 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 
-from trunkline.cli import (
-    audit,
-    billing,
-    billing_settling,
-    bulk,
-    bulk_runs,
-    bulk_users,
-    clock,
-    contract,
-    deadletter,
-    deadletter_resolving,
-    demo,
-    doctor,
-    extension,
-    extension_changing,
-    failed_item,
-    licenses,
-    mail,
-    number,
-    number_acting,
-    number_asking,
-    number_assigning,
-    number_changing,
-    number_range,
-    number_search,
-    number_upload,
-    party,
-    policy,
-    prepare,
-    projection,
-    republish,
-    restored,
-    stream,
-    subscription,
-    token,
-    up,
-)
+from trunkline.cli.refused_values import refused_parameter
 
-_MORE_VERBS = (
-    billing_settling,
-    deadletter_resolving,
-    extension_changing,
-    bulk_users,
-    bulk_runs,
-    number_acting,
-    number_changing,
-    number_asking,
-    number_assigning,
-    number_search,
-    number_range,
-    number_upload,
-)
-"""Each adds its verbs to its noun by being imported."""
 _RUN, _WORK, _OPERATE = "Run", "Work", "Operate"
-_ORDER = (
-    *("demo", "up", "migrate", "topics", "restored", "token", "clock"),
-    *("party", "billing", "subscription", "number", "policy", "license", "extension", "bulk"),
-    *("doctor", "audit", "stream", "projection", "republish", "deadletter", "failed-item", "contract", "mail"),
-)
+
+
+class _Noun(NamedTuple):
+    """A command or a group of commands.
+
+    Attributes:
+        panel: the heading it stands under in the help.
+        modules: what makes it, below `trunkline.cli`; the first has `attribute`, the others add their verbs to it.
+        attribute: a Typer, or a function that adds the command.
+    """
+
+    panel: str
+    modules: tuple[str, ...]
+    attribute: str = "app"
+
+
+_NOUNS: Final = {
+    "demo": _Noun(_RUN, ("demo",), "add_demo"),
+    "up": _Noun(_RUN, ("up",), "add_up"),
+    "migrate": _Noun(_RUN, ("prepare",), "add_migrate"),
+    "topics": _Noun(_RUN, ("prepare",), "topics"),
+    "restored": _Noun(_RUN, ("restored",), "add_restored"),
+    "token": _Noun(_RUN, ("token",)),
+    "clock": _Noun(_RUN, ("clock",)),
+    "party": _Noun(_WORK, ("party",)),
+    "billing": _Noun(_WORK, ("billing", "billing_settling")),
+    "subscription": _Noun(_WORK, ("subscription",)),
+    "number": _Noun(
+        _WORK,
+        (
+            "number",
+            "number_acting",
+            "number_changing",
+            "number_asking",
+            "number_assigning",
+            "number_search",
+            "number_range",
+            "number_upload",
+        ),
+    ),
+    "policy": _Noun(_WORK, ("policy",)),
+    "license": _Noun(_WORK, ("licenses",)),
+    "extension": _Noun(_WORK, ("extension", "extension_changing")),
+    "bulk": _Noun(_WORK, ("bulk", "bulk_users", "bulk_runs")),
+    "doctor": _Noun(_OPERATE, ("doctor",), "add_doctor"),
+    "audit": _Noun(_OPERATE, ("audit",), "add_audit"),
+    "stream": _Noun(_OPERATE, ("stream",)),
+    "projection": _Noun(_OPERATE, ("projection",)),
+    "republish": _Noun(_OPERATE, ("republish",), "add_republish"),
+    "deadletter": _Noun(_OPERATE, ("deadletter", "deadletter_resolving")),
+    "failed-item": _Noun(_OPERATE, ("failed_item",)),
+    "contract": _Noun(_OPERATE, ("contract",)),
+    "mail": _Noun(_OPERATE, ("mail",)),
+}
+"""In the order in which a newcomer needs them."""
+_ORDER: Final = tuple(_NOUNS)
+_COMPLETION: Final = "_TRUNKLINE_COMPLETE"
+"""Set by the shell that asks what can be typed next."""
 
 
 class _InOrder(TyperGroup):
@@ -76,6 +80,15 @@ class _InOrder(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(super().list_commands(ctx), key=_ORDER.index)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was typed; a value that is none of its kind is refused in plain words (O1)."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as wrong:
+            if (cause := wrong.__cause__) is not None and hasattr(cause, "errors"):
+                wrong.message = refused_parameter(cause.errors()[0])
+            raise
 
 
 def _tell_version(wanted: bool) -> None:
@@ -91,7 +104,8 @@ _Version = Annotated[
 ]
 
 
-def _app() -> typer.Typer:
+def _app(only: str | None = None) -> typer.Typer:
+    """The command line; with `only`, the one noun that was typed: nothing else is imported then."""
     app = typer.Typer(
         name="trunkline",
         cls=_InOrder,
@@ -105,36 +119,26 @@ def _app() -> typer.Typer:
     def before(version: _Version = False) -> None:
         del version  # `_tell_version` has ended the command, if it was asked for
 
-    up.add_up(app, _RUN)
-    prepare.add_migrate(app, _RUN)
-    restored.add_restored(app, _RUN)
-    demo.add_demo(app, _RUN)
-    for name, noun in (("topics", prepare.topics), ("token", token.app), ("clock", clock.app)):
-        app.add_typer(noun, name=name, rich_help_panel=_RUN)
-    for name, noun in (
-        ("party", party.app),
-        ("billing", billing.app),
-        ("subscription", subscription.app),
-        ("number", number.app),
-        ("license", licenses.app),
-        ("extension", extension.app),
-        ("bulk", bulk.app),
-        ("policy", policy.app),
-    ):
-        app.add_typer(noun, name=name, rich_help_panel=_WORK)
-    doctor.add_doctor(app, _OPERATE)
-    audit.add_audit(app, _OPERATE)
-    republish.add_republish(app, _OPERATE)
-    for name, noun in (
-        ("stream", stream.app),
-        ("projection", projection.app),
-        ("deadletter", deadletter.app),
-        ("failed-item", failed_item.app),
-        ("contract", contract.app),
-        ("mail", mail.app),
-    ):
-        app.add_typer(noun, name=name, rich_help_panel=_OPERATE)
+    for name, noun in _NOUNS.items():
+        if only in (None, name):
+            _add(app, name, noun)
     return app
+
+
+def _add(app: typer.Typer, name: str, noun: _Noun) -> None:
+    first, *_ = [import_module(f"trunkline.cli.{module}") for module in noun.modules]
+    found = getattr(first, noun.attribute)
+    if isinstance(found, typer.Typer):
+        app.add_typer(found, name=name, rich_help_panel=noun.panel)
+    else:
+        found(app, noun.panel)
+
+
+def _typed(argv: Sequence[str]) -> str | None:
+    """The noun that was typed; None: none that there is, or the shell asks what there is."""
+    if _COMPLETION in os.environ or not argv or argv[0] not in _NOUNS:
+        return None
+    return argv[0]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -149,4 +153,5 @@ def main(argv: Sequence[str] | None = None) -> None:
     for out in (sys.stdout, sys.stderr):
         if isinstance(out, io.TextIOWrapper):
             out.reconfigure(errors="replace")  # a terminal that cannot show a sign shows another
-    _app()(argv, prog_name="trunkline")
+    words = sys.argv[1:] if argv is None else list(argv)
+    _app(_typed(words))(words, prog_name="trunkline")

@@ -15,11 +15,13 @@ import httpx
 
 from trunkline.cli.ending import Ended, Misused, Refused, Unreachable
 from trunkline.cli.options import SERVICES
+from trunkline.cli.refused_values import refused_values
 from trunkline.hosts import is_loopback
 from trunkline.settings import Settings
 
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, never listened on
 _ANY_LIST: Final = {"licensing": "/licensing/partners", "numbers": "/numbers/refused"}
+_INVALID: Final = "request-invalid"
 _AWAY: Final = frozenset({502, 503, 504})
 _TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
 _TIMEOUT_OF_STREAM: Final = httpx.Timeout(None, connect=5.0)
@@ -84,9 +86,16 @@ def operator_token(settings: Settings) -> str | None:
 class Remote:
     """The services over HTTP. Every refusal becomes the sentence its problem details hold."""
 
-    def __init__(self, urls: Mapping[str, str], token: str | None) -> None:
-        """Reach services at their URLs, by name, as the bearer of a token."""
+    def __init__(self, urls: Mapping[str, str], token: str | None, given: Mapping[str, Any] | None = None) -> None:
+        """Reach services at their URLs, by name, as the bearer of a token.
+
+        Args:
+            urls: service -> where it answers.
+            token: the bearer's; None: there is none.
+            given: what was typed, option -> value: a refusal names the option instead of the request's field.
+        """
         self.urls = urls
+        self._given: Mapping[str, Any] = given or {}
         self.positions: dict[str, str] = {}
         """The newest Trunkline-Position that each service has answered, for reads that must see it."""
         self.dry = False
@@ -241,6 +250,8 @@ class Remote:
         except (ValueError, KeyError, TypeError):
             said = f"{where} answers {answer.status_code} {answer.reason_phrase}, and not as Trunkline does."
             return Unreachable(said)
+        if problem.get("code") == _INVALID and problem.get("errors"):
+            return Refused("\n".join(refused_values(problem["errors"], self._given)), problem)
         more = [str(e.get("detail", "")) for e in problem.get("errors", []) if e.get("detail") not in (None, detail)]
         if answer.status_code == httpx.codes.UNAUTHORIZED and not self._has_token:
             detail = _NO_KEY

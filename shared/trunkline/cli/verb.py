@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
+from typer.models import ArgumentInfo, OptionInfo
 
 from trunkline.cli.ending import Ended, Misused
 
@@ -60,6 +61,8 @@ class Call:
         """Keep what was given; nothing is read or reached before it is asked for."""
         self.as_json = as_json
         self.has_told = False
+        self.given: dict[str, Any] = {}
+        """What was typed: option or argument -> value."""
         self._config = config
         self._url = url
         self._token = token
@@ -91,7 +94,7 @@ class Call:
             urls = addresses(self._url, self.settings)
             check_private(urls, self.settings)
             token = self._token or operator_token(self.settings)
-            self._remote = Remote(urls, token)
+            self._remote = Remote(urls, token, self.given)
         return self._remote
 
     def tell(self, document: Any, *shown: Callable[[], RenderableType], widest: int | None = None) -> None:
@@ -142,10 +145,12 @@ def verb(
         @wraps(function)
         def command(**given: Any) -> None:
             call = Call(**{option: given.pop(option) for option in shared})
+            call.given = {options[name]: value for name, value in given.items()}
             _carry_out(call, lambda: function(call, **given))  # type: ignore[call-arg]
 
         hints = get_type_hints(function, include_extras=True)
         _, *own = inspect.signature(function).parameters.values()
+        options = {p.name: _typed_as(p.name, hints[p.name]) for p in own}
         parameters = [p.replace(kind=p.KEYWORD_ONLY, annotation=hints[p.name]) for p in own]
         kind, default = inspect.Parameter.KEYWORD_ONLY, {"as_json": False}
         parameters += [inspect.Parameter(n, kind, default=default.get(n), annotation=a) for n, a in shared.items()]
@@ -155,6 +160,17 @@ def verb(
         return function
 
     return decorate
+
+
+def _typed_as(name: str, hint: Any) -> str:
+    """What a person types for a parameter: its option, or the argument's name in the usage line."""
+    for given in getattr(hint, "__metadata__", ()):
+        if isinstance(given, OptionInfo):
+            long = [each for each in given.param_decls or () if each.startswith("--")]
+            return long[0].partition("/")[0] if long else f"--{name.replace('_', '-')}"
+        if isinstance(given, ArgumentInfo):
+            return str(given.metavar or name).strip("[]. ").upper()
+    return f"--{name.replace('_', '-')}"
 
 
 def _carry_out(call: Call, command: Callable[[], None]) -> None:

@@ -8,6 +8,7 @@ import msgspec
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.unreadable import Unreadable
 from trunkline.contracts.values import read_instant
+from trunkline.form_sentences import without_patterns
 
 MAX_VALUE_BYTES: Final = 1_048_576
 # Identities become keys of an index: what is longer would be refused by the store, again and again.
@@ -73,7 +74,7 @@ def read_data(contract: Contract, data: bytes | msgspec.Raw) -> Any:
     try:
         return contract.read(data)
     except msgspec.ValidationError as error:
-        raise Unreadable("data-invalid", f"The data of {contract.name}: {error}.") from None
+        raise Unreadable("data-invalid", f"The data of {contract.name}: {without_patterns(str(error))}.") from None
     except RecursionError:
         raise Unreadable("data-invalid", f"The data of {contract.name}: nested too deep.") from None
     except msgspec.DecodeError as error:
