@@ -17,6 +17,7 @@ import pytest
 
 from trunkline.broker import free_ports
 from trunkline.settings import PREFIX, Settings
+from trunkline.variables import CLIENT
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -109,10 +110,10 @@ def test_then_the_events_can_be_read_from_a_real_broker(reader_with: Any, local_
 
 
 def test_then_every_block_of_commands_has_a_mark_or_is_known() -> None:
-    """No block escapes by lacking its mark: only what makes this environment, or starts a broker, is not run here."""
+    """No block escapes by lacking its mark: only what makes this environment, or needs servers, is not run here."""
     unmarked = re.sub(_BLOCK, "", README)
     others = re.findall(r"```sh\n(.*?)```", unmarked, re.DOTALL)
-    assert [block[:9] for block in others] == ["make demo", 'eval "$(m']
+    assert [block[:9] for block in others] == ["make demo", 'eval "$(m', 'psql -c "']
 
 
 def test_then_every_file_it_names_is_there() -> None:
@@ -124,6 +125,6 @@ def test_then_every_file_it_names_is_there() -> None:
 
 
 def test_then_it_names_every_setting() -> None:
-    """And none that there is not."""
-    named = set(re.findall(rf"`({PREFIX}[A-Z_]+)`", README))
-    assert named == {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    """And what the command line reads besides, and none that there is not."""
+    named = set(re.findall(rf"`({PREFIX}[A-Z_]+)`", README)) - {PREFIX}
+    assert named == {f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, *CLIENT)}

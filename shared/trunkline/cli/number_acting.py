@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.number import Number, app, tell_number
+from trunkline.cli.number_files import Numbers, NumbersFrom, each, numbers_given
 from trunkline.cli.options import DryRun
 from trunkline.cli.verb import Call, verb
 
@@ -27,19 +28,24 @@ class Reason(StrEnum):
 @verb(app, "reserve")
 def reserve(
     call: Call,
-    number: Number,
     reserver: Annotated[UUID, typer.Option("--for", metavar="UUID", help="The organization or partner.")],
     remark: Remark,
+    numbers: Numbers = None,
+    file: NumbersFrom = None,
     dry_run: DryRun = None,
 ) -> None:
-    """Keep an available number for an organization or a partner, 28 days unless the policy says otherwise."""
-    _act(call, number, "reserve", dry_run, reserver_id=str(reserver), remark=remark)
+    """Keep available numbers for an organization or a partner, 28 days unless the policy says otherwise."""
+    body = {"reserver_id": str(reserver), "remark": remark}
+    each(call, numbers_given(numbers, file), "reserved", lambda number: _done(call, number, "reserve", dry_run, body))
 
 
 @verb(app, "release")
-def release(call: Call, number: Number, remark: Remark, dry_run: DryRun = None) -> None:
-    """End a reservation: the number is available again."""
-    _act(call, number, "release", dry_run, remark=remark)
+def release(
+    call: Call, remark: Remark, numbers: Numbers = None, file: NumbersFrom = None, dry_run: DryRun = None
+) -> None:
+    """End reservations: the numbers are available again."""
+    body = {"remark": remark}
+    each(call, numbers_given(numbers, file), "released", lambda number: _done(call, number, "release", dry_run, body))
 
 
 @verb(app, "lock")
@@ -79,5 +85,9 @@ def recover(call: Call, number: Number, remark: Remark, dry_run: DryRun = None) 
 
 
 def _act(call: Call, number: str, what: str, dry_run: bool | None, **body: Any) -> None:
-    found = call.remote.post(f"/numbers/{number}/{what}", body, dry_run=dry_run)
-    tell_number(call, found)
+    tell_number(call, _done(call, number, what, dry_run, body))
+
+
+def _done(call: Call, number: str, what: str, dry_run: bool | None, body: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = call.remote.post(f"/numbers/{number}/{what}", body, dry_run=dry_run)
+    return found

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from trunkline.cli.number import Number, app, bound_to
-from trunkline.cli.number_changing import Numbers, split
+from trunkline.cli.number_files import Numbers, NumbersFrom, numbers_given
 from trunkline.cli.options import instant
 from trunkline.cli.verb import Call, verb
 
@@ -18,7 +18,10 @@ def held_by(
     call: Call,
     number: Number,
     at: Annotated[
-        str, typer.Option(metavar="T", help="An instant such as 2026-03-01T12:00:00Z; a date: its beginning.")
+        str,
+        typer.Option(
+            "--at", "--as-of", metavar="T", help="An instant such as 2026-03-01T12:00:00Z; a date: its beginning."
+        ),
     ],
 ) -> None:
     """Show with whom a number was at an instant: whom it served, for whom it was kept, who held it."""
@@ -38,9 +41,9 @@ def recycled(
 
 
 @verb(app, "lookup")
-def lookup(call: Call, numbers: Numbers) -> None:
+def lookup(call: Call, numbers: Numbers = None, file: NumbersFrom = None) -> None:
     """Show the states of many numbers at once."""
-    found = call.remote.post("/numbers/lookup", {"numbers": split(numbers)})
+    found = call.remote.post("/numbers/lookup", {"numbers": numbers_given(numbers, file)})
     call.tell(found, lambda: _found(found["numbers"]))
 
 

@@ -10,10 +10,10 @@ import typer
 
 from trunkline.cli.ending import Misused
 from trunkline.cli.number import Number, app, tell_number
+from trunkline.cli.number_files import Numbers, NumbersFrom, numbers_given
 from trunkline.cli.options import DryRun
 from trunkline.cli.verb import Call, verb
 
-Numbers = Annotated[list[str], typer.Argument(metavar="NUMBER...", help="At most 1,000; also with commas between.")]
 Remark = Annotated[str | None, typer.Option(metavar="TEXT", help="Why, in a few words; welcome.")]
 Text = Annotated[str | None, typer.Option(metavar="TEXT", help='Another one; "": none.')]
 Code = Annotated[str | None, typer.Option(metavar="TEXT", help="Another one.")]
@@ -33,20 +33,23 @@ class Kind(StrEnum):
 @verb(app, "allocate")
 def allocate(
     call: Call,
-    numbers: Numbers,
     holder: Annotated[UUID, typer.Option("--to", metavar="UUID", help="The partner or organization.")],
+    numbers: Numbers = None,
+    file: NumbersFrom = None,
     remark: Remark = None,
     dry_run: DryRun = None,
 ) -> None:
     """Give numbers to a partner or an organization to use or resell: all of them, or none."""
-    body = _given(numbers=split(numbers), holder_id=str(holder), remark=remark)
+    body = _given(numbers=numbers_given(numbers, file), holder_id=str(holder), remark=remark)
     _tell_handed_on(call, call.remote.post("/numbers/allocate", body, dry_run=dry_run))
 
 
 @verb(app, "take-back")
-def take_back(call: Call, numbers: Numbers, remark: Remark = None, dry_run: DryRun = None) -> None:
+def take_back(
+    call: Call, numbers: Numbers = None, file: NumbersFrom = None, remark: Remark = None, dry_run: DryRun = None
+) -> None:
     """Take numbers back from whom they were given to: all of them, or none."""
-    body = _given(numbers=split(numbers), remark=remark)
+    body = _given(numbers=numbers_given(numbers, file), remark=remark)
     _tell_handed_on(call, call.remote.post("/numbers/take-back", body, dry_run=dry_run))
 
 
@@ -127,11 +130,6 @@ def unbind(
     """Let a number serve a trunk or SMS user no more."""
     found = call.remote.post(f"/numbers/{number}/unbind", _given(kind=kind.value, remark=remark), dry_run=dry_run)
     tell_number(call, found)
-
-
-def split(numbers: list[str]) -> list[str]:
-    """Numbers as they are typed: one after the other, or with commas between."""
-    return [part.strip() for text in numbers for part in text.split(",") if part.strip()]
 
 
 def _given(**fields: Any) -> dict[str, Any]:
