@@ -25,7 +25,7 @@ WELL: dict[str, Any] = {
     "lags": [{"name": "relay", "kind": "relay", "events": 0, "seconds": 0.0}],
     "projections": [],
     "deadlines": {"count": 3, "overdue": 0, "next_due": None, "overdue_seconds": 0.0},
-    "parked": 0, "quarantined": 0, "waiting": 0, "mail_waiting": 0, "mail_failed": 0,
+    "parked": 0, "quarantined": 0, "waiting": 0, "mail_waiting": 0, "mail_failed": 0, "failed_items": {},
 }  # fmt: skip
 
 
