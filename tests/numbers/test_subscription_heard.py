@@ -180,7 +180,7 @@ def test_then_an_expiry_that_was_made_good_divides_the_time() -> None:
     """§3: assigned again from the reactivation on."""
     gaps = (Gap(day(10), day(70)),)
     assert had(after(heard(gaps=gaps))) == [(A, 0, 10), (A, 70, None)]
-    assert belongs(after(heard(gaps=gaps, on=70)), A) == Hold(day(70), day(70))
+    assert belongs(after(heard(gaps=gaps, on=70)), A) == Hold(day(70))
     assert had(after(heard(gaps=gaps)), A=Standing(False, day(30))) == [(A, 70, None)]
 
 

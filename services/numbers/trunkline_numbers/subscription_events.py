@@ -51,7 +51,7 @@ class SubscriptionHeard(Event, frozen=True, kw_only=True):
     plan_days: int | None = None
     renewed_until: datetime | None = None
     covers: tuple[CoversFrom, ...] = ()
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[Gap, ...] | None = None
 
 
 class SubscriptionAhead(Event, frozen=True, kw_only=True):

@@ -64,8 +64,9 @@ class Standing(msgspec.Struct, frozen=True):
 class Tenure(msgspec.Struct, frozen=True):
     """The subscription had the number from `since` to `until`, when it lost it by `cause`; None: it has it.
 
-    `recorded`: it is on the subscription's record, and the number has gone on to something else since then. `again`:
-    from when on it can have it anew.
+    `recorded`: it is on the subscription's record, and the number has gone on to something else since then. `found`:
+    it was found behind what another subscription got afterwards, and is to be recorded. `again`: from when on it can
+    have it anew.
     """
 
     number: str
@@ -74,6 +75,7 @@ class Tenure(msgspec.Struct, frozen=True):
     cause: Literal["expired", "swapped"] | None = None
     recorded: bool = False
     again: datetime | None = None
+    found: bool = False
 
 
 def named(heard: SubscriptionHeard) -> list[Named]:
@@ -125,7 +127,7 @@ def target(s: Subscription, number: str, had: Sequence[Tenure]) -> Target:
     if last.until is not None:
         return Keep((("swapped", last.until),), held_from)
     if heard.status == "active":
-        return Hold(last.again or last.since, heard.at)
+        return Hold(last.again or last.since, heard.at if heard.gaps is None else None)
     return Keep(losses(heard), held_from)
 
 
@@ -170,13 +172,13 @@ def _had_earlier(each: Named, times: list[tuple[datetime, datetime | None]], ear
     until = times[-1][1] if times else None
     if since is None or until is None or until + earlier.kept > earlier.until:
         return None
-    return Tenure(each.number, since, recorded=True)
+    return Tenure(each.number, since, recorded=True, found=True)
 
 
 def _active(heard: SubscriptionHeard, each: Named) -> Iterator[tuple[datetime, datetime | None]]:
     """The times in which the subscription named the number and was active."""
     since, end = each.since, lost_at(heard) if each.until is None else each.until
-    for gap in heard.gaps:
+    for gap in heard.gaps or ():
         if gap.reactivated_at <= since or (end is not None and gap.expired_at >= end):
             continue
         if gap.expired_at >= since:
@@ -201,9 +203,9 @@ def _within(at: datetime, times: list[tuple[datetime, datetime | None]]) -> bool
 def _parts(tenure: Tenure, heard: SubscriptionHeard) -> Iterator[Tenure]:
     """A tenure without the times in which the subscription was expired."""
     since = tenure.since
-    for gap in heard.gaps:
+    for gap in heard.gaps or ():
         if gap.expired_at < since or (tenure.until is not None and gap.expired_at >= tenure.until):
             continue
-        yield Tenure(tenure.number, since, gap.expired_at, "expired", tenure.recorded)
+        yield msgspec.structs.replace(tenure, since=since, until=gap.expired_at, cause="expired", again=None)
         since = gap.reactivated_at
     yield msgspec.structs.replace(tenure, since=since)

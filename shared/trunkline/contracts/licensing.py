@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from trunkline.contracts.contract import Contract, registry
 from trunkline.contracts.values import (
@@ -75,7 +76,7 @@ class SubscriptionFact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     plan_days: PlanDays | None
     renewed_until: Instant | None
     covers: tuple[CoversFrom, ...] = ()
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[Gap, ...] | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         if not canonical_pair(f"{self.subscription_id} {self.organization_id}"):

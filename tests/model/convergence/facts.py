@@ -64,26 +64,48 @@ class Sold:
     rank: int
 
 
+ENDS, GOES_ON = ("expired", "terminated"), ("renewed", "reactivated")
+
+
 def fold(facts: Iterable[Fact]) -> tuple[list[Fact], list[Fact]]:
-    """The facts of one subscription that count, in their order, and those that are refused (S2, S3, D10.12)."""
+    """The facts of one subscription that count, in their order, and those that are refused (S2, S3, D10.12, D10.14).
+
+    A reactivation whose expiry it overtakes neither counts nor is refused.
+    """
     once = list({fact.id: fact for fact in facts}.values())
-    if any(fact.sequence is None for fact in once):
-        once.sort(key=lambda fact: (fact.at, AT_ONE_INSTANT.index(fact.kind), fact.sequence or 0, fact.id))
-    else:
-        once.sort(key=lambda fact: fact.sequence or 0)
     if not any(fact.kind == "started" for fact in once):
         return [], []  # S7: a fact about an unknown subscription waits
+    sequenced = all(fact.sequence is not None for fact in once)
     status = "none"
     counted: list[Fact] = []
     refused: list[Fact] = []
-    for fact in once:
+    for fact in sorted(once, key=lambda fact: _order(fact, once) if sequenced else _order_of_time(fact)):
         after = _after(status, fact)
-        if after is None:
+        overtaken = sequenced and any(_overtakes(other, fact) for other in once)
+        if after is not None and not overtaken:
+            status = after
+            counted.append(fact)
+        elif not (fact.kind == "reactivated" and sequenced and any(_overtakes(fact, other) for other in once)):
             refused.append(fact)
-            continue
-        status = after
-        counted.append(fact)
     return counted, refused
+
+
+def _order_of_time(fact: Fact) -> tuple[int, ...]:
+    return fact.at, AT_ONE_INSTANT.index(fact.kind), fact.sequence or 0, fact.id
+
+
+def _order(fact: Fact, all_facts: list[Fact]) -> tuple[int, ...]:
+    """By sequence; an end comes after what is numbered after it and dated no later (D10.14)."""
+    sequence = fact.sequence or 0
+    if fact.kind in ENDS:
+        sequence = max(other.sequence or 0 for other in all_facts if other.at <= fact.at)
+    return sequence, fact.at, AT_ONE_INSTANT.index(fact.kind), fact.sequence or 0
+
+
+def _overtakes(fact: Fact, end: Fact) -> bool:
+    """Whether billing takes an end back by a renewal or reactivation numbered after it, dated no later (D10.14)."""
+    later = (fact.sequence or 0) > (end.sequence or 0)
+    return fact.kind in GOES_ON and end.kind in ENDS and later and fact.at <= end.at
 
 
 def _after(status: str, fact: Fact) -> str | None:

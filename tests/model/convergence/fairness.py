@@ -57,6 +57,14 @@ def _given_otherwise(learned: Learned, now: Hours, whole: Outcome, fold: Fold) -
     partly = fold(*_known(learned), now)
     for subscription, number, since, to in partly.held:
         for waiting, wanted, first, last in whole.waited:
-            if (waiting, wanted) == (subscription, number) and since < last and first < to:
+            if (waiting, wanted) == (subscription, number) and _meet((since, to), (first, last)):
                 return f"{subscription} was given {number} at {now}, which another one has"
     return None
+
+
+def _meet(one: tuple[Hours, Hours], other: tuple[Hours, Hours]) -> bool:
+    """Whether two spans have an instant in common; the end of a span belongs to it only where it lasts no time."""
+    (since, to), (first, last) = one, other
+    if since == to or first == last:
+        return since <= last and first <= to
+    return since < last and first < to

@@ -13,6 +13,8 @@ from tests.model.convergence.facts import DAY, Act, Fact, Hours, Kind, Sold
 
 LETTERS = "ABCD"
 ORGANIZATIONS = ("O1", "O2")
+TRUNK, EXTENSION = "trunk user", "extension"
+"""What a number is bound to."""
 NEWEST_DAY = 185
 """No fact or act is newer."""
 GAPS = (0, 0, 1, 5, 12, DAY, DAY, 2 * DAY, 5 * DAY, 10 * DAY, 20 * DAY, 29 * DAY, 57 * DAY, 60 * DAY)
@@ -185,7 +187,7 @@ def _acts(chance: Random, facts: list[Fact], *, paid: bool) -> list[Act]:
                 party=chance.choice(ORGANIZATIONS) if kind in ("reserve", "allocate") else "",
                 subscription=near.subscription if kind in ("assign", "swap") else "",
                 old=old,
-                user="U" if kind == "bind" else "",
+                user=chance.choice([TRUNK, EXTENSION]) if kind == "bind" else "",
             )
         )
     return sorted({act.at: act for act in acts}.values(), key=lambda act: act.at)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tests.end_to_end.pair import BY_HAND, Pair
+from tests.model.convergence.acting import POLICY_OF_THE_MODEL, Acting
 from tests.model.convergence.facts import DAY, Act
 from tests.model.convergence.histories import Step
 from tests.model.convergence.product import START, World, instant
@@ -13,17 +14,12 @@ from tests.model.convergence.product import new_id as _new_id
 from trunkline.contracts import parties
 from trunkline.refusal import Refused
 from trunkline.work import Work, run
-from trunkline_numbers import number_binding, number_by_hand, number_changing
-from trunkline_numbers.number import NUMBER, Assigned, Number
+from trunkline_numbers import number_by_hand
+from trunkline_numbers.number import Number
 from trunkline_numbers.number_events import Listing
-from trunkline_numbers.policy import CURRENT, POLICY, Policy, apply_policy
-from trunkline_numbers.reactions import covering, given_by_hand
+from trunkline_numbers.policy import CURRENT, POLICY, apply_policy
 from trunkline_numbers.reactions.deadline_due import react as settle_due
-from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
-from trunkline_numbers.reactions.serving import load_parties, party_of
-from trunkline_numbers.subscription import SUBSCRIPTION
-
-POLICY_OF_THE_MODEL = Policy(quarantine_days={"MY": 10})
+from trunkline_numbers.reactions.number_changed import serve_waiting
 
 
 class Stage:
@@ -125,7 +121,7 @@ class Stage:
         """Do it; the code of the refusal, or None."""
 
         def decide(work: Work) -> None:
-            _Acting(self, work, world, act).do()
+            Acting(self.organizations, work, world, act).do()
             serve_waiting(work, BY_HAND)
 
         try:
@@ -133,76 +129,3 @@ class Stage:
         except Refused as refused:
             return refused.code
         return None
-
-
-class _Acting:
-    """One act in one piece of work."""
-
-    def __init__(self, stage: Stage, work: Work, world: World, act: Act) -> None:
-        self.stage, self.work, self.world, self.act = stage, work, world, act
-        self.number = world.numbers[act.number]
-        self.policy, self.now = POLICY_OF_THE_MODEL, work.now
-
-    def do(self) -> None:
-        """Record what the product decides.
-
-        Raises:
-            Refused: as the product refuses.
-        """
-        subscription = self.world.ids.get(self.act.subscription, "")
-        match self.act.kind:
-            case "assign":
-                self._known(subscription)
-                given_by_hand.give(self.work, subscription, self.number, None, BY_HAND, self.policy)
-            case "swap":
-                self._known(subscription)
-                old = self.world.numbers[self.act.old]
-                given_by_hand.swap(self.work, subscription, old, self.number, None, BY_HAND, self.policy)
-            case "extend":
-                self._known(subscription)
-                covering.extend_by(self.work, subscription, self.number, None, BY_HAND, self.policy)
-            case _:
-                load_settled(self.work, [(NUMBER, self.number)])
-                n = self.work.state(NUMBER, self.number)
-                self.work.record(NUMBER, self.number, self._decide(n), BY_HAND)
-
-    def _known(self, subscription: str) -> None:
-        if self.work.state(SUBSCRIPTION, subscription).heard is None:
-            raise SubscriptionUnheard
-
-    def _decide(self, n: Number) -> list[Any]:
-        policy, now = self.policy, self.now
-        decisions: dict[str, Callable[[], list[Any]]] = {
-            "add": lambda: number_by_hand.add(n, self._listing(), None, None, policy, now),
-            "reserve": lambda: number_by_hand.reserve(n, self._party(), "kept", policy, now),
-            "release": lambda: number_by_hand.release(n, "free", policy, now),
-            "lock": lambda: number_by_hand.lock(n, "locked", policy, now),
-            "unlock": lambda: number_by_hand.unlock(n, "free", policy, now),
-            "delete": lambda: number_by_hand.delete(n, "faulty", "gone", policy, now),
-            "recover": lambda: number_by_hand.recover(n, "back", now),
-            "bind": lambda: self._bind(n),
-            "unbind": lambda: number_binding.unbind(n, "trunk", policy, now),
-            "allocate": lambda: number_changing.allocate(n, self._party(), None, lambda _: None, None, policy, now),
-            "take_back": lambda: number_changing.take_back(n, None, None, policy, now),
-        }
-        return decisions[self.act.kind]()
-
-    def _listing(self) -> Listing:
-        country = "MY" if self.world.history.quarantine_days else "SG"
-        return Listing(country=country, sku="SG-LOCAL", vendor="Vendor")
-
-    def _party(self) -> Any:
-        organization = self.stage.organizations[self.act.party]
-        load_parties(self.work, [organization])
-        found = party_of(self.work, organization)
-        assert found is not None
-        return found
-
-    def _bind(self, n: Number) -> list[Any]:
-        """Bind it for whose it is at this instant, as somebody does who looks at it first."""
-        organization = n.life.organization_id if isinstance(n.life, Assigned) else n.holder_id
-        return number_binding.bind(n, "trunk", _new_id(), organization or _new_id(), self.policy, self.now)
-
-
-class SubscriptionUnheard(Refused):
-    """There is no such subscription."""

@@ -145,6 +145,9 @@ class Serving:
         heard = self.state.heard
         assert heard is not None
         assert heard.number is not None
+        for number in {tenure.number for tenure in had if tenure.found}:
+            since = next(tenure.since for tenure in had if tenure.number == number)
+            self._note([SubscriptionServed(at=since, number=number)])
         held = had[-1].number if had else None
         if held is not None:
             try:
@@ -298,7 +301,7 @@ class Serving:
         n, heard = self.work.state(NUMBER, number), self.state.heard
         if not isinstance(n.life, Assigned) or not owned(n.life, self.subscription_id):
             return
-        unexplained = heard is not None and not heard.gaps and n.episode is not None and n.episode.survived
+        unexplained = heard is not None and heard.gaps is None and n.episode is not None and n.episode.survived
         if not unexplained and isinstance(target(self.state, number, turns), Hold):
             event = assigned(n, self.party, self.subscription_id, turns[-1].since, restored=True)
             if event.at != n.life.since:

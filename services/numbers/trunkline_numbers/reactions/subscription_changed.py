@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import UNSET
+
 from trunkline.contracts.licensing import SubscriptionFact
 from trunkline.contracts.message import Message
 from trunkline.recorded import Cause, event_id
@@ -123,5 +125,5 @@ def _heard(message: Message) -> SubscriptionHeard:
         plan_days=fact.plan_days,
         renewed_until=fact.renewed_until,
         covers=tuple(CoversFrom(c.at, c.units, c.renewed_until) for c in fact.covers) if fact.covers else (),
-        gaps=tuple(Gap(g.expired_at, g.reactivated_at) for g in fact.gaps) if fact.gaps else (),
+        gaps=None if fact.gaps is UNSET else tuple(Gap(g.expired_at, g.reactivated_at) for g in fact.gaps),
     )
