@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.pair import Pair, prepare_licensing, prepare_numbers
-from tests.model.convergence.checking import check, examples
+from tests.model.convergence.checking import Example, check, examples
 from tests.model.convergence.describing import described
+from tests.model.convergence.facts import DAY, Fact, Sold
+from tests.model.convergence.histories import History, Step
 from tests.model.convergence.product import START
 from tests.model.convergence.stage import Stage
 
@@ -44,3 +46,34 @@ def test_then_each_order_ends_where_the_oracle_does(stage: Stage) -> None:
     assert not wrong, "\n".join(wrong)
     decided = sum(c.undetermined is None for c in checked)
     assert decided > EXAMPLES // 2, "the generator makes mostly orders that the rules leave open"
+
+
+def played(facts: list[Fact], days: list[tuple[int, int]], last_day: int) -> Example:
+    """An example of its own: on which day each fact, by its id, is received."""
+    by_id = {fact.id: fact for fact in facts}
+    sold = {name: Sold("O1", rank) for rank, name in enumerate(sorted({fact.subscription for fact in facts}))}
+    steps = tuple(Step(day, (by_id[id_],), timers=True) for day, id_ in days)
+    return Example(0, History(sold, tuple(facts), (), last_day=last_day), steps, 0)
+
+
+def test_then_what_was_had_before_another_got_it_is_kept(stage: Stage) -> None:
+    """X4, S6: S had A for no time, T has it afterwards and leaves it; S gave B up at its swap all the same."""
+    facts = [
+        Fact(1, "S", "started", 2 * DAY + 8, number="B"),
+        Fact(2, "S", "swapped", 88 * DAY + 19, old="B", number="A"),
+        Fact(3, "S", "expired", 88 * DAY + 19),
+        Fact(4, "T", "started", 93 * DAY + 12, 1, number="A"),
+        Fact(5, "T", "swapped", 159 * DAY + 12, 4, old="C", number="D"),
+    ]
+    example = played(facts, [(2, 1), (93, 4), (102, 3), (126, 2), (166, 5)], 180)
+    assert check(stage, [example])[0].differs == ()
+
+
+def test_then_an_expiry_that_is_overtaken_leaves_no_trace(stage: Stage) -> None:
+    """X4, §10.12, §10.14: received in turn, the expiry counted until the reactivation overtook it."""
+    facts = [
+        Fact(1, "S", "started", 1, 1, number="A"),
+        Fact(2, "S", "expired", 35 * DAY + 13, 6),
+        Fact(3, "S", "reactivated", 35 * DAY + 13, 7),
+    ]
+    assert check(stage, [played(facts, [(0, 1), (35, 2), (35, 3)], 40)])[0].differs == ()

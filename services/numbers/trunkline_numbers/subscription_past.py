@@ -25,9 +25,9 @@ def with_past(said: SubscriptionHeard, before: SubscriptionHeard | None) -> Subs
     if before is None:
         return said
     whole = {
-        name: _joined(getattr(before, name), carried)
+        name: _joined(getattr(before, name) or (), carried)
         for name in _PAST
-        if len(carried := getattr(said, name)) >= PAST_KEPT
+        if len(carried := getattr(said, name) or ()) >= PAST_KEPT
     }
     return replace(said, **whole) if whole else said
 
