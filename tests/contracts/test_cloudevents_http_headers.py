@@ -1,4 +1,4 @@
-"""Header values of CloudEvents in binary mode over HTTP, as the protocol binding reads them (X1, S1)."""
+"""Header values of CloudEvents in binary mode over HTTP, as the protocol binding reads them (X1, S1, §9)."""
 
 import pytest
 from hypothesis import given
