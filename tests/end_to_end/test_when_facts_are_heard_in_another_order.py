@@ -269,6 +269,20 @@ def test_then_a_binding_that_its_expiry_only_suspended_comes_back(pair: Pair) ->
     assert pictures[0] == pictures[1]
 
 
+def test_then_a_termination_ends_a_binding_that_the_expiry_had_suspended(pair: Pair) -> None:
+    """X5, §10.5, §10.17: also where the reservation keeps the end that the expiry gave it."""
+    for order in orders(range(2)):
+        world = World(pair)
+        s = world.subscription("mine")
+        a, b, _ = world.numbers.values()
+        world.hears(s.fact("started", 0, a)).passes_to(2).hears(s.fact("swapped", 2, a, b))
+        world.passes_to(31).serves_a_trunk("B")
+        facts = [s.fact("expired", 32), s.fact("terminated", 32.25)]
+        world.passes_to(40).hears(*(facts[place] for place in order))
+        assert (world.seen("B")["cause"], world.seen("B")["ends_at"]) == ("expired", 88)
+        assert "bound" not in world.seen("B")
+
+
 def test_then_who_waited_gets_a_number_that_was_free_before_its_reactivation(pair: Pair) -> None:
     """S6, X4: at day 66 it went to the one that waited, whether the expiry or the reactivation is heard first."""
     pictures = []

@@ -22,20 +22,23 @@ from trunkline_numbers.subscription_tenures import Tenure
 _End = tuple[datetime, Literal["swapped", "released"]]
 
 
-def bindings_after(n: Number, turns: Sequence[Tenure], policy: Policy) -> list[Event]:
+def bindings_after(n: Number, turns: Sequence[Tenure], policy: Policy, *, terminated: bool = False) -> list[Event]:
     """End the bindings from before an end of a number's tenures, and restore those that had not ended.
 
     Args:
         n: a number in an episode of the subscription's.
         turns: the subscription's tenures of it, in order.
         policy: the periods in force.
+        terminated: the subscription is, which ends its bindings for good, also where the end of an expiry stands (X5).
     """
     ends = list(_ends(n, turns, policy))
     events: list[Event] = []
     for ended, cause in ends:
         of = zip(unbound(n, ended, cause, n.state), n.bindings, strict=True)  # type: ignore[arg-type] # not absent
         events += [event for event, b in of if b.at is not None and b.at < ended and not _among(event, events)]
-    return events or _restored(n, [ended for ended, _ in ends])
+    if events or terminated:
+        return events
+    return _restored(n, [ended for ended, _ in ends])
 
 
 def _ends(n: Number, turns: Sequence[Tenure], policy: Policy) -> Iterator[_End]:

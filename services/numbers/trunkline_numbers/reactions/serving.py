@@ -312,7 +312,9 @@ class Serving:
         n = self.work.state(NUMBER, number)
         if owned(n.life, self.subscription_id) and (n.bindings or (n.episode is not None and n.episode.ended)):
             turns = [tenure for tenure in had if tenure.number == number]
-            self.work.record(NUMBER, number, bindings_after(n, turns, self.policy), self.cause)
+            over = self.state.heard is not None and self.state.heard.status == "terminated"
+            events = bindings_after(n, turns, self.policy, terminated=over)
+            self.work.record(NUMBER, number, events, self.cause)
 
     def _move(self, number: str, wanted: Target) -> None:
         """Let the number follow.
