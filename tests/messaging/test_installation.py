@@ -15,12 +15,12 @@ import pytest
 from pydantic import SecretStr
 
 from tests.http.world import created, prepare_licensing, prepare_numbers
-from tests.messaging.ear import new_name
+from tests.messaging.ear import PATIENCE, new_name
 from tests.operate.home import Home, Served, at_home
 from trunkline.clock import SystemClock
 from trunkline.installation import InstallationRefused
 from trunkline.installation_record import begin_epoch, read_epochs
-from trunkline.messaging import admission
+from trunkline.messaging import admission, cluster
 from trunkline.messaging.installation_topic import TOPIC, members, read_on_record
 from trunkline.messaging.kafka import KafkaSettings, admin
 from trunkline.messaging.topics import create_topics
@@ -121,6 +121,7 @@ async def test_then_no_stranger_reads_or_publishes(
 ) -> None:
     """§10.16, S7: empty against full, restored against newer, a copy against the original, each way; nobody loses."""
     monkeypatch.setattr(admission, "_MEMBERS_LEAVE_SECONDS", 0.0)
+    monkeypatch.setattr(cluster, "ADMITTED_SECONDS", PATIENCE)
     there = await ground(settings, tmp_path, new_database)
     full = there.urls
     more = {"kafka_bootstrap": there.kafka.bootstrap, "topic_prefix": there.kafka.topic_prefix}

@@ -20,8 +20,8 @@ from trunkline.node import Node
 from trunkline.recorded import UnknownEvent
 from trunkline.supervisor import EndsProcess
 
-ADMITTED_SECONDS: Final = 5.0
-"""So long a start waits for the broker to show whose it is; after that it goes on without, and is refused later."""
+ADMITTED_SECONDS: Final = 30.0
+"""So long a start waits for a broker that answers to show whose it is; it goes on at once without one that does not."""
 
 
 async def connect(nodes: Iterable[Node], kafka: KafkaSettings, stack: AsyncExitStack) -> None:
