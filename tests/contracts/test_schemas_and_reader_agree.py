@@ -1,8 +1,8 @@
 """What a published schema allows is read, and what it does not allow is refused (X7, §9).
 
 The schemas are those of billing and of parties, which other programs write. Their version 1 is released and cannot say
-everything that the reader asks for: years from 1970 to 2999, texts that people can see, two different numbers in a
-swap. Nothing else may differ.
+everything that the reader asks for: years from 1970 to 2999, texts that people can see, addresses that mail can be
+sent to, two different numbers in a swap. Nothing else may differ.
 """
 
 from __future__ import annotations
@@ -83,6 +83,8 @@ def drawn(schema: Mapping[str, Any], root: Mapping[str, Any]) -> st.SearchStrate
     if schema.get("format") == "date-time":
         return instants()
     seen = st.characters(codec="utf-8", exclude_categories=["Cc", "Cf", "Zl", "Zp", "Cn", "Co", "Zs"])
+    if schema.get("description") == "e-mail address":
+        return st.emails().filter(lambda text: len(text.rpartition("@")[0]) <= 64)
     if "pattern" in schema:
         return st.from_regex(schema["pattern"].replace("$", r"\Z"), alphabet=seen)
     return st.text(seen, min_size=1, max_size=5)

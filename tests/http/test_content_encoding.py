@@ -45,7 +45,11 @@ async def test_then_no_more_is_decoded_than_the_operation_takes(world: World) ->
     problem(await world.admin("POST", PATH, content=bomb, headers=GZIP), 413, "body-too-large")
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", gzip.compress(b"[]" * 50)[:-9], gzip.compress(b"[]") + b"more"])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", gzip.compress(b"[]" * 50, mtime=0)[:-9], gzip.compress(b"[]", mtime=0) + b"more"],
+    ids=["empty", "plain", "cut", "with more"],
+)
 async def test_then_what_is_no_gzip_is_refused(world: World, body: bytes) -> None:
     """400: nothing of it takes effect."""
     problem(await world.admin("POST", PATH, content=body, headers=GZIP), 400, "request-unreadable")
