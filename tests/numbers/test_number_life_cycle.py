@@ -321,10 +321,10 @@ def test_then_a_release_ends_a_binding() -> None:
 
 
 def test_then_remarks_are_kept_as_they_are_meant() -> None:
-    """§1: trimmed, in any script, over several lines."""
+    """§1, §9: in the one form of texts (`trunkline.text`), in any script, over several lines."""
     n, said = Tale().added(0).state, "  zwei\r\nZeilen\u3000\u00a0\N{GRINNING FACE} "
     (reserved,) = by_hand.reserve(n, ACME, said, DEFAULT, day(1))
-    assert reserved.remark == "zwei\nZeilen\u3000\u00a0\N{GRINNING FACE}"  # type: ignore[attr-defined]
+    assert reserved.remark == "zwei\nZeilen \N{GRINNING FACE}"  # type: ignore[attr-defined]
     (given,) = by_hand.assign(n, ACME, SUB, "active", "  ", DEFAULT, day(1))
     assert given.remark is None  # type: ignore[attr-defined]
 
