@@ -182,9 +182,13 @@ async def rest(client: AIOKafkaConsumer) -> None:
 
 
 async def close_consumer(client: AIOKafkaConsumer, seconds: float) -> None:
-    """Close a consumer in order; after `seconds` its closing goes on by itself."""
+    """Close a consumer in order; after `seconds`, or when the caller is cancelled, its closing goes on by itself."""
+    await stopped(_rest_and_stop(client), seconds)
+
+
+async def _rest_and_stop(client: AIOKafkaConsumer) -> None:
     await rest(client)
-    await stopped(client.stop(), seconds)
+    await client.stop()
 
 
 def _closed(task: asyncio.Task[Any]) -> None:

@@ -16,7 +16,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, RecordTooLargeError, UnsupportedCodecError
 
-from trunkline.messaging.kafka import KafkaSettings, rest, stopped
+from trunkline.messaging.kafka import KafkaSettings, close_consumer
 from trunkline.messaging.record import Record
 
 log = structlog.get_logger(__name__)
@@ -156,6 +156,5 @@ async def partition_reader(
     try:
         await client.start()
         yield PartitionReader(client, source)
-        await rest(client)
     finally:
-        await stopped(client.stop(), _CLOSE_SECONDS)
+        await close_consumer(client, _CLOSE_SECONDS)
