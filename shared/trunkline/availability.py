@@ -115,6 +115,11 @@ def shared_availability(what: str) -> Availability:
         return found
 
 
+def cluster_availability(bootstrap: str) -> Availability:
+    """The shared `Availability` of the Kafka cluster behind some bootstrap servers."""
+    return shared_availability(f"Kafka at {bootstrap}")
+
+
 def database_availability(url: str) -> Availability:
     """The shared `Availability` of the PostgreSQL server that a URL or connection string names."""
     parameters = conninfo_to_dict(url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import count
 from typing import Final
 
 from trunkline.availability import Availability
@@ -10,6 +11,7 @@ from trunkline.availability import Availability
 FIRST: Final = 0.05
 MOST: Final = 5.0
 _draw: Final = random.SystemRandom().uniform
+_clients: Final = count(1)
 
 
 class Backoff:
@@ -31,18 +33,26 @@ class Backoff:
         self._next = self._first
 
 
-class Reach(Availability):
-    """`Availability` of something that one client alone talks to."""
+class Reach:
+    """Whether one client reaches its server; the process logs the server's absence once, whoever noticed it first."""
 
-    @property
-    def there(self) -> bool:
-        """Whether it answered last."""
-        return self.available
+    def __init__(self, server: Availability, client: str) -> None:
+        """Take the availability that all clients of the server share, and a name for this one."""
+        self._server = server
+        self._client = f"{client} {next(_clients)}"
+        self.there = True
+        """Whether the server answered this client last."""
 
     def lost(self, why: object) -> None:
-        """It does not answer; `why` is logged the first time."""
-        self.mark_lost(why)
+        """It does not answer; `why` is logged the first time in the process."""
+        self.there = False
+        self._server.mark_lost(why, self._client)
 
     def back(self) -> None:
         """It answers."""
-        self.mark_restored()
+        self.there = True
+        self._server.mark_restored(self._client)
+
+    def end(self) -> None:
+        """The client has ended: it keeps the server from counting as back no longer."""
+        self._server.forget(self._client)

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final
 
+from trunkline.availability import database_availability
 from trunkline.installation import InstallationRefused
 from trunkline.messaging.admission import Gate, admit
 from trunkline.messaging.consumer import Consumer, TopicRecreated
@@ -59,7 +60,9 @@ def _start(node: Node, kafka: KafkaSettings, stack: AsyncExitStack, admitting: a
     prefix = kafka.topic_prefix
     gate = Gate(PrefixedTransport(producer, prefix) if prefix else producer)
     intake = PrefixedIntake(node.intake, prefix) if prefix else node.intake
-    consuming = Consuming(lambda: Consumer(kafka, map(kafka.topic, node.intake.topics), kafka.group(node.name), intake))
+    database = database_availability(node.store.url)
+    topics, group = list(map(kafka.topic, node.intake.topics)), kafka.group(node.name)
+    consuming = Consuming(lambda: Consumer(kafka, topics, group, intake, database=database))
 
     async def consume() -> None:
         stopping = asyncio.ensure_future(node.stopping.wait())

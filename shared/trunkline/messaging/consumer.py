@@ -12,6 +12,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from trunkline.availability import Availability, cluster_availability
 from trunkline.messaging.backoff import Backoff, Reach
 from trunkline.messaging.kafka import AWAY, KafkaSettings, admin
 from trunkline.messaging.membership import Membership
@@ -33,7 +34,14 @@ class Consumer:
     """Hears topics into an intake. Run it in one task; stop it from another."""
 
     def __init__(
-        self, settings: KafkaSettings, topics: Iterable[str], group: str, intake: Intake, *, batch: int = BATCH
+        self,
+        settings: KafkaSettings,
+        topics: Iterable[str],
+        group: str,
+        intake: Intake,
+        *,
+        batch: int = BATCH,
+        database: Availability | None = None,
     ) -> None:
         """Prepare; nothing connects before `run`.
 
@@ -43,6 +51,7 @@ class Consumer:
             group: the consumer group, `trunkline-<service>`: copies of a service share its partitions.
             intake: takes the records and keeps their positions.
             batch: most records given to it at once.
+            database: the intake's, as all of the process see it; None: only this consumer does.
         """
         self._settings = settings
         self._topics = sorted(topics)
@@ -52,8 +61,8 @@ class Consumer:
         self._stopping = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "intake")
         self._membership: Membership | None = None
-        self._cluster = Reach(f"Kafka at {settings.bootstrap}, for hearing")
-        self._database = Reach("the intake's database")
+        self._cluster = Reach(cluster_availability(settings.bootstrap), f"consumer of {group}")
+        self._database = Reach(database or Availability("the intake's database"), f"intake of {group}")
 
     @property
     def there(self) -> bool:
@@ -86,6 +95,8 @@ class Consumer:
                 hearing.cancel()
                 await asyncio.wait({hearing})
             self._thread.shutdown(wait=False)
+            self._cluster.end()
+            self._database.end()
         if not hearing.cancelled():
             hearing.result()
 

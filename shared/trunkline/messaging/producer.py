@@ -20,6 +20,7 @@ from typing import Any, Final, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
+from trunkline.availability import cluster_availability
 from trunkline.messaging.backoff import Backoff, Reach
 from trunkline.messaging.kafka import AWAY, KafkaSettings, stopped
 from trunkline.messaging.partition import partition_of
@@ -57,7 +58,7 @@ class Producer:
     def __init__(self, settings: KafkaSettings) -> None:
         """Prepare; nothing is sent or connected before `start`."""
         self._settings = settings
-        self._reach = Reach(f"Kafka at {settings.bootstrap}, for sending")
+        self._reach = Reach(cluster_availability(settings.bootstrap), "producer")
         self._unsafe: deque[_Page] = deque()
         self._fresh: deque[_Page] = deque()
         self._news = asyncio.Event()
@@ -90,6 +91,7 @@ class Producer:
             with suppress(asyncio.CancelledError):
                 await self._task
         self._give_up(ProducerStopped("the producer was stopped"))
+        self._reach.end()
 
     async def send_page(self, page: Sequence[Outgoing]) -> None:
         """Send a page and return once all replicas have it, however long the cluster is away.
