@@ -151,12 +151,12 @@ def test_then_an_end_is_overtaken_by_a_later_word_that_it_goes_on(
     assert whole.verdicts == {"started-0": None, end.id: "overtaken", goes_on.id: None}
 
 
-def test_then_a_renewal_of_the_very_instant_overtakes_too() -> None:
-    """§10.14: the end and the renewal are both dated at the period's end; the one numbered later stands."""
+def test_then_at_the_very_instant_the_sequence_decides() -> None:
+    """§10.12, §10.14: what overtakes an end is dated before it; at one instant the end that is numbered first counts."""
     whole = Clocked().at(0, started(sequence=1), sequenced(Terminated, 10, 2))
     whole.at(9, sequenced(Renewed, 10, 3, renewed_until=day(40))).at(11).check()
     assert whole.after is not None
-    assert (whole.after.status, whole.after.renewed_until) == ("active", day(40))
+    assert (whole.after.status, whole.after.renewed_until) == ("terminated", None)
 
 
 def test_then_a_renewal_before_the_end_was_sent_does_not_overtake_it() -> None:

@@ -47,7 +47,8 @@ async def shown(world: World, letter: int) -> Any:
 
 async def audit(world: World) -> list[tuple[str, int, str]]:
     rows = created(await world.admin.get("/licensing/operate/audit"))["items"]
-    return [(row["command"], row["arguments"]["id"], row["outcome"]) for row in reversed(rows)]
+    settled = [row for row in reversed(rows) if row["command"] in ("deadletter retry", "deadletter discard")]
+    return [(row["command"], row["arguments"]["id"], row["outcome"]) for row in settled]
 
 
 def spoiled(record: Record) -> Record:

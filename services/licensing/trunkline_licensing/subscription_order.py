@@ -2,8 +2,8 @@
 
 Facts are folded in the order of their sequence, or of their time where any of them lacks a sequence. Where the
 sequence orders them, an end (an expiry, a termination) counts from its own instant and not before it: a fact that is
-numbered after the end and dated no later is folded before it, and a renewal or reactivation among these overtakes the
-end. Without sequences the order of time says the same by itself, and nothing overtakes.
+numbered after the end and dated before it is folded before it, and a renewal or reactivation among these overtakes the
+end. At one instant the sequence alone decides. Without sequences the order of time says the same by itself, and nothing overtakes.
 """
 
 from __future__ import annotations
@@ -76,8 +76,8 @@ def fold(facts: Iterable[AnyFact], scheduled: Iterable[AnyFact] = ()) -> tuple[A
 def overtakes(facts: Collection[AnyFact]) -> tuple[dict[Name, AnyFact], frozenset[Name]]:
     """Which ends are overtaken and by what, and the names of all facts that overtake one (D10.14).
 
-    A renewal or a reactivation overtakes an end of the same organization that has a lower sequence and is dated no
-    earlier: billing has taken the end back before it came.
+    A renewal or a reactivation overtakes an end of the same organization that has a lower sequence and is dated
+    later: billing has taken the end back before it came.
     """
     ends = [fact for fact in facts if fact.ENDS and fact.sequence is not None]
     goes_on = [fact for fact in facts if fact.CONTINUES and fact.sequence is not None]
@@ -91,13 +91,13 @@ def overtakes(facts: Collection[AnyFact]) -> tuple[dict[Name, AnyFact], frozense
         instants = [fact.at for fact in others]
         highest = list(accumulate(others, _higher))
         for end in mine:
-            upto = bisect_right(instants, end.at)
+            upto = bisect_left(instants, end.at)
             if upto and _sequence(highest[upto - 1]) > _sequence(end):
                 overtaken[end.name] = highest[upto - 1]
         instants = [fact.at for fact in mine]
         lowest = list(accumulate(reversed(mine), _lower))[::-1]
         for fact in others:
-            since = bisect_left(instants, fact.at)
+            since = bisect_right(instants, fact.at)
             if since < len(mine) and _sequence(lowest[since]) < _sequence(fact):
                 overtaking.add(fact.name)
     return overtaken, frozenset(overtaking)
@@ -117,7 +117,7 @@ def _sequence(fact: AnyFact) -> int:
 
 
 def _late_ends(facts: Sequence[AnyFact]) -> Order:
-    """The order by sequence in which an end comes after what is numbered after it and dated no later (D10.14)."""
+    """The order by sequence in which an end comes after what is numbered after it and dated before it (D10.14)."""
     dated = sorted(facts, key=by_time)
     instants = [fact.at for fact in dated]
     highest = list(accumulate((_sequence(fact) for fact in dated), max))
@@ -125,7 +125,8 @@ def _late_ends(facts: Sequence[AnyFact]) -> Order:
     def order(fact: AnyFact) -> tuple[Any, ...]:
         if not fact.ENDS:
             return by_sequence(fact)
-        return (highest[bisect_right(instants, fact.at) - 1], *by_time(fact))
+        earlier = bisect_left(instants, fact.at)
+        return (max(_sequence(fact), highest[earlier - 1] if earlier else 0), *by_time(fact))
 
     return order
 

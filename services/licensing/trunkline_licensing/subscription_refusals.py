@@ -56,7 +56,7 @@ class FactDismissed(Refused):
 
 
 class Overtaken(Refused):
-    """{kind} of {at} never came: {by} of {since} has a higher sequence and counts from no later."""
+    """{kind} of {at} never came: {by} of {since} has a higher sequence and counts from before it."""
 
 
 class TooFarAhead(Refused):

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 _MOST: Final = 10
 _LONGEST: Final = 60
+_KEY: Final = "[key]"
 _MISSING: Final = "it is missing"
 
 
@@ -36,6 +37,8 @@ def refused_parameter(wrong: Mapping[str, Any]) -> str:
 
 def _sentence(error: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     steps = [step for step in str(error.get("pointer", "")).lstrip("#/").split("/") if step]
+    if steps[-1:] == [_KEY]:  # the key of a mapping is at fault: it is the value, and the mapping's field is named
+        steps = steps[:-2]
     value, detail = error.get("value"), str(error.get("detail", "it is not accepted"))
     name = _typed(steps, value, given)
     if detail == _MISSING:

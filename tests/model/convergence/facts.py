@@ -95,17 +95,17 @@ def _order_of_time(fact: Fact) -> tuple[int, ...]:
 
 
 def _order(fact: Fact, all_facts: list[Fact]) -> tuple[int, ...]:
-    """By sequence; an end comes after what is numbered after it and dated no later (D10.14)."""
+    """By sequence; an end comes after what is numbered after it and dated before it (D10.14)."""
     sequence = fact.sequence or 0
     if fact.kind in ENDS:
-        sequence = max(other.sequence or 0 for other in all_facts if other.at <= fact.at)
+        sequence = max([sequence, *(other.sequence or 0 for other in all_facts if other.at < fact.at)])
     return sequence, fact.at, AT_ONE_INSTANT.index(fact.kind), fact.sequence or 0
 
 
 def _overtakes(fact: Fact, end: Fact) -> bool:
-    """Whether billing takes an end back by a renewal or reactivation numbered after it, dated no later (D10.14)."""
+    """Whether billing takes an end back by a renewal or reactivation numbered after it and dated before it (D10.14)."""
     later = (fact.sequence or 0) > (end.sequence or 0)
-    return fact.kind in GOES_ON and end.kind in ENDS and later and fact.at <= end.at
+    return fact.kind in GOES_ON and end.kind in ENDS and later and fact.at < end.at
 
 
 def _after(status: str, fact: Fact) -> str | None:
