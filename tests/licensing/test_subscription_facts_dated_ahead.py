@@ -152,7 +152,7 @@ def test_then_an_end_is_overtaken_by_a_later_word_that_it_goes_on(
 
 
 def test_then_at_the_very_instant_the_sequence_decides() -> None:
-    """§10.12, §10.14: what overtakes an end is dated before it; at one instant the end that is numbered first counts."""
+    """§10.12, §10.14: what overtakes an end is dated before it; at one instant the sequence decides."""
     whole = Clocked().at(0, started(sequence=1), sequenced(Terminated, 10, 2))
     whole.at(9, sequenced(Renewed, 10, 3, renewed_until=day(40))).at(11).check()
     assert whole.after is not None

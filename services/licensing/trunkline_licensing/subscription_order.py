@@ -3,7 +3,8 @@
 Facts are folded in the order of their sequence, or of their time where any of them lacks a sequence. Where the
 sequence orders them, an end (an expiry, a termination) counts from its own instant and not before it: a fact that is
 numbered after the end and dated before it is folded before it, and a renewal or reactivation among these overtakes the
-end. At one instant the sequence alone decides. Without sequences the order of time says the same by itself, and nothing overtakes.
+end. At one instant the sequence alone decides. Without sequences the order of time says the same by itself, and
+nothing overtakes.
 """
 
 from __future__ import annotations
