@@ -310,10 +310,10 @@ def test_then_a_thousand_go_in_a_few_queries(saga: Here) -> None:
 
 def counted(store: object, into: list[int]) -> None:
     """Note how many streams each query reads."""
-    read = store.read_streams  # type: ignore[attr-defined]
+    read = store.read  # type: ignore[attr-defined]
 
-    def counting(ids: list[str], conn: object = None) -> object:
+    def counting(ids: list[str], conn: object = None, **more: object) -> object:
         into.append(len(ids))
-        return read(ids, conn)
+        return read(ids, conn, **more)
 
-    store.read_streams = counting  # type: ignore[attr-defined]
+    store.read = counting  # type: ignore[attr-defined]
