@@ -18,6 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from trunkline import audit
+from trunkline.json_bodies import JsonRoute
 from trunkline.parties import Principal
 from trunkline.refusal import Refused
 
@@ -47,7 +48,7 @@ def audited_route(node: Node) -> type[APIRoute]:
 
     following: set[str] = set()
 
-    class AuditedRoute(APIRoute):
+    class AuditedRoute(JsonRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
 

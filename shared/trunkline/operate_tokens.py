@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from trunkline.audit import auditing
+from trunkline.bodies import Instant
 from trunkline.doors import Operating
 from trunkline.operate_lists import OperatePage, Pages, Shown, items, show
 from trunkline.paging import page, row_id
@@ -36,7 +37,7 @@ class Revoke(BaseModel, extra="forbid"):
     subject: str | None = Field(
         default=None, min_length=1, max_length=600, pattern=_TEXT, description="As histories name it after `user:`."
     )
-    not_before: AwareDatetime | None = Field(default=None, description="Default: now, on the machine's clock.")
+    not_before: Instant | None = Field(default=None, description="Default: now, on the machine's clock.")
     remark: str = Field(default="", max_length=1_000, description="Why.")
 
 

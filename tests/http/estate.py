@@ -10,7 +10,7 @@ from uuid import uuid4
 from tests.http.asked import Asked
 from tests.http.world import Caller, World, created, event
 
-FREE = {"causation_id", "correlation_id"}
+FREE = {"causation_id", "correlation_id", "event_id"}
 """Fields that end like an id and name nothing of anybody's."""
 EVENTS = "/licensing/billing-events"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -111,7 +111,7 @@ def _names(
     extensions = {"extension_id": extension, "extension_ids": [extension]}
     numbers = {"number": number, "numbers": [number, reserved], "old_number": number, "new_number": reserved}
     ranges = {"first": number, "last": number, "pattern": number, "layout": "name"}
-    operators = {"parked_id": 1}  # nobody's
+    operators = {"parked_id": 1, "quarantined_id": 1}  # nobody's
     return parties | asked | text | people | things | extensions | numbers | ranges | operators
 
 
@@ -146,7 +146,8 @@ class Door:
         if self.path == EVENTS:
             told = event("expired", values["subscription_id"], values["organization_id"])
             made |= {"json": told, "headers": {"Content-Type": "application/cloudevents+json"}}
-        return self.path.format(**{name: values[name] for name in self._in_path}), made
+        in_path = {name: values.get(name, "1") for name in self._in_path}  # of operators' things: nobody's
+        return self.path.format(**in_path), made
 
     def mixtures(self, mine: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         """Requests that name all of the other's, or one of it among one's own: the place, and the values."""

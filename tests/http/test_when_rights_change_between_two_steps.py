@@ -116,7 +116,9 @@ async def test_no_cursor_leads_out_of_the_branch(world: World) -> None:
     assert {where for where, cursor in cursors.items() if cursor} >= {"/numbers", f"{path}/identities"}
     await _move(world, org, world.west)
     for where, cursor in cursors.items():
-        answer = await east.get(where, params=lists[where] | {"limit": 1, "cursor": cursor or ""})
+        service = "numbers" if where.startswith("/numbers") else "licensing"
+        headers = {"Trunkline-Wait-For": f"{service}/{world.deployment.nodes[service].store.end_of_log()}"}
+        answer = await east.get(where, params=lists[where] | {"limit": 1, "cursor": cursor or ""}, headers=headers)
         assert not answer.is_success or org not in answer.text, f"{where}: {answer.text}"
 
 

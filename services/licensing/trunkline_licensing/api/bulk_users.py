@@ -14,6 +14,7 @@ from trunkline.multipart import MEDIA_TYPE, FormUnreadable, read_form
 from trunkline.paging import Items, Paging, one_page, page, whole
 from trunkline.paging import paging as paging_of
 from trunkline.parties import authorize
+from trunkline.refusal import Refused
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.bulk_bodies import BulkShown, UserShown, shown_row
@@ -73,7 +74,7 @@ def router(node: Node) -> APIRouter:
     ) -> Response:
         data, name = file
         check(seen(node, asked.principal, organization_id, bulk_id)[0], "add users")  # before anything of it is read
-        users = read_users(data, name or "the file")
+        users = _read(data, name or "the file")
         return change(node, asked, lambda work: _add(work, asked, organization_id, bulk_id, users, name))
 
     @routes.get(ONE + "/users", summary="The people of a bulk assignment")
@@ -101,9 +102,21 @@ def router(node: Node) -> APIRouter:
     return routes
 
 
-def _add(work: Work, asked: Asked, organization_id: UUID, bulk_id: UUID, users: UsersFile, name: str | None) -> Answer:
+def _read(data: bytes, name: str) -> UsersFile | Refused:
+    """The people of a file, or why it is refused: that is answered where answers are kept for their idempotency key."""
+    try:
+        return read_users(data, name)
+    except Refused as refused:
+        return refused
+
+
+def _add(
+    work: Work, asked: Asked, organization_id: UUID, bulk_id: UUID, users: UsersFile | Refused, name: str | None
+) -> Answer:
     b = changing(work, asked, organization_id, bulk_id)
     check(b, "add users")
+    if isinstance(users, Refused):
+        raise users
     file, rows = rows_of(users, name or f"file {len(b.files) + 1}", b)
     work.record(BULK, b.id, add_users(b, file, work.now), asked.cause)
     add_rows(work, b.id, rows)

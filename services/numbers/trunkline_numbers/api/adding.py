@@ -13,7 +13,7 @@ from trunkline_numbers.api.phone_plan import NO_COUNTRY, plan_by_calling_code, p
 
 MOST: Final = 50
 _CALLING_CODE: Final = re.compile(r"\+?([1-9][0-9]{0,2})", re.ASCII)
-_WRITTEN: Final = re.compile(r"[+(]?[0-9 ()./+-]*[0-9][)]?", re.ASCII)
+_WRITTEN: Final = re.compile(r"(?=.*[0-9])(?:\+|\(\+?)?[0-9(][0-9 ()./-]*", re.ASCII)
 _ALIKE: Final = str.maketrans(
     {
         **dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000", " "),
@@ -145,7 +145,7 @@ def _plain(text: str) -> str:
         NumberUnreadable: it has other signs; one that nobody sees is named.
     """
     plain = text.translate(_ALIKE).strip()
-    if len(text) <= _LONGEST and _WRITTEN.fullmatch(plain) and "+" not in plain[2:]:
+    if len(text) <= _LONGEST and _WRITTEN.fullmatch(plain):
         return plain
     unseen = next((sign for sign in text if not sign.isprintable()), None)
     if unseen is not None:

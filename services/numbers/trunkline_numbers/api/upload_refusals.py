@@ -22,6 +22,8 @@ class TextUnreadable(Refused):
 class TextInvisible(Refused):
     """{value!r} {what}."""
 
+    code: ClassVar[str] = "text-unreadable"
+
 
 class DomainUnreadable(Refused):
     """{value!r} is no portal domain."""
