@@ -1,8 +1,10 @@
 """What every test may ask for: a real PostgreSQL, a fresh database, a real Kafka."""
 
+import gc
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -37,6 +39,7 @@ _LONG = {
     "test_store.py": 20,
 }
 """Those that take much longer than others of their folder."""
+_WITH_BROKER = {"kafka", "local_broker"}
 _MEMORY, _PLENTY_BYTES = Path("/dev/shm"), 2 << 30
 
 Prepare = Callable[[str], object]
@@ -204,6 +207,20 @@ def _local_kafka(running: ExitStack, name: str) -> LocalBroker:
         if os.environ.get("CI") == "true":
             pytest.fail(missing)
         pytest.skip(missing)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """A connection to a broker that a test leaves open fails this test, not whichever runs when it is collected."""
+    yield
+    if _WITH_BROKER.isdisjoint(getattr(item, "fixturenames", ())):
+        return
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        gc.collect()
+    left = [str(warning.message) for warning in seen if issubclass(warning.category, ResourceWarning)]
+    if left:
+        pytest.fail(f"left open: {left}", pytrace=False)
 
 
 class OneWorld(LoadScopeScheduling):  # type: ignore[misc]

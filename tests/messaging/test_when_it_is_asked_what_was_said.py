@@ -40,6 +40,7 @@ async def test_then_a_client_that_is_cancelled_while_it_closes_cancels_nobody_el
 
     async def cancelled(self: Any) -> None:
         await close(self)
+        await self._client.close()  # which the client does not come to any more
         raise asyncio.CancelledError
 
     monkeypatch.setattr(Fetcher, "close", cancelled)

@@ -17,9 +17,6 @@ from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.session import Session
 
-# aiokafka leaves a connection open where a client is cancelled while it connects; the collector closes it.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 
 @pytest.fixture
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:

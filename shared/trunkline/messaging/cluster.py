@@ -11,6 +11,7 @@ from typing import Final
 from trunkline.availability import database_availability
 from trunkline.installation import InstallationRefused
 from trunkline.messaging.admission import Gate, admit
+from trunkline.messaging.client_lifetime import closings_ended
 from trunkline.messaging.consumer import Consumer, TopicRecreated
 from trunkline.messaging.horizon import of_topics
 from trunkline.messaging.kafka import KafkaSettings
@@ -23,6 +24,8 @@ from trunkline.supervisor import EndsProcess
 
 ADMITTED_SECONDS: Final = 30.0
 """So long a start waits for a broker that answers to show whose it is; it goes on at once without one that does not."""
+
+_CLOSINGS_SECONDS: Final = 2.0
 
 
 async def connect(nodes: Iterable[Node], kafka: KafkaSettings, stack: AsyncExitStack) -> None:
@@ -37,6 +40,7 @@ async def connect(nodes: Iterable[Node], kafka: KafkaSettings, stack: AsyncExitS
         InstallationRefused: the broker serves another installation (D10.16).
     """
     all_nodes = list(nodes)
+    stack.push_async_callback(closings_ended, _CLOSINGS_SECONDS)
     away = asyncio.Event()
     admitting = asyncio.create_task(admit(all_nodes, kafka, away), name="installation")
     stack.push_async_callback(_end, admitting)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from aiokafka import TopicPartition
 
+from trunkline.messaging.client_lifetime import closings_ended
 from trunkline.messaging.kafka import AWAY, KafkaSettings, admin, source_name
 from trunkline.messaging.partition_reader import partition_reader
 from trunkline.messaging.relay import FOLLOWER
@@ -28,7 +29,7 @@ _SECONDS = 10.0
 def of_topics(kafka: KafkaSettings, store: Store, topics: Collection[str]) -> Passed | None:
     """The present ends of some topics, against the positions in the store: whichever copy of the service hears them."""
     try:
-        ends = asyncio.run(_ends(kafka, store, topics))
+        ends = asyncio.run(_ends_and_closings(kafka, store, topics))
     except AWAY:
         return None
 
@@ -37,6 +38,13 @@ def of_topics(kafka: KafkaSettings, store: Store, topics: Collection[str]) -> Pa
         return all(heard.get(source, -1) >= last for source, last in ends.items())
 
     return passed
+
+
+async def _ends_and_closings(kafka: KafkaSettings, store: Store, topics: Collection[str]) -> dict[str, int]:
+    try:
+        return await _ends(kafka, store, topics)
+    finally:
+        await closings_ended(_SECONDS)
 
 
 async def _ends(kafka: KafkaSettings, store: Store, topics: Collection[str]) -> dict[str, int]:

@@ -16,14 +16,14 @@ from aiokafka.admin import NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
 
 from trunkline.installation import Registration
-from trunkline.messaging.kafka import KafkaSettings, admin, close_consumer, start_client
+from trunkline.messaging.client_lifetime import started_consumer
+from trunkline.messaging.kafka import KafkaSettings, admin
 from trunkline.messaging.producer import Producer
 from trunkline.messaging.record import Outgoing
 
 TOPIC: Final = "TrunklineInstallation"
 _CLAIM, _SERVICE = "installation/", "service/"
 _SECONDS: Final = 15.0
-_CLOSE_SECONDS: Final = 1.0
 
 
 def installation_topic(kafka: KafkaSettings, replication: int) -> NewTopic:
@@ -116,20 +116,16 @@ async def read_records(kafka: KafkaSettings, topics: Sequence[str], *, newest: b
         isolation_level="read_committed",
         fetch_max_wait_ms=50,
     )
-    try:
-        async with asyncio.timeout(_SECONDS):
-            await start_client(client)
-            partitions = [TopicPartition(t, p) for t in topics for p in client.partitions_for_topic(t) or ()]
-            begins, ends = await client.beginning_offsets(partitions), await client.end_offsets(partitions)
-            left = {p for p in partitions if ends[p] > begins[p]}
-            for partition in left:
-                client.seek(partition, ends[partition] - 1 if newest else begins[partition])
-            while left:
-                for partition, records in (await client.getmany(timeout_ms=500)).items():
-                    found += [record for record in records if record.offset < ends[partition]]
-                left = {p for p in left if await client.position(p) < ends[p]}
-    finally:
-        await close_consumer(client, _CLOSE_SECONDS)
+    async with asyncio.timeout(_SECONDS), started_consumer(client):
+        partitions = [TopicPartition(t, p) for t in topics for p in client.partitions_for_topic(t) or ()]
+        begins, ends = await client.beginning_offsets(partitions), await client.end_offsets(partitions)
+        left = {p for p in partitions if ends[p] > begins[p]}
+        for partition in left:
+            client.seek(partition, ends[partition] - 1 if newest else begins[partition])
+        while left:
+            for partition, records in (await client.getmany(timeout_ms=500)).items():
+                found += [record for record in records if record.offset < ends[partition]]
+            left = {p for p in left if await client.position(p) < ends[p]}
     return found
 
 

@@ -6,20 +6,20 @@ directly (DECISIONS 1). Only public names of both are used (DECISIONS 46).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+
+from trunkline.messaging.client_lifetime import started
 
 if TYPE_CHECKING:
     from trunkline.settings import Settings
@@ -30,15 +30,10 @@ REQUEST_MS: Final = 20_000
 METADATA_MS: Final = 30_000
 """How old may be what is known of the cluster: a topic, a partition or a broker that is new is seen this soon."""
 
-_START_SECONDS: Final = 5.0
-
 AWAY: Final = (KafkaError, OSError, TimeoutError)
 """What a client raises while the cluster is away, half there or not as it must be: worth another try."""
 
-_REST_SECONDS: Final = 0.15  # longer than a client rests after a fetch that failed
-
 _SASL: Final = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
-_closing: Final[set[asyncio.Task[Any]]] = set()
 
 
 @dataclass(frozen=True)
@@ -126,24 +121,8 @@ class KafkaSettings:
 async def admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     """An administrative client for the time of the block. Raises one of AWAY when no broker answers."""
     client = AIOKafkaAdminClient(**settings.options())
-    try:
-        await start_client(client)
+    async with started(client, client.close):
         yield client
-    finally:
-        await client.close()
-
-
-async def start_client(client: AIOKafkaAdminClient | AIOKafkaConsumer) -> None:
-    """Start a client; a caller that is cancelled meanwhile ends only when the client has started or failed.
-
-    aiokafka (0.14) leaves its first connection open where it is cancelled in between.
-    """
-    starting = asyncio.ensure_future(client.start())
-    try:
-        await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        await asyncio.wait({starting}, timeout=_START_SECONDS)
-        raise
 
 
 async def cluster_id(settings: KafkaSettings) -> str:
@@ -152,49 +131,6 @@ async def cluster_id(settings: KafkaSettings) -> str:
         described = await client.describe_cluster()
     found: str = described["cluster_id"]
     return found
-
-
-async def stopped(closing: Coroutine[Any, Any, object], seconds: float | None) -> None:
-    """Close a client; after `seconds` its closing goes on by itself, so a broker that hangs delays nobody.
-
-    aiokafka's clients raise whatever their tasks raise when they are closed in the middle of an outage, cancellation
-    too. Nothing of it is of use, so nothing is raised.
-
-    Args:
-        closing: the client's `stop()`.
-        seconds: how long to wait; None waits until it has ended.
-    """
-    task = asyncio.create_task(closing)
-    _closing.add(task)
-    task.add_done_callback(_closed)
-    await asyncio.wait({task}, timeout=seconds)
-
-
-async def rest(client: AIOKafkaConsumer) -> None:
-    """Let a client start no more fetches, and let one that has failed end, before the client is stopped.
-
-    aiokafka cancels what is left of its fetches when it stops. One that rests after a failure raises, and then the
-    connections stay open.
-    """
-    with suppress(KafkaError):  # a rebalance has begun
-        client.pause(*client.assignment())
-    await asyncio.sleep(_REST_SECONDS)
-
-
-async def close_consumer(client: AIOKafkaConsumer, seconds: float) -> None:
-    """Close a consumer in order; after `seconds`, or when the caller is cancelled, its closing goes on by itself."""
-    await stopped(_rest_and_stop(client), seconds)
-
-
-async def _rest_and_stop(client: AIOKafkaConsumer) -> None:
-    await rest(client)
-    await client.stop()
-
-
-def _closed(task: asyncio.Task[Any]) -> None:
-    _closing.discard(task)
-    if not task.cancelled():
-        task.exception()  # retrieved, so that asyncio does not report it
 
 
 def source_name(cluster: str, topic: str, partition: int) -> str:

@@ -6,6 +6,7 @@ from and what to take. What FastStream would only log ends the membership or has
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -16,8 +17,9 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
+from trunkline.messaging.client_lifetime import rest, start_ended, stopped
 from trunkline.messaging.instrumentation import middlewares, trace_headers
-from trunkline.messaging.kafka import KafkaSettings, rest, stopped
+from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.places import Intake, Places
 from trunkline.messaging.session import DRAIN_SECONDS, REVOKE_SECONDS, Session
 
@@ -80,6 +82,7 @@ class Membership:
             no_reply=True,
         )
         self._subscriber(self.session.take)
+        self._starting: asyncio.Future[None] | None = None
 
     @property
     def client(self) -> AIOKafkaConsumer:
@@ -89,12 +92,15 @@ class Membership:
 
     async def start(self) -> None:
         """Connect and join the group. Raises one of AWAY when no broker answers."""
-        await self._broker.start()
+        self._starting = asyncio.ensure_future(self._broker.start())
+        await asyncio.shield(self._starting)
 
     async def end(self) -> None:
         """Let the batch in hand end and leave the group; a broker that hangs is not waited for."""
         self._log.closed = True
         await self.session.let_go(DRAIN_SECONDS)
+        if self._starting is not None:
+            await start_ended(self._starting)
         if self._subscriber.consumer is not None:
             await rest(self._subscriber.consumer)
         await stopped(self._broker.stop(), _LEAVE_SECONDS)

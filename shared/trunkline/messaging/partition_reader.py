@@ -16,7 +16,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, RecordTooLargeError, UnsupportedCodecError
 
-from trunkline.messaging.kafka import KafkaSettings, close_consumer
+from trunkline.messaging.client_lifetime import started_consumer
+from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.record import Record
 
 log = structlog.get_logger(__name__)
@@ -28,7 +29,6 @@ PAGE: Final = 500
 _TRIES: Final = 3  # a checksum that differs once may be the network's fault
 _FETCH_WAIT_MS: Final = 50
 _READ_SECONDS: Final = 30.0
-_CLOSE_SECONDS: Final = 1.0
 _FIRST_LOOK_BACK: Final = 64
 
 
@@ -153,8 +153,5 @@ async def partition_reader(
         isolation_level="read_committed",
         fetch_max_wait_ms=_FETCH_WAIT_MS,
     )
-    try:
-        await client.start()
+    async with started_consumer(client):
         yield PartitionReader(client, source)
-    finally:
-        await close_consumer(client, _CLOSE_SECONDS)

@@ -12,7 +12,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from trunkline.messaging.backoff import Backoff, Reach
-from trunkline.messaging.kafka import KafkaSettings, source_name, stopped
+from trunkline.messaging.client_lifetime import started
+from trunkline.messaging.kafka import KafkaSettings, source_name
 from trunkline.messaging.record import Record
 from trunkline.store import Conflict
 
@@ -23,7 +24,6 @@ DATABASE_AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, Confli
 
 _LOOKS: Final = 4  # at the log's end before a topic is said to be another one
 _LOOK_SECONDS: Final = 0.5
-_CLOSE_SECONDS: Final = 1.0
 
 
 class TopicRecreated(Exception):
@@ -136,11 +136,8 @@ class Places:
     async def _ends_of_logs(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """The ends with all that is not committed yet."""
         client = AIOKafkaConsumer(**self.settings.options())
-        try:
-            await client.start()
+        async with started(client, client.stop):
             found: Mapping[TopicPartition, int] = await client.end_offsets(partitions)
-        finally:
-            await stopped(client.stop(), _CLOSE_SECONDS)
         return found
 
 

@@ -22,7 +22,8 @@ from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from trunkline.availability import cluster_availability
 from trunkline.messaging.backoff import Backoff, Reach
-from trunkline.messaging.kafka import AWAY, KafkaSettings, stopped
+from trunkline.messaging.client_lifetime import started
+from trunkline.messaging.kafka import AWAY, KafkaSettings
 from trunkline.messaging.partition import partition_of
 from trunkline.messaging.record import Outgoing
 
@@ -31,7 +32,6 @@ BATCH_BYTES: Final = 512 * 1024
 
 SILENCE_SECONDS: Final = 5.0
 _METADATA_SECONDS: Final = 10.0
-_CLOSE_SECONDS: Final = 1.0
 
 
 class ProducerStopped(ConnectionError):
@@ -125,19 +125,15 @@ class Producer:
                 client = self._client()
                 pause = 0.0
                 try:
-                    await client.start()
-                    await self._feed(client, backoff)
+                    # What the client still holds it delivers before another one begins: delivered behind what that
+                    # one sends, an older state of a key would be the last one in a compacted topic.
+                    async with started(client, client.stop, None):
+                        await self._feed(client, backoff)
                 except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
                     self._refuse(error)
                 except AWAY as error:
                     self._reach.lost(error)
                     pause = backoff.pause()
-                except asyncio.CancelledError:
-                    await stopped(client.stop(), _CLOSE_SECONDS)
-                    raise
-                # What the client still holds it delivers first: delivered behind what the next one sends, an older
-                # state of a key would be the last one in a compacted topic.
-                await stopped(client.stop(), None)
                 await asyncio.sleep(pause)
         except Exception as error:
             self._give_up(error)  # a mistake of ours: whoever waits for a page is told

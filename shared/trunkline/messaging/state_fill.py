@@ -14,7 +14,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from trunkline.epochs import sequence_of
-from trunkline.messaging.kafka import KafkaSettings, close_consumer, cluster_id, start_client
+from trunkline.messaging.client_lifetime import started_consumer
+from trunkline.messaging.kafka import KafkaSettings, cluster_id
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.states import SendPage, StateTopic, outgoing_document, tombstone
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from trunkline.store import Store
 
 PAGE: Final = 1_000
-_CLOSE_SECONDS: Final = 1.0
 
 Contents = dict[str, tuple[int, bool]]
 """Key -> the sequence of its newest record, and whether that is a document: otherwise it is a tombstone."""
@@ -58,8 +58,7 @@ async def read_contents(kafka: KafkaSettings, topic: str) -> tuple[Contents, lis
     """All keys of a topic by its full name, and where each partition ended. Raises one of AWAY."""
     found: Contents = {}
     client = AIOKafkaConsumer(topic, **kafka.options(), auto_offset_reset="earliest", fetch_max_wait_ms=50)
-    try:
-        await start_client(client)
+    async with started_consumer(client):
         partitions = [TopicPartition(topic, p) for p in sorted(client.partitions_for_topic(topic) or ())]
         begins, ends = await client.beginning_offsets(partitions), await client.end_offsets(partitions)
         left = {p for p in partitions if ends[p] > begins[p]}
@@ -71,8 +70,6 @@ async def read_contents(kafka: KafkaSettings, topic: str) -> tuple[Contents, lis
                     sequence = dict(record.headers).get("ce_sequence") or b"0"
                     found[(record.key or b"").decode()] = int(sequence), record.value is not None
             left = {p for p in left if await client.position(p) < ends[p]}
-    finally:
-        await close_consumer(client, _CLOSE_SECONDS)
     return found, [ends[p] for p in partitions]
 
 
@@ -201,12 +198,9 @@ async def is_filled(kafka: KafkaSettings, store: Store, topic: StateTopic) -> bo
     if not rows or rows[0][0] != store.epochs.current:
         return False
     client = AIOKafkaConsumer(name, **kafka.options())
-    try:
-        await start_client(client)
+    async with started_consumer(client):
         partitions = [TopicPartition(name, p) for p in sorted(client.partitions_for_topic(name) or ())]
         ends = await client.end_offsets(partitions)
-    finally:
-        await close_consumer(client, _CLOSE_SECONDS)
     return len(partitions) == len(rows[0][1]) and all(
         ends[p] >= end for p, end in zip(partitions, rows[0][1], strict=True)
     )
