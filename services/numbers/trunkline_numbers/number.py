@@ -110,7 +110,10 @@ class Available(msgspec.Struct, frozen=True, tag=True):
 
 
 class Reserved(msgspec.Struct, frozen=True, gc=False, tag=True):
-    """Kept for `reserver_id`. `notice_at` is None once told, and where no notice is due."""
+    """Kept for `reserver_id`. `notice_at` is None once told, and where no notice is due.
+
+    `extended`: a subscription pays for it, or did until it had no unit for it any more (N4).
+    """
 
     since: datetime
     reserver_id: str
@@ -122,6 +125,7 @@ class Reserved(msgspec.Struct, frozen=True, gc=False, tag=True):
     notice_at: datetime | None
     cover_id: str | None
     resolved: tuple[Resolved, ...] = ()
+    extended: bool = False
 
 
 class Assigned(msgspec.Struct, frozen=True, gc=False, tag=True):
@@ -192,6 +196,7 @@ class Episode(msgspec.Struct, frozen=True):
 
 
 _MOST_ENDED = 4
+_MOST_UNCOVERED = 4
 _MOST_OUTER = 3
 """Episodes around the present one that are remembered."""
 
@@ -204,6 +209,7 @@ class Number(msgspec.Struct, frozen=True):
         added_at: when it came into the inventory.
         acted_at: when a person acted on it last (D10.10).
         episode: the one that was begun last; see `owned` for whether it goes on.
+        uncovered: when reservations were over that had been extended, the newest ones (N4).
     """
 
     number: str
@@ -219,6 +225,7 @@ class Number(msgspec.Struct, frozen=True):
     added_at: datetime | None = None
     acted_at: datetime | None = None
     episode: Episode | None = None
+    uncovered: tuple[datetime, ...] = ()
 
     @property
     def state(self) -> str:
@@ -239,6 +246,35 @@ def owned(life: Life, subscription_id: str) -> bool:
 
 def evolve(n: Number, event: Any) -> Number:
     """The number after one more event. Assigns only; never guards."""
+    after = _evolve(n, event)
+    was, now = _extended(n.life), _extended(after.life)
+    if was is None and now is None:
+        return after
+    if was is not None and (now is None or _paid_by_another(was, now)):
+        over = n.life.since if isinstance(n.life, Available) else event.at
+        return replace(after, uncovered=(*n.uncovered, over)[-_MOST_UNCOVERED:])
+    if was is None and isinstance(event, AssignmentUndone):
+        return replace(after, uncovered=n.uncovered[:-1])
+    return after
+
+
+def _extended(life: Life) -> Reserved | None:
+    """The reservation that was extended: it goes on, or ran out with nobody having acted on the number since."""
+    reservation = life.covered if isinstance(life, Available) else life
+    return reservation if isinstance(reservation, Reserved) and reservation.extended else None
+
+
+def _paid_by_another(was: Reserved, now: Reserved) -> bool:
+    return was.cover_id is not None and now.cover_id is not None and was.cover_id != now.cover_id
+
+
+def _goes_on(life: Life, e: NumberReserved) -> bool:
+    """Whether a reservation continues one that was extended."""
+    before = _extended(life)
+    return before is not None and (before.since == e.at or (e.cover_id is not None and e.cover_id == before.cover_id))
+
+
+def _evolve(n: Number, event: Any) -> Number:
     at = event.at
     match event:
         case NumberReserved():
@@ -254,6 +290,7 @@ def evolve(n: Number, event: Any) -> Number:
                 e.notice_at,
                 e.cover_id,
                 _resolved(n.life, e),
+                _goes_on(n.life, e),
             )
             return replace(n, life=life, acted_at=at if e.cause == "manual" else n.acted_at)
         case NumberAssigned():
@@ -290,6 +327,7 @@ def evolve(n: Number, event: Any) -> Number:
                 free_ends_at=event.free_ends_at,
                 notice_at=event.notice_at,
                 cover_id=event.cover_id,
+                extended=True,
             )
             return replace(n, life=life, acted_at=at)
         case QuarantineEnded():
@@ -353,6 +391,8 @@ def _ended(n: Number, event: NumberUnbound) -> Episode | None:
     episode = n.episode
     if episode is None or event.kind == "pbx" or event.cause in ("by_hand", "asked"):
         return episode
+    if event.cause == "released" and event.at == episode.since:
+        return episode  # it rested with the reservation that this episode ended (X5)
     gone = tuple(b for b in n.bindings if b.kind == event.kind)
     return replace(episode, ended=(*(b for b in episode.ended if b not in gone), *gone)[-_MOST_ENDED:])
 

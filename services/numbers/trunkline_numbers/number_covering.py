@@ -7,7 +7,17 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from trunkline.stream import Event
-from trunkline_numbers.number import Available, Number, Party, Reserved, decided, notice_before, owned, released
+from trunkline_numbers.number import (
+    Available,
+    Episode,
+    Number,
+    Party,
+    Reserved,
+    decided,
+    notice_before,
+    owned,
+    released,
+)
 from trunkline_numbers.number_by_hand import reserved
 from trunkline_numbers.number_events import NumberReserved, ReservationExtended
 from trunkline_numbers.number_refusals import NothingSpare, ReservationOfAnother, SubscriptionNotActive
@@ -125,14 +135,27 @@ def covers(n: Number, cover_id: str) -> bool:
 
 
 def may_return(n: Number, cover_id: str) -> bool:
-    """Whether a subscription took the number out of a reservation that this one paid for: that may not have counted.
+    """Whether a subscription has got the number that this one paid for: from the reservation, or once it had run out.
 
     The number takes no unit meanwhile. Should the assignment be undone, the reservation goes on, and takes its unit.
     """
-    episode = n.episode
-    if episode is None or not owned(n.life, episode.subscription_id):
+    return ran_out(n, cover_id) or (_in_episode(n) and _paid_for(n.episode, cover_id))
+
+
+def ran_out(n: Number, cover_id: str) -> bool:
+    """Whether a subscription has got the number since the reservation ran out that this one paid for."""
+    if not _in_episode(n) or n.episode is None:
         return False
-    return isinstance(episode.before, Reserved) and episode.before.cover_id == cover_id
+    before = n.episode.before
+    return isinstance(before, Available) and before.covered is not None and before.covered.cover_id == cover_id
+
+
+def _in_episode(n: Number) -> bool:
+    return n.episode is not None and owned(n.life, n.episode.subscription_id)
+
+
+def _paid_for(episode: Episode | None, cover_id: str) -> bool:
+    return episode is not None and isinstance(episode.before, Reserved) and episode.before.cover_id == cover_id
 
 
 def reservation(n: Number, cover_id: str, since: datetime, *, lost: bool) -> Reserved | None:
@@ -154,6 +177,12 @@ def reservation(n: Number, cover_id: str, since: datetime, *, lost: bool) -> Res
         return None
     left = lost and life.cover_id is None and life.since <= since
     return life if left or life.cover_id == cover_id else None
+
+
+def freed_at(n: Number, since: datetime) -> datetime:
+    """When a reservation was over that a subscription has paid for since then, whatever the number went on to."""
+    over = next((over for over in n.uncovered if over >= since), None)
+    return over or getattr(n.life, "since")  # noqa: B009 - what was extended is not absent
 
 
 def _again(r: Reserved, ends_at: datetime, notice_at: datetime | None) -> NumberReserved:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from trunkline.stream import Event
 from trunkline_numbers.number import (
     Assigned,
     Available,
+    Binding,
     Episode,
     Kept,
     Lapsed,
@@ -26,7 +28,7 @@ from trunkline_numbers.number import (
     owned,
     unbound,
 )
-from trunkline_numbers.number_events import AssignmentUndone, NumberAssigned, NumberReserved, NumberUnbound
+from trunkline_numbers.number_events import AssignmentUndone, NumberAssigned, NumberBound, NumberReserved, NumberUnbound
 from trunkline_numbers.policy import Policy, ReservationCause
 
 
@@ -110,7 +112,8 @@ def hold(n: Number, party: Party, subscription_id: str, target: Hold, policy: Po
     restored = owned(n.life, subscription_id)
     if not restored:
         check_assignable(n, party, policy, now)
-    return [assigned(n, party, subscription_id, _restored_at(n.life, target) if restored else target.at, restored)]
+        return _given(n, party, subscription_id, target.at)
+    return [assigned(n, party, subscription_id, _restored_at(n.life, target), restored)]
 
 
 def assigned(n: Number, party: Party, subscription_id: str, at: datetime, restored: bool = False) -> NumberAssigned:
@@ -118,6 +121,15 @@ def assigned(n: Number, party: Party, subscription_id: str, at: datetime, restor
     return NumberAssigned(
         at=_in_inventory(n, at), subscription_id=subscription_id, organization_id=party.id, restored=restored
     )
+
+
+def _given(n: Number, party: Party, subscription_id: str, at: datetime) -> list[Event]:
+    """The assignment to a subscription that does not have it; bindings that rest with another one's expiry end (X5)."""
+    taken = assigned(n, party, subscription_id, at)
+    if not isinstance(n.life, Reserved) or n.life.subscription_id is None:
+        return [taken]
+    ended = zip(unbound(n, taken.at, "released", "assigned"), n.bindings, strict=True)
+    return [taken, *(event for event, b in ended if b.at is None or b.at < taken.at)]
 
 
 def free_since(
@@ -133,9 +145,16 @@ def free_since(
         denied: the subscription could not have it before.
 
     Returns:
-        None: from whenever it wants it. A number nobody has ever had counts as always there, and a person's
-        reservation as one of a number that was free until then.
+        Never before it was in the inventory: until then it is unknown (S6). A person's reservation counts as one of a
+        number that was free until then. None: the number has no stream.
     """
+    since = _left_free(n, life, last_organization_id, party, denied=denied)
+    return n.added_at if since is None else _in_inventory(n, since)
+
+
+def _left_free(
+    n: Number, life: Life | None, last_organization_id: str | None, party: Party, *, denied: bool
+) -> datetime | None:
     match life:
         case Available(kept=Kept() as kept) if kept.reserver_id in (party.id, party.partner_id):
             return kept.since if kept.by_subscription or denied else None
@@ -143,7 +162,7 @@ def free_since(
             opened = life.quarantined_until or life.open_since
             if opened is not None and last_organization_id != party.id:
                 return opened
-            return None if life.since == n.added_at and not denied else life.since
+            return life.since
         case Reserved():
             return kept_by(life).since if life.subscription_id is not None or denied else None
         case _:
@@ -152,12 +171,12 @@ def free_since(
 
 def expiry_end(n: Number, expired_at: datetime, policy: Policy) -> datetime:
     """When the reservation ends, or would have ended, that an expiry gives the number."""
-    return expired_at + expiry_period(n, policy)
+    return expired_at + period(n, "expired", policy)
 
 
-def expiry_period(n: Number, policy: Policy) -> timedelta:
-    """How long the reservation lasts that an expiry gives the number."""
-    return policy.period("expired", golden=n.listing.golden, ported_in=n.listing.ported_in)
+def period(n: Number, cause: ReservationCause, policy: Policy) -> timedelta:
+    """How long the reservation lasts that a fact of this kind gives the number."""
+    return policy.period(cause, golden=n.listing.golden, ported_in=n.listing.ported_in)
 
 
 def _in_inventory(n: Number, at: datetime) -> datetime:
@@ -183,10 +202,10 @@ def _keep(n: Number, party: Party, subscription_id: str, target: Keep, policy: P
     if target.held_from is None:
         return []
     check_assignable(n, party, policy, now)
-    if n.added_at is not None and (won := _latest_end(n, target, policy)) is not None and won[2] <= n.added_at:
-        return []  # it was over before the number came into the inventory
-    taken = assigned(n, party, subscription_id, target.held_from)
-    return [taken, *_kept(evolve(n, taken), party, subscription_id, target, policy, now)]
+    taken = _given(n, party, subscription_id, target.held_from)
+    for event in taken:
+        n = evolve(n, event)
+    return [*taken, *_kept(n, party, subscription_id, target, policy, now)]
 
 
 def _leave(n: Number, party: Party, subscription_id: str, at: datetime) -> list[Event]:
@@ -194,12 +213,22 @@ def _leave(n: Number, party: Party, subscription_id: str, at: datetime) -> list[
     episode = n.episode
     if episode is None or episode.subscription_id != subscription_id or not owned(n.life, subscription_id):
         return []
+    undone = assignment_undone(n, party.id, at)
+    new = [event for event in unbound(n, at, "swapped", undone.state) if not _was_bound(episode, event)]
+    ended = [b for b in episode.bindings if b.kind != "pbx" and b not in n.bindings]  # an extension's is licensing's
+    return [*new, undone, *(bound_again(replace(n, life=episode.before), b) for b in ended)]
+
+
+def assignment_undone(n: Number, organization_id: str, at: datetime) -> AssignmentUndone:
+    """The present episode of the number did not count; `organization_id` is its subscription's."""
+    episode = n.episode
+    assert episode is not None
     before = episode.before
     kept = before if isinstance(before, Reserved) else None
-    undone = AssignmentUndone(
+    return AssignmentUndone(
         at=at,
-        subscription_id=subscription_id,
-        organization_id=party.id,
+        subscription_id=episode.subscription_id,
+        organization_id=organization_id,
         state="available" if kept is None else "reserved",
         since=before.since,
         quarantined_until=before.quarantined_until if isinstance(before, Available) else None,
@@ -211,8 +240,45 @@ def _leave(n: Number, party: Party, subscription_id: str, at: datetime) -> list[
         free_ends_at=kept.free_ends_at if kept else None,
         cover_id=kept.cover_id if kept else None,
     )
-    new = [event for event in unbound(n, at, "swapped", undone.state) if not _was_bound(episode, event)]
-    return [*new, undone]
+
+
+def bound_again(n: Number, b: Binding) -> NumberBound:
+    """The binding from before, since it began."""
+    assert b.at is not None
+    return NumberBound(
+        at=b.at,
+        kind=b.kind,
+        user_id=b.user_id,
+        organization_id=b.organization_id,
+        state=n.state,  # type: ignore[arg-type] # not absent
+        extension_id=b.extension_id,
+        generation=b.generation,
+        trunk_form=b.trunk_form,
+        restored=True,
+    )
+
+
+def before_another(n: Number, subscription_id: str) -> Number | None:
+    """The number as a subscription left it to the one that has got it since; None: it is not so."""
+    episode = n.episode
+    if episode is None or episode.subscription_id == subscription_id or not owned(n.life, episode.subscription_id):
+        return None
+    if not owned(episode.before, subscription_id):
+        return None
+    return as_before(n)
+
+
+def as_before(n: Number) -> Number:
+    """The number as it was before its present episode."""
+    episode = n.episode
+    assert episode is not None
+    return replace(
+        n,
+        life=episode.before,
+        last_organization_id=episode.last_organization_id,
+        bindings=episode.bindings,
+        episode=episode.outer,
+    )
 
 
 def _was_bound(episode: Episode, event: Event) -> bool:
@@ -263,7 +329,7 @@ def _latest_end(n: Number, target: Keep, policy: Policy) -> Resolved | None:
         shown = _in_inventory(n, at)
         end = resolved.get((cause, shown))
         if end is None:
-            end = at + policy.period(cause, golden=n.listing.golden, ported_in=n.listing.ported_in)
+            end = at + period(n, cause, policy)
         ends.append((cause, shown, end))
     won = max(ends, key=lambda e: e[2], default=None)
     if isinstance(life, Available) and won is not None:

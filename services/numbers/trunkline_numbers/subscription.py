@@ -64,6 +64,7 @@ class Subscription(msgspec.Struct, frozen=True):
         dismissed: the number it was told not to wait for, and when it came to name it.
         covers: the numbers whose reservations it pays for, in the order in which they were extended (N4).
         grants: every assignment of a number to it that began anew, in the order of recording.
+        found: those of the grants that are not on the number's record, as another subscription has got it since.
         ahead: the newest state, where one of its instants lies ahead of this service's clock (D10.14).
     """
 
@@ -77,6 +78,7 @@ class Subscription(msgspec.Struct, frozen=True):
     dismissed: tuple[str, datetime] | None = None
     covers: dict[str, Cover] = {}
     grants: tuple[tuple[str, datetime], ...] = ()
+    found: tuple[tuple[str, datetime], ...] = ()
     ahead: SubscriptionAhead | None = None
 
     @property
@@ -99,7 +101,13 @@ def evolve(s: Subscription, event: Event) -> Subscription:
             return replace(s, ahead=event)
         case SubscriptionServed():
             served = s.served if event.number in s.served else {**s.served, event.number: event.at}
-            return replace(s, served=served, grants=(*s.grants, (event.number, event.at)))
+            grant = (event.number, event.at)
+            if event.found:
+                return replace(s, served=served, grants=(*s.grants, grant), found=(*s.found, grant))
+            outdated = {found for found in s.found if found[0] == event.number and found[1] >= event.at}
+            grants = tuple(each for each in s.grants if each not in outdated) if outdated else s.grants
+            found = tuple(each for each in s.found if each not in outdated) if outdated else s.found
+            return replace(s, served=served, grants=(*grants, grant), found=found)
         case ServiceUndone():
             return _not_served(s, event.number)
         case NumberAssignmentRefused():
@@ -126,7 +134,9 @@ def evolve(s: Subscription, event: Event) -> Subscription:
 
 def _not_served(s: Subscription, number: str) -> Subscription:
     """Without the newest assignment of the number, which did not count."""
-    newest = max((place for place, (name, _) in enumerate(s.grants) if name == number), default=None)
+    newest = max(
+        (place for place, each in enumerate(s.grants) if each[0] == number and each not in s.found), default=None
+    )
     grants = s.grants if newest is None else (*s.grants[:newest], *s.grants[newest + 1 :])
     still = any(name == number for name, _ in grants)
     served = s.served if still else {name: at for name, at in s.served.items() if name != number}

@@ -14,8 +14,7 @@ from typing import Literal
 
 from trunkline.stream import Event
 from trunkline_numbers.number import Assigned, Binding, Number, Reserved, unbound
-from trunkline_numbers.number_events import NumberBound
-from trunkline_numbers.number_following import expiry_end
+from trunkline_numbers.number_following import bound_again, expiry_end
 from trunkline_numbers.policy import Policy
 from trunkline_numbers.subscription_tenures import Tenure
 
@@ -67,23 +66,9 @@ def _restored(n: Number, ends: Sequence[datetime]) -> list[Event]:
     for b in reversed(n.episode.ended):
         if b.at is not None and _channel(b) not in taken and all(b.at >= end for end in ends):
             taken.add(_channel(b))
-            events.append(_bound_again(n, b, b.at))
+            events.append(bound_again(n, b))
     return events
 
 
 def _channel(b: Binding) -> str:
     return "sms" if b.kind == "sms" else "voice"
-
-
-def _bound_again(n: Number, b: Binding, at: datetime) -> NumberBound:
-    return NumberBound(
-        at=at,
-        kind=b.kind,
-        user_id=b.user_id,
-        organization_id=b.organization_id,
-        state=n.state,  # type: ignore[arg-type] # not absent
-        extension_id=b.extension_id,
-        generation=b.generation,
-        trunk_form=b.trunk_form,
-        restored=True,
-    )

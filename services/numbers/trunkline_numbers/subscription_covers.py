@@ -20,10 +20,12 @@ class Standing(msgspec.Struct, frozen=True):
     """How a number that was extended stands: until when it is kept for free, or since when it is `freed` altogether.
 
     One whose charged end ran out, nobody having acted on it since, is not freed: a renewal may keep it again.
+    `to_another`: it is freed since a subscription got it when it had run out, as is known so far.
     """
 
     free_ends_at: datetime | None = None
     freed: datetime | None = None
+    to_another: bool = False
 
 
 class Until(msgspec.Struct, frozen=True):
@@ -70,7 +72,11 @@ def judge(s: Subscription, standings: Mapping[str, Standing]) -> Judged:
         else:
             walk.freed(what)
     freed = tuple(number for number in s.covers if standings[number].freed is not None)
-    lost = {number: at for number, at in walk.lost.items() if standings[number].freed is None}
+    lost = {
+        number: at
+        for number, at in walk.lost.items()
+        if (gone := standings[number].freed) is None or (standings[number].to_another and at < gone)
+    }
     return Judged(lost, {n: walk.until[n] for n in s.covers if n not in lost and standings[n].freed is None}, freed)
 
 

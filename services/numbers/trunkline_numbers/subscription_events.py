@@ -74,10 +74,14 @@ class SubscriptionNumberSet(Event, frozen=True, kw_only=True):
 
 
 class SubscriptionServed(Event, frozen=True, kw_only=True):
-    """A number was assigned to the subscription: for the first time, or again after it had gone elsewhere."""
+    """A number was assigned to the subscription: for the first time, or again after it had gone elsewhere.
+
+    `found`: only on this record, as another subscription has got the number since.
+    """
 
     TYPE: ClassVar[str] = "numbers.SubscriptionServed"
     number: str
+    found: bool = False
 
 
 class ServiceUndone(Event, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ import msgspec
 from trunkline.limits import PAST_KEPT
 from trunkline.refusal import Refused
 from trunkline_numbers.number_following import Hold, Keep, Leave, Target
+from trunkline_numbers.policy import ReservationCause
 from trunkline_numbers.subscription import Subscription
 from trunkline_numbers.subscription_events import SubscriptionHeard
 
@@ -35,12 +36,12 @@ class Earlier(msgspec.Struct, frozen=True):
     """How a number stood before another subscription got it at `until`.
 
     The subscription could have had it from `free_since` on (None: from whenever it wanted), and lost it so long before
-    `until` that its reservation, of the length `kept`, left it to the other one.
+    `until` that its reservation, as long as `kept` says for its cause, left it to the other one.
     """
 
     free_since: datetime | None
     until: datetime
-    kept: timedelta
+    kept: Callable[[ReservationCause], timedelta]
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -48,6 +49,7 @@ class Standing(msgspec.Struct, frozen=True):
 
     Attributes:
         mine: whether its present episode is the subscription's.
+        since: when that episode began.
         free_since: from when on the subscription can have it, or could when it got it; None: from whenever it wants.
         refused: why it cannot be had now.
         acted_at: when a person acted on it last.
@@ -59,6 +61,7 @@ class Standing(msgspec.Struct, frozen=True):
     refused: Refused | None = None
     acted_at: datetime | None = None
     earlier: Earlier | None = None
+    since: datetime | None = None
 
 
 class Tenure(msgspec.Struct, frozen=True):
@@ -66,7 +69,7 @@ class Tenure(msgspec.Struct, frozen=True):
 
     `recorded`: it is on the subscription's record, and the number has gone on to something else since then. `found`:
     it was found behind what another subscription got afterwards, and is to be recorded. `again`: from when on it can
-    have it anew.
+    have it anew, or has it. `void`: its present episode does not count, only what is on record from before.
     """
 
     number: str
@@ -76,6 +79,7 @@ class Tenure(msgspec.Struct, frozen=True):
     recorded: bool = False
     again: datetime | None = None
     found: bool = False
+    void: bool = False
 
 
 def named(heard: SubscriptionHeard) -> list[Named]:
@@ -121,13 +125,15 @@ def target(s: Subscription, number: str, had: Sequence[Tenure]) -> Target:
     heard = s.heard
     assert heard is not None
     last = next((tenure for tenure in reversed(had) if tenure.number == number), None)
-    if last is None:
+    if last is None or last.void:
         return Leave(heard.at)
-    held_from = None if last.recorded else last.since
+    held_from: datetime | None = last.since
+    if last.recorded:
+        held_from = last.again if last.again is not None and last.again >= last.since else None
     if last.until is not None:
         return Keep((("swapped", last.until),), held_from)
     if heard.status == "active":
-        return Hold(last.again or last.since, heard.at if heard.gaps is None else None)
+        return Hold(max(last.again or last.since, last.since), heard.at if heard.gaps is None else None)
     return Keep(losses(heard), held_from)
 
 
@@ -153,26 +159,44 @@ def _had(s: Subscription, each: Named, standing: Standing) -> Tenure | None:
     assert s.heard is not None
     times = list(_active(s.heard, each))
     could = None if standing.refused is not None else _first(times, standing.free_since)
-    if standing.mine and could is not None:
-        return Tenure(each.number, could)
+    if could is None and standing.mine and standing.since is not None and _within(standing.since, times):
+        could = standing.since
     granted = next((at for number, at in s.grants if number == each.number and _within(at, times)), None)
-    if granted is not None:
-        return Tenure(each.number, granted, recorded=True, again=could)
-    if could is None or standing.mine:
-        return None if standing.earlier is None else _had_earlier(each, times, standing.earlier)
+    if standing.mine and could is not None:
+        if granted is None or standing.since is None or granted >= min(could, standing.since):
+            return Tenure(each.number, could)
+        return Tenure(each.number, granted, recorded=True, again=could)  # it went elsewhere in between
     over = each.until or lost_at(s.heard)
-    if over is not None and each.number in s.denied and (standing.acted_at or could) > could:
+    acted = could is not None and over is not None and (standing.acted_at or could) > could
+    if granted is not None and not (_is_found(s, each.number, granted) and could is not None and could <= granted):
+        again = None if acted else could
+        return Tenure(each.number, granted, recorded=True, again=again, void=standing.mine)
+    if could is None or standing.mine:
+        return None if standing.earlier is None else _had_earlier(s.heard, each, times, standing.earlier)
+    if acted and each.number in s.denied:
         return None  # it was refused then, and somebody has acted on the number since
     return Tenure(each.number, could)
 
 
-def _had_earlier(each: Named, times: list[tuple[datetime, datetime | None]], earlier: Earlier) -> Tenure | None:
+def _is_found(s: Subscription, number: str, at: datetime) -> bool:
+    return (number, at) in s.found
+
+
+def _had_earlier(
+    heard: SubscriptionHeard, each: Named, times: list[tuple[datetime, datetime | None]], earlier: Earlier
+) -> Tenure | None:
     """The time in which it had a number that another subscription got afterwards."""
     since = _first(times, earlier.free_since)
     until = times[-1][1] if times else None
-    if since is None or until is None or until + earlier.kept > earlier.until:
+    if since is None or until is None or until + earlier.kept(_lost_by(each, until, heard)) > earlier.until:
         return None
     return Tenure(each.number, since, recorded=True, found=True)
+
+
+def _lost_by(each: Named, until: datetime, heard: SubscriptionHeard) -> ReservationCause:
+    if each.until == until:
+        return "swapped"
+    return "expired" if heard.expired_at == until or heard.terminated_at != until else "terminated"
 
 
 def _active(heard: SubscriptionHeard, each: Named) -> Iterator[tuple[datetime, datetime | None]]:
@@ -197,7 +221,8 @@ def _first(times: list[tuple[datetime, datetime | None]], free_since: datetime |
 
 
 def _within(at: datetime, times: list[tuple[datetime, datetime | None]]) -> bool:
-    return any(since <= at and (until is None or at < until or at == since == until) for since, until in times)
+    """Whether an instant at which the number was got lies in these times; it can have been got when they ended."""
+    return any(since <= at and (until is None or at <= until) for since, until in times)
 
 
 def _parts(tenure: Tenure, heard: SubscriptionHeard) -> Iterator[Tenure]:

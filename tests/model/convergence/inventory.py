@@ -167,10 +167,13 @@ class Inventory:
         return line if line is not None and line.state == "assigned" and line.subscription == s.id else None
 
     def why_not(self, line: Line | None, organization: str) -> str | None:
-        """Why a subscription of an organization cannot be assigned a number; None where it can (§3, S6, R4, N15)."""
+        """Why a subscription of an organization cannot be assigned a number; None where it can (§3, S6, R4, N15).
+
+        That it must see the number is the guard of Available alone (§3): in another state, that is the reason.
+        """
         if line is None or line.state == "absent":
             return "unknown"
-        if line.holder not in (None, organization):
+        if line.state == "available" and line.holder not in (None, organization):
             return "not visible"
         if line.state == "available":
             return "quarantined" if line.quarantine is not None and line.last != organization else None

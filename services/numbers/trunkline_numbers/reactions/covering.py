@@ -6,11 +6,15 @@ number that was restored, released or deleted frees its unit by being so: nobody
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from trunkline.clock import DAY, rfc3339
 from trunkline.recorded import Cause
+from trunkline.stream import Event
 from trunkline.work import Work
-from trunkline_numbers.number import NUMBER, Reserved
-from trunkline_numbers.number_covering import covers, extend, keep, may_return, reservation, uncover
+from trunkline_numbers.number import NUMBER, Number, Reserved
+from trunkline_numbers.number_covering import covers, extend, freed_at, keep, may_return, ran_out, reservation, uncover
+from trunkline_numbers.number_following import as_before
 from trunkline_numbers.number_refusals import (
     CoveredAlready,
     SubscriptionOfAnotherKind,
@@ -18,7 +22,7 @@ from trunkline_numbers.number_refusals import (
 )
 from trunkline_numbers.policy import Policy
 from trunkline_numbers.reactions.number_changed import load_settled
-from trunkline_numbers.reactions.serving import load_parties, party_of
+from trunkline_numbers.reactions.serving import give_anew, load_parties, party_of
 from trunkline_numbers.subscription import SUBSCRIPTION, Subscription
 from trunkline_numbers.subscription_covers import Judged, Standing, judge
 from trunkline_numbers.subscription_events import ReservationCovered, ReservationUncovered
@@ -39,8 +43,7 @@ def cover(work: Work, subscription_id: str, cause: Cause, policy: Policy) -> Non
     load_settled(work, ((NUMBER, number) for number in s.covers))
     judged = _judged(work, s)
     for number, at in judged.lost.items():
-        events = uncover(work.state(NUMBER, number), subscription_id, at, policy, work.now)
-        work.record(NUMBER, number, events, cause)
+        _uncover(work, subscription_id, number, at, cause, policy)
         if not s.covers[number].lost:
             gone = ReservationUncovered(at=at, number=number, cause="lost")
             work.record(SUBSCRIPTION, subscription_id, [gone], cause)
@@ -52,6 +55,19 @@ def cover(work: Work, subscription_id: str, cause: Cause, policy: Policy) -> Non
             back = ReservationCovered(at=had.at, number=number, ends_at=had.ends_at)
             work.record(SUBSCRIPTION, subscription_id, [back], cause)
     _let_go(work, subscription_id, judged, cause)
+
+
+def _uncover(work: Work, subscription_id: str, number: str, at: datetime, cause: Cause, policy: Policy) -> None:
+    """End the charged part; who got the number when that had run out, gets it when it really was over (X4)."""
+
+    def over(n: Number) -> list[Event]:
+        return uncover(n, subscription_id, at, policy, work.now)
+
+    n = work.state(NUMBER, number)
+    if not ran_out(n, subscription_id):
+        work.record(NUMBER, number, over(n), cause)
+    elif over(as_before(n)):
+        give_anew(work, number, over, cause, policy)
 
 
 def extend_by(work: Work, subscription_id: str, number: str, remark: str | None, cause: Cause, policy: Policy) -> None:
@@ -98,8 +114,10 @@ def _judged(work: Work, s: Subscription) -> Judged:
     for number, had in s.covers.items():
         n = work.state(NUMBER, number)
         kept = reservation(n, s.subscription_id, had.at, lost=had.lost)
-        since = getattr(n.life, "since")  # noqa: B009 - what was extended is not absent
-        standings[number] = Standing(freed=since) if kept is None else Standing(free_ends_at=kept.free_ends_at)
+        if kept is not None:
+            standings[number] = Standing(free_ends_at=kept.free_ends_at)
+        else:
+            standings[number] = Standing(freed=freed_at(n, had.at), to_another=ran_out(n, s.subscription_id))
     return judge(s, standings)
 
 

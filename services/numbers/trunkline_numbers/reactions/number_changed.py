@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from trunkline_numbers.reactions.serving import load_parties, serve
 from trunkline_numbers.subscription import SUBSCRIPTION, numbers_of
 
 _AWAITED = ("number/", "party/")
+_MOST_TURNS: Final = 100
+"""How often one subscription is served in one piece of work: a few times are enough, and none may go on for ever."""
 _TIMER: Final = Cause("timer", "due", "due")
 
 
@@ -46,6 +49,7 @@ def serve_waiting(work: Work, cause: Cause) -> None:
         cause: goes into the envelopes of what follows.
     """
     seen = 0
+    served: Counter[str] = Counter()
     while True:
         _settle_overdue(work)
         recorded = work.recorded
@@ -60,7 +64,9 @@ def serve_waiting(work: Work, cause: Cause) -> None:
         if not known:
             return
         for key in known:
-            serve(work, key, cause, in_force(work), woken=True)
+            served[key] += 1
+            if served[key] <= _MOST_TURNS:
+                serve(work, key, cause, in_force(work), woken=True)
 
 
 def _pay_again(work: Work, events: Iterable[Event], cause: Cause) -> None:

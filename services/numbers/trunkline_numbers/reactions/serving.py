@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,7 +13,17 @@ from trunkline.recorded import Cause
 from trunkline.refusal import Refused
 from trunkline.stream import Event, key_of
 from trunkline.work import Loaded, Work
-from trunkline_numbers.number import NUMBER, Assigned, Available, Number, Party, check_assignable, owned
+from trunkline_numbers.number import (
+    NUMBER,
+    Assigned,
+    Available,
+    Number,
+    Party,
+    check_assignable,
+    evolve,
+    owned,
+    unbound,
+)
 from trunkline_numbers.number_events import (
     AssignmentUndone,
     NumberAssigned,
@@ -27,13 +37,15 @@ from trunkline_numbers.number_following import (
     Leave,
     Target,
     assigned,
-    expiry_period,
+    assignment_undone,
+    before_another,
     follow,
     free_since,
+    period,
 )
 from trunkline_numbers.number_refusals import NothingToDismiss
 from trunkline_numbers.party import PARTY, PLATFORM, as_party
-from trunkline_numbers.policy import Policy
+from trunkline_numbers.policy import Policy, ReservationCause
 from trunkline_numbers.subscription import (
     SUBSCRIPTION,
     Subscription,
@@ -58,7 +70,7 @@ from trunkline_numbers.subscription_tenures import (
 )
 
 _MOST_TURNS = 3
-"""How often a subscription is looked at anew because a number went to somebody else meanwhile."""
+"""How often a subscription is looked at anew because a number went to somebody else meanwhile, and a number undone."""
 
 _last_above: dict[str, str] = {}
 """Organization -> the party above it when it was read last: tells what to read with it, never what is so."""
@@ -113,7 +125,7 @@ class Serving:
             return
         for _ in range(_MOST_TURNS):
             had = tenures(self.state, self._standing)
-            if self._moved(had):
+            if not self._yielded(had) and self._moved(had):
                 return
 
     def _simple(self) -> bool:
@@ -140,6 +152,32 @@ class Serving:
                 return False
         return True
 
+    def _yielded(self, had: list[Tenure]) -> bool:
+        """Whether a number went to who waits for it with an older start (S6).
+
+        The subscription was given it after it had given it up by all facts: it claims it for an earlier time only now.
+        """
+        for tenure in had:
+            n = self.work.state(NUMBER, tenure.number)
+            if n.episode is None or not owned(n.life, self.subscription_id):
+                continue
+            since = n.episode.since
+            turns = [turn for turn in had if turn.number == tenure.number]
+            if any(turn.recorded or turn.until is None or since <= turn.until for turn in turns):
+                continue
+            if _undone(self.work, tenure.number) > _MOST_TURNS or not self._who_waits(tenure.number, tenure.since):
+                continue
+            undone = assignment_undone(n, self.party.id, self.work.now)
+            self.work.record(NUMBER, tenure.number, [undone], self.cause)
+            self._note([ServiceUndone(at=self.work.now, number=tenure.number)])
+            for key in self._who_waits(tenure.number, tenure.since):
+                serve(self.work, key, self.cause, self.policy, woken=True)
+            return True
+        return False
+
+    def _who_waits(self, number: str, before: datetime) -> list[str]:
+        return _who_waits(self.work, number, self.subscription_id, before)
+
     def _moved(self, had: list[Tenure]) -> bool:
         """Move every number to where it belongs; False: one went to somebody who waited, so all is to be seen anew."""
         heard = self.state.heard
@@ -147,7 +185,8 @@ class Serving:
         assert heard.number is not None
         for number in {tenure.number for tenure in had if tenure.found}:
             since = next(tenure.since for tenure in had if tenure.number == number)
-            self._note([SubscriptionServed(at=since, number=number)])
+            self._note([SubscriptionServed(at=since, number=number, found=True)])
+            self._wait(number, "its time is over")
         held = had[-1].number if had else None
         if held is not None:
             try:
@@ -210,15 +249,16 @@ class Serving:
         episode = n.episode
         if owned(n.life, self.subscription_id):
             before, last = (episode.before, episode.last_organization_id) if episode else (None, None)
-            return Standing(True, free_since(n, before, last, self.party, denied=denied), acted_at=n.acted_at)
+            since = free_since(n, before, last, self.party, denied=denied)
+            return Standing(True, since, acted_at=n.acted_at, since=episode.since if episode else None)
         if s.heard is not None and number == s.heard.number and is_dismissed(s, number):
             return Standing(False, refused=NothingToDismiss(subscription_id=self.subscription_id), acted_at=n.acted_at)
         try:
             check_assignable(n, self.party, self.policy, self.work.now)
         except Refused as refused:
             return Standing(False, refused=refused, acted_at=n.acted_at, earlier=self._earlier(n, denied=denied))
-        last = n.last_organization_id
-        return Standing(False, free_since(n, n.life, last, self.party, denied=denied), acted_at=n.acted_at)
+        since = free_since(n, n.life, n.last_organization_id, self.party, denied=denied)
+        return Standing(False, since, acted_at=n.acted_at, earlier=self._earlier(n, denied=denied))
 
     def _earlier(self, n: Number, *, denied: bool) -> Earlier | None:
         """How the number stood before another subscription got it, that has it now."""
@@ -230,12 +270,19 @@ class Serving:
         except Refused:
             return None
         since = free_since(n, episode.before, episode.last_organization_id, self.party, denied=denied)
-        same = getattr(n.life, "organization_id", getattr(n.life, "reserver_id", None)) == self.party.id
-        return Earlier(since, episode.since, timedelta() if same else expiry_period(n, self.policy))
+        return Earlier(since, episode.since, lambda cause: self._kept_from_another(n, cause))
+
+    def _kept_from_another(self, n: Number, cause: ReservationCause) -> timedelta:
+        """How long the subscription that has the number could not have had it after this one had lost it (N3, N15)."""
+        if n.last_organization_id == self.party.id:
+            return timedelta()
+        return period(n, cause, self.policy) + self.policy.quarantine(n.listing.country)
 
     def _follow(self, number: str, had: list[Tenure]) -> None:
         """Move a number that the subscription has no more."""
         wanted = target(self.state, number, had)
+        if self._corrected(number, wanted):
+            return
         if isinstance(wanted, Leave):
             heard = self.state.heard
             assert heard is not None
@@ -262,6 +309,8 @@ class Serving:
         Raises:
             Refused: it should be had and cannot be: somebody who waited got it, or took it when it was free.
         """
+        if self._corrected(number, target(self.state, number, had)):
+            return
         turns = [tenure for tenure in had if tenure.number == number]
         life = self.work.state(NUMBER, number).life
         if isinstance(life, Assigned) and owned(life, self.subscription_id):
@@ -272,6 +321,41 @@ class Serving:
             self._redate(number, turns)
         self._move(number, target(self.state, number, had))
         self._bindings(number, had)
+
+    def _corrected(self, number: str, wanted: Target) -> bool:
+        """Whether another subscription got the number since when this one had left it, and that was at another instant.
+
+        Then it is as this one left it, and the other one gets it anew. It keeps what it was given (X4, S6).
+        """
+        n, heard = self.work.state(NUMBER, number), self.state.heard
+        left = before_another(n, self.subscription_id)
+        if left is None or isinstance(wanted, Hold) or n.episode is None or heard is None:
+            return False
+        got_at = n.episode.since
+        if isinstance(wanted, Keep):
+            wanted = Keep(tuple(fact for fact in wanted.facts if fact[1] <= got_at))
+
+        about = (self.party, self.subscription_id, wanted, min(heard.at, got_at), self.policy)
+        events = follow(left, *about, got_at)
+        if not any(isinstance(event, NumberReserved | AssignmentUndone) for event in events):
+            return False
+        for event in events:
+            left = evolve(left, event)
+        if _undone(self.work, number) > _MOST_TURNS:
+            return False
+        other = self._party_of(n.episode.subscription_id)
+        if other is None or not _is_assignable(left, other, self.policy, got_at):
+            return False
+        give_anew(self.work, number, lambda m: follow(m, *about, self.work.now), self.cause, self.policy)
+        return True
+
+    def _party_of(self, subscription_id: str) -> Party | None:
+        self.work.load([(SUBSCRIPTION, subscription_id)])
+        heard = self.work.state(SUBSCRIPTION, subscription_id).heard
+        if heard is None:
+            return None
+        load_parties(self.work, [heard.organization_id])
+        return party_of(self.work, heard.organization_id)
 
     def _lose(self, number: str, lost: Tenure, back: Tenure) -> None:
         """The number was lost and came back: what is so in between is recorded, and who waited may get it (S6).
@@ -293,7 +377,8 @@ class Serving:
         ]
         n = self.work.record(NUMBER, number, kept, self.cause)
         if isinstance(n.life, Available):
-            _serve_who_waited(self.work, number, id_, back.since, self.cause, self.policy)
+            for key in self._who_waits(number, back.since):
+                serve(self.work, key, self.cause, self.policy, woken=True)
         self._move(number, Hold(back.since))
 
     def _redate(self, number: str, turns: list[Tenure]) -> None:
@@ -303,7 +388,8 @@ class Serving:
             return
         unexplained = heard is not None and heard.gaps is None and n.episode is not None and n.episode.survived
         if not unexplained and isinstance(target(self.state, number, turns), Hold):
-            event = assigned(n, self.party, self.subscription_id, turns[-1].since, restored=True)
+            since = max(turns[-1].again or turns[-1].since, turns[-1].since)
+            event = assigned(n, self.party, self.subscription_id, since, restored=True)
             if event.at != n.life.since:
                 self.work.record(NUMBER, number, [event], self.cause)
 
@@ -344,21 +430,70 @@ class Serving:
         self.work.record(SUBSCRIPTION, self.subscription_id, events, self.cause)
 
 
+def _undone(work: Work, number: str) -> int:
+    """How many assignments of a number have been undone in this piece of work."""
+    stream_id = NUMBER.stream(number)
+    return sum(other == stream_id and isinstance(event, AssignmentUndone) for other, event in work.recorded)
+
+
+def _is_assignable(n: Number, party: Party, policy: Policy, at: datetime) -> bool:
+    try:
+        check_assignable(n, party, policy, at)
+    except Refused:
+        return False
+    return True
+
+
 def _remarked(event: Event, remark: str) -> Event:
     """What a person had done, with why; what merely fell due meanwhile is nobody's act."""
     return replace(event, remark=remark) if isinstance(event, NumberAssigned | NumberReserved) else event
 
 
-def _serve_who_waited(work: Work, number: str, but: str, before: datetime, cause: Cause, policy: Policy) -> None:
-    """Serve those who wait for a number that was free until an instant, oldest start first; not the one it was of."""
+def _who_waits(work: Work, number: str, but: str, before: datetime) -> list[str]:
+    """Who waits for a number since before an instant, oldest start first; not the one it is of."""
     awaited = NUMBER.stream(number)
     waiting = {key_of(waiter) for waiter in work.waiters([awaited]).get(awaited, ())} - {but}
     work.load((SUBSCRIPTION, key) for key in waiting)
     known = {key: heard for key in waiting if (heard := work.state(SUBSCRIPTION, key).heard) is not None}
     load_parties(work, (heard.organization_id for heard in known.values()))
-    for key in sorted(known, key=lambda k: (known[k].started_at, k)):
-        if known[key].started_at < before:
-            serve(work, key, cause, policy, woken=True)
+    return [key for key in sorted(known, key=lambda k: (known[k].started_at, k)) if known[key].started_at < before]
+
+
+def give_anew(work: Work, number: str, correct: Callable[[Number], list[Event]], cause: Cause, policy: Policy) -> None:
+    """Correct what a number was before a subscription got it, and let that one get it anew.
+
+    Its users stay, unless the subscription does not get it any more.
+
+    Args:
+        work: the number is in hand, in an episode of some subscription.
+        number: of it.
+        correct: what is to be recorded of it as it was before.
+        cause: goes into the envelopes.
+        policy: the periods in force.
+    """
+    n = work.state(NUMBER, number)
+    assert n.episode is not None
+    had_by, since = n.episode.subscription_id, n.episode.since
+    users = {(b.kind, b.user_id, b.extension_id) for b in n.bindings if b.at is not None and b.at >= since}
+    work.load([(SUBSCRIPTION, had_by)])
+    heard = work.state(SUBSCRIPTION, had_by).heard
+    assert heard is not None
+    undone = assignment_undone(n, heard.organization_id, work.now)
+    n = work.record(NUMBER, number, [undone], cause)
+    work.record(SUBSCRIPTION, had_by, [ServiceUndone(at=work.now, number=number)], cause)
+    kept = [event for event in correct(n) if not (isinstance(event, NumberUnbound) and _user(event) in users)]
+    work.record(NUMBER, number, kept, cause)
+    load_parties(work, [heard.organization_id])
+    serve(work, had_by, cause, policy)
+    n = work.state(NUMBER, number)
+    if not owned(n.life, had_by) and not isinstance(n.life, Assigned):
+        ended = [event for event in unbound(n, work.now, "released", n.state) if _user(event) in users]  # type: ignore[arg-type] # not absent
+        work.record(NUMBER, number, ended, cause)
+
+
+def _user(event: Event) -> tuple[str, str | None, str | None]:
+    assert isinstance(event, NumberUnbound)
+    return event.kind, event.user_id, event.extension_id
 
 
 def serve(

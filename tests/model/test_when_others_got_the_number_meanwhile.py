@@ -1,0 +1,227 @@
+"""When a fact arrives after others have got the number, it ends where the facts in their order put it (X4, N4, S6).
+
+Each history is one that the campaign found, made as small as it gets; the oracle says what is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.pair import Pair, prepare_licensing, prepare_numbers
+from tests.model.convergence.checking import Example, check
+from tests.model.convergence.facts import DAY, Act, Fact, Hours, Kind, Sold
+from tests.model.convergence.histories import TRUNK, History, Step
+from tests.model.convergence.product import START
+from tests.model.convergence.stage import Stage
+
+
+def at(day: int, hour: int = 0) -> Hours:
+    """An instant of a history."""
+    return day * DAY + hour
+
+
+def fact(id_: int, subscription: str, kind: Kind, when: Hours, number: str = "", old: str = "") -> Fact:
+    """A fact in the order of instants."""
+    return Fact(id_, subscription, kind, when, number=number, old=old)
+
+
+def reservations(id_: int, when: Hours = 0) -> Fact:
+    """D pays for one reservation, thirty days at a time."""
+    return Fact(id_, "D", "started", when, product="did_reservation", quantity=1, plan=30 * DAY)
+
+
+def example(
+    facts: list[Fact],
+    days: list[tuple[int, int]],
+    last_day: int,
+    acts: tuple[Act, ...] = (),
+    *,
+    organizations: str = "",
+    absent: str = "",
+) -> Example:
+    """A history, and on which day which fact, by its id, is received; acts happen at their own instants.
+
+    Args:
+        facts: of any subscriptions.
+        days: in the order in which they are received.
+        last_day: at the end of it all is compared.
+        acts: of people, each after the facts of its day.
+        organizations: the names of subscriptions that are another organization's.
+        absent: numbers that are not added at the beginning.
+    """
+    by_id = {each.id: each for each in facts}
+    names = sorted({each.subscription for each in facts})
+    sold = {name: Sold("O2" if name in organizations else "O1", rank) for rank, name in enumerate(names)}
+    steps = [Step(day, (by_id[id_],), timers=True) for day, id_ in days]
+    steps += [Step(act.at // DAY, act=act, timers=True) for act in acts]
+    steps.sort(key=lambda step: (step.day, step.act is not None))
+    history = History(sold, tuple(facts), acts, absent=absent, last_day=last_day)
+    return Example(0, history, tuple(steps), 0)
+
+
+HISTORIES = {
+    "a paid number that is taken and lost at one instant frees its unit (N4)": example(
+        [
+            reservations(1),
+            fact(2, "S", "started", at(2, 14), "A"),
+            fact(3, "S", "swapped", at(12, 14), "B", "A"),
+            fact(4, "S", "terminated", at(12, 14)),
+            fact(5, "D", "terminated", at(84, 5)),
+        ],
+        [(0, 1), (2, 2), (12, 3), (12, 4), (84, 5)],
+        90,
+        (
+            Act(at(0, 23), "reserve", "B", party="O1"),
+            Act(at(2, 23), "reserve", "D", party="O1"),
+            Act(at(11, 23), "extend", "B", subscription="D"),
+            Act(at(20, 23), "extend", "D", subscription="D"),
+        ),
+    ),
+    "a paid number that another got when it had run out was released earlier (N4)": example(
+        [reservations(1), fact(2, "S", "started", at(2, 11), "A"), fact(3, "D", "expired", at(58))],
+        [(0, 1), (2, 2), (58, 3)],
+        60,
+        (Act(at(0, 23), "reserve", "A", party="O1"), Act(at(1, 23), "extend", "A", subscription="D")),
+        organizations="S",
+    ),
+    "what was over before the number was added never had it (S6)": example(
+        [fact(1, "S", "started", at(1, 2), "B"), fact(2, "S", "expired", at(1, 3))],
+        [(59, 1), (64, 2)],
+        70,
+        (Act(at(5, 23), "add", "B"),),
+        absent="B",
+    ),
+    "a swap to a number that is added later waits, and keeps the old one (N9)": example(
+        [
+            fact(1, "S", "started", at(1, 6), "B"),
+            fact(2, "S", "swapped", at(3, 6), "C", "B"),
+            fact(3, "S", "swapped", at(4, 6), "B", "C"),
+        ],
+        [(15, 2), (15, 3), (15, 1)],
+        20,
+        (Act(at(8, 23), "add", "B"),),
+        absent="B",
+    ),
+    "what was had before an assignment that did not count is reserved after it": example(
+        [
+            fact(1, "S", "started", at(0, 16), "B"),
+            fact(2, "S", "swapped", at(1, 19), "C", "B"),
+            fact(3, "S", "terminated", at(12, 19)),
+            fact(4, "T", "started", at(45, 1), "B"),
+            fact(5, "T", "expired", at(106, 1)),
+            fact(6, "T", "swapped", at(111, 1), "C", "D"),
+        ],
+        [(32, 2), (95, 4), (146, 6), (158, 1), (167, 3), (167, 5)],
+        170,
+    ),
+    "what was had and left before another one left it (N9)": example(
+        [
+            fact(1, "S", "started", at(30, 15), "A"),
+            fact(2, "S", "swapped", at(80, 7), "C", "A"),
+            fact(3, "S", "swapped", at(85, 7), "A", "C"),
+            fact(4, "T", "started", at(115, 16), "A"),
+            fact(5, "T", "swapped", at(116, 16), "C", "A"),
+            fact(6, "T", "expired", at(116, 17)),
+        ],
+        [(30, 1), (85, 3), (116, 5), (116, 6), (180, 4), (180, 2)],
+        182,
+    ),
+    "a reactivation that was followed by the end takes nothing from who has it since": example(
+        [
+            fact(1, "S", "started", at(10, 13), "A"),
+            fact(2, "S", "expired", at(99, 13)),
+            fact(3, "S", "reactivated", at(107, 13)),
+            fact(4, "S", "terminated", at(136, 13)),
+            fact(5, "T", "started", at(166, 5), "A"),
+            fact(6, "T", "swapped", at(171, 6), "B", "A"),
+        ],
+        [(99, 2), (128, 1), (171, 5), (171, 6), (171, 3), (171, 4)],
+        175,
+    ),
+    "a reactivation and an end behind a tenure of no duration (D10.5)": example(
+        [
+            fact(1, "S", "started", at(1, 1), "A"),
+            fact(2, "S", "expired", at(2, 13)),
+            fact(3, "S", "reactivated", at(59, 18)),
+            fact(4, "S", "terminated", at(59, 19)),
+            fact(5, "T", "started", at(37, 17), "A"),
+            fact(6, "T", "terminated", at(37, 17)),
+        ],
+        [(10, 2), (21, 1), (56, 5), (60, 4), (66, 6), (66, 3)],
+        70,
+    ),
+    "who waited gets the number when it was left, not when it was believed to be": example(
+        [
+            fact(1, "S", "started", at(30, 6), "A"),
+            fact(2, "S", "swapped", at(87, 6), "D", "A"),
+            fact(3, "S", "swapped", at(87, 18), "C", "D"),
+            fact(4, "T", "started", at(45, 13), "A"),
+        ],
+        [(30, 1), (45, 4), (87, 3), (87, 2)],
+        90,
+    ),
+    "the oldest start gets what was named at another time than was known": example(
+        [
+            fact(1, "S", "started", at(10, 9), "B"),
+            fact(2, "S", "swapped", at(30, 9), "C", "D"),
+            fact(3, "S", "started", at(30, 10), "B"),
+            fact(4, "T", "started", at(5, 8), "B"),
+        ],
+        [(31, 3), (32, 4), (78, 2), (105, 1)],
+        110,
+    ),
+    "what came back from another one was given up for good when it came first (N9)": example(
+        [
+            fact(1, "S", "started", at(0, 8), "A"),
+            fact(2, "S", "swapped", at(20, 8), "B", "A"),
+            fact(3, "S", "expired", at(78, 8)),
+            fact(4, "S", "reactivated", at(98, 8)),
+            fact(5, "S", "terminated", at(158, 8)),
+            fact(6, "T", "started", at(2, 10), "B"),
+            fact(7, "T", "swapped", at(23, 10), "D", "C"),
+            fact(8, "T", "swapped", at(24, 11), "B", "A"),
+            fact(9, "T", "terminated", at(101, 11)),
+        ],
+        [(0, 1), (2, 6), (20, 2), (23, 7), (24, 8), (78, 3), (98, 4), (101, 9), (158, 5)],
+        160,
+    ),
+    "a binding that rests with an expiry ends where another subscription gets the number (X5)": example(
+        [
+            fact(1, "S", "started", at(10, 6), "A"),
+            fact(2, "S", "expired", at(39, 6)),
+            fact(3, "T", "started", at(73, 13), "A"),
+        ],
+        [(10, 1), (39, 2), (73, 3)],
+        80,
+        (Act(at(14, 23), "bind", "A", user=TRUNK),),
+    ),
+    "that a number is another one's is the reason before that it is not seen (S6, §3)": example(
+        [fact(1, "S", "started", at(2, 13), "B"), fact(2, "T", "started", at(62, 16), "B")],
+        [(2, 1), (62, 2)],
+        80,
+        (Act(at(77, 23), "allocate", "B", party="O2"),),
+        organizations="S",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def differences(databases: Any) -> Iterator[dict[str, tuple[str, ...]]]:
+    """What differs from the oracle, of each history; all are played at once."""
+    urls = databases.create(prepare_licensing), databases.create(prepare_numbers)
+    pair = Pair(*urls, START)
+    checked = check(Stage(pair), list(HISTORIES.values()))
+    assert [each.undetermined for each in checked] == [None] * len(checked)
+    yield {name: each.differs for name, each in zip(HISTORIES, checked, strict=True)}
+    pair.close()
+    for url in urls:
+        databases.drop(url)
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_then_it_ends_as_the_oracle(differences: dict[str, tuple[str, ...]], name: str) -> None:
+    """X4, S6, N4, N9, X5, §10.5, §10.12."""
+    assert differences[name] == ()
