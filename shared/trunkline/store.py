@@ -1,8 +1,8 @@
 """The event store: everything that one batch causes commits at once, in one short transaction.
 
-Built on the `eventsourcing` library's PostgreSQL recorder, which only this module knows. Kept: its table layout,
-its pool, its log selection. Not used: its append (one table lock, one composite array, and a retry that would
-repeat a commit whose answer was lost).
+The tables have the layout of the `eventsourcing` library; `LogRecorder` is that library's recorder over a store. The
+store itself holds a pool of psycopg connections and nothing of the library, whose own append takes another lock and
+could bypass the one below.
 
 Every writing transaction first takes one advisory lock, so log order is commit order: a reader of the log can
 never skip an event that commits late, and no two writers can deadlock.
@@ -17,11 +17,8 @@ from secrets import token_hex
 from time import monotonic
 from typing import Any
 
-import psycopg
-from eventsourcing.postgres import ConnectionPool, PostgresDatastore, PostgresProcessRecorder
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import tuple_row
 from psycopg.types.numeric import Int8BinaryDumper
+from psycopg_pool import ConnectionPool
 
 from trunkline.append import (
     WRITERS,
@@ -62,46 +59,34 @@ def _check_if_idle(conn: Connection) -> None:
     conn.__dict__["trunkline_used"] = now
 
 
-def _configure(library: Callable[[Any], None]) -> Callable[[Connection], None]:
-    """The library's own settings, and every int as an int8: one prepared statement, however large the numbers."""
-
-    def configure(conn: Connection) -> None:
-        library(conn)
-        conn.adapters.register_dumper(int, Int8BinaryDumper)
-
-    return configure
+def _configure(conn: Connection) -> None:
+    """Pass every int as an int8: one prepared statement, however large the numbers."""
+    conn.adapters.register_dumper(int, Int8BinaryDumper)
 
 
-class _Datastore(PostgresDatastore):
-    """The library's datastore with any libpq parameter, tuples for rows, and no composite types to register."""
-
-    def __init__(self, url: str, pool_size: int) -> None:
-        given = conninfo_to_dict(url)
-        known: dict[str, Any] = {k: given.pop(k, None) or "" for k in ("dbname", "host", "port", "user", "password")}
-        super().__init__(**known, originator_id_type="text")
-        everything = {**known, **given, "row_factory": tuple_row}
-        self.pool = ConnectionPool(
-            connection_class=psycopg.Connection,
-            kwargs={k: v for k, v in everything.items() if v != ""},
-            min_size=1,
-            max_size=pool_size,
-            open=False,
-            configure=_configure(self.after_connect_func()),
-            timeout=5.0,
-            max_lifetime=3600.0,
-            check=_check_if_idle,
-        )
-
-    def register_type_adapters(self) -> None:
-        """The append needs none: rows are copied, not passed as an array of composites."""
+def _new_pool(url: str, size: int) -> ConnectionPool[Connection]:
+    return ConnectionPool(
+        url,
+        kwargs={"autocommit": True},
+        min_size=1,
+        max_size=size,
+        open=False,  # by the first connection that is needed: whoever makes a store may not use it
+        configure=_configure,
+        timeout=5.0,
+        max_lifetime=3600.0,
+        check=_check_if_idle,
+    )
 
 
 class ConnectionWhileLocked(RuntimeError):
     """A thread that holds the writers' lock asks the pool for a second connection: a mistake of ours."""
 
 
-class Store(PostgresProcessRecorder):
-    """One service's event store in one PostgreSQL database. Synchronous and thread-safe."""
+class Store:
+    """One service's event store in one PostgreSQL database. Synchronous and thread-safe.
+
+    `append` and `locked` are its only ways to write events (X2).
+    """
 
     def __init__(self, url: str, codec: Codec, *, pool_size: int = 6) -> None:
         """Connect to a migrated database.
@@ -111,8 +96,8 @@ class Store(PostgresProcessRecorder):
             codec: the service's event classes.
             pool_size: most connections held at once; one is opened at the start, the rest when needed.
         """
-        super().__init__(_Datastore(url, pool_size))
         self.url = url
+        self.pool = _new_pool(url, pool_size)
         self.codec = codec
         self.sender = token_hex(8)
         """What this store is called towards whoever listens for commits: its own need no second word."""
@@ -136,8 +121,8 @@ class Store(PostgresProcessRecorder):
         if self.locked_here is not None:
             msg = "this thread holds the writers' lock: it reads and writes through that connection, and waits for none"
             raise ConnectionWhileLocked(msg)
-        self.datastore.pool.open()
-        with self.datastore.pool.connection(timeout) as conn:
+        self.pool.open()
+        with self.pool.connection(timeout) as conn:
             yield conn
 
     @contextmanager
@@ -162,7 +147,7 @@ class Store(PostgresProcessRecorder):
 
     def close(self) -> None:
         """Close the pool's connections."""
-        self.datastore.close()
+        self.pool.close()
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -231,11 +216,7 @@ class Store(PostgresProcessRecorder):
 
     def end_of_log(self) -> int:
         """The position of the last event; 0 in an empty log."""
-        return self.max_notification_id() or 0
-
-    def max_notification_id(self) -> int | None:
-        """The library's own question, asked for tuples as all others here."""
-        return self.fetch("SELECT max(notification_id) FROM stored_events")[0][0]  # type: ignore[no-any-return]
+        return self.fetch("SELECT max(notification_id) FROM stored_events")[0][0] or 0
 
     def positions(self, prefix: str) -> dict[str, int]:
         """The positions of every source or follower whose name begins with `prefix`."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from threading import Barrier
 
 import pytest
+from eventsourcing.persistence import Recorder, StoredEvent
 
 from tests.inventory import ACME, BY_HAND, Inventory, number
+from trunkline.append import AT_ONCE, WRITERS
+from trunkline.log_recorder import LogRecorder
 from trunkline.sandbox import SandboxClock
-from trunkline.store import ConnectionWhileLocked, Store
+from trunkline.store import Batch, ConnectionWhileLocked, Store
 from trunkline.work import Work, run
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import NUMBER
@@ -26,7 +30,7 @@ LISTING = Listing(country="SG", sku="did", vendor="acme")
 def store(inventory: Inventory) -> Iterator[Store]:
     """A store whose pool has two connections."""
     made = Store(inventory.url, inventory.service.codec(), pool_size=2)
-    made.datastore.pool.timeout = 300.0
+    made.pool.timeout = 300.0
     yield made
     made.close()
 
@@ -63,12 +67,50 @@ def test_the_lock_is_let_go_where_the_work_fails(store: Store) -> None:
         pass
 
 
+BATCHES = {
+    "small": Batch(events=[("test/1", 1, "topic", b"{}")]),
+    "large": Batch(events=[("test/1", version, "topic", b"{}") for version in range(1, AT_ONCE + 2)]),
+}
+WAITING = (
+    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = %s"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
+@pytest.mark.parametrize("kind", [*BATCHES, "through the library"])
+def test_every_append_waits_for_it(inventory: Inventory, store: Store, kind: str) -> None:
+    """X2: nothing of a store, nor of the library's recorder over it, writes an event beside the lock."""
+    other = Store(inventory.url, inventory.service.codec(), pool_size=1)
+    recorder = LogRecorder(other, names=["topic"])
+
+    def append() -> None:
+        if kind in BATCHES:
+            other.append(BATCHES[kind])
+        else:
+            recorder.insert_events([StoredEvent("test/1", 1, "topic", b"{}")])
+
+    with closing(other), ThreadPoolExecutor(1) as thread:
+        with store.locked():
+            appending = thread.submit(append)
+            while store.fetch(WAITING, (WRITERS,)) == [(0,)]:
+                assert not appending.done(), "it was written beside the lock"
+            assert store.end_of_log() == 0
+        appending.result()
+    assert store.end_of_log() == len(BATCHES.get(kind, BATCHES["small"]).events)
+
+
+def test_a_store_is_no_recorder_of_the_library(store: Store) -> None:
+    """X2: whose inherited appends would take another lock."""
+    assert not isinstance(store, Recorder)
+    assert not {name for name in dir(store) if name.startswith("insert_")}
+
+
 def test_a_sandbox_asks_for_its_time_through_it(store: Store) -> None:
     """O6: while every other connection waits for the lock."""
     clock = SandboxClock(store)
     clock.advance(timedelta(days=3))
     with ThreadPoolExecutor(1) as other, store.locked():
-        with store.datastore.pool.connection():  # the last one is taken
+        with store.pool.connection():  # the last one is taken
             assert SandboxClock(store).ahead() == timedelta(days=3)
         assert other.submit(lambda: store.locked_here).result() is None
 
