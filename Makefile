@@ -69,12 +69,12 @@ bench: $(STAMP) ## Measure everything in the same run as its baseline (ONLY=B1 r
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 .PHONY: kafka-up
-kafka-up: $(STAMP) ## Start a real Kafka on the JDK, kept in the home; prints what to export
-	@$(BIN)/python -m trunkline.broker up
+kafka-up: $(STAMP) ## Start a real Kafka, in a container or on the JDK, kept by the home; prints what to export
+	@$(BIN)/python -m trunkline.dev_servers up
 
 .PHONY: kafka-down
 kafka-down: $(STAMP) ## Stop the Kafka of the home
-	@$(BIN)/python -m trunkline.broker down
+	@$(BIN)/python -m trunkline.dev_servers down
 
 .PHONY: audit
 audit: $(STAMP) ## Ask whether a locked package has a known vulnerability

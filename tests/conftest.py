@@ -10,15 +10,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from trunkline.broker import BrokerUnavailable, LocalBroker, libs_folder
-from trunkline.broker_docker import docker_answers, docker_broker
+from trunkline.broker import LocalBroker
+from trunkline.dev_servers import BrokerUnavailable, Servers, choose, new_broker
 from trunkline.embedded import EmbeddedPostgres
 
 _ROOT = Path(__file__).parent.parent
@@ -43,6 +43,39 @@ _WITH_BROKER = {"kafka", "local_broker"}
 _MEMORY, _PLENTY_BYTES = Path("/dev/shm"), 2 << 30
 
 Prepare = Callable[[str], object]
+_SERVERS = pytest.StashKey[Servers]()
+"""The kind of servers of this run."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the servers once for all processes of a run."""
+    try:
+        config.stash[_SERVERS] = choose(os.environ)
+    except BrokerUnavailable as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Name the servers in the first lines of a run."""
+    return f"servers: {_servers_of(config)}"
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The same where `-q` leaves out the first lines."""
+    terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and not terminal.showheader:
+        terminal.write_line(pytest_report_header(session.config))
+
+
+def _servers_of(config: pytest.Config) -> str:
+    given = [name for name in ("TRUNKLINE_TEST_KAFKA", "TRUNKLINE_TEST_POSTGRES") if os.environ.get(name)]
+    return ", ".join([*(f"given by {name}" for name in given), str(config.stash[_SERVERS])])
+
+
+@pytest.fixture(scope="session")
+def servers(pytestconfig: pytest.Config) -> Servers:
+    """The kind of servers of this run."""
+    return pytestconfig.stash[_SERVERS]
 
 
 class Postgres(Protocol):
@@ -67,10 +100,16 @@ class GivenPostgres:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """TRUNKLINE_TEST_POSTGRES, or an embedded server of this session's own."""
+def postgres(servers: Servers) -> Iterator[Postgres]:
+    """TRUNKLINE_TEST_POSTGRES, or a server of this session's own: in a container, or embedded."""
     if given := os.environ.get("TRUNKLINE_TEST_POSTGRES"):
         yield GivenPostgres(given)
+        return
+    if servers.kind == "containers":
+        from trunkline.dev_containers import postgres_container
+
+        with postgres_container() as url:
+            yield GivenPostgres(url)
         return
     with tempfile.TemporaryDirectory(prefix="trunkline-tests-", dir=_in_memory()) as home:
         Path(home).chmod(0o711)  # as root the server runs as somebody else, who must get through
@@ -158,53 +197,62 @@ class Kafka(Protocol):
         """The address for clients, `host:port`."""
 
 
+class Broker(Kafka, Protocol):
+    """A broker of a test's own; port and records stay the same."""
+
+    def start(self) -> Self: ...
+    def kill(self) -> None: ...
+    def stop(self) -> None: ...
+    def restart(self) -> Self: ...
+    def suspend(self) -> None: ...
+    def resume(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class GivenKafka:
-    """A broker that this session did not start itself, or that Docker runs."""
+    """A broker that this session did not start itself."""
 
     bootstrap: str
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[Kafka]:
-    """A real Kafka: TRUNKLINE_TEST_KAFKA, else from Docker, else from Maven Central on the JDK.
+def kafka(servers: Servers) -> Iterator[Kafka]:
+    """A real Kafka: TRUNKLINE_TEST_KAFKA, else in a container, else on the JDK.
 
     Skipped aloud where there is none; with CI=true that is a failure. Shared by all tests of the
-    session: use topics and groups with names of your own. Never stop it; see `local_broker`.
+    session: use topics and groups with names of your own. Never stop it; see `own_broker`.
     """
+    if given := os.environ.get("TRUNKLINE_TEST_KAFKA"):
+        yield GivenKafka(given)
+        return
     with ExitStack() as running:
-        yield (_given_kafka() or _docker_kafka(running) or _local_kafka(running, "kafka"))
+        yield start_broker(running, servers, "kafka")
+
+
+@pytest.fixture
+def own_broker(servers: Servers) -> Iterator[Broker]:
+    """A broker of this test's own, to be killed and restarted."""
+    with ExitStack() as running:
+        yield start_broker(running, servers, "broker")
 
 
 @pytest.fixture
 def local_broker() -> Iterator[LocalBroker]:
-    """A broker of this test's own, to be killed and restarted."""
+    """The same on the JDK, for what concerns that kind only."""
     with ExitStack() as running:
-        yield _local_kafka(running, "broker")
+        found = start_broker(running, Servers("local", "this test is about it"), "broker")
+        assert isinstance(found, LocalBroker)
+        yield found
 
 
-def _given_kafka() -> Kafka | None:
-    address = os.environ.get("TRUNKLINE_TEST_KAFKA")
-    return GivenKafka(address) if address else None
-
-
-def _docker_kafka(running: ExitStack) -> Kafka | None:
-    if not docker_answers():
-        return None
-    try:
-        return GivenKafka(running.enter_context(docker_broker()))
-    except BrokerUnavailable:  # an engine that cannot get the image, say: the JDK may do
-        return None
-
-
-def _local_kafka(running: ExitStack, name: str) -> LocalBroker:
+def start_broker(running: ExitStack, servers: Servers, name: str) -> Broker:
+    """Start a broker that ends with `running`. Skips where none can run; with CI=true that is a failure."""
     folder = running.enter_context(tempfile.TemporaryDirectory(prefix=f"trunkline-{name}-"))
     try:
-        libs = libs_folder(_ROOT / ".trunkline")
-        return running.enter_context(LocalBroker(Path(folder) / name, libs))
+        return running.enter_context(new_broker(servers, Path(folder) / name, _ROOT / ".trunkline"))
     except BrokerUnavailable as error:
         missing = f"NO KAFKA, so nothing about Kafka is shown: {error}"
-        if os.environ.get("CI") == "true":
+        if os.environ.get("CI") == "true" or servers.kind == "containers":
             pytest.fail(missing)
         pytest.skip(missing)
 

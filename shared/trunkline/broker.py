@@ -1,11 +1,10 @@
 """A real Apache Kafka on this machine, without Docker: the jars by Maven, the broker on a JDK 17+.
 
 `LocalBroker` is one broker with its own folder, on free loopback ports; tests kill and restart it.
-`python -m trunkline.broker up` and `down` keep one in the home (`make kafka-up`, `kafka-down`).
+`dev_servers.py` decides whether it or a container is started.
 Only in a checkout: the jars and the settings are named by the files in `deploy/kafka`.
 """
 
-import argparse
 import base64
 import os
 import random
@@ -13,7 +12,6 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
 import uuid
 from pathlib import Path
@@ -85,6 +83,18 @@ class LocalBroker:
         """Start again on the same ports and data; a running broker is killed first."""
         self.kill()
         return self.start()
+
+    def suspend(self) -> None:
+        """Let it hang: it keeps its connections and answers nothing, until `resume`."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.pid is not None:
+            os.kill(self.pid, number)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -167,25 +177,6 @@ class LocalBroker:
         return runs_with(pid, str(self._properties))
 
 
-def main() -> int:
-    """`up` and `down` for the broker of the home; prints what to export. Exit code 4: none can run."""
-    parser = argparse.ArgumentParser(prog="python -m trunkline.broker", description=main.__doc__)
-    parser.add_argument("what", choices=["up", "down"])
-    home = Path(os.environ.get("TRUNKLINE_HOME", ".trunkline"))
-    what = parser.parse_args().what
-    say = sys.stdout.write
-    try:
-        broker = LocalBroker(home / "kafka" / "broker", libs_folder(home))
-        if what == "up":
-            say(f"export TRUNKLINE_KAFKA_BOOTSTRAP={broker.start().bootstrap}\n")
-        else:
-            broker.stop()
-    except BrokerUnavailable as error:
-        sys.stderr.write(f"{error}\n")
-        return 4
-    return 0
-
-
 def answers(bootstrap: str) -> bool:
     """Whether a broker that clients may use answers at `host:port`.
 
@@ -218,7 +209,3 @@ def free_ports(count: int) -> list[int]:
                 continue
         found.append(port)
     return found
-
-
-if __name__ == "__main__":
-    sys.exit(main())

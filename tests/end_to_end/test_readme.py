@@ -100,10 +100,10 @@ def test_then_a_story_runs_from_the_first_command_to_the_last(reader_with: Any) 
         assert word in told
 
 
-def test_then_the_events_can_be_read_from_a_real_broker(reader_with: Any, local_broker: Any) -> None:
+def test_then_the_events_can_be_read_from_a_real_broker(reader_with: Any, own_broker: Any) -> None:
     """The same with topics: created, and read by another program."""
     _needs("kcat")
-    reader = reader_with(TRUNKLINE_KAFKA_BOOTSTRAP=local_broker.bootstrap)
+    reader = reader_with(TRUNKLINE_KAFKA_BOOTSTRAP=own_broker.bootstrap)
     assert "NumberAdded" in reader.types(blocks("kafka"))
     with reader.has_running(blocks("up")):
         assert "+442079460003 {" in reader.types(blocks("kafka after"))

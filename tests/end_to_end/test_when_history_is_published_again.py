@@ -16,10 +16,11 @@ from uuid import uuid4
 import pytest
 from aiokafka import ConsumerRecord
 
-from tests.conftest import _local_kafka
+from tests.conftest import start_broker
 from tests.end_to_end.shell import Shell, event, up
 from tests.faults.topics import Topics
 from trunkline.cli.remote import Remote, operator_token
+from trunkline.dev_servers import Servers
 from trunkline.messaging.kafka import source_name
 from trunkline.settings import load_settings
 
@@ -30,10 +31,10 @@ COMMAND = (sys.executable, "-c", "from trunkline.cli import main; main()")
 
 
 @pytest.fixture(scope="module")
-def topics() -> Iterator[Topics]:
+def topics(servers: Servers) -> Iterator[Topics]:
     """A broker of this file's own, with all topics and one that Trunkline does not know."""
     with ExitStack() as running:
-        broker = _local_kafka(running, "again")
+        broker = start_broker(running, servers, "again")
         found = running.enter_context(Topics(broker.bootstrap))
         found.create()
         found.add("backfill")

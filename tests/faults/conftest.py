@@ -10,19 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import _local_kafka
+from tests.conftest import start_broker
 from tests.faults.story import Picture, Story
 from tests.faults.world import World
+from trunkline.dev_servers import Servers
 
 _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def world() -> Iterator[World]:
+def world(servers: Servers) -> Iterator[World]:
     """A world in which the services do not run yet; a test leaves it at rest, whatever it has broken."""
     with ExitStack() as running:
         folder = running.enter_context(tempfile.TemporaryDirectory(prefix="trunkline-faults-"))
-        broker = _local_kafka(running, "faults")
+        broker = start_broker(running, servers, "faults")
         yield running.enter_context(World(Path(folder), broker))
 
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import psycopg
 from aiokafka.errors import KafkaError
 
+from tests.conftest import Broker
 from tests.faults import doomed
 from tests.faults.doomed import Fuse
 from tests.faults.topics import PATIENCE, Topics
-from trunkline.broker import LocalBroker
 from trunkline.deployment import all_migrations
 from trunkline.duties import Duties
 from trunkline.embedded import EmbeddedPostgres
@@ -95,7 +95,7 @@ class Part:
 class World:
     """A context manager: in it broker and PostgreSQL run; services are started and ended by the test."""
 
-    def __init__(self, folder: Path, broker: LocalBroker) -> None:
+    def __init__(self, folder: Path, broker: Broker) -> None:
         """Prepare.
 
         Args:

@@ -17,11 +17,12 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from tests.conftest import _local_kafka
+from tests.conftest import start_broker
 from tests.faults.topics import Saying
 from tests.faults.world import World
 from trunkline.contracts import billing, dead_letters, parties
 from trunkline.contracts.envelope import MAX_VALUE_BYTES, encode
+from trunkline.dev_servers import Servers
 from trunkline.messaging.kafka import source_name
 from trunkline.messaging.parked import Parked, parked_page
 
@@ -31,11 +32,11 @@ Spoil = Callable[[Saying], Saying]
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world(servers: Servers) -> Iterator[World]:
     """A broker, a PostgreSQL, and licensing as its own command starts it."""
     with ExitStack() as running:
         folder = running.enter_context(tempfile.TemporaryDirectory(prefix="trunkline-poison-"))
-        found = running.enter_context(World(Path(folder), _local_kafka(running, "poison")))
+        found = running.enter_context(World(Path(folder), start_broker(running, servers, "poison")))
         found.run("licensing")
         yield found
 

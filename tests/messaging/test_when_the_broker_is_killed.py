@@ -1,34 +1,32 @@
 """When the broker is killed and started again while records are sent and heard."""
 
 import asyncio
-import os
-import signal
 
 import pytest
 
+from tests.conftest import Broker
 from tests.messaging.ear import create_topic, ear, event, eventually, listening, new_name
 from tests.messaging.test_when_copies_come_and_go import load
-from trunkline.broker import LocalBroker
 from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.producer import Producer, ProducerStopped
 
 
 async def test_both_ends_go_on_and_nothing_is_lost(
-    local_broker: LocalBroker, url: str, monkeypatch: pytest.MonkeyPatch
+    own_broker: Broker, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """X2, X3, F5: at least once out, once in, in order; without a restart of the service."""
     monkeypatch.setattr("trunkline.messaging.consumer.HINT_SECONDS", 0.2)
     monkeypatch.setattr("trunkline.messaging.producer.SILENCE_SECONDS", 0.2)
-    settings = KafkaSettings(local_broker.bootstrap)
-    topic = await create_topic(local_broker.bootstrap, new_name("topic"), 3)
+    settings = KafkaSettings(own_broker.bootstrap)
+    topic = await create_topic(own_broker.bootstrap, new_name("topic"), 3)
     with ear(url, topic) as one:
         async with listening(settings, one, new_name("group")) as consumer, load(settings, topic) as sending:
             for _ in range(2):
                 before = len(one.records)
                 await one.until(lambda before=before: len(one.records) > before + 500)
-                await asyncio.to_thread(local_broker.kill)
+                await asyncio.to_thread(own_broker.kill)
                 await eventually(lambda: not consumer.there and not sending.producer.there)
-                await asyncio.to_thread(local_broker.start)
+                await asyncio.to_thread(own_broker.start)
             before = len(one.records)
             await one.until(lambda: len(one.records) > before + 500)
             sending.stop()
@@ -38,21 +36,20 @@ async def test_both_ends_go_on_and_nothing_is_lost(
         assert {s: list(dict.fromkeys(heard)) for s, heard in one.heard_of().items()} == sending.sent
 
 
-async def test_stopping_does_not_wait_for_a_broker_that_hangs(local_broker: LocalBroker, url: str) -> None:
+async def test_stopping_does_not_wait_for_a_broker_that_hangs(own_broker: Broker, url: str) -> None:
     """SIGTERM ends a service in any case, and nothing of its clients lives on."""
-    settings = KafkaSettings(local_broker.bootstrap)
-    topic = await create_topic(local_broker.bootstrap, new_name("topic"))
+    settings = KafkaSettings(own_broker.bootstrap)
+    topic = await create_topic(own_broker.bootstrap, new_name("topic"))
     before = asyncio.all_tasks()
-    assert local_broker.pid is not None
     with ear(url, topic) as one:
         producer = Producer(settings)
         producer.start()
         async with listening(settings, one, new_name("group")):
             await producer.send_page([event(topic)])
             await one.until(one.heard)
-            os.kill(local_broker.pid, signal.SIGSTOP)
+            own_broker.suspend()
             page = producer.enqueue([event(topic)])
         await producer.stop()
         assert isinstance(page.exception(), ProducerStopped)
-        os.kill(local_broker.pid, signal.SIGCONT)
+        own_broker.resume()
     await eventually(lambda: asyncio.all_tasks() == before)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Broker
 from tests.faults.topics import Topics
 from tests.http.world import World, prepare_licensing, prepare_numbers, running
 from tests.operate.home import Home, at_home
-from trunkline.broker import LocalBroker
 
 
 @pytest.fixture
@@ -31,10 +31,10 @@ async def home(tmp_path: Path, new_database: Callable[..., str]) -> AsyncIterato
 
 
 @pytest.fixture
-async def far_apart(tmp_path: Path, new_database: Callable[..., str], local_broker: LocalBroker) -> AsyncIterator[Home]:
+async def far_apart(tmp_path: Path, new_database: Callable[..., str], own_broker: Broker) -> AsyncIterator[Home]:
     """The same over a broker."""
-    with Topics(local_broker.bootstrap) as topics:
+    with Topics(own_broker.bootstrap) as topics:
         topics.create()
         urls = new_database(prepare_licensing), new_database(prepare_numbers)
-        async with at_home(tmp_path, *urls, kafka_bootstrap=local_broker.bootstrap) as found:
+        async with at_home(tmp_path, *urls, kafka_bootstrap=own_broker.bootstrap) as found:
             yield found
