@@ -18,7 +18,8 @@ from bench.run import Run
 from trunkline.generations import Generations, table_of
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.record import Record
-from trunkline.node import AT_REST, VIEWS_SHARE
+from trunkline.node import VIEWS_SHARE
+from trunkline.polling_loop import IDLE_POLL_SECONDS
 from trunkline.projection import Projector
 from trunkline.rebuild import Comparison, Rebuild
 from trunkline.store import Store
@@ -91,7 +92,7 @@ def _following(projector: Projector) -> Iterator[None]:
         while not stopping.wait(rest):
             begun = time.monotonic()
             projector.step()
-            rest = min(AT_REST, (time.monotonic() - begun) * (1 / VIEWS_SHARE - 1))
+            rest = min(IDLE_POLL_SECONDS, (time.monotonic() - begun) * (1 / VIEWS_SHARE - 1))
 
     with _beside(follow):
         yield

@@ -40,7 +40,7 @@ def measure(run: Run) -> list[Figure]:
     ]
 
 
-class Hearing:
+class MessageHandler:
     """An inventory of active subscriptions, and what is heard of some of them."""
 
     def __init__(self, url: str, records: list[Record], n: int, rounds: int) -> None:
@@ -78,9 +78,9 @@ def _renumbered(records: list[Record], place: int) -> list[Record]:
 
 
 @contextmanager
-def _hearing(run: Run, size: int, n: int) -> Iterator[Hearing]:
+def _hearing(run: Run, size: int, n: int) -> Iterator[MessageHandler]:
     loaded = load(run.databases, size, reserved=False)
-    hearing = Hearing(loaded.url, loaded.expired(size // 20 + n * run.rounds), n, run.rounds)
+    hearing = MessageHandler(loaded.url, loaded.expired(size // 20 + n * run.rounds), n, run.rounds)
     try:
         yield hearing
     finally:

@@ -86,7 +86,9 @@ def kafka() -> Iterator[LocalBroker]:
         libs = libs_folder(load_settings().home)
         with LocalBroker(Path(folder) / "broker", libs) as broker:
             services = installed_services().values()
-            heard = [c for s in services for h in s.hearings for known in h.topics.values() for c in known.values()]
+            heard = [
+                c for s in services for h in s.message_handlers for known in h.topics.values() for c in known.values()
+            ]
             said = [c for s in services for c in s.says]
             asyncio.run(create_topics(KafkaSettings(broker.bootstrap), [*heard, *said]))
             yield broker

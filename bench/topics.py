@@ -1,4 +1,4 @@
-"""Hearing and saying on topics in a run: from now on, as fast as it goes, everything counted."""
+"""MessageHandler and saying on topics in a run: from now on, as fast as it goes, everything counted."""
 
 from __future__ import annotations
 

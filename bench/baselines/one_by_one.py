@@ -110,11 +110,13 @@ class Hop:
         self.topics = [PREFIX + topic for topic in HOPS[service.name]]
         self._service = service
         self._store: Any = PlainStore(url, service.codec())
-        self._hearings = {topic: (h.react, known) for h in service.hearings for topic, known in h.topics.items()}
+        self._handlers = {
+            topic: (h.react, known) for h in service.message_handlers for topic, known in h.topics.items()
+        }
 
     def handle(self, record: Any) -> list[Outgoing]:
         """Let one record take effect; what is to be said of it."""
-        react, known = self._hearings[record.topic.removeprefix(PREFIX)]
+        react, known = self._handlers[record.topic.removeprefix(PREFIX)]
         message = decode(record.headers, record.value, known)
         work = Work(self._store, datetime.now(UTC))
         react(work, [message])

@@ -16,10 +16,11 @@ import msgspec
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from trunkline.doors import POSITION, Asked, Node, reader
+from trunkline.doors import POSITION, Asked, reader
 from trunkline.parties import Branch, Grant, Principal, authorize_again, recording_grants
 from trunkline.problems import MEDIA_TYPE, refused_problem
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 
 DRY_RUN: Final = "Trunkline-Dry-Run"
@@ -96,7 +97,7 @@ class _DecisionRefused(Exception):
         self.refused, self.grants = refused, grants
 
 
-def change(node: Node, asked: Asked, decide: Callable[[Work], Answer]) -> Response:
+def change(node: ServiceContext, asked: Asked, decide: Callable[[Work], Answer]) -> Response:
     """Do a change once, and answer the same to the same key ever after.
 
     Args:
@@ -134,7 +135,7 @@ def change(node: Node, asked: Asked, decide: Callable[[Work], Answer]) -> Respon
     return Response(stored.body, stored.status, headers, stored.media_type)
 
 
-def _once(node: Node, work: Work, asked: Asked, answer: Callable[[], _Stored]) -> _Stored:
+def _once(node: ServiceContext, work: Work, asked: Asked, answer: Callable[[], _Stored]) -> _Stored:
     if asked.key is None:
         return answer()
     source = _source(asked.principal)

@@ -35,6 +35,7 @@ from trunkline.messaging.local import LocalTransport, admit_together
 from trunkline.messaging.states import begin_anew
 from trunkline.migrate import Migration, migrate, read_migrations
 from trunkline.node import Node
+from trunkline.operate import operate_router
 from trunkline.sandbox import SandboxClock, moved_ahead
 from trunkline.service import Service, installed_services
 from trunkline.settings import Settings
@@ -186,7 +187,7 @@ class Deployment:
 
     async def _serve(self) -> None:
         listening = self._listen()
-        web = server(create_app(self.nodes), self.settings.http_host, self.settings.http_port)
+        web = server(create_app(self.nodes, operate_router), self.settings.http_host, self.settings.http_port)
         serving = asyncio.get_running_loop().create_task(web.serve([listening]), name="http")
         while not web.started:
             if serving.done():

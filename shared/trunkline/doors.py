@@ -8,22 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Annotated, Any, ClassVar, Final, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Final, TypeVar
 from uuid import NAMESPACE_OID, uuid5
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
-from trunkline.clock import Clock
 from trunkline.json_bodies import JsonRoute
 from trunkline.parties import Branch, EmptyTree, Principal, authorize
 from trunkline.problems import MEDIA_TYPE
 from trunkline.recorded import Cause
 from trunkline.refusal import Refused
-from trunkline.service import Service
-from trunkline.settings import Settings
-from trunkline.store import Store
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 
 T = TypeVar("T")
@@ -34,50 +31,6 @@ _WAIT_S: Final = 5.0
 _CHAINS: Final = uuid5(NAMESPACE_OID, "trunkline idempotency key")
 _PART_OF_REQUEST: Final = frozenset({b"content-type", b"content-encoding", b"if-match"})
 """Headers that say what is asked for, beside the `ce-…` of a CloudEvent in binary mode."""
-
-
-class Node(Protocol):
-    """One running service, as its doors need it."""
-
-    @property
-    def service(self) -> Service:
-        """What it is made of."""
-        ...
-
-    @property
-    def store(self) -> Store:
-        """Where its streams are."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """Its time; in a sandbox the test clock's."""
-        ...
-
-    @property
-    def settings(self) -> Settings:
-        """The process's settings."""
-        ...
-
-    def run(self, decide: Callable[[Work], T]) -> tuple[T, int]:
-        """`trunkline.work.run` on its store and clock."""
-        ...
-
-    def wait_for_views(self, position: int, at_most: float, /) -> bool:
-        """Wait until every view has reached a position of its log; False when `at_most` seconds were not enough."""
-        ...
-
-    def measure(self) -> None:
-        """Bring the gauges of its metrics up to date."""
-        ...
-
-    def troubles(self) -> list[str]:
-        """What keeps it from serving, one sentence each; empty: it is ready."""
-        ...
-
-    def degradations(self) -> list[str]:
-        """What is away while it serves requests, one sentence each."""
-        ...
 
 
 class PositionUnknown(Refused):
@@ -208,7 +161,7 @@ _PROBLEM: Final[dict[str, Any]] = {"model": Problem, "content": {MEDIA_TYPE: {}}
 _EXPECTED: Final = {401: "no token, or a refused one", 403: "not with this role", 422: "something in the request"}
 
 
-def door(node: Node, tag: str, problems: Mapping[int, str] | None = None) -> APIRouter:
+def door(node: ServiceContext, tag: str, problems: Mapping[int, str] | None = None) -> APIRouter:
     """An empty router whose operations need a token and can wait for a position.
 
     Args:
@@ -225,7 +178,7 @@ def door(node: Node, tag: str, problems: Mapping[int, str] | None = None) -> API
     )
 
 
-def _caught_up(node: Node) -> Callable[[str | None], None]:
+def _caught_up(node: ServiceContext) -> Callable[[str | None], None]:
     name = node.service.name
 
     def wait(
@@ -248,6 +201,6 @@ def _caught_up(node: Node) -> Callable[[str | None], None]:
     return wait
 
 
-def reader(node: Node) -> Work:
+def reader(node: ServiceContext) -> Work:
     """Streams as they are now, to be looked at only."""
     return Work(node.store, node.clock.now())

@@ -11,8 +11,7 @@ from typing import Final, Protocol
 import structlog
 
 from trunkline.embedded_place import EmbeddedPostgresError
-from trunkline.messaging.backoff import Backoff
-from trunkline.polling_loop import pause
+from trunkline.messaging.backoff import Backoff, pause
 
 log = structlog.get_logger(__name__)
 

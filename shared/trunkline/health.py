@@ -14,8 +14,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import PoolTimeout
 from pydantic import BaseModel, Field
 
-from trunkline.doors import Node
 from trunkline.failed_items import failed_item_counts
+from trunkline.service import ServiceContext
 
 METRICS_SECONDS: Final = 1.0
 
@@ -39,7 +39,7 @@ class Ready(BaseModel):
     services: list[str] = Field([], description="The services of this process.")
 
 
-def health_router(nodes: Mapping[str, Node]) -> APIRouter:
+def health_router(nodes: Mapping[str, ServiceContext]) -> APIRouter:
     """`/livez`, `/readyz` and `/metrics`, open to everybody: they tell nothing of anybody's numbers."""
     router = APIRouter(tags=["health"])
 
@@ -86,7 +86,7 @@ def health_router(nodes: Mapping[str, Node]) -> APIRouter:
     return router
 
 
-def _set_aside(node: Node) -> list[str]:
+def _set_aside(node: ServiceContext) -> list[str]:
     """What loops could not do, a sentence for each loop: the others of its items went on (O8)."""
     try:
         counts = failed_item_counts(node.store)
@@ -95,7 +95,7 @@ def _set_aside(node: Node) -> list[str]:
     return [f"{count} items of the loop {loop!r} are set aside" for loop, count in sorted(counts.items())]
 
 
-def _troubles(node: Node) -> list[str]:
+def _troubles(node: ServiceContext) -> list[str]:
     try:
         node.store.fetch("SELECT 1")
     except (psycopg.Error, PoolTimeout) as error:

@@ -23,7 +23,7 @@ from trunkline.held import MEDIA_TYPE, MOST_KEYS, Rows, Subject
 from trunkline.pieces import Pieces, StreamedFile
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.service import ServiceContext
 
 _PAGE: Final = 2_000
 _VIEWS_SECONDS: Final = 5.0
@@ -78,7 +78,7 @@ class Settled(BaseModel):
     heard: bool | None = Field(description="Whether all the other service had said is heard; null: nobody knows.")
 
 
-def held_router(node: Node, holdings: Mapping[Subject, Holding]) -> APIRouter:
+def held_router(node: ServiceContext, holdings: Mapping[Subject, Holding]) -> APIRouter:
     """The doors of one service.
 
     Args:
@@ -99,7 +99,7 @@ def held_router(node: Node, holdings: Mapping[Subject, Holding]) -> APIRouter:
     return router
 
 
-def _add(router: APIRouter, node: Node, subject: Subject, holding: Holding) -> None:
+def _add(router: APIRouter, node: ServiceContext, subject: Subject, holding: Holding) -> None:
     @router.get(
         f"/held/{subject}",
         summary=f"What is held of {subject}, to be compared with the other service's",
@@ -137,7 +137,7 @@ def listed(url: str, holding: Holding, keys: Sequence[str] | None = None) -> Gen
                 yield encode([holding.line(row) for row in page])
 
 
-def _settled(node: Node, deadline: float) -> Settled:
+def _settled(node: ServiceContext, deadline: float) -> Settled:
     """Look until all is well or the time is up; what was said is waited for first, since it may be answered."""
     end = node.store.end_of_log()
     node.wait_for_views(end, max(0.0, deadline - time.monotonic()))  # newest documents are told out of them
@@ -148,13 +148,14 @@ def _settled(node: Node, deadline: float) -> Settled:
 
     wait(lambda: _unsaid(node, end) == 0)
     other = frozenset().union(*(topics for name, topics in _SAID.items() if name != node.service.name))
-    passed = node.horizon(sorted(other & node.intake.topics))
+    consumed = {topic for handler in node.service.message_handlers for topic in handler.topics}
+    passed = node.horizon(sorted(other & consumed))
     if passed is not None:
         wait(passed)
     return Settled(end=end, unsaid=_unsaid(node, end), heard=None if passed is None else passed())
 
 
-def _unsaid(node: Node, end: int) -> int:
+def _unsaid(node: ServiceContext, end: int) -> int:
     """What of the log up to a position is not out yet: events, and the newest documents of what changed (X1, X2)."""
     positions = node.store.positions("")
     unsaid = max(0, end - positions.get(RELAY, 0))

@@ -7,13 +7,13 @@ import contextlib
 import re
 import time
 import traceback
-from collections.abc import Generator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import structlog
 import uvicorn
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import Counter, Histogram
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -24,16 +24,15 @@ from trunkline.docs_page import docs_router
 from trunkline.doors import MAX_BODY_BYTES
 from trunkline.health import health_router
 from trunkline.logins import Logins
-from trunkline.operate import operate_router
 from trunkline.parties import ACTIONS, NotAllowed, Principal
 from trunkline.problems import add_problem_handlers, problem, refused_problem
 from trunkline.refusal import Refused
 from trunkline.revocations import Revocations
+from trunkline.service import ServiceContext
 from trunkline.tokens import TokenMissing, Tokens, claimed_subject
 from trunkline.usage_limits import Limits, Shares, TooManyBytes
 
-if TYPE_CHECKING:
-    from trunkline.node import Node
+Context = TypeVar("Context", bound=ServiceContext)
 
 BODY_SECONDS: Final = 120.0
 """In which a body must have come."""
@@ -227,14 +226,20 @@ def _check_role(scope: Scope, action: str | None) -> None:
         raise NotAllowed(role=principal.role, action=action, where="")
 
 
-def create_app(nodes: Mapping[str, Node], tokens: Tokens | None = None) -> FastAPI:
+def create_app(
+    contexts: Mapping[str, Context],
+    operator_routes: Callable[[Context, Revocations], APIRouter],
+    tokens: Tokens | None = None,
+) -> FastAPI:
     """The application of a process.
 
     Args:
-        nodes: the services that run in it, by name; at least one.
+        contexts: the services that run in it, by name; at least one.
+        operator_routes: makes the routes of one service that only operators use.
         tokens: who is believed; None: as the settings say.
     """
-    settings = next(iter(nodes.values())).settings
+    first = next(iter(contexts.values()))
+    settings = first.settings
     app = FastAPI(
         title="Trunkline",
         description=_ABOUT,
@@ -248,15 +253,15 @@ def create_app(nodes: Mapping[str, Node], tokens: Tokens | None = None) -> FastA
     app.add_middleware(ContentDecoding)
     tokens = tokens or Tokens.of(settings)
     tokens.prefetch()
-    revocations = Revocations([node.store for node in nodes.values()])
+    revocations = Revocations([context.store for context in contexts.values()])
     limits = Limits(settings.requests_per_second, settings.open_streams)
     app.add_middleware(
-        _Gate, limits=limits, tokens=tokens, revocations=revocations, logins=Logins(list(nodes.values()))
+        _Gate, limits=limits, tokens=tokens, revocations=revocations, logins=Logins(first.store, first.clock)
     )
     app.add_middleware(_Requests)  # added last, so outermost
-    routers = [health_router(nodes), docs_router(app)]
-    for node in nodes.values():
-        routers += [operate_router(node, revocations), *node.service.routes(node)]
+    routers = [health_router(contexts), docs_router(app)]
+    for context in contexts.values():
+        routers += [operator_routes(context, revocations), *context.service.routes(context)]
     # They are whole. `include_router` would prepare each operation once more for what it can add to it, which is
     # nothing here: more than half the time that a service takes to start.
     app.router.routes.extend(route for router in routers for route in router.routes)

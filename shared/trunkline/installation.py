@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import msgspec
 
-from trunkline.supervisor import EndsProcess
+from trunkline.refusal import EndsProcess
 
 
 class InstallationRefused(EndsProcess):

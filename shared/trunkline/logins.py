@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
 from trunkline.audit import put_on_record
+from trunkline.clock import Clock
+from trunkline.store import Store
 from trunkline.tokens import Verified
-
-if TYPE_CHECKING:
-    from trunkline.doors import Node
 
 _MOST: Final = 20_000
 log = structlog.get_logger(__name__)
@@ -25,9 +23,9 @@ class Logins:
     A token that the command line made for one command is left out, since that command is on record itself.
     """
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
-        """The first of the process's services keeps the record."""
-        self._node = nodes[0]
+    def __init__(self, store: Store, clock: Clock) -> None:
+        """Keep the record in a service's store, dated by its clock."""
+        self._store, self._clock = store, clock
         self._lock = threading.Lock()
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -45,6 +43,6 @@ class Logins:
             return
         about = {"issuer": p.issuer, "role": p.role, "party": p.party_id, "token_id": p.token_id}
         try:
-            put_on_record(self._node.store, self._node.clock.now(), p.actor, "login", about, "done")
+            put_on_record(self._store, self._clock.now(), p.actor, "login", about, "done")
         except Exception:
             log.exception("a login is not on record", actor=p.actor, **about)

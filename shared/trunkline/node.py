@@ -14,6 +14,7 @@ from trunkline.clock import Clock
 from trunkline.deadlines import Deadlines
 from trunkline.duties import Duties
 from trunkline.gauges import update_gauges
+from trunkline.messaging.backoff import pause
 from trunkline.messaging.dead_letters import DeadLetters
 from trunkline.messaging.horizon import Horizon
 from trunkline.messaging.intake import Intake
@@ -21,7 +22,7 @@ from trunkline.messaging.local import LocalTransport
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.relay import Relay, Transport
 from trunkline.messaging.states import StateFeed
-from trunkline.polling_loop import IDLE_POLL_SECONDS, SETTLE_SECONDS, PollingLoop, pause
+from trunkline.polling_loop import IDLE_POLL_SECONDS, SETTLE_SECONDS, PollingLoop
 from trunkline.projection import Projector, views_at
 from trunkline.rebuild import Rebuild
 from trunkline.retention import BETWEEN_SECONDS, Retention

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Final
 
 from trunkline.availability import Availability, is_unavailable
-from trunkline.messaging.backoff import Backoff
+from trunkline.messaging.backoff import Backoff, pause
 from trunkline.wake import Wake
 
 BUSY_THRESHOLD: Final = 100
@@ -88,9 +87,3 @@ class PollingLoop:
         seconds = IDLE_POLL_SECONDS if timeout is None else await asyncio.to_thread(timeout)
         if await self._commits.after(seen, max(self._settle_seconds, seconds)):
             await pause(self._reader_waiting or self._stopping, self._settle_seconds)
-
-
-async def pause(ends_it: asyncio.Event, seconds: float) -> None:
-    """Wait for some seconds, or until an event is set."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(ends_it.wait(), seconds)

@@ -40,3 +40,7 @@ class Refused(Exception):
         facts = {k: rfc3339(v) if isinstance(v, datetime) else v for k, v in self.facts.items()}
         also = facts.get("also")
         return f"{text.format(**facts).removesuffix('.')}; {also}." if also else text.format(**facts)
+
+
+class EndsProcess(Exception):
+    """What no restart of a loop mends: somebody must decide. Subclasses name the case."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from trunkline.contracts.envelope import Contract, Message
+from trunkline.contracts.envelope import Contract
 from trunkline.migrate import Migration
 from trunkline.parties import EmptyTree, Tree
 from trunkline.recorded import Cause, Codec, Recorded
@@ -19,26 +19,73 @@ from trunkline.store import Store
 from trunkline.stream import Decider
 from trunkline.work import Work
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a command that only reads the table need not load the web and Kafka packages
     from fastapi import APIRouter
 
+    from trunkline.clock import Clock
+    from trunkline.duties import Duties
+    from trunkline.messaging.horizon import Horizon
+    from trunkline.messaging.message_handler import MessageHandler
     from trunkline.messaging.states import StateTopic
-    from trunkline.node import Node
     from trunkline.projection import View
+    from trunkline.settings import Settings
 
-React = Callable[[Work, Sequence[Message]], None]
-"""Decides what a batch of messages brings about, into the work; the intake commits it with their positions."""
+T = TypeVar("T")
 
 Public = tuple[Contract, Any]
 """A contract and its data: what a stored event says to the outside."""
 
 
-@dataclass(frozen=True)
-class Hearing:
-    """One reaction and the topics it serves: topic -> the contracts that may come on it, by CloudEvents type."""
+class ServiceContext(Protocol):
+    """One running service, as its routes and its background tasks need it."""
 
-    topics: Mapping[str, Mapping[str, Contract]]
-    react: React
+    @property
+    def name(self) -> str:
+        """`licensing` or `numbers`."""
+
+    @property
+    def service(self) -> Service:
+        """What it is made of."""
+
+    @property
+    def store(self) -> Store:
+        """Where its streams are."""
+
+    @property
+    def clock(self) -> Clock:
+        """Its time; in a sandbox the test clock's."""
+
+    @property
+    def settings(self) -> Settings:
+        """The process's settings."""
+
+    @property
+    def duties(self) -> Duties:
+        """Which tasks this process runs, of those that only one copy may run."""
+
+    @property
+    def loops(self) -> Mapping[str, object]:
+        """The loops that run, by name."""
+        ...
+
+    @property
+    def horizon(self) -> Horizon:
+        """Tells how far some topics reach, and whether all of it is consumed."""
+
+    def run(self, decide: Callable[[Work], T]) -> tuple[T, int]:
+        """`trunkline.work.run` on its store and clock."""
+
+    def wait_for_views(self, position: int, at_most: float, /) -> bool:
+        """Wait until every view has reached a position of its log; False when `at_most` seconds were not enough."""
+
+    def measure(self) -> None:
+        """Bring the gauges of its metrics up to date."""
+
+    def troubles(self) -> list[str]:
+        """What keeps it from serving, one sentence each; empty: it is ready."""
+
+    def degradations(self) -> list[str]:
+        """What is away while it serves requests, one sentence each."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +95,7 @@ class Service:
     Attributes:
         name: `licensing` or `numbers`; also its event source `/trunkline/<name>` and its consumer group.
         deciders: every kind of stream it owns.
-        hearings: what it reacts to.
+        message_handlers: what it consumes, and what it does about it.
         published: a stored event -> what is said of it publicly; None for a private one.
         private: the stored names that are never said, so that publishing need not read them.
         says: every contract it may publish, so that topics can be created.
@@ -67,16 +114,16 @@ class Service:
 
     name: str
     deciders: tuple[Decider[Any], ...]
-    hearings: tuple[Hearing, ...]
+    message_handlers: tuple[MessageHandler, ...]
     published: Callable[[Recorded], Public | None]
     says: tuple[Contract, ...]
     settle: Callable[[Work, Sequence[str]], None]
     private: frozenset[str] = frozenset()
     views: tuple[View, ...] = ()
-    followers: Mapping[str, Callable[[Node], Callable[[], int]]] = field(default_factory=dict)
+    followers: Mapping[str, Callable[[ServiceContext], Callable[[], int]]] = field(default_factory=dict)
     subscribers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     states: tuple[StateTopic, ...] = ()
-    routes: Callable[[Node], Sequence[APIRouter]] = lambda _node: ()
+    routes: Callable[[ServiceContext], Sequence[APIRouter]] = lambda _context: ()
     migrations: tuple[Migration, ...] = field(default=())
     repairs: Mapping[str, Callable[[Work, Mapping[str, Sequence[str]], Cause], int]] = field(default_factory=dict)
     prepare: Callable[[Store], None] = lambda _store: None

@@ -15,6 +15,7 @@ import structlog
 from trunkline.availability import root_cause
 from trunkline.failed_items import cause_of, is_corrupted
 from trunkline.messaging.backoff import Backoff
+from trunkline.refusal import EndsProcess
 from trunkline.telemetry import LOOP_FAILURES
 
 log = structlog.get_logger(__name__)
@@ -25,10 +26,6 @@ STEADY_SECONDS: Final = 5.0
 """A loop that has run for so long since its last failure counts as well, unless it reports success earlier."""
 
 Run = Callable[[], Coroutine[Any, Any, None]]
-
-
-class EndsProcess(Exception):
-    """What no restart of a loop mends: somebody must decide. Subclasses name the case."""
 
 
 class LoopFailure(NamedTuple):

@@ -82,7 +82,7 @@ class Part:
     @property
     def hears(self) -> list[str]:
         """Its topics."""
-        return sorted(topic for hearing in self.service.hearings for topic in hearing.topics)
+        return sorted(topic for hearing in self.service.message_handlers for topic in hearing.topics)
 
     @property
     def says(self) -> list[str]:

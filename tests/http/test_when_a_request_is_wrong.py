@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 
 from tests.http.world import Caller, InProcess, World, problem
 from trunkline.http import create_app
+from trunkline.operate import operate_router
 
 JSON = {"Content-Type": "application/json"}
 
@@ -84,7 +85,7 @@ async def test_the_first_request_waits_for_nothing_that_could_be_done_before(
 ) -> None:
     """Operations are worked out before anybody is served: that hushes warnings, and so is for one thread alone."""
     token = world.caller("platform-admin").client.headers["Authorization"].removeprefix("Bearer ")
-    caller = Caller(create_app(services.nodes), token)
+    caller = Caller(create_app(services.nodes, operate_router), token)
     made: list[object] = []
     make = pydantic.TypeAdapter.__init__
 
@@ -99,7 +100,7 @@ async def test_the_first_request_waits_for_nothing_that_could_be_done_before(
 
 async def test_a_failure_here_tells_nothing_but_where_the_log_has_it(services: InProcess, world: World) -> None:
     """500: no traceback, no value, no token in the log; a database that is away is 503."""
-    app = create_app(services.nodes)
+    app = create_app(services.nodes, operate_router)
 
     @app.get("/boom")
     def boom() -> None:

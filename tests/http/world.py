@@ -18,6 +18,7 @@ from trunkline.deployment import Deployment, all_migrations
 from trunkline.facts import RELAY
 from trunkline.http import create_app
 from trunkline.migrate import migrate
+from trunkline.operate import operate_router
 from trunkline.settings import Settings
 from trunkline.tokens import Tokens
 from trunkline_licensing.wiring import service as licensing
@@ -41,7 +42,7 @@ class InProcess(Deployment):
     app: FastAPI
 
     async def _serve(self) -> None:
-        self.app = create_app(self.nodes)
+        self.app = create_app(self.nodes, operate_router)
 
 
 class Caller:

@@ -14,9 +14,10 @@ from trunkline.clock import SystemClock
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message
 from trunkline.messaging.intake import PART, Intake
+from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.record import Record
 from trunkline.migrate import migrate, read_migrations
-from trunkline.service import Hearing, Service
+from trunkline.service import Service
 from trunkline.store import Store
 from trunkline.work import Work
 
@@ -37,7 +38,7 @@ def service(bad: str) -> Service:
     return Service(
         name="licensing",
         deciders=(),
-        hearings=(Hearing({TOPIC: billing.CONTRACTS}, react),),
+        message_handlers=(MessageHandler({TOPIC: billing.CONTRACTS}, react),),
         published=lambda _: None,
         says=(),
         settle=lambda _work, _streams: None,

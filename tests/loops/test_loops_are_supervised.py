@@ -15,7 +15,8 @@ from trunkline import supervisor as module
 from trunkline.availability import Availability, database_availability, is_unavailable, shared_availability
 from trunkline.messaging import cluster
 from trunkline.polling_loop import PollingLoop
-from trunkline.supervisor import EndsProcess, Supervisor
+from trunkline.refusal import EndsProcess
+from trunkline.supervisor import Supervisor
 from trunkline.wake import Wake
 
 PATIENCE = 60.0

@@ -19,9 +19,10 @@ from trunkline.contracts.envelope import Message, encode
 from trunkline.messaging.consumer import Consumer
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.kafka import KafkaSettings
+from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.record import Outgoing, Record
 from trunkline.migrate import migrate, read_migrations
-from trunkline.service import Hearing, Service
+from trunkline.service import Service
 from trunkline.store import Overtaken, Store
 from trunkline.work import Work
 
@@ -50,7 +51,7 @@ def ear_service(topics: Iterable[str]) -> Service:
     return Service(
         name="licensing",
         deciders=(),
-        hearings=(Hearing(dict.fromkeys(topics, billing.CONTRACTS), react),),
+        message_handlers=(MessageHandler(dict.fromkeys(topics, billing.CONTRACTS), react),),
         published=lambda _: None,
         says=(),
         settle=lambda _work, _streams: None,

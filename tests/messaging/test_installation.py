@@ -21,9 +21,9 @@ from trunkline.clock import SystemClock
 from trunkline.installation import InstallationRefused
 from trunkline.installation_record import begin_epoch, read_epochs
 from trunkline.messaging import admission, cluster
-from trunkline.messaging.installation_topic import TOPIC, members, read_on_record
+from trunkline.messaging.installation_topic import members, read_on_record
 from trunkline.messaging.kafka import KafkaSettings, admin
-from trunkline.messaging.topics import create_topics
+from trunkline.messaging.topics import INSTALLATION_TOPIC, create_topics
 from trunkline.service import Service
 from trunkline.settings import Settings
 from trunkline.store import Store
@@ -68,7 +68,7 @@ class Ground:
 
 
 def contracts(services: tuple[Service, ...]) -> list[Any]:
-    heard = [c for s in services for h in s.hearings for known in h.topics.values() for c in known.values()]
+    heard = [c for s in services for h in s.message_handlers for known in h.topics.values() for c in known.values()]
     return [*heard, *(c for s in services for c in s.says)]
 
 
@@ -99,7 +99,7 @@ def declare(url: str, service: Service) -> None:
 
 async def upgraded(there: Ground) -> str:
     """Databases and topics that the version before has left get an id at the next start, without action."""
-    topic = there.kafka.topic(TOPIC)
+    topic = there.kafka.topic(INSTALLATION_TOPIC)
     async with admin(there.kafka) as client:
         await client.delete_topics([topic])
         while topic in await client.list_topics():  # noqa: ASYNC110

@@ -16,13 +16,13 @@ from trunkline.clock import FixedClock
 from trunkline.contracts.message import Message
 from trunkline.deadlines import Deadlines
 from trunkline.deployment import all_migrations
-from trunkline.doors import Node
 from trunkline.http import create_app
 from trunkline.migrate import migrate
+from trunkline.operate import operate_router
 from trunkline.parties import Role
 from trunkline.projection import Projector
 from trunkline.recorded import Cause
-from trunkline.service import Service
+from trunkline.service import Service, ServiceContext
 from trunkline.settings import Settings
 from trunkline.store import Store
 from trunkline.tokens import Tokens
@@ -73,10 +73,10 @@ class Desk:
     def __init__(self, url: str, home: Path, clock: FixedClock) -> None:
         settings = Settings(home=home, sandbox=True)
         self.clock = clock
-        self.node: Node = Still(Store(url, service().codec()), clock, settings)
+        self.node: ServiceContext = Still(Store(url, service().codec()), clock, settings)
         self._deadlines = Deadlines(self.node.store, clock, self.node.service.settle)
         self._tokens = Tokens.of(settings)
-        self._app = create_app({"numbers": self.node}, self._tokens)
+        self._app = create_app({"numbers": self.node}, operate_router, self._tokens)
         self._loop = asyncio.Runner()
 
     def close(self) -> None:

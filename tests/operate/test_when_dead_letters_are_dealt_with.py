@@ -18,9 +18,9 @@ import pytest
 from tests.http.world import InProcess, World, created, prepare_licensing, prepare_numbers, problem
 from tests.operate.letters import AT, again, put_in_its_way, renewed, started, with_value
 from trunkline.contracts.message import Message
+from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.record import Record
 from trunkline.node import Node
-from trunkline.service import Hearing
 from trunkline.settings import Settings
 from trunkline.work import Work
 from trunkline_licensing.wiring import service as licensing
@@ -273,18 +273,18 @@ async def test_then_a_reaction_that_failed_is_tried_again(tmp_path: Path, urls: 
     """O5, X6: parked because what should have come of it failed; retried once the fault is mended."""
     faults = ["the fault"]
     whole = licensing()
-    billing_heard = next(h for h in whole.hearings if "BillingSubscriptionEvents" in h.topics)
+    billing_heard = next(h for h in whole.message_handlers if "BillingSubscriptionEvents" in h.topics)
 
     def failing(work: Work, messages: Sequence[Message]) -> None:
         if faults:
             raise ValueError(faults[0])
-        billing_heard.react(work, messages)
+        billing_heard.handle(work, messages)
 
-    hearings = tuple(Hearing(h.topics, failing) if h is billing_heard else h for h in whole.hearings)
+    hearings = tuple(MessageHandler(h.topics, failing) if h is billing_heard else h for h in whole.message_handlers)
     settings = Settings.model_validate(
         {"home": tmp_path, "licensing_database_url": urls[0], "numbers_database_url": urls[1]}
     )
-    async with InProcess(settings, [replace(whole, hearings=hearings), numbers()]) as deployment:
+    async with InProcess(settings, [replace(whole, message_handlers=hearings), numbers()]) as deployment:
         world = World(deployment)
         await world.fill()
         (letter,) = put_in_its_way(node(world), started(world.east_org, world.numbers(1)[0]))

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from trunkline.contracts import billing, numbers, parties
 from trunkline.contracts.licensing import CONTRACTS, STATE
+from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.states import StateTopic
 from trunkline.migrate import read_migrations
 from trunkline.recorded import stored_name
-from trunkline.service import Hearing, Service
+from trunkline.service import Service
 from trunkline_licensing.api.branch import DirectoryTree
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.routes import routes
@@ -43,10 +44,10 @@ from trunkline_licensing.views.pool_view import VIEW as POOL_VIEW
 from trunkline_licensing.views.subscription_view import VIEW as SUBSCRIPTION_VIEW
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.service import ServiceContext
 
 
-def _bulk(node: Node) -> Callable[[], int]:
+def _bulk(node: ServiceContext) -> Callable[[], int]:
     """Bulk assignments in progress go on, chunk after chunk, and hear what numbers answers (L13)."""
     return Runner(node, catalogue(node), timedelta(seconds=node.settings.binding_timeout), node.duties).step
 
@@ -57,11 +58,13 @@ def service() -> Service:
     return Service(
         name="licensing",
         deciders=(SUBSCRIPTION, PARTY, IDENTITY, POOL, EXTENSION, BULK),
-        hearings=(
-            Hearing({parties.TOPIC: parties.CONTRACTS}, party_heard.react),
-            Hearing({billing.TOPIC: billing.CONTRACTS}, billing_heard.react),
-            Hearing({name: {name: numbers.CONTRACTS[name]} for name in number_answered.TOPICS}, number_answered.react),
-            Hearing({numbers.STATE.topic: {numbers.STATE.name: numbers.STATE}}, number_copied.react),
+        message_handlers=(
+            MessageHandler({parties.TOPIC: parties.CONTRACTS}, party_heard.react),
+            MessageHandler({billing.TOPIC: billing.CONTRACTS}, billing_heard.react),
+            MessageHandler(
+                {name: {name: numbers.CONTRACTS[name]} for name in number_answered.TOPICS}, number_answered.react
+            ),
+            MessageHandler({numbers.STATE.topic: {numbers.STATE.name: numbers.STATE}}, number_copied.react),
         ),
         published=published,
         private=frozenset(map(stored_name, PRIVATE)),

@@ -11,11 +11,12 @@ from trunkline.contracts import numbers as said
 from trunkline.contracts.contract import Contract
 from trunkline.follower import Follower
 from trunkline.mail import MailSender
+from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.states import StateTopic
 from trunkline.migrate import read_migrations
 from trunkline.post_office import open_post_office
 from trunkline.recorded import stored_name
-from trunkline.service import Hearing, Service
+from trunkline.service import Service
 from trunkline_numbers.api.branch import DirectoryTree
 from trunkline_numbers.api.routes import routes
 from trunkline_numbers.extension import EXTENSION
@@ -41,7 +42,7 @@ from trunkline_numbers.views.party_view import VIEW as PARTY_VIEW
 from trunkline_numbers.views.subscription_view import VIEW as SUBSCRIPTION_VIEW
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.service import ServiceContext
 
 SUBSCRIPTION_TOPICS = tuple(name for name in heard.CONTRACTS if name.startswith("Subscription"))
 BINDING_TOPICS = ("NumberBindingRequested", "NumberUnbindingRequested")
@@ -53,20 +54,20 @@ def _topics(names: tuple[str, ...]) -> dict[str, dict[str, Contract]]:
     return {name: {name: heard.CONTRACTS[name]} for name in names}
 
 
-def _notices(node: Node) -> Callable[[], int]:
+def _notices(node: ServiceContext) -> Callable[[], int]:
     """Notices that are due become mails (N5, N6)."""
     follower = Follower(node.store, node.clock, notice_due.FOLLOWER, notice_due.NAMES, notice_due.react, node.duties)
     return follower.step
 
 
-def _mail(node: Node) -> Callable[[], int]:
+def _mail(node: ServiceContext) -> Callable[[], int]:
     """Mails are handed in, over SMTP or into the home's mailbox."""
     settings = node.settings
     office = open_post_office(settings.smtp_url, settings.mail_from, settings.home / "mailbox")
     return MailSender(node.store, node.clock, office, node.duties, notice_due.judge).step
 
 
-def _uploads(node: Node) -> Callable[[], int]:
+def _uploads(node: ServiceContext) -> Callable[[], int]:
     """Uploads run, chunk after chunk (R3)."""
     return Uploads(node.store, node.clock, node.duties).step
 
@@ -77,11 +78,11 @@ def service() -> Service:
     return Service(
         name="numbers",
         deciders=(NUMBER, SUBSCRIPTION, EXTENSION, PARTY, PERSON, POLICY, UPLOAD),
-        hearings=(
-            Hearing(_topics(PARTY_TOPICS), party_changed.react),
-            Hearing(_topics(PERSON_TOPICS), person_changed.react),
-            Hearing(_topics(SUBSCRIPTION_TOPICS), subscription_changed.react),
-            Hearing(_topics(BINDING_TOPICS), binding_asked.react),
+        message_handlers=(
+            MessageHandler(_topics(PARTY_TOPICS), party_changed.react),
+            MessageHandler(_topics(PERSON_TOPICS), person_changed.react),
+            MessageHandler(_topics(SUBSCRIPTION_TOPICS), subscription_changed.react),
+            MessageHandler(_topics(BINDING_TOPICS), binding_asked.react),
         ),
         published=published,
         private=frozenset(map(stored_name, PRIVATE)),

@@ -162,7 +162,7 @@ def _create(settings: Settings, partitions: int | None, replication: int | None,
     if kafka is None:
         raise Misused("There is no broker to create topics on: set TRUNKLINE_KAFKA_BOOTSTRAP.")
     services = installed_services().values()
-    heard = [c for s in services for h in s.hearings for known in h.topics.values() for c in known.values()]
+    heard = [c for s in services for h in s.message_handlers for known in h.topics.values() for c in known.values()]
     said = [c for s in services for c in s.says]
     try:
         return asyncio.run(

@@ -39,8 +39,7 @@ from trunkline.messaging.relay import Transport
 from trunkline.recorded import event_id
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
-    from trunkline.service import Service
+    from trunkline.service import Service, ServiceContext
     from trunkline.store import Store
 
 log = structlog.get_logger(__name__)
@@ -66,7 +65,7 @@ class Gate:
         await self._transport.send_page(page)
 
 
-async def admit(nodes: Sequence[Node], kafka: KafkaSettings, away: asyncio.Event) -> None:
+async def admit(nodes: Sequence[ServiceContext], kafka: KafkaSettings, away: asyncio.Event) -> None:
     """Compare each service's database with the broker, and put the start on record on both sides.
 
     Args:
@@ -89,7 +88,7 @@ async def admit(nodes: Sequence[Node], kafka: KafkaSettings, away: asyncio.Event
                 await asyncio.sleep(backoff.pause())
 
 
-async def _admit(node: Node, kafka: KafkaSettings) -> None:
+async def _admit(node: ServiceContext, kafka: KafkaSettings) -> None:
     lock = starting(node.store.url)
     await asyncio.to_thread(lock.__enter__)
     try:
@@ -98,7 +97,7 @@ async def _admit(node: Node, kafka: KafkaSettings) -> None:
         await asyncio.to_thread(lock.__exit__, None, None, None)
 
 
-async def _compare(node: Node, kafka: KafkaSettings) -> None:
+async def _compare(node: ServiceContext, kafka: KafkaSettings) -> None:
     name, store = node.name, node.store
     own = {kafka.topic(c.topic): c.topic for c in node.service.says if not c.compacted}
     cluster, there = await look(kafka, own, _REPLICATION)

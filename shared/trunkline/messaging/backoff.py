@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from contextlib import suppress
 from itertools import count
 from typing import Final
 
@@ -56,3 +58,9 @@ class Reach:
     def end(self) -> None:
         """The client has ended: it keeps the server from counting as back no longer."""
         self._server.forget(self._client)
+
+
+async def pause(ends_it: asyncio.Event, seconds: float) -> None:
+    """Wait for some seconds, or until an event is set."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(ends_it.wait(), seconds)

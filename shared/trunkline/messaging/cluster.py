@@ -20,7 +20,7 @@ from trunkline.messaging.producer import Producer
 from trunkline.messaging.topic_prefix import PrefixedIntake, PrefixedTransport
 from trunkline.node import Node
 from trunkline.recorded import UnknownEvent
-from trunkline.supervisor import EndsProcess
+from trunkline.refusal import EndsProcess
 
 ADMITTED_SECONDS: Final = 30.0
 """So long a start waits for a broker that answers to show whose it is; it goes on at once without one that does not."""

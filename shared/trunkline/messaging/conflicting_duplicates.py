@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from trunkline.contracts.message import Message, read_data
 from trunkline.contracts.unreadable import Unreadable
+from trunkline.messaging.message_handler import HandlingService, MessageHandler
 from trunkline.messaging.quarantine import Quarantined, is_put_aside, quarantined_message, settle
 from trunkline.parties import NothingThere
 from trunkline.recorded import stored_name
 from trunkline.refusal import Refused
-from trunkline.service import Hearing, Service
 from trunkline.work import Work
 
 
@@ -48,7 +48,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 def apply(
-    work: Work, service: Service, row_id: int, by: str, event_id: str | None = None, remark: str | None = None
+    work: Work, service: HandlingService, row_id: int, by: str, event_id: str | None = None, remark: str | None = None
 ) -> Applied:
     """Process a conflicting duplicate as an event of its own.
 
@@ -68,7 +68,7 @@ def apply(
     new_id = event_id or f"{found.event_id}/{row_id}"
     handler, message = _read(service, found, new_id)
     before = len(work.recorded)
-    handler.react(work, [message])
+    handler.handle(work, [message])
     if is_put_aside(work) or (not work.batch.heard and len(work.recorded) == before):
         raise EventIdTaken(id=row_id, event_id=new_id, source=found.source, pointer="#/event_id", value=new_id)
     settle(work, found, "applied", by, remark, new_id)
@@ -94,9 +94,9 @@ def _open(work: Work, row_id: int) -> Quarantined:
     return found
 
 
-def _read(service: Service, found: Quarantined, new_id: str) -> tuple[Hearing, Message]:
+def _read(service: HandlingService, found: Quarantined, new_id: str) -> tuple[MessageHandler, Message]:
     kept = msgspec.json.decode(found.message, type=_Kept)
-    for handler in service.hearings:
+    for handler in service.message_handlers:
         for contracts in handler.topics.values():
             if (contract := contracts.get(found.type)) is None:
                 continue

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
 
 from trunkline.installation import Registration
@@ -20,16 +19,10 @@ from trunkline.messaging.client_lifetime import started_consumer
 from trunkline.messaging.kafka import KafkaSettings, admin
 from trunkline.messaging.producer import Producer
 from trunkline.messaging.record import Outgoing
+from trunkline.messaging.topics import INSTALLATION_TOPIC, installation_topic
 
-TOPIC: Final = "TrunklineInstallation"
 _CLAIM, _SERVICE = "installation/", "service/"
 _SECONDS: Final = 15.0
-
-
-def installation_topic(kafka: KafkaSettings, replication: int) -> NewTopic:
-    """The topic as it is created."""
-    configs = {"cleanup.policy": "compact"} | ({"min.insync.replicas": "2"} if replication >= 3 else {})
-    return NewTopic(kafka.topic(TOPIC), num_partitions=1, replication_factor=replication, topic_configs=configs)
 
 
 class OnRecord(msgspec.Struct, frozen=True):
@@ -53,20 +46,20 @@ async def look(kafka: KafkaSettings, topics: Collection[str], create: int) -> tu
     async with admin(kafka) as client:
         described = await client.describe_cluster()
         there = set(await client.list_topics())
-        if kafka.topic(TOPIC) not in there:
+        if kafka.topic(INSTALLATION_TOPIC) not in there:
             wanted = installation_topic(kafka, min(create, len(described["brokers"])))
             for _, code, *_ in (await client.create_topics([wanted])).topic_errors:
                 if code and for_code(code) is not TopicAlreadyExistsError:
                     raise for_code(code)
             async with asyncio.timeout(_SECONDS):
-                while kafka.topic(TOPIC) not in await client.list_topics():  # noqa: ASYNC110 - it is seen a little later
+                while kafka.topic(INSTALLATION_TOPIC) not in await client.list_topics():  # noqa: ASYNC110 - it is seen a little later
                     await asyncio.sleep(0.05)
     return described["cluster_id"], frozenset(there & set(topics))
 
 
 async def read_on_record(kafka: KafkaSettings) -> OnRecord:
     """What the topic holds now."""
-    records = await read_records(kafka, [kafka.topic(TOPIC)])
+    records = await read_records(kafka, [kafka.topic(INSTALLATION_TOPIC)])
     claims: dict[str, None] = {}
     services: dict[str, Registration] = {}
     for record in records:
@@ -92,7 +85,7 @@ async def register(kafka: KafkaSettings, service: str, registration: Registratio
 
 
 async def _send(kafka: KafkaSettings, key: str, value: Any) -> None:
-    record = Outgoing(kafka.topic(TOPIC), key.encode(), msgspec.json.encode(value), [], 0)
+    record = Outgoing(kafka.topic(INSTALLATION_TOPIC), key.encode(), msgspec.json.encode(value), [], 0)
     async with asyncio.timeout(_SECONDS), Producer(kafka) as producer:
         await producer.send_page([record])
 

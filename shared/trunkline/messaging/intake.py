@@ -19,10 +19,10 @@ from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import decode
 from trunkline.contracts.message import Message
 from trunkline.contracts.unreadable import Unreadable
+from trunkline.messaging.message_handler import HandlingService, MessageHandler
 from trunkline.messaging.parked import park
 from trunkline.messaging.record import Record
 from trunkline.recorded import UnknownEvent
-from trunkline.service import Hearing, Service
 from trunkline.store import Conflict, Overtaken, Store
 from trunkline.telemetry import BATCH_SECONDS, HEARD, span
 from trunkline.work import Work, run
@@ -42,29 +42,29 @@ Fault = tuple[str, str]
 class Intake:
     """Hears records for one service. Used by one thread at a time."""
 
-    def __init__(self, store: Store, service: Service, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, service: HandlingService, now: Callable[[], datetime]) -> None:
         """Prepare.
 
         Args:
             store: the service's store.
-            service: its hearings say what may come on which topic and who reacts.
+            service: its message handlers and their topics.
             now: the service's clock.
         """
         self._store = store
         self._now = now
         self._service = service.name
-        self._hearings: dict[str, tuple[int, Mapping[str, Contract]]] = {}
-        self._reactions: tuple[Hearing, ...] = service.hearings
-        for place, hearing in enumerate(service.hearings):
+        self._contracts: dict[str, tuple[int, Mapping[str, Contract]]] = {}
+        self._reactions: tuple[MessageHandler, ...] = service.message_handlers
+        for place, hearing in enumerate(service.message_handlers):
             for topic, contracts in hearing.topics.items():
-                self._hearings[topic] = (place, contracts)
+                self._contracts[topic] = (place, contracts)
         self._positions: dict[str, int] = {}
         self._known: set[str] = set()
 
     @property
     def topics(self) -> frozenset[str]:
         """Every topic that is heard."""
-        return frozenset(self._hearings)
+        return frozenset(self._contracts)
 
     def positions(self, sources: Iterable[str]) -> dict[str, int]:
         """The last offset heard of each source, fresh from the store; a source never heard is left out."""
@@ -202,7 +202,7 @@ class Intake:
             if record.undecodable is not None:
                 unreadable.append((record, ("undecodable", record.undecodable)))
                 continue
-            place, contracts = self._hearings[record.topic]
+            place, contracts = self._contracts[record.topic]
             try:
                 heard[place].append(decode(record.headers, record.value, contracts))
             except Unreadable as reason:
@@ -213,7 +213,7 @@ class Intake:
     def _decide(self, part: _Part, work: Work) -> None:
         for hearing, messages in zip(self._reactions, part.heard, strict=True):
             if messages:
-                hearing.react(work, messages)
+                hearing.handle(work, messages)
         for record, (code, why) in part.unreadable:
             park(work, record, code, why)
         for source, offset in part.last.items():

@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from trunkline.availability import root_cause
 from trunkline.clock import Clock
 from trunkline.failed_items import FailedItem, FailedItems, concerns_item
-from trunkline.messaging.outbox_page import Page, read_page, stream_records, streams_at
+from trunkline.messaging.outbox_page import Page, PublishingService, read_page, stream_records, streams_at
 from trunkline.messaging.producer import TooLargeToSend
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.transport import Transport
-from trunkline.service import Service
 from trunkline.store import Store
 
 LOOP = "relay"
@@ -25,7 +24,7 @@ LOOP = "relay"
 class OutboxFailures:
     """The streams that one relay has set aside. Only the active relay of a store uses it."""
 
-    def __init__(self, store: Store, service: Service, transport: Transport, clock: Clock) -> None:
+    def __init__(self, store: Store, service: PublishingService, transport: Transport, clock: Clock) -> None:
         """Prepare.
 
         Args:

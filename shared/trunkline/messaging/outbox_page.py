@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
 
-from trunkline.contracts.envelope import encode
+from trunkline.contracts.envelope import Contract, encode
 from trunkline.failed_items import concerns_item
 from trunkline.messaging.record import Outgoing
 from trunkline.recorded import RawRow, Recorded, stored_name
-from trunkline.service import Service
 from trunkline.store import Store
 from trunkline.tail import Written
 
 PAGE: Final = 1000
 _NONE: Final[Mapping[str, int]] = {}
+
+
+class PublishingService(Protocol):
+    """The part of a service definition that publishing needs."""
+
+    @property
+    def name(self) -> str:
+        """`licensing` or `numbers`."""
+        ...
+
+    @property
+    def private(self) -> frozenset[str]:
+        """The stored names that are never published, so that publishing need not read them."""
+        ...
+
+    @property
+    def published(self) -> Callable[[Recorded], tuple[Contract, Any] | None]:
+        """A stored event -> the contract and the data that are published of it; None for a private one."""
+        ...
 
 
 class Page:
@@ -36,7 +54,7 @@ class Page:
 
 
 def read_page(
-    store: Store, service: Service, after: int, limit: int = PAGE, aside: Mapping[str, int] = _NONE
+    store: Store, service: PublishingService, after: int, limit: int = PAGE, aside: Mapping[str, int] = _NONE
 ) -> Page | None:
     """The next page of what a service publishes after a log position; None at the log's end.
 
@@ -59,7 +77,7 @@ def read_page(
 
 
 def page_of(
-    service: Service, after: int, written: Sequence[Written], aside: Mapping[str, int] = _NONE, epoch: int = 0
+    service: PublishingService, after: int, written: Sequence[Written], aside: Mapping[str, int] = _NONE, epoch: int = 0
 ) -> Page:
     """The same of what was just written in this process: it follows `after` without a gap, in one epoch."""
     private = service.private
@@ -71,7 +89,7 @@ def page_of(
 
 
 def stream_records(
-    store: Store, service: Service, stream_id: str, first: int, last: int
+    store: Store, service: PublishingService, stream_id: str, first: int, last: int
 ) -> Iterator[tuple[int, Outgoing | None]]:
     """What one stream publishes between two log positions, one event after another, with its position.
 
@@ -88,7 +106,7 @@ def streams_at(store: Store, positions: Iterable[int]) -> dict[int, str]:
     return dict(store.fetch(sql, (list(positions),)))
 
 
-def say(service: Service, event: Recorded) -> Outgoing | None:
+def say(service: PublishingService, event: Recorded) -> Outgoing | None:
     """What a service says of one event, as a record to send; None for what it keeps to itself."""
     said = service.published(event)
     if said is None:
@@ -115,7 +133,7 @@ def _is_aside(page: Page, aside: Mapping[str, int], stream_id: str, position: in
     return stream_id in page.failures or position >= aside.get(stream_id, position + 1)
 
 
-def _add_row(page: Page, store: Store, service: Service, row: RawRow) -> None:
+def _add_row(page: Page, store: Store, service: PublishingService, row: RawRow) -> None:
     try:
         event = store.event(row)
     except Exception as error:  # noqa: BLE001 - `_fail` raises what is not the event's own
@@ -124,7 +142,7 @@ def _add_row(page: Page, store: Store, service: Service, row: RawRow) -> None:
         _add(page, service, event)
 
 
-def _add(page: Page, service: Service, event: Recorded) -> None:
+def _add(page: Page, service: PublishingService, event: Recorded) -> None:
     try:
         record = say(service, event)
     except Exception as error:  # noqa: BLE001 - as above

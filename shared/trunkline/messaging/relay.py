@@ -17,10 +17,9 @@ from trunkline.clock import Clock, SystemClock
 from trunkline.duties import Duties
 from trunkline.messaging.backoff import Backoff
 from trunkline.messaging.outbox_failures import LOOP, OutboxFailures
-from trunkline.messaging.outbox_page import PAGE, Page, page_of, read_page, say
+from trunkline.messaging.outbox_page import PAGE, Page, PublishingService, page_of, read_page, say
 from trunkline.messaging.producer import TooLargeToSend
 from trunkline.messaging.transport import Transport
-from trunkline.service import Service
 from trunkline.store import Overtaken, Store
 from trunkline.telemetry import SAID
 from trunkline.wake import Wake
@@ -42,7 +41,7 @@ class Relay:
     def __init__(
         self,
         store: Store,
-        service: Service,
+        service: PublishingService,
         transport: Transport,
         wake: Wake,
         duties: Duties,

@@ -16,10 +16,10 @@ import msgspec
 
 from trunkline.history import stream_rows
 from trunkline.messaging.kafka import KafkaSettings
+from trunkline.messaging.outbox_page import PublishingService
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.relay import FOLLOWER, say
 from trunkline.recorded import RawRow, Recorded
-from trunkline.service import Service
 from trunkline.store import Store
 
 PAGE: Final = 1_000
@@ -100,7 +100,7 @@ def history_published(store: Store, kafka: KafkaSettings, last: int) -> None:
         )
 
 
-def pages(store: Store, service: Service, stretch: Stretch, most: int = PAGE) -> Iterator[Page]:
+def pages(store: Store, service: PublishingService, stretch: Stretch, most: int = PAGE) -> Iterator[Page]:
     """What a stretch says, in the order of the log.
 
     Args:

@@ -15,12 +15,12 @@ import psycopg
 from trunkline.contracts.envelope import decode
 from trunkline.contracts.message import Message
 from trunkline.contracts.unreadable import Unreadable
+from trunkline.messaging.message_handler import HandlingService, MessageHandler
 from trunkline.messaging.parked import Parked, Parts, older_of_its_key, parked_message, resolve
 from trunkline.messaging.quarantine import is_put_aside
 from trunkline.parties import NothingThere
 from trunkline.recorded import UnknownEvent, stored_name
 from trunkline.refusal import Refused
-from trunkline.service import Hearing, Service
 from trunkline.store import Conflict, Overtaken
 from trunkline.work import Work
 
@@ -95,7 +95,9 @@ class Effect(msgspec.Struct, frozen=True, gc=False):
     edited: bool
 
 
-def retry(work: Work, service: Service, parked_id: int, by: str, edit: Edit, remark: str | None = None) -> Effect:
+def retry(
+    work: Work, service: HandlingService, parked_id: int, by: str, edit: Edit, remark: str | None = None
+) -> Effect:
     """Hear a parked message again, and put on record that it was.
 
     Args:
@@ -118,7 +120,7 @@ def retry(work: Work, service: Service, parked_id: int, by: str, edit: Edit, rem
     hearing, message = _read(service, parked, parts)
     recorded, waits = len(work.recorded), work.waits
     try:
-        hearing.react(work, [message])
+        hearing.handle(work, [message])
     except _NOT_THE_MESSAGES:
         raise
     except Exception as error:
@@ -147,8 +149,8 @@ def _waiting(work: Work, parked_id: int) -> Parked:
     return found
 
 
-def _read(service: Service, parked: Parked, parts: Parts) -> tuple[Hearing, Message]:
-    for hearing in service.hearings:
+def _read(service: HandlingService, parked: Parked, parts: Parts) -> tuple[MessageHandler, Message]:
+    for hearing in service.message_handlers:
         contracts = hearing.topics.get(parked.topic)
         if contracts is not None:
             try:

@@ -14,8 +14,10 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from trunkline.contracts import dead_letters
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.message import MAX_VALUE_BYTES
-from trunkline.messaging.installation_topic import installation_topic
 from trunkline.messaging.kafka import KafkaSettings, admin
+
+INSTALLATION_TOPIC: Final = "TrunklineInstallation"
+"""Has on record which installation a broker belongs to; see `installation_topic.py`."""
 
 STATE_TOPICS: Final = ("NumberState", "ExtensionState")
 """Compacted: the newest record of each key is kept for ever."""
@@ -52,6 +54,14 @@ class TopicResult:
 
 class TopicRefused(Exception):
     """The cluster refused to create a topic; the message says which and why."""
+
+
+def installation_topic(kafka: KafkaSettings, replication: int) -> NewTopic:
+    """The topic as it is created."""
+    configs = {"cleanup.policy": "compact"} | ({"min.insync.replicas": "2"} if replication >= 3 else {})
+    return NewTopic(
+        kafka.topic(INSTALLATION_TOPIC), num_partitions=1, replication_factor=replication, topic_configs=configs
+    )
 
 
 async def create_topics(

@@ -14,11 +14,12 @@ from trunkline.answers import Answer, change
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message, Unreadable, decode, decode_batch, decode_structured
 from trunkline.contracts.http_binding import attributes
-from trunkline.doors import Asked, Node, Posted, Problem, door
+from trunkline.doors import Asked, Posted, Problem, door
 from trunkline.event_sources import check_sources
 from trunkline.parties import Branch, Resource, authorize
 from trunkline.problems import MEDIA_TYPE
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_licensing.api.billing_outcomes import Outcomes, Reckoning, SingleOutcome, answered
 from trunkline_licensing.api.branch import branch_of
@@ -73,7 +74,7 @@ async def _raw(request: Request) -> bytes:
     return await request.body()
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operation."""
     routes = door(node, "billing", {404: "an organization outside the asker's branch", 415: "no CloudEvent"})
 

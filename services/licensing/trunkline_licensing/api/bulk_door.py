@@ -6,8 +6,9 @@ from typing import Final
 from uuid import UUID
 
 from trunkline.answers import Answer, check_version
-from trunkline.doors import Asked, Node, reader
+from trunkline.doors import Asked, reader
 from trunkline.parties import Principal, Resource, authorize
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.api.bulk_bodies import shown_bulk
@@ -35,7 +36,7 @@ def reach(work: Work, asker: Principal, action: str, organization_id: UUID, bulk
     return b
 
 
-def seen(node: Node, asker: Principal, organization_id: UUID, bulk_id: UUID) -> tuple[Bulk, Work, int]:
+def seen(node: ServiceContext, asker: Principal, organization_id: UUID, bulk_id: UUID) -> tuple[Bulk, Work, int]:
     """A template to look at, what it was read with, and its version."""
     work = reader(node)
     b = reach(work, asker, "see licenses", organization_id, bulk_id)
@@ -57,6 +58,6 @@ def answer(work: Work, bulk_id: str, status: int = 200) -> Answer:
     return Answer(shown_bulk(b), status, loaded.version + len(loaded.new), where)
 
 
-def with_newest_people(node: Node) -> None:
+def with_newest_people(node: ServiceContext) -> None:
     """Wait, not for long, until the view of people has seen all there is: a row may name somebody just hired."""
     node.wait_for_views(node.store.end_of_log(), _VIEWS_WITHIN_S)

@@ -9,9 +9,10 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
-from trunkline.doors import Node, Reading, door, reader
+from trunkline.doors import Reading, door, reader
 from trunkline.paging import Items, Paging, one_page, page, whole
 from trunkline.paging import paging as paging_of
+from trunkline.service import ServiceContext
 from trunkline.tables import MEDIA_TYPES, csv_bytes
 from trunkline_licensing.api.bulk_bodies import Outcome, RowReported, reported_row
 from trunkline_licensing.api.bulk_door import ONE, TAG, UNKNOWN, seen
@@ -47,7 +48,7 @@ Code = Annotated[
 Only = Annotated[Outcome | None, Query(description="Only rows with this outcome.")]
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, TAG, UNKNOWN)
 
@@ -77,13 +78,13 @@ def router(node: Node) -> APIRouter:
     return routes
 
 
-def _csv(node: Node, b: Bulk, chosen: Chosen) -> Response:
+def _csv(node: ServiceContext, b: Bulk, chosen: Chosen) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{b.id}_bulk_assignment_report.csv"'}
     content = csv_bytes(list(_COLUMNS.values()), _lines(node, b, chosen))
     return StreamingResponse(content, media_type=MEDIA_TYPES["csv"], headers=headers)
 
 
-def _lines(node: Node, b: Bulk, chosen: Chosen) -> Iterator[list[Any]]:
+def _lines(node: ServiceContext, b: Bulk, chosen: Chosen) -> Iterator[list[Any]]:
     """All rows in file order, read a page at a time."""
     after = 0
     while rows := page_of_rows(reader(node).fetch, b, after, _PAGE, chosen):

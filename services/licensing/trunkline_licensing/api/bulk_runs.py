@@ -12,9 +12,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from trunkline.answers import Answer, change, shown
-from trunkline.doors import Acting, Node, Reading, door
+from trunkline.doors import Acting, Reading, door
 from trunkline.parties import Principal
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_licensing.api.bulk_bodies import Assign, BulkShown, Preflight, Progress, progress_of, shown_row
 from trunkline_licensing.api.bulk_door import ONE, TAG, UNKNOWN, answer, changing, seen, with_newest_people
@@ -27,7 +28,7 @@ _TICK_S: Final = 0.25
 _HEARTBEAT_TICKS: Final = 40
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, TAG, UNKNOWN)
 
@@ -69,7 +70,7 @@ def router(node: Node) -> APIRouter:
 # -- foreseen ---------------------------------------------------------------------------------------------------------
 
 
-def _preflight(node: Node, work: Work, b: Bulk) -> dict[str, Any]:
+def _preflight(node: ServiceContext, work: Work, b: Bulk) -> dict[str, Any]:
     judged, failures = foresee(work, b, catalogue(node))
     rows, codes = [], dict[str, int]()
     for j in judged:
@@ -93,7 +94,7 @@ def _preflight(node: Node, work: Work, b: Bulk) -> dict[str, Any]:
 # -- watched ----------------------------------------------------------------------------------------------------------
 
 
-async def _events(node: Node, asker: Principal, organization_id: UUID, bulk_id: str) -> AsyncIterator[bytes]:
+async def _events(node: ServiceContext, asker: Principal, organization_id: UUID, bulk_id: str) -> AsyncIterator[bytes]:
     """Server-sent events until it is completed, or the service stops; a comment now and then keeps proxies patient.
 
     The asker is authorized again at every look: an organization that moves is not watched from its former branch.

@@ -11,10 +11,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from trunkline.answers import Answer, change, shown
 from trunkline.bodies import OneForm
-from trunkline.doors import Changed, Node, Posted, Reading, door, reader
+from trunkline.doors import Changed, Posted, Reading, door, reader
 from trunkline.paging import TEXT, Items, Paging, moment, one_page, page
 from trunkline.paging import paging as paging_of
 from trunkline.parties import authorize
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.bulk_bodies import BulkChange, BulkListed, BulkShown, NewBulk, Status, shown_bulk
@@ -25,7 +26,7 @@ from trunkline_licensing.license_refusals import AddonUnknown
 from trunkline_licensing.views.bulk_row_table import forget
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, TAG, UNKNOWN)
 
@@ -95,7 +96,7 @@ def router(node: Node) -> APIRouter:
     return routes
 
 
-def _check_known(node: Node, addons: Sequence[str]) -> None:
+def _check_known(node: ServiceContext, addons: Sequence[str]) -> None:
     """Refuse an add-on that there is not; what one needs beside it, a row may bring."""
     known = catalogue(node).addons
     for place, code in enumerate(addons):
@@ -107,7 +108,9 @@ _COLUMNS = "key, name, addons, status, total, succeeded, failed, waiting, pendin
 _WILD = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 
-def _list(node: Node, asked: Paging, organization_id: str, search: str | None, status: str | None) -> Items[BulkListed]:
+def _list(
+    node: ServiceContext, asked: Paging, organization_id: str, search: str | None, status: str | None
+) -> Items[BulkListed]:
     """A page of the view; the organization is part of the query."""
     wanted = page(asked, {"created_at": (moment, TEXT), "name": (TEXT, TEXT)}, organization_id, search, status)
     where, params = ["organization_id = %(org)s", "NOT deleted"], dict[str, Any](org=organization_id)

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from trunkline.answers import Answer, change
 from trunkline.bodies import Name
-from trunkline.doors import Acting, Asked, Node, Reading, door, reader
+from trunkline.doors import Acting, Asked, Reading, door, reader
 from trunkline.multipart import MEDIA_TYPE, FormUnreadable, read_form
 from trunkline.paging import Items, Paging, one_page, page, whole
 from trunkline.paging import paging as paging_of
 from trunkline.parties import authorize
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.bulk_bodies import BulkShown, UserShown, shown_row
@@ -64,7 +65,7 @@ async def _file(
     return files[0].content, file_name or files[0].file_name or None
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, TAG, {**UNKNOWN, 413: "the file is too large"})
 

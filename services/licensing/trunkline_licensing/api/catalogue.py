@@ -5,17 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import lru_cache
 
-from trunkline.doors import Node
+from trunkline.service import ServiceContext
 from trunkline.settings import AddonSetting
 from trunkline_licensing.license_codes import Addon, Catalogue
 
 
-def catalogue(node: Node) -> Catalogue:
+def catalogue(node: ServiceContext) -> Catalogue:
     """What can be hung on extensions here."""
     return _catalogue(node.settings.addons)
 
 
-def answer_within(node: Node) -> timedelta:
+def answer_within(node: ServiceContext) -> timedelta:
     """How long numbers may take to answer a request to bind (X5)."""
     return timedelta(seconds=node.settings.binding_timeout)
 

@@ -9,9 +9,10 @@ from typing import Any, Final
 from fastapi import Request, Response
 
 from trunkline.answers import Answer, check_version, shown
-from trunkline.doors import Asked, Node, reader
+from trunkline.doors import Asked, reader
 from trunkline.paging import TEXT, Items, Paging, one_page, page
 from trunkline.parties import Branch, Principal, Resource, authorize, visible
+from trunkline.service import ServiceContext
 from trunkline.stream import Decider
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, party_resource
@@ -63,12 +64,12 @@ class Command:
         return Answer(shown_party(party), status, version, self.location)
 
 
-def asker_branch(node: Node, asker: Principal) -> Branch:
+def asker_branch(node: ServiceContext, asker: Principal) -> Branch:
     """What the asker sees, now."""
     return branch_of(reader(node), asker)
 
 
-def show_party(node: Node, branch: Branch, request: Request, key: str, kind: str) -> Response:
+def show_party(node: ServiceContext, branch: Branch, request: Request, key: str, kind: str) -> Response:
     """One platform, partner or organization."""
     work = reader(node)
     authorize(branch, "see parties", party_resource(work, key, kind))
@@ -85,7 +86,7 @@ def show_stream(work: Work, request: Request, decider: Decider[Party], key: str)
 # -- lists ------------------------------------------------------------------------------------------------------------
 
 
-def list_parties(node: Node, branch: Branch, asked: Paging, kind: str) -> Items[Any]:
+def list_parties(node: ServiceContext, branch: Branch, asked: Paging, kind: str) -> Items[Any]:
     """A page of the partners or organizations in the asker's branch."""
     authorize(branch, "see parties")
     mine = branch.principal.party_id
@@ -94,14 +95,14 @@ def list_parties(node: Node, branch: Branch, asked: Paging, kind: str) -> Items[
     return _list(node, asked, f"party_view WHERE {where}", {"kind": kind, "mine": mine}, columns, _party)
 
 
-def list_people(node: Node, asked: Paging, organization_id: str) -> Items[Any]:
+def list_people(node: ServiceContext, asked: Paging, organization_id: str) -> Items[Any]:
     """A page of the people of an organization that the asker was let through to."""
     source = "identity_view WHERE organization_id = %(organization)s AND NOT removed"
     return _list(node, asked, source, {"organization": organization_id}, "organization_id, email, role", _person)
 
 
 def _list(
-    node: Node, asked: Paging, source: str, params: dict[str, Any], columns: str, show: Callable[[Any], Any]
+    node: ServiceContext, asked: Paging, source: str, params: dict[str, Any], columns: str, show: Callable[[Any], Any]
 ) -> Items[Any]:
     """A page of a view, by name; the branch is part of the query (`source`), not a filter after it."""
     wanted = page(asked, {"name": (TEXT, TEXT)}, source, params)
@@ -116,7 +117,7 @@ def _list(
     return one_page(wanted, rows, total, show, lambda row: (row[1], row[0]))
 
 
-def _rows(node: Node, sql: str, params: dict[str, Any]) -> list[Any]:
+def _rows(node: ServiceContext, sql: str, params: dict[str, Any]) -> list[Any]:
     with node.store.connection() as conn:
         return conn.execute(sql.encode(), params).fetchall()
 

@@ -8,9 +8,10 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from trunkline.answers import Answer, change, check_version
-from trunkline.doors import Changed, Node, Posted, door
+from trunkline.doors import Changed, Posted, door
 from trunkline.recorded import Cause
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_licensing.api.branch import extension_resource
 from trunkline_licensing.api.catalogue import answer_within, catalogue
@@ -44,7 +45,7 @@ class AddonsSaidTwice(Refused):
     status: ClassVar[int] = 422
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "extensions", UNKNOWN)
 
@@ -88,7 +89,7 @@ def _shown_freed(freed: withdrawal.Freed) -> Freed:
     return Freed(ext_key=freed.ext_key, user_id=freed.user_id, licenses=list(freed.licenses), number=freed.number)
 
 
-def _several(node: Node, work: Work, org: str, body: AddonsChange, cause: Cause) -> Answer:
+def _several(node: ServiceContext, work: Work, org: str, body: AddonsChange, cause: Cause) -> Answer:
     if body.addons is not None and (body.add or body.remove):
         raise AddonsSaidTwice(pointer="#/addons", value=body.addons)
     conflicts = Conflicts()

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from trunkline.doors import Node
 from trunkline.parties import Principal, Resource, authorize
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, extension_resource, party_resource
 from trunkline_licensing.api.extension_bodies import ExtensionShown, shown_extension
@@ -76,7 +76,7 @@ def of_row(folded: bytes, name: str | None, email: str | None, role: Any) -> tup
     return x, Identity(organization_id=x.facts.organization_id, name=name, email=email or "", role=role)
 
 
-def rows(node: Node, sql: str, params: dict[str, Any]) -> list[Any]:
+def rows(node: ServiceContext, sql: str, params: dict[str, Any]) -> list[Any]:
     """Read views."""
     with node.store.connection() as conn:
         return conn.execute(sql.encode(), params).fetchall()

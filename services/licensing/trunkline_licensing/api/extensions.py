@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from trunkline.answers import shown as answered
 from trunkline.bodies import OneForm
-from trunkline.doors import Node, Reading, door, reader
+from trunkline.doors import Reading, door, reader
 from trunkline.paging import TEXT, Items, Paging, one_page, page, paging, whole
+from trunkline.service import ServiceContext
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.extension_bodies import ExtensionShown, shown_extension
 from trunkline_licensing.api.extension_sight import (
@@ -72,7 +73,7 @@ _CONDITIONS = {
 }
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "extensions", UNKNOWN)
 
@@ -100,7 +101,7 @@ def router(node: Node) -> APIRouter:
     return routes
 
 
-def _page(node: Node, asked: Paging, where: list[str], params: dict[str, Any]) -> Items[ExtensionShown]:
+def _page(node: ServiceContext, asked: Paging, where: list[str], params: dict[str, Any]) -> Items[ExtensionShown]:
     """A page in the order of keys, 999 before 1000; the branch is part of the query, not a filter after it."""
     wanted = page(asked, {"ext_key": (whole, TEXT)}, where, params)
     total = rows(node, f"SELECT count(*) FROM {ROWS} WHERE {' AND '.join(where)}", params)[0][0]

@@ -15,7 +15,7 @@ from trunkline_licensing.views.subscription_view import Listed
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from trunkline.node import Node
+    from trunkline.service import ServiceContext
 
 _read_subscription: Final = msgspec.msgpack.Decoder(Listed).decode
 _read_extension: Final = msgspec.msgpack.Decoder(Extension).decode
@@ -78,6 +78,6 @@ HOLDINGS: Final[dict[held.Subject, Holding]] = {
 }
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     return held_router(node, HOLDINGS)

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Request, Response
 
 from trunkline.answers import Answer, change
-from trunkline.doors import Changed, Node, Posted, Reading, door, reader
+from trunkline.doors import Changed, Posted, Reading, door, reader
 from trunkline.paging import Items, Paging, paging
 from trunkline.parties import authorize
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, identity_resource, party_resource
 from trunkline_licensing.api.directory import UNKNOWN, Command, list_people, show_stream
@@ -27,7 +28,7 @@ from trunkline_licensing.party_facts import (
 )
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "parties", UNKNOWN)
     path = "/licensing/organizations/{organization_id}/identities"

@@ -11,8 +11,9 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from trunkline.doors import Node, Reading, door, reader
+from trunkline.doors import Reading, door, reader
 from trunkline.paging import TEXT, Items, Paging, one_page, page, paging
+from trunkline.service import ServiceContext
 from trunkline.tables import MEDIA_TYPES, Cell, csv_bytes
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.extension_bodies import CENTER_ROLES
@@ -42,7 +43,7 @@ class AvailableNumber(BaseModel):
     assigned_since: datetime | None
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "extensions", UNKNOWN)
 
@@ -84,13 +85,13 @@ def file_name(organization_id: str, at: datetime, report: str) -> str:
     return f"{organization_id}_{at.astimezone(UTC):%Y%m%dT%H%M%SZ}_license_phonesystem_{report}.csv"
 
 
-def _file(node: Node, organization_id: str, report: str, pieces: Iterator[bytes]) -> StreamingResponse:
+def _file(node: ServiceContext, organization_id: str, report: str, pieces: Iterator[bytes]) -> StreamingResponse:
     name = file_name(organization_id, node.clock.now(), report)
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return StreamingResponse(pieces, media_type=MEDIA_TYPES["csv"], headers=headers)
 
 
-def _extensions(node: Node, org: str, known: Catalogue) -> Iterator[Sequence[Cell]]:
+def _extensions(node: ServiceContext, org: str, known: Catalogue) -> Iterator[Sequence[Cell]]:
     """All extensions in the order of their keys, read page by page: flat memory, and no connection held meanwhile."""
     after: tuple[int, str] = (-1, "")
     while True:
@@ -118,7 +119,7 @@ def _addon(code: str, facts: Facts, person: Identity | None, known: Catalogue) -
     return f"{known.name(code)} ({code}){role}{', suspended' if code in facts.suspended else ''}"
 
 
-def _all_numbers(node: Node, org: str) -> Iterator[Sequence[Cell]]:
+def _all_numbers(node: ServiceContext, org: str) -> Iterator[Sequence[Cell]]:
     after: str | None = None
     while True:
         found = _numbers(node, org, after, PAGE, ">", "ASC")
@@ -128,7 +129,7 @@ def _all_numbers(node: Node, org: str) -> Iterator[Sequence[Cell]]:
         after = found[-1][0]
 
 
-def _numbers(node: Node, org: str, after: str | None, limit: int, beyond: str, direction: str) -> list[Any]:
+def _numbers(node: ServiceContext, org: str, after: str | None, limit: int, beyond: str, direction: str) -> list[Any]:
     going_on = "" if after is None else f" AND number {beyond} %(after)s"
     sql = (
         "SELECT number, subscription_id, sku, country, capabilities, since"

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
 from trunkline.bodies import OneForm
-from trunkline.doors import Node, Reading, door, reader
+from trunkline.doors import Reading, door, reader
 from trunkline.paging import TEXT, Items, Paging, one_page, page, paging, whole
+from trunkline.service import ServiceContext
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.extension_bodies import CENTER_ROLES, CenterRole
 from trunkline_licensing.api.extension_sight import in_organization_of, rows
@@ -65,7 +66,7 @@ class UnitShown(BaseModel):
     contact_center_role: CenterRole | None
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "licenses", {404: "no such organization, or not in the asker's branch"})
 
@@ -129,7 +130,7 @@ _FROM = (
 )
 
 
-def _units(node: Node, asked: Paging, params: dict[str, Any]) -> Items[UnitShown]:
+def _units(node: ServiceContext, asked: Paging, params: dict[str, Any]) -> Items[UnitShown]:
     """A page in the order of extension keys; the organization is part of the query, not a filter after it."""
     wanted = page(asked, {"extension": (whole, TEXT, TEXT)}, params)
     source = _FROM + "".join(f" AND {sql}" for name, sql in _FILTERS.items() if params[name] is not None)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from trunkline.answers import Answer, change
-from trunkline.doors import Changed, Node, Reading, door
+from trunkline.doors import Changed, Reading, door
 from trunkline.parties import PLATFORM, Resource, authorize
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.directory import UNKNOWN, Command, asker_branch, show_party
@@ -21,7 +22,7 @@ from trunkline_licensing.party_facts import (
 )
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "parties", UNKNOWN)
     path = "/licensing/platform"

@@ -8,8 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from trunkline.answers import Answer, change, check_version
-from trunkline.doors import Acting, Node, Posted, door
+from trunkline.doors import Acting, Posted, door
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_licensing.api.catalogue import answer_within, catalogue
 from trunkline_licensing.api.extension_bodies import (
@@ -38,7 +39,7 @@ class MoreUsersThanExtensions(Refused):
     status: ClassVar[int] = 422
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "extensions", UNKNOWN)
 

@@ -28,10 +28,10 @@ from trunkline_licensing.api import (
 )
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.service import ServiceContext
 
 
-def routes(node: Node) -> Sequence[APIRouter]:
+def routes(node: ServiceContext) -> Sequence[APIRouter]:
     """The routers that the composition root names."""
     parties = (platform, partners, organizations, identities)
     bulk = (bulk_users, bulk_templates, bulk_runs, bulk_report)

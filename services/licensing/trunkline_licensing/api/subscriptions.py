@@ -14,11 +14,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from trunkline.answers import shown
-from trunkline.doors import Node, Reading, door, reader
+from trunkline.doors import Reading, door, reader
 from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.parties import Branch, Resource, authorize
 from trunkline.recorded import Recorded, recorded
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.organization import PARTY
 from trunkline_licensing.subscription import (
@@ -121,7 +122,7 @@ class SubscriptionShown(SubscriptionListed):
     facts: list[FactShown]
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "subscriptions", {404: "no such subscription, or not in the asker's branch"})
 
@@ -178,12 +179,12 @@ class _Heard:
             self.reasons[event.fact.name] = event.reason
 
 
-def _events(node: Node, key: str) -> Iterator[Recorded]:
+def _events(node: ServiceContext, key: str) -> Iterator[Recorded]:
     for stream_id, version, name, state in node.store.read_streams([SUBSCRIPTION.stream(key)]):
         yield recorded(node.store.codec, (0, stream_id, version, name, state))
 
 
-def _hear_again(node: Node, key: str) -> _Heard:
+def _hear_again(node: ServiceContext, key: str) -> _Heard:
     heard = _Heard(SUBSCRIPTION.initial(key))
     for event in _events(node, key):
         fact = event.event.fact
@@ -193,7 +194,7 @@ def _hear_again(node: Node, key: str) -> _Heard:
     return heard
 
 
-def _as_of_now(node: Node, heard: _Heard) -> _Heard:
+def _as_of_now(node: ServiceContext, heard: _Heard) -> _Heard:
     """With the scheduled facts whose instant has come and no timer has judged yet (D10.14)."""
     work = reader(node)
     due = due_organizations(heard.state, work.now)
@@ -257,7 +258,9 @@ _OWN_PLACE = frozenset({"source", "id", "at", "sequence", "kind"})
 _MINE = "(organization_id = %(mine)s OR organization_id IN (SELECT key FROM party_view WHERE partner_id = %(mine)s))"
 
 
-def _list(node: Node, branch: Branch, asked: Paging, filters: dict[str, str | None]) -> Items[SubscriptionListed]:
+def _list(
+    node: ServiceContext, branch: Branch, asked: Paging, filters: dict[str, str | None]
+) -> Items[SubscriptionListed]:
     """A page of the view; the branch is part of the query, not a filter after it."""
     mine = branch.principal.party_id
     wanted = page(asked, {"started_at": (moment, TEXT)}, filters, mine)

@@ -19,7 +19,7 @@ from trunkline_licensing.organization import IDENTITY, PARTY
 from trunkline_licensing.reactions import billing_heard, party_heard
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.service import ServiceContext
 
 Category = Literal["subscription", "party", "identity"]
 Key = Annotated[str, Path(max_length=100, pattern=r"^[0-9a-z-]+$")]
@@ -59,7 +59,7 @@ class SettledFacts(BaseModel):
     still_awaits: list[str]
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "licensing: operate", {404: "there is no such stream", 409: "nothing waits there"})
     routes.prefix = "/licensing/operate/waiting"

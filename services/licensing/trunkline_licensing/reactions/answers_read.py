@@ -15,7 +15,7 @@ from trunkline_licensing.reactions.number_answered import TOPICS
 
 if TYPE_CHECKING:
     from trunkline.messaging.horizon import Passed
-    from trunkline.node import Node
+    from trunkline.service import ServiceContext
 
 LOOK_AGAIN: Final = timedelta(seconds=1)
 
@@ -25,14 +25,14 @@ class AnswersRead:
 
     def __init__(self) -> None:
         """Without a node, all is as good as read: nobody is between the two services then."""
-        self._node: Node | None = None
+        self._node: ServiceContext | None = None
         self._begun: datetime | None = None
         self._patience = timedelta(0)
         self._read_up_to: datetime | None = None
         self._mark: tuple[datetime, Passed] | None = None
         self._asked = False
 
-    def watch(self, node: Node) -> Callable[[], int]:
+    def watch(self, node: ServiceContext) -> Callable[[], int]:
         """Begin to listen; the loop's step."""
         self._node, self._begun = node, node.clock.now()
         self._patience = timedelta(seconds=node.settings.binding_timeout)

@@ -11,10 +11,10 @@ from datetime import timedelta
 
 import structlog
 
-from trunkline.doors import Node
 from trunkline.duties import Duties
 from trunkline.failed_items import FailedItems
 from trunkline.follower import Follower
+from trunkline.service import ServiceContext
 from trunkline.work import Work, run
 from trunkline_licensing.bulk_assignment import BULK
 from trunkline_licensing.license_codes import Catalogue
@@ -33,7 +33,7 @@ class Runner:
     """Runs the templates in progress of one store, one copy of the service at a time. Synchronous."""
 
     def __init__(
-        self, node: Node, catalogue: Catalogue, answer_within: timedelta, duties: Duties | None = None
+        self, node: ServiceContext, catalogue: Catalogue, answer_within: timedelta, duties: Duties | None = None
     ) -> None:
         """Prepare.
 

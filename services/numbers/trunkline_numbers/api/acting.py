@@ -9,8 +9,9 @@ from pydantic import Field
 
 from trunkline.answers import Answer, change
 from trunkline.bodies import Body, Uuid
-from trunkline.doors import Acting, Asked, Node, door
+from trunkline.doors import Acting, Asked, door
 from trunkline.parties import NotAllowed, Resource, authorize
+from trunkline.service import ServiceContext
 from trunkline_numbers.api.adding import key_in_path
 from trunkline_numbers.api.deed import Deed
 from trunkline_numbers.api.numbers import InPath
@@ -51,7 +52,7 @@ class Delete(Remarked):
     reason: DeleteReason
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "numbers", PROBLEMS)
     path = "/numbers/{number}"
@@ -111,7 +112,7 @@ def router(node: Node) -> APIRouter:
     return routes
 
 
-def carried_out(node: Node, asked: Asked, number: str, verb: str, act: Callable[[Deed], Answer]) -> Response:
+def carried_out(node: ServiceContext, asked: Asked, number: str, verb: str, act: Callable[[Deed], Answer]) -> Response:
     """Do one thing to the number in a path, once.
 
     Args:

@@ -10,9 +10,10 @@ from pydantic import BaseModel, Field
 
 from trunkline.answers import Answer, change
 from trunkline.bodies import Body, Uuid
-from trunkline.doors import Asked, Node, Posted, door
+from trunkline.doors import Asked, Posted, door
 from trunkline.parties import authorize
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline.stream import Event
 from trunkline.work import Work
 from trunkline_numbers.api.branch import Sight, party
@@ -62,7 +63,7 @@ class HandedOnNumbers(BaseModel):
 _PROBLEMS = {404: "a number or party that is not in the asker's branch", 409: "numbers are in the way: see `errors`"}
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "numbers", _PROBLEMS)
 

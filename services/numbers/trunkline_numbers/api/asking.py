@@ -11,8 +11,9 @@ from pydantic import BaseModel
 
 from trunkline.answers import Answer, change
 from trunkline.bodies import Body, Instant
-from trunkline.doors import Node, Posted, Reading, door, reader
+from trunkline.doors import Posted, Reading, door, reader
 from trunkline.parties import authorize, visible
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_numbers.api.adding import key_in_path
 from trunkline_numbers.api.branch import Sight
@@ -90,7 +91,7 @@ class Recycling(BaseModel):
 _Instant = Annotated[Instant, Query(description="An instant with its offset.")]
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "numbers", {404: "no such number, or not in the asker's branch"})
 

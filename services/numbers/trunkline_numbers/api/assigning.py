@@ -7,9 +7,10 @@ from pydantic import BaseModel, Field
 
 from trunkline.answers import Answer, change, check_version
 from trunkline.bodies import Body, Uuid
-from trunkline.doors import Acting, Asked, Node, door
+from trunkline.doors import Acting, Asked, door
 from trunkline.parties import authorize, visible
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_numbers.api.acting import PROBLEMS, carried_out, check_reserver
 from trunkline_numbers.api.adding import NumberUnreadable, key_in_path
@@ -49,7 +50,7 @@ class Swapped(BaseModel):
     new: NumberShown
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "numbers", PROBLEMS)
     path = "/numbers/{number}"

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from trunkline.answers import Answer
 from trunkline.bodies import Body, Country, Label, Uuid
-from trunkline.doors import Acting, Node, door
+from trunkline.doors import Acting, door
 from trunkline.parties import authorize, visible
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline.stream import Event
 from trunkline_numbers.api.acting import PROBLEMS, carried_out
 from trunkline_numbers.api.adding import check_country, read_number
@@ -72,7 +73,7 @@ class TrunkFormNotOfSms(Refused):
     status: ClassVar[int] = 422
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "numbers", PROBLEMS)
 

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from trunkline.answers import Answer, change
 from trunkline.bodies import Body, Domain, Label
-from trunkline.doors import Changed, Node, door
+from trunkline.doors import Changed, door
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline_numbers.api.acting import PROBLEMS
 from trunkline_numbers.api.adding import key_in_path
 from trunkline_numbers.api.deed import Deed
@@ -66,7 +67,7 @@ class TrunkFormUnreadable(Refused):
     status: ClassVar[int] = 422
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operation."""
     routes = door(node, "numbers", PROBLEMS)
 

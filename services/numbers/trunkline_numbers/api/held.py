@@ -16,7 +16,7 @@ from trunkline_numbers.subscription import Subscription, is_dismissed
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from trunkline.node import Node
+    from trunkline.service import ServiceContext
 
 _read_number: Final = msgspec.msgpack.Decoder(Number).decode
 _read_party: Final = msgspec.msgpack.Decoder(PartyCopy).decode
@@ -119,6 +119,6 @@ HOLDINGS: Final[dict[held.Subject, Holding]] = {
 }
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     return held_router(node, HOLDINGS)

@@ -9,10 +9,11 @@ from pydantic import BaseModel, Field
 
 from trunkline.answers import Answer, change, shown
 from trunkline.bodies import Body, Country, Instant, Label, Uuid
-from trunkline.doors import Asked, Node, Posted, Reading, door, reader
+from trunkline.doors import Asked, Posted, Reading, door, reader
 from trunkline.paging import Items, Paging, history_page, paging
 from trunkline.parties import authorize
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_numbers.api.adding import NumberTwice, check_country, key_in_path, named_numbers, read_number
 from trunkline_numbers.api.branch import Sight, party
@@ -71,7 +72,7 @@ class AsOfFuture(Refused):
     status: ClassVar[int] = 422
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "numbers", {404: "no such number, or not in the asker's branch", 409: "the number refuses"})
 

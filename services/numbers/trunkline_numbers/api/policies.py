@@ -7,17 +7,18 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from trunkline.answers import Answer, change, check_version, shown
-from trunkline.doors import Asked, Changed, Node, Reading, door, reader
+from trunkline.doors import Asked, Changed, Reading, door, reader
 from trunkline.paging import Items, Paging, one_page, page, paging, whole
 from trunkline.parties import Principal, authorize
 from trunkline.recorded import Recorded, recorded
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.policy_bodies import PolicyApplied, PolicyShown, PolicyToApply, changes, document
 from trunkline_numbers.policy import CURRENT, DEFAULT, POLICY, apply_policy
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "policies", {409: "another version is in force by now"})
 
@@ -47,7 +48,7 @@ def router(node: Node) -> APIRouter:
     return routes
 
 
-def _authorize(node: Node, asker: Principal) -> None:
+def _authorize(node: ServiceContext, asker: Principal) -> None:
     authorize(Sight(reader(node), asker).branch, "change policies")
 
 
@@ -70,7 +71,7 @@ def _apply(work: Work, asked: Asked, body: PolicyToApply) -> Answer:
     return Answer(answer, version=after.version)
 
 
-def _versions(node: Node) -> list[PolicyShown]:
+def _versions(node: ServiceContext) -> list[PolicyShown]:
     """From the built-in one to the one in force."""
     rows = node.store.read_streams([POLICY.stream(CURRENT)])
     found = (recorded(node.store.codec, (0, *row)) for row in rows)

@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field
 
 from trunkline.answers import Answer, change
 from trunkline.bodies import Body, Country, Label, Uuid
-from trunkline.doors import Asked, Node, Posted, door
+from trunkline.doors import Asked, Posted, door
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_numbers.api.adding import NumberUnreadable, check_country, read_number
 from trunkline_numbers.api.bringing import Bringing, bringing
@@ -80,7 +81,7 @@ class NothingOfRangeAdded(Refused):
     """None of the {count:,} numbers from {first} to {last} was added: see `errors`."""
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operation."""
     routes = door(node, "numbers", {404: "no such holder in the asker's branch", 409: "all of them are there already"})
     partly: dict[int | str, dict[str, object]] = {207: {"model": AddedRange, "description": "some were refused"}}

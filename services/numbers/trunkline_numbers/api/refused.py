@@ -11,9 +11,10 @@ from pydantic import BaseModel, Field
 
 from trunkline.answers import Answer, change, check_version
 from trunkline.bodies import Body
-from trunkline.doors import Acting, Node, Reading, door, reader
+from trunkline.doors import Acting, Reading, door, reader
 from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.parties import authorize
+from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_numbers.api.assigning import authorize_subscription
 from trunkline_numbers.api.branch import Sight
@@ -55,7 +56,7 @@ _PROBLEMS = {404: "no such subscription, or not in the asker's branch", 409: "it
 _SORTS = {sort: (TEXT if sort == "number" else moment, TEXT) for sort in refused_view.SORTS}
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "numbers", _PROBLEMS)
 

@@ -27,10 +27,10 @@ from trunkline_numbers.api import (
 )
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.service import ServiceContext
 
 
-def routes(node: Node) -> Sequence[APIRouter]:
+def routes(node: ServiceContext) -> Sequence[APIRouter]:
     """The routers that the composition root names.
 
     Args:

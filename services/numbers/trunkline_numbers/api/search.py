@@ -12,11 +12,12 @@ from fastapi import APIRouter, Query, Response
 from starlette.responses import StreamingResponse
 
 from trunkline.clock import rfc3339
-from trunkline.doors import Node, Reading, door, reader
+from trunkline.doors import Reading, door, reader
 from trunkline.paging import TEXT, Items, Kind, Page, Paging, moment, one_page, page, row_id
 from trunkline.parties import Principal, authorize
 from trunkline.pieces import Pieces, StreamedFile
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline.tables import MEDIA_TYPES
 from trunkline.usage_limits import Shares
 from trunkline.work import Work
@@ -54,7 +55,7 @@ class PartyExportsBusy(Refused):
     status: ClassVar[int] = 429
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "numbers", {429: "too many exports of one party", 503: "too many exports at one time"})
     shares = Shares(MOST_EXPORTS_OF_PARTY)
@@ -102,7 +103,7 @@ def _released(pieces: Iterator[bytes], release: Callable[[], None]) -> Generator
 class _Search:
     """What one asker searches for."""
 
-    def __init__(self, node: Node, asker: Principal, filters: Filters) -> None:
+    def __init__(self, node: ServiceContext, asker: Principal, filters: Filters) -> None:
         self._store, self._asker = node.store, asker
         self.work: Work = reader(node)
         self._sight = Sight(self.work, asker)

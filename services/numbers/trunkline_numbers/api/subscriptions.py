@@ -10,8 +10,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from trunkline.answers import shown
-from trunkline.doors import Node, Reading, door, reader
+from trunkline.doors import Reading, door, reader
 from trunkline.parties import authorize
+from trunkline.service import ServiceContext
 from trunkline.work import Loaded
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.number import NUMBER, Assigned, Number
@@ -63,7 +64,7 @@ class SubscriptionShown(BaseModel):
     refused: RefusalShown | None
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     routes = door(node, "numbers", {404: "no such subscription, or not in the asker's branch"})
 

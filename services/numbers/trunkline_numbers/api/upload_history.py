@@ -10,10 +10,11 @@ import msgspec
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from trunkline.doors import Node, Reading, door, reader
+from trunkline.doors import Reading, door, reader
 from trunkline.history import read_history
 from trunkline.paging import Items, Paging, history_page, paging
 from trunkline.recorded import Recorded
+from trunkline.service import ServiceContext
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.shown import UNKNOWN_ROLE
 from trunkline_numbers.api.uploads import seen
@@ -39,7 +40,7 @@ class UploadHappened(BaseModel):
     data: dict[str, Any]
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operation."""
     routes = door(node, "numbers", {404: UploadUnknown.__doc__ or ""})
 

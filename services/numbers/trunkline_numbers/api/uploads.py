@@ -12,10 +12,11 @@ from fastapi.responses import StreamingResponse
 
 from trunkline.answers import Answer, change, check_version, shown
 from trunkline.csvfile import read_csv
-from trunkline.doors import Acting, Asked, Node, Posted, Reading, door, reader
+from trunkline.doors import Acting, Asked, Posted, Reading, door, reader
 from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.parties import Principal, Resource, authorize
 from trunkline.refusal import Refused
+from trunkline.service import ServiceContext
 from trunkline.store import Store
 from trunkline.stream import key_of
 from trunkline.work import Loaded, Work
@@ -48,7 +49,7 @@ _EVENTS: Final = {"content": {"text/event-stream": {}}, "description": "an event
 _REPORT: Final = {"content": {"text/csv": {}, "application/json": {}}, "description": "every row with its outcome"}
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     problems = {404: "no such upload, or not in the asker's branch", 409: "the upload is at another point of its life"}
     routes = door(node, "numbers", problems | {413: "the file is too large", 415: "no CSV file"})
@@ -92,7 +93,7 @@ def router(node: Node) -> APIRouter:
     return routes
 
 
-def _add_report(node: Node, routes: APIRouter) -> None:
+def _add_report(node: ServiceContext, routes: APIRouter) -> None:
     @routes.get("/numbers/uploads/{upload_id}/report", summary="What became of each row",
                 response_class=StreamingResponse, responses={200: _REPORT})  # fmt: skip
     def report(
@@ -117,7 +118,7 @@ def _download(name: str) -> dict[str, str]:
 class _Previewing:
     """One file that is sent. It is read once, however often the work that records it is decided."""
 
-    def __init__(self, node: Node, asked: Asked, given: Sent) -> None:
+    def __init__(self, node: ServiceContext, asked: Asked, given: Sent) -> None:
         self._node, self._asked, self._given = node, asked, given
         self._upload_id = str(uuid4())
         self._read: tuple[Preview, UploadFields] | None = None
@@ -215,7 +216,7 @@ def _act(work: Work, asked: Asked, upload_id: UUID, act: Callable[..., Upload]) 
     return Answer(shown_upload(u, sight), version=loaded.version + len(loaded.new))
 
 
-def _list(node: Node, asker: Principal, asked: Paging) -> Items[UploadShown]:
+def _list(node: ServiceContext, asker: Principal, asked: Paging) -> Items[UploadShown]:
     work = reader(node)
     sight = Sight(work, asker)
     authorize(sight.branch, "see numbers")
@@ -240,7 +241,7 @@ def _list(node: Node, asker: Principal, asked: Paging) -> Items[UploadShown]:
     return one_page(wanted, rows, total, lambda row: shown_upload(work.state(UPLOAD, row[0]), sight), tuple)
 
 
-async def _told_as_it_goes(node: Node, asker: Principal, upload_id: UUID) -> AsyncIterator[bytes]:
+async def _told_as_it_goes(node: ServiceContext, asker: Principal, upload_id: UUID) -> AsyncIterator[bytes]:
     """Server-sent events: the upload whenever it has changed, until it no longer runs or the service stops."""
 
     def look() -> tuple[int, UploadShown]:

@@ -15,7 +15,7 @@ from trunkline.paging import TEXT, page
 from trunkline_numbers.subscription import Subscription, is_dismissed
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.service import ServiceContext
 
 _read: Final = msgspec.msgpack.Decoder(Subscription).decode
 _FROM: Final = """
@@ -52,7 +52,7 @@ class WithoutNumberPage(BaseModel):
     open: int
 
 
-def router(node: Node) -> APIRouter:
+def router(node: ServiceContext) -> APIRouter:
     """The operation."""
     routes = door(node, "numbers: operate", {404: "there is no such thing"})
     routes.prefix = "/numbers/operate"
