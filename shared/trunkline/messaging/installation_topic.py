@@ -7,7 +7,7 @@ service/<name>      the newest start of a service: its installation, its databas
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,8 +17,9 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAlreadyExist
 from trunkline.installation import Registration
 from trunkline.messaging.client_lifetime import started_consumer
 from trunkline.messaging.kafka import KafkaSettings, admin
+from trunkline.messaging.partition_reader import partition_reader
 from trunkline.messaging.producer import Producer
-from trunkline.messaging.record import Outgoing
+from trunkline.messaging.record import Outgoing, Record
 from trunkline.messaging.topics import INSTALLATION_TOPIC, installation_topic
 
 _CLAIM, _SERVICE = "installation/", "service/"
@@ -119,6 +120,22 @@ async def read_records(kafka: KafkaSettings, topics: Sequence[str], *, newest: b
             for partition, records in (await client.getmany(timeout_ms=500)).items():
                 found += [record for record in records if record.offset < ends[partition]]
             left = {p for p in left if await client.position(p) < ends[p]}
+    if newest:
+        ended = {TopicPartition(r.topic, r.partition) for r in found}
+        found += await _behind_transactions(kafka, {p: (begins[p], ends[p]) for p in partitions if p not in ended})
+    return found
+
+
+async def _behind_transactions(kafka: KafkaSettings, bounds: Mapping[TopicPartition, tuple[int, int]]) -> list[Record]:
+    """The last record of each partition at whose end there is none: the end of a transaction takes an offset too."""
+    found: list[Record] = []
+    if not any(end > begin for begin, end in bounds.values()):
+        return found
+    async with partition_reader(kafka, str) as reader:
+        for partition, (begin, end) in bounds.items():
+            at = await reader.last_record(partition, begin, end)
+            if at is not None:
+                found += (await reader.read(partition, at, end, 1)).records
     return found
 
 

@@ -55,9 +55,15 @@ class Filled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def read_contents(kafka: KafkaSettings, topic: str) -> tuple[Contents, list[int]]:
-    """All keys of a topic by its full name, and where each partition ended. Raises one of AWAY."""
+    """All keys of a topic by its full name, and the last stable offset of each partition. Raises one of AWAY."""
     found: Contents = {}
-    client = AIOKafkaConsumer(topic, **kafka.options(), auto_offset_reset="earliest", fetch_max_wait_ms=50)
+    client = AIOKafkaConsumer(
+        topic,
+        **kafka.options(),
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",  # what is aborted, or still open, no consumer of the topic has
+        fetch_max_wait_ms=50,
+    )
     async with started_consumer(client):
         partitions = [TopicPartition(topic, p) for p in sorted(client.partitions_for_topic(topic) or ())]
         begins, ends = await client.beginning_offsets(partitions), await client.end_offsets(partitions)
@@ -197,6 +203,7 @@ async def is_filled(kafka: KafkaSettings, store: Store, topic: StateTopic) -> bo
     )
     if not rows or rows[0][0] != store.epochs.current:
         return False
+    # With what is not committed: a transaction that is open must not look like records that are lost.
     client = AIOKafkaConsumer(name, **kafka.options())
     async with started_consumer(client):
         partitions = [TopicPartition(name, p) for p in sorted(client.partitions_for_topic(name) or ())]
