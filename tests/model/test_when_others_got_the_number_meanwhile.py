@@ -188,6 +188,17 @@ HISTORIES = {
         [(0, 1), (2, 6), (20, 2), (23, 7), (24, 8), (78, 3), (98, 4), (101, 9), (158, 5)],
         160,
     ),
+    "what was named for a time before another one had it was had then (N9)": example(
+        [
+            fact(1, "S", "started", at(45, 12), "A"),
+            fact(2, "S", "swapped", at(45, 13), "B", "A"),
+            fact(3, "S", "swapped", at(46, 13), "C", "B"),
+            fact(4, "T", "started", at(67, 7), "B"),
+            fact(5, "T", "swapped", at(96, 7), "D", "C"),
+        ],
+        [(45, 2), (67, 4), (91, 1), (114, 5), (119, 3)],
+        120,
+    ),
     "a binding that rests with an expiry ends where another subscription gets the number (X5)": example(
         [
             fact(1, "S", "started", at(10, 6), "A"),

@@ -27,6 +27,7 @@ import msgspec
 from msgspec.structs import replace
 
 from trunkline.clock import rfc3339
+from trunkline.limits import PAST_KEPT
 from trunkline.stream import Decider, Event
 from trunkline_numbers.number_events import (
     EVENTS,
@@ -377,7 +378,7 @@ def _episode(n: Number, subscription_id: str, at: datetime) -> Episode | None:
     life, episode = n.life, n.episode
     if owned(life, subscription_id):
         if episode is not None and isinstance(life, Reserved) and life.cause == "expired":
-            return replace(episode, survived=(*episode.survived, life.since))
+            return replace(episode, survived=(*episode.survived, life.since)[-PAST_KEPT:])
         return episode
     if not isinstance(life, Available | Reserved):
         return None

@@ -30,7 +30,7 @@ from trunkline_numbers.subscription_events import (
     SubscriptionServed,
     SwappedOut,
 )
-from trunkline_numbers.subscription_past import counts_from, with_past
+from trunkline_numbers.subscription_past import counts_from, is_full, settled_before, with_past
 
 
 class Act(msgspec.Struct, frozen=True, gc=False):
@@ -94,9 +94,11 @@ def evolve(s: Subscription, event: Event) -> Subscription:
     match event:
         case SubscriptionHeard():
             said = with_past(event, s.said or s.heard)
-            if not s.acts:
-                return replace(s, heard=said, ahead=None)
-            return replace(s, said=said, heard=overlaid(said, s.acts), ahead=None)
+            acts = s.acts
+            if acts and is_full(said.swapped_out):
+                acts = tuple(act for act in acts if act.at >= said.swapped_out[0].at)
+            heard = overlaid(said, acts)
+            return _settled(replace(s, said=said if acts else None, acts=acts, heard=heard, ahead=None))
         case SubscriptionAhead():
             return replace(s, ahead=event)
         case SubscriptionServed():
@@ -132,6 +134,22 @@ def evolve(s: Subscription, event: Event) -> Subscription:
             return s
 
 
+def _settled(s: Subscription) -> Subscription:
+    """Without what is on record of numbers that are settled for good."""
+    assert s.heard is not None
+    until = settled_before(s.heard)
+    if until is None:
+        return s
+    names = {out.number for out in _open(s.heard)} | {s.heard.number}
+    return replace(
+        s,
+        served={number: at for number, at in s.served.items() if number in names},
+        denied=tuple(number for number in s.denied if number in names),
+        grants=tuple(grant for grant in s.grants if grant[0] in names and grant[1] >= until),
+        found=tuple(grant for grant in s.found if grant[0] in names and grant[1] >= until),
+    )
+
+
 def _not_served(s: Subscription, number: str) -> Subscription:
     """Without the newest assignment of the number, which did not count."""
     newest = max(
@@ -149,6 +167,8 @@ def overlaid(said: SubscriptionHeard, acts: Sequence[Act]) -> SubscriptionHeard:
     A person's act is to billing's facts what one more swap would be: it takes the place of the number named at its
     instant, and stands until billing names another number later.
     """
+    if not acts:
+        return said
     number, outs = said.number, list(said.swapped_out)
     for act in acts:
         place = next((p for p, out in enumerate(outs) if out.at > act.at), len(outs))
@@ -161,8 +181,6 @@ def overlaid(said: SubscriptionHeard, acts: Sequence[Act]) -> SubscriptionHeard:
             number = act.number
         if named is not None:
             outs.insert(place, SwappedOut(named, act.at))
-    if not acts:
-        return said
     return replace(said, at=max(said.at, acts[-1].at), number=number, swapped_out=tuple(outs))
 
 
@@ -220,7 +238,12 @@ def numbers_of(s: Subscription) -> list[str]:
     named = [] if s.heard.number is None else [s.heard.number]
     if not s.heard.swapped_out and (not s.served or [*s.served] == named):
         return named
-    return list(dict.fromkeys([*named, *(out.number for out in s.heard.swapped_out), *s.served]))
+    return list(dict.fromkeys([*named, *(out.number for out in _open(s.heard)), *s.served]))
+
+
+def _open(heard: SubscriptionHeard) -> tuple[SwappedOut, ...]:
+    """The numbers given up that later facts can still move; of a full past the oldest one is its bound."""
+    return heard.swapped_out[1:] if is_full(heard.swapped_out) else heard.swapped_out
 
 
 def named_since(s: Subscription, number: str) -> datetime:

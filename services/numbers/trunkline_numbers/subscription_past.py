@@ -14,22 +14,33 @@ _PAST: Final = tuple(name for name in ("swapped_out", "covers", "gaps") if name 
 
 
 def with_past(said: SubscriptionHeard, before: SubscriptionHeard | None) -> SubscriptionHeard:
-    """What licensing published, with the older entries of its past that were known before.
+    """What licensing published, with the older steps of a paid reservation that were known before (N4).
 
-    An event carries the newest `PAST_KEPT` entries of each list. Fewer than that are all there are.
+    An event carries the newest `PAST_KEPT` entries of each list. Fewer than that are all there are. What was swapped
+    out, and the times of expiry, are no more than the event carries: older ones are settled for good.
 
     Args:
         said: the newest state.
         before: the state before it, with its own past.
     """
-    if before is None:
+    if before is None or len(said.covers) < PAST_KEPT:
         return said
-    whole = {
-        name: _joined(getattr(before, name) or (), carried)
-        for name in _PAST
-        if len(carried := getattr(said, name) or ()) >= PAST_KEPT
-    }
-    return replace(said, **whole) if whole else said
+    return replace(said, covers=_joined(before.covers, said.covers))
+
+
+def is_full(entries: tuple[Any, ...]) -> bool:
+    """Whether there may be older entries than those that are known: the oldest one is then the bound of the past."""
+    return len(entries) >= PAST_KEPT
+
+
+def settled_before(heard: SubscriptionHeard) -> datetime | None:
+    """What the subscription named until then is settled for good, whatever arrives later; None: nothing is."""
+    bounds = []
+    if is_full(heard.swapped_out):
+        bounds.append(heard.swapped_out[0].at)
+    if heard.gaps and is_full(heard.gaps):
+        bounds.append(heard.gaps[0].reactivated_at)
+    return max(bounds, default=None)
 
 
 def _joined(known: tuple[Any, ...], carried: tuple[Any, ...]) -> tuple[Any, ...]:

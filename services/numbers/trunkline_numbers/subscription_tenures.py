@@ -7,21 +7,18 @@ it where it was. So it does not matter in which order the facts arrived.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Literal
 
 import msgspec
 
-from trunkline.limits import PAST_KEPT
 from trunkline.refusal import Refused
 from trunkline_numbers.number_following import Hold, Keep, Leave, Target
 from trunkline_numbers.policy import ReservationCause
 from trunkline_numbers.subscription import Subscription
 from trunkline_numbers.subscription_events import SubscriptionHeard
-
-MOST_NAMED: Final = PAST_KEPT
-"""Licensing says of this many numbers that they were given up; of older ones nothing is known here."""
+from trunkline_numbers.subscription_past import is_full
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -41,7 +38,7 @@ class Earlier(msgspec.Struct, frozen=True):
 
     free_since: datetime | None
     until: datetime
-    kept: Callable[[ReservationCause], timedelta]
+    kept: Mapping[ReservationCause, timedelta]
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -53,14 +50,14 @@ class Standing(msgspec.Struct, frozen=True):
         free_since: from when on the subscription can have it, or could when it got it; None: from whenever it wants.
         refused: why it cannot be had now.
         acted_at: when a person acted on it last.
-        earlier: how it stood before another subscription got it that has it now.
+        earlier: how it stood before other subscriptions got it, the latest first.
     """
 
     mine: bool
     free_since: datetime | None = None
     refused: Refused | None = None
     acted_at: datetime | None = None
-    earlier: Earlier | None = None
+    earlier: tuple[Earlier, ...] = ()
     since: datetime | None = None
 
 
@@ -83,12 +80,14 @@ class Tenure(msgspec.Struct, frozen=True):
 
 
 def named(heard: SubscriptionHeard) -> list[Named]:
-    """Every number that the subscription named, in order; one named for no time is among them."""
+    """Every number that the subscription named, in order, as far as that is not settled; also one for no time."""
     if not heard.swapped_out:
         return [] if heard.number is None else [Named(heard.number, heard.started_at, None)]
     found: list[Named] = []
-    since = heard.started_at
-    for out in heard.swapped_out:
+    since, outs = heard.started_at, heard.swapped_out
+    if is_full(outs):
+        since, outs = outs[0].at, outs[1:]
+    for out in outs:
         found.append(Named(out.number, since, out.at))
         since = out.at
     return found if heard.number is None else [*found, Named(heard.number, since, None)]
@@ -172,7 +171,9 @@ def _had(s: Subscription, each: Named, standing: Standing) -> Tenure | None:
         again = None if acted else could
         return Tenure(each.number, granted, recorded=True, again=again, void=standing.mine)
     if could is None or standing.mine:
-        return None if standing.earlier is None else _had_earlier(s.heard, each, times, standing.earlier)
+        found = (_had_earlier(s.heard, each, times, earlier) for earlier in standing.earlier)
+        had = next((tenure for tenure in found if tenure is not None), None)
+        return msgspec.structs.replace(had, void=standing.mine) if had is not None else None
     if acted and each.number in s.denied:
         return None  # it was refused then, and somebody has acted on the number since
     return Tenure(each.number, could)
@@ -188,7 +189,7 @@ def _had_earlier(
     """The time in which it had a number that another subscription got afterwards."""
     since = _first(times, earlier.free_since)
     until = times[-1][1] if times else None
-    if since is None or until is None or until + earlier.kept(_lost_by(each, until, heard)) > earlier.until:
+    if since is None or until is None or until + earlier.kept[_lost_by(each, until, heard)] > earlier.until:
         return None
     return Tenure(each.number, since, recorded=True, found=True)
 
@@ -202,6 +203,10 @@ def _lost_by(each: Named, until: datetime, heard: SubscriptionHeard) -> Reservat
 def _active(heard: SubscriptionHeard, each: Named) -> Iterator[tuple[datetime, datetime | None]]:
     """The times in which the subscription named the number and was active."""
     since, end = each.since, lost_at(heard) if each.until is None else each.until
+    if heard.gaps and is_full(heard.gaps):
+        since = max(since, heard.gaps[0].reactivated_at)
+        if end is not None and end < since:
+            return
     for gap in heard.gaps or ():
         if gap.reactivated_at <= since or (end is not None and gap.expired_at >= end):
             continue

@@ -3,7 +3,8 @@
 What a subscription was given it keeps against another one that is known later, and what a person did stands (D10.10,
 S6). So the rules fix the end for each order in which nobody was ever given a number, on incomplete knowledge, that
 another one has by all the facts while the first one still wants it, and in which each act found what it finds when
-all is known. X4 asks nothing else of the order: within one subscription every order is of this kind.
+all is known. X4 asks nothing else of the order: within one subscription every order is of this kind. An extension
+that lost its number by facts that did not count is licensing's to give a number again (X5, D10.17).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from tests.model.convergence.facts import Act, Fact, Hours
+from tests.model.convergence.histories import EXTENSION
 from tests.model.convergence.numbers import Line
 from tests.model.convergence.timeline import Outcome
 
@@ -55,11 +57,18 @@ def _stand(line: Line) -> tuple[object, ...]:
 
 def _given_otherwise(learned: Learned, now: Hours, whole: Outcome, fold: Fold) -> str | None:
     partly = fold(*_known(learned), now)
+    for number, line in partly.lines.items():
+        if line.binding is None and line.unbound not in (None, "by_hand") and _is_extension(whole.lines.get(number)):
+            return f"an extension lost {number} at {now}: that it has it again is licensing's to request (X5)"
     for subscription, number, since, to in partly.held:
         for waiting, wanted, first, last in whole.waited:
             if (waiting, wanted) == (subscription, number) and _meet((since, to), (first, last)):
                 return f"{subscription} was given {number} at {now}, which another one has"
     return None
+
+
+def _is_extension(line: Line | None) -> bool:
+    return line is not None and line.binding is not None and line.binding.user == EXTENSION
 
 
 def _meet(one: tuple[Hours, Hours], other: tuple[Hours, Hours]) -> bool:

@@ -57,7 +57,10 @@ def outcome(
 
 
 def _in_order(facts: Iterable[Fact], acts: Iterable[Act], sold: Mapping[str, Sold]) -> list[tuple[Hours, Fact | Act]]:
-    """Facts that count and acts, by instant; at one instant facts come before acts, a subscription's in its order."""
+    """Facts that count and acts, by instant; at one instant facts come before acts, a subscription's in its order.
+
+    What is added at an instant is there for the facts of that instant.
+    """
     by_subscription: dict[str, list[Fact]] = {}
     for fact in facts:
         by_subscription.setdefault(fact.subscription, []).append(fact)
@@ -68,6 +71,6 @@ def _in_order(facts: Iterable[Fact], acts: Iterable[Act], sold: Mapping[str, Sol
         for index, fact in enumerate(counted):
             newest = max(newest, fact.at)
             items.append(((newest, 0, sold[subscription].rank, index), fact))
-    items += [((act.at, 1, index, 0), act) for index, act in enumerate(acts)]
+    items += [((act.at, -1 if act.kind == "add" else 1, index, 0), act) for index, act in enumerate(acts)]
     items.sort(key=lambda item: item[0])
     return [(key[0], item) for key, item in items]

@@ -17,6 +17,7 @@ from trunkline_numbers.number import (
     NUMBER,
     Assigned,
     Available,
+    Episode,
     Number,
     Party,
     check_assignable,
@@ -58,7 +59,6 @@ from trunkline_numbers.subscription import (
 from trunkline_numbers.subscription_bindings import bindings_after
 from trunkline_numbers.subscription_events import ServiceUndone, SubscriptionServed
 from trunkline_numbers.subscription_tenures import (
-    MOST_NAMED,
     Earlier,
     Standing,
     Tenure,
@@ -250,33 +250,41 @@ class Serving:
         if owned(n.life, self.subscription_id):
             before, last = (episode.before, episode.last_organization_id) if episode else (None, None)
             since = free_since(n, before, last, self.party, denied=denied)
-            return Standing(True, since, acted_at=n.acted_at, since=episode.since if episode else None)
+            earlier = self._earlier(n, episode.outer if episode else None, denied=denied)
+            return Standing(True, since, None, n.acted_at, earlier, episode.since if episode else None)
+        going_on = episode if episode is not None and owned(n.life, episode.subscription_id) else None
         if s.heard is not None and number == s.heard.number and is_dismissed(s, number):
             return Standing(False, refused=NothingToDismiss(subscription_id=self.subscription_id), acted_at=n.acted_at)
         try:
             check_assignable(n, self.party, self.policy, self.work.now)
         except Refused as refused:
-            return Standing(False, refused=refused, acted_at=n.acted_at, earlier=self._earlier(n, denied=denied))
+            return Standing(False, None, refused, n.acted_at, self._earlier(n, going_on, denied=denied))
         since = free_since(n, n.life, n.last_organization_id, self.party, denied=denied)
-        return Standing(False, since, acted_at=n.acted_at, earlier=self._earlier(n, denied=denied))
+        return Standing(False, since, None, n.acted_at, self._earlier(n, going_on, denied=denied))
 
-    def _earlier(self, n: Number, *, denied: bool) -> Earlier | None:
-        """How the number stood before another subscription got it, that has it now."""
-        episode = n.episode
-        if episode is None or not owned(n.life, episode.subscription_id):
-            return None
-        try:
-            check_assignable(replace(n, life=episode.before), self.party, self.policy, self.work.now)
-        except Refused:
-            return None
-        since = free_since(n, episode.before, episode.last_organization_id, self.party, denied=denied)
-        return Earlier(since, episode.since, lambda cause: self._kept_from_another(n, cause))
+    def _earlier(self, n: Number, episode: Episode | None, *, denied: bool) -> tuple[Earlier, ...]:
+        """How the number stood before other subscriptions got it, the latest first; `episode`: the latest one's."""
+        found: list[Earlier] = []
+        then = n
+        while episode is not None:
+            got_by = then.last_organization_id
+            then = replace(n, life=episode.before, last_organization_id=episode.last_organization_id)
+            if episode.subscription_id != self.subscription_id and self._could_have(then):
+                since = free_since(n, episode.before, episode.last_organization_id, self.party, denied=denied)
+                found.append(Earlier(since, episode.since, self._periods(n, same=got_by == self.party.id)))
+            episode = episode.outer
+        return tuple(found)
 
-    def _kept_from_another(self, n: Number, cause: ReservationCause) -> timedelta:
-        """How long the subscription that has the number could not have had it after this one had lost it (N3, N15)."""
-        if n.last_organization_id == self.party.id:
-            return timedelta()
-        return period(n, cause, self.policy) + self.policy.quarantine(n.listing.country)
+    def _could_have(self, n: Number) -> bool:
+        return _is_assignable(n, self.party, self.policy, self.work.now)
+
+    def _periods(self, n: Number, *, same: bool) -> dict[ReservationCause, timedelta]:
+        """How long a number is kept from others than its organization after each kind of fact (N3, N15)."""
+        quarantine = self.policy.quarantine(n.listing.country)
+        return {
+            cause: timedelta() if same else period(n, cause, self.policy) + quarantine
+            for cause in ("expired", "terminated", "swapped")
+        }
 
     def _follow(self, number: str, had: list[Tenure]) -> None:
         """Move a number that the subscription has no more."""
@@ -287,8 +295,6 @@ class Serving:
             heard = self.state.heard
             assert heard is not None
             names = {each.number for each in named(heard)}
-            if number not in names and len(heard.swapped_out) >= MOST_NAMED:
-                return  # it was named before what licensing still says
             standing = self._standing(number)
             if number in names and not standing.mine and number != heard.number:
                 if standing.refused is not None:

@@ -75,7 +75,10 @@ def ahead_due(work: Work, stream_ids: Sequence[str]) -> None:
 def _take(work: Work, key: str, events: Sequence[Event], cause: Cause, policy: Policy) -> None:
     if not events:
         return
-    work.record(SUBSCRIPTION, key, events, cause)
+    before = numbers_of(work.state(SUBSCRIPTION, key))
+    after = numbers_of(work.record(SUBSCRIPTION, key, events, cause))
+    for number in set(before) - set(after):
+        work.stop_waiting(NUMBER.stream(number), SUBSCRIPTION.stream(key))
     if isinstance(events[0], SubscriptionHeard):
         serve(work, key, cause, policy)
         cover(work, key, cause, policy)
