@@ -16,7 +16,7 @@ import msgspec
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from trunkline.doors import POSITION, Asked, reader
+from trunkline.doors import POSITION, Asked, WaitRefused, reader
 from trunkline.parties import Branch, Grant, Principal, authorize_again, recording_grants
 from trunkline.problems import MEDIA_TYPE, refused_problem
 from trunkline.refusal import Refused
@@ -119,6 +119,8 @@ def change(node: ServiceContext, asked: Asked, decide: Callable[[Work], Answer])
         with recording_grants() as grants:
             try:
                 return _kept(decide(work), grants)
+            except WaitRefused:
+                raise
             except Refused as refused:
                 raise _DecisionRefused(refused, tuple(grants)) from refused
 

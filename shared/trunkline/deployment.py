@@ -22,11 +22,12 @@ from types import TracebackType
 from typing import Self
 
 import structlog
+from fastapi import FastAPI
 
 from trunkline.clock import Clock, SystemClock
 from trunkline.embedded import EmbeddedPostgres
 from trunkline.embedded_watch import EMBEDDED, keep_running
-from trunkline.http import create_app, server
+from trunkline.http import create_app, create_metrics_app, server
 from trunkline.installation_record import read_epochs
 from trunkline.messaging.cluster import connect
 from trunkline.messaging.horizon import of_services
@@ -50,6 +51,7 @@ THREADS = 24
 
 _LISTEN = {
     "TRUNKLINE_HTTP_PORT": "set TRUNKLINE_HTTP_PORT to another port: each service that runs apart takes one of its own",
+    "TRUNKLINE_METRICS_PORT": "set TRUNKLINE_METRICS_PORT to another port: each process takes one of its own",
     "TRUNKLINE_HTTP_HOST": "set TRUNKLINE_HTTP_HOST and TRUNKLINE_HTTP_PORT to an address of this machine",
 }
 
@@ -92,6 +94,7 @@ class Deployment:
         self.nodes: dict[str, Node] = {}
         self.embedded: EmbeddedPostgres | None = None
         self.address = ""
+        self.metrics_address: str | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -186,31 +189,39 @@ class Deployment:
             node.start(transport, transport.heard_states)
 
     async def _serve(self) -> None:
-        listening = self._listen()
-        web = server(create_app(self.nodes, operate_router), self.settings.http_host, self.settings.http_port)
+        listening = self._listen(self.settings.http_port, "TRUNKLINE_HTTP_PORT")
+        port = self.settings.metrics_port
+        for_metrics = None if port is None else self._listen(port, "TRUNKLINE_METRICS_PORT")
+        self.address = await self._serve_on(listening, create_app(self.nodes, operate_router))
+        if for_metrics is not None:
+            self.metrics_address = await self._serve_on(for_metrics, create_metrics_app(self.nodes))
+
+    async def _serve_on(self, listening: socket.socket, app: FastAPI) -> str:
+        """Serve an application until the end; its URL."""
+        host, port = listening.getsockname()[:2]
+        web = server(app, host, port)
         serving = asyncio.get_running_loop().create_task(web.serve([listening]), name="http")
         while not web.started:
             if serving.done():
                 await serving
             await asyncio.sleep(0.01)
-        host, port = listening.getsockname()[:2]
-        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
         async def stop() -> None:
             web.should_exit = True
             await serving
 
         self._stack.push_async_callback(stop)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    def _listen(self) -> socket.socket:
+    def _listen(self, port: int, port_setting: str) -> socket.socket:
         """A listening socket, made here: the server's own way would end the process where the port is taken."""
-        host, port = self.settings.http_host, self.settings.http_port
+        host = self.settings.http_host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             return socket.create_server((host, port), family=family, backlog=2048)
         except OSError as error:
             why = str(error.strerror).partition(" (")[0].lower()
-            setting = "TRUNKLINE_HTTP_PORT" if error.errno == errno.EADDRINUSE else "TRUNKLINE_HTTP_HOST"
+            setting = port_setting if error.errno == errno.EADDRINUSE else "TRUNKLINE_HTTP_HOST"
             msg = f"nothing can listen on {host}:{port}: {why}; {_LISTEN[setting]}"
             raise NotConfigured(msg) from None
 

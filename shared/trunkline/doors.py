@@ -5,7 +5,7 @@ What a change answers, once for each idempotency key, is in `answers.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Final, TypeVar
@@ -16,7 +16,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from trunkline.json_bodies import JsonRoute
-from trunkline.parties import Branch, EmptyTree, Principal, authorize
+from trunkline.parties import Branch, EmptyTree, Principal, authorize, when_authorized
 from trunkline.problems import MEDIA_TYPE
 from trunkline.recorded import Cause
 from trunkline.refusal import Refused
@@ -33,13 +33,17 @@ _PART_OF_REQUEST: Final = frozenset({b"content-type", b"content-encoding", b"if-
 """Headers that say what is asked for, beside the `ce-…` of a CloudEvent in binary mode."""
 
 
-class PositionUnknown(Refused):
+class WaitRefused(Refused):
+    """The position of Trunkline-Wait-For cannot be waited for: no answer to the request itself."""
+
+
+class PositionUnknown(WaitRefused):
     """Trunkline-Wait-For is {value!r}; here it takes what Trunkline-Position said of {service}, at most {end}."""
 
     status: ClassVar[int] = 422
 
 
-class ViewsBehind(Refused):
+class ViewsBehind(WaitRefused):
     """The views have not reached {value} within {seconds} s; try again."""
 
     status: ClassVar[int] = 503
@@ -178,27 +182,37 @@ def door(node: ServiceContext, tag: str, problems: Mapping[int, str] | None = No
     )
 
 
-def _caught_up(node: ServiceContext) -> Callable[[str | None], None]:
-    name = node.service.name
-
-    def wait(
+def _caught_up(node: ServiceContext) -> Callable[[str | None], Coroutine[Any, Any, None]]:
+    async def wait(
         value: Annotated[
             str | None,
             Header(alias=WAIT_FOR, max_length=60, description=f"A {POSITION} that the answer must have seen."),
         ] = None,
     ) -> None:
-        if value is None:
+        # Asynchronous, and so in the context that the operation is called with, in whatever thread.
+        when_authorized(None if value is None else _Wait(node, value))
+
+    return wait
+
+
+class _Wait:
+    """Waits until the views have reached a position: once, when the asker has been let through (T6)."""
+
+    def __init__(self, node: ServiceContext, value: str) -> None:
+        self._node, self._value, self._done = node, value, False
+
+    def __call__(self) -> None:
+        if self._done:
             return
+        self._done = True
+        name, value, end = self._node.service.name, self._value, self._node.store.end_of_log()
         service, _, digits = value.partition("/")
-        end = node.store.end_of_log()
         if service != name or not (digits.isascii() and digits.isdigit() and len(digits) < 19) or int(digits) > end:
             raise PositionUnknown(
                 value=value, service=name, end=f"{name}/{end}", part="header", pointer=f"#/{WAIT_FOR}"
             )
-        if not node.wait_for_views(int(digits), _WAIT_S):
+        if not self._node.wait_for_views(int(digits), _WAIT_S):
             raise ViewsBehind(value=value, seconds=_WAIT_S)
-
-    return wait
 
 
 def reader(node: ServiceContext) -> Work:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -40,7 +40,7 @@ class Ready(BaseModel):
 
 
 def health_router(nodes: Mapping[str, ServiceContext]) -> APIRouter:
-    """`/livez`, `/readyz` and `/metrics`, open to everybody: they tell nothing of anybody's numbers."""
+    """`/livez` and `/readyz`, open to everybody: they tell nothing of anybody's numbers."""
     router = APIRouter(tags=["health"])
 
     @router.get("/livez", summary="Does the process answer?")
@@ -66,24 +66,47 @@ def health_router(nodes: Mapping[str, ServiceContext]) -> APIRouter:
             services=list(nodes),
         )
 
-    written: list[float | bytes] = [0.0, b""]
-    lock = threading.Lock()
+    return router
+
+
+def metrics_router(nodes: Mapping[str, ServiceContext], monotonic: Callable[[], float] = time.monotonic) -> APIRouter:
+    """`/metrics`, open to everybody.
+
+    Args:
+        nodes: the services of the process.
+        monotonic: seconds, by which figures are at most a second old however many read them.
+    """
+    router = APIRouter(tags=["health"])
+    figures = _Figures(nodes, monotonic)
 
     @router.get("/metrics", summary="What Prometheus reads", response_class=Response)
     def metrics() -> Response:
-        """At most a second old, however many read it."""
-        with lock:
-            if not written[1] or time.monotonic() - float(written[0]) >= METRICS_SECONDS:
-                written[:] = [time.monotonic(), measured()]
-            return Response(written[1], media_type=CONTENT_TYPE_LATEST)
+        return Response(figures.latest(), media_type=CONTENT_TYPE_LATEST)
 
-    def measured() -> bytes:
-        for node in nodes.values():
+    return router
+
+
+class _Figures:
+    """The figures of a process, as Prometheus reads them. Thread-safe."""
+
+    def __init__(self, nodes: Mapping[str, ServiceContext], monotonic: Callable[[], float]) -> None:
+        self._nodes, self._monotonic = nodes, monotonic
+        self._lock = threading.Lock()
+        self._written, self._at = b"", 0.0
+
+    def latest(self) -> bytes:
+        """Those of a moment ago, or else those of now."""
+        with self._lock:
+            now = self._monotonic()
+            if not self._written or now - self._at >= METRICS_SECONDS:
+                self._written, self._at = self._measured(), now
+            return self._written
+
+    def _measured(self) -> bytes:
+        for node in self._nodes.values():
             with suppress(psycopg.Error, PoolTimeout):  # without its database the last figures stand
                 node.measure()
         return generate_latest()
-
-    return router
 
 
 def _set_aside(node: ServiceContext) -> list[str]:

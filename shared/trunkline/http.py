@@ -19,10 +19,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from trunkline.connection_deadlines import DeadlineProtocol
 from trunkline.content_encoding import ContentDecoding
 from trunkline.docs_page import docs_router
 from trunkline.doors import MAX_BODY_BYTES
-from trunkline.health import health_router
+from trunkline.health import health_router, metrics_router
 from trunkline.logins import Logins
 from trunkline.parties import ACTIONS, NotAllowed, Principal
 from trunkline.problems import add_problem_handlers, problem, refused_problem
@@ -260,11 +261,20 @@ def create_app(
     )
     app.add_middleware(_Requests)  # added last, so outermost
     routers = [health_router(contexts), docs_router(app)]
+    if settings.metrics_port is None:
+        routers.append(metrics_router(contexts))
     for context in contexts.values():
         routers += [operator_routes(context, revocations), *context.service.routes(context)]
     # They are whole. `include_router` would prepare each operation once more for what it can add to it, which is
     # nothing here: more than half the time that a service takes to start.
     app.router.routes.extend(route for router in routers for route in router.routes)
+    return app
+
+
+def create_metrics_app(contexts: Mapping[str, ServiceContext]) -> FastAPI:
+    """`/metrics` and nothing else, for a port of its own."""
+    app = FastAPI(title="Trunkline metrics", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.include_router(metrics_router(contexts))
     return app
 
 
@@ -288,6 +298,8 @@ def server(app: FastAPI, host: str, port: int) -> uvicorn.Server:
         app,
         host,
         port,
+        http=DeadlineProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="off",

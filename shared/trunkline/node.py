@@ -13,6 +13,7 @@ from trunkline.availability import database_availability
 from trunkline.clock import Clock
 from trunkline.deadlines import Deadlines
 from trunkline.duties import Duties
+from trunkline.export_slots import ExportSlots
 from trunkline.gauges import update_gauges
 from trunkline.messaging.backoff import pause
 from trunkline.messaging.dead_letters import DeadLetters
@@ -63,6 +64,7 @@ class Node:
         self.projector = Projector(store, service.views, self.duties, clock=clock)
         self.deadlines = Deadlines(store, clock, service.settle, self.duties)
         self.intake = Intake(store, service, clock.now)
+        self.exports = ExportSlots()
         self.turn = asyncio.Lock()
         self.stopping = asyncio.Event()
         self.supervisor = Supervisor(service.name, self.stopping)

@@ -6,7 +6,7 @@ outside the asker's branch there is nothing (404), inside it the table decides (
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -330,6 +330,18 @@ def _record(action: str | None, resource: Resource | None) -> None:
     grants.add(Grant(action, r.parties, r.holder_id, r.uploader_id, r.offered, r.user_id))
 
 
+_AUTHORIZED: ContextVar[Callable[[], None] | None] = ContextVar("authorized", default=None)
+
+
+def when_authorized(action: Callable[[], None] | None) -> None:
+    """Have something done, in the present context, each time `authorize` has let a principal through.
+
+    Args:
+        action: may raise, and then `authorize` does; None: nothing any more.
+    """
+    _AUTHORIZED.set(action)
+
+
 _KINDS: Final[Mapping[Role, tuple[str, ...]]] = {
     "partner-admin": ("partner",),
     "org-admin": ("organization",),
@@ -409,6 +421,8 @@ def authorize(branch: Branch, action: str, resource: Resource | None = None) -> 
     if resource is not None and not principal.sees_all and not _reaches(branch, reach, resource):
         raise NotAllowed(role=principal.role, action=action, where=_WHERE[reach])
     _record(action, resource)
+    if (then := _AUTHORIZED.get()) is not None:
+        then()
 
 
 _WHERE: Final[Mapping[Reach, str]] = {

@@ -5,14 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Generator, Iterator, Mapping
-from typing import Final
 
-from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
-
-SEND_SECONDS: Final = 30.0
-"""In which a reader must take a piece of some 64 KiB."""
+from starlette.types import Receive, Scope, Send
 
 
 class Pieces(Iterator[bytes]):
@@ -52,20 +47,11 @@ class StreamedFile(StreamingResponse):
         self._pieces = pieces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and close the pieces, whatever becomes of it.
+        """Answer, and close the pieces, whatever becomes of it: what the file's making holds, others wait for.
 
-        A reader that takes no piece within the deadline is cut off: what the file's making holds, others wait for.
+        A reader that takes nothing is cut off by its connection (`connection_deadlines.py`).
         """
-
-        async def sending(message: Message) -> None:
-            async with asyncio.timeout(SEND_SECONDS):
-                await send(message)
-
         try:
-            await super().__call__(scope, receive, sending)
-        except (TimeoutError, ExceptionGroup) as error:
-            if isinstance(error, ExceptionGroup) and error.subgroup(TimeoutError) is None:
-                raise
-            raise ClientDisconnect from None
+            await super().__call__(scope, receive, send)
         finally:
             asyncio.get_running_loop().run_in_executor(None, self._pieces.close)

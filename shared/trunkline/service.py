@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # a command that only reads the table need not load the web a
 
     from trunkline.clock import Clock
     from trunkline.duties import Duties
+    from trunkline.export_slots import ExportSlots
     from trunkline.messaging.horizon import Horizon
     from trunkline.messaging.message_handler import MessageHandler
     from trunkline.messaging.states import StateTopic
@@ -71,6 +72,10 @@ class ServiceContext(Protocol):
     @property
     def horizon(self) -> Horizon:
         """Tells how far some topics reach, and whether all of it is consumed."""
+
+    @property
+    def exports(self) -> ExportSlots:
+        """Its slots for files."""
 
     def run(self, decide: Callable[[Work], T]) -> tuple[T, int]:
         """`trunkline.work.run` on its store and clock."""

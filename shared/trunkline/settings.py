@@ -199,6 +199,9 @@ class Settings(BaseSettings):
     )
     http_host: str = Field(default="127.0.0.1", min_length=1, description="a host name or address to listen on")
     http_port: int = Field(default=8080, ge=0, le=65535, description="a port from 0 (any free one) to 65535")
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="a port from 0 (any free one) to 65535, for /metrics alone"
+    )
     allow_plain_http: bool = Field(
         default=False, description="on or off: whether commands send their token over http:// to other machines"
     )
@@ -349,6 +352,11 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError(
             f"{PREFIX}KAFKA_CA_FILE is {str(settings.kafka_ca_file)!r}, where there is no file; "
             f"it takes {Settings.model_fields['kafka_ca_file'].description}."
+        )
+    if settings.metrics_port and settings.metrics_port == settings.http_port:
+        raise SettingsError(
+            f"{PREFIX}METRICS_PORT and {PREFIX}HTTP_PORT are both {settings.http_port}; "
+            "set, /metrics takes a port of its own."
         )
     if settings.licensing_database_url and settings.licensing_database_url == settings.numbers_database_url:
         raise SettingsError(

@@ -13,7 +13,7 @@ PAGE = (TESTS.parent / "shared" / "RULES.md").read_text(encoding="utf-8")
 SECTIONS = {"§3", "§9"}
 """Sections that tests cite whole."""
 
-_NAMED = re.compile(r"\b[PNRSLXO]\d{1,2}\b|§10\.\d{1,2}|§[39]\b(?!\.)")
+_NAMED = re.compile(r"\b[PNRSLXOT]\d{1,2}\b|§10\.\d{1,2}|§[39]\b(?!\.)")
 _RULE = re.compile(r"^- \*\*([A-Z]\d[\d.]*)\*\* ")
 _CITED = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
 
@@ -94,4 +94,4 @@ def test_then_all_rules_are_there() -> None:
     """From the first to the last of each kind, without a gap."""
     last = {"P": 6, "N": 15, "R": 10, "S": 7, "L": 21, "X": 7, "O": 8}
     wanted = {f"{kind}{n}" for kind, end in last.items() for n in range(0 if kind == "P" else 1, end + 1)}
-    assert wanted | {f"D10.{n}" for n in (*range(1, 15), 16, 17)} == RULES
+    assert wanted | {f"D10.{n}" for n in (*range(1, 15), 16, 17)} | {"T3", "T6"} == RULES

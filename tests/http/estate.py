@@ -111,7 +111,7 @@ def _names(
     extensions = {"extension_id": extension, "extension_ids": [extension]}
     numbers = {"number": number, "numbers": [number, reserved], "old_number": number, "new_number": reserved}
     ranges = {"first": number, "last": number, "pattern": number, "layout": "name"}
-    operators = {"parked_id": 1, "quarantined_id": 1}  # nobody's
+    operators = {"parked_id": 1, "quarantined_id": 1, "token_id": "nobody's"}
     return parties | asked | text | people | things | extensions | numbers | ranges | operators
 
 

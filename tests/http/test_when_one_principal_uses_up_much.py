@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from starlette.requests import ClientDisconnect
 
+from tests.http.bulk import Office
+from tests.http.test_when_numbers_are_uploaded import file_of, lines, send
 from tests.http.world import World, created, problem
-from trunkline import http, pieces
+from trunkline import http
+from trunkline.export_slots import MOST_EXPORTS, MOST_EXPORTS_OF_PARTY
 from trunkline.parties import Principal
-from trunkline.pieces import Pieces, StreamedFile
 from trunkline.usage_limits import Limits, Rates, Shares, TooManyRequests, TooManyStreams
-from trunkline_numbers.api.search import MOST_EXPORTS_OF_PARTY
 
 EAST, WEST = Principal("e", "partner-admin", "east"), Principal("w", "partner-admin", "west")
 
@@ -84,32 +83,6 @@ async def test_one_party_does_not_take_all_exports(world: World, monkeypatch: py
     assert (await east.get("/numbers/export")).is_success
 
 
-async def test_a_reader_that_takes_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """T6: what the making of its file holds is given back."""
-    monkeypatch.setattr(pieces, "SEND_SECONDS", 0.01)
-    closed = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def made() -> Iterator[bytes]:
-        try:
-            while True:
-                yield b"x" * 65_536
-        finally:
-            loop.call_soon_threadsafe(closed.set)
-
-    async def receive() -> Any:
-        await asyncio.Event().wait()
-
-    async def send(_message: Any) -> None:
-        await asyncio.Event().wait()
-
-    answer = StreamedFile(Pieces(made()), "text/csv")  # type: ignore[arg-type]
-    scope = {"type": "http", "asgi": {"spec_version": "2.3"}, "method": "GET", "path": "/"}
-    with pytest.raises(ClientDisconnect):
-        await answer(scope, receive, send)
-    await asyncio.wait_for(closed.wait(), 30)
-
-
 async def test_a_body_that_does_not_come_ends_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """T6: 408, and nothing waits for it."""
     monkeypatch.setattr(http, "BODY_SECONDS", 0.01)
@@ -142,3 +115,75 @@ async def test_a_large_body_is_not_read_of_whom_it_would_be_refused(world: World
     member = world.caller("member", world.east_org)
     problem(await member("POST", "/licensing/billing-events", content=body(), headers=batch), 403, "not-allowed")
     assert read == 0
+
+
+async def test_bodies_in_flight_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T6: a large body beyond the bound is 429, and nothing of it is read; what has ended makes room."""
+    monkeypatch.setattr(http, "MOST_BYTES_IN_FLIGHT", 5 * 1_048_576)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(_scope: Any, receive: Any, _send: Any) -> None:
+        begun.set()
+        await go_on.wait()
+        await receive()
+
+    bodies = http._BodyLimit(answer, world.app)
+    first = asyncio.create_task(_post(bodies, 3))
+    await begun.wait()
+    status, headers, read = await _post(bodies, 3)
+    assert (status, headers[b"retry-after"], read) == (429, b"1", 0)
+    go_on.set()
+    assert (await first)[2] == 1
+    assert (await _post(bodies, 3))[2] == 1
+
+
+async def _post(app: Any, mebibytes: int) -> tuple[int, dict[bytes, bytes], int]:
+    """An upload, asked by the platform: the status, the headers, and how often its body was read."""
+    told: dict[str, Any] = {"status": 0, "headers": []}
+    read = 0
+
+    async def receive() -> Any:
+        nonlocal read
+        read += 1
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        told.update(message)
+
+    state = {"principal": Principal("a", "platform-admin", None), "request_id": "r"}
+    headers = [(b"content-length", str(mebibytes * 1_048_576).encode()), (b"content-type", b"text/csv")]
+    scope = {"type": "http", "method": "POST", "path": "/numbers/uploads", "headers": headers, "state": state}
+    await app(scope, receive, send)
+    return told["status"], dict(told["headers"]), read
+
+
+async def test_every_file_takes_a_slot(world: World) -> None:
+    """T6: licensing's reports and those of uploads too; each service has slots of its own."""
+    office = Office(world)
+    await office.hire("Ada")
+    one = await office.draft("101,Ada,,")
+    await office.assign(one)
+    east = world.caller("partner-admin", world.east)
+    upload = created(await send(east, file_of(*lines(*world.numbers(1))), holder_id=world.east_org))
+    licensing = f"/licensing/organizations/{world.east_org}"
+    files = {
+        f"{licensing}/extensions/export": "licensing",
+        f"{licensing}/licenses/available-numbers/export": "licensing",
+        f"{one}/report?format=csv": "licensing",
+        "/numbers/export": "numbers",
+        f"/numbers/uploads/{upload['upload_id']}/report": "numbers",
+        f"/numbers/uploads/{upload['upload_id']}/report?format=json": "numbers",
+    }
+    for path, service in files.items():
+        slots = world.deployment.nodes[service].exports
+        taken = [slots.pieces(world.east, iter([b"x"])) for _ in range(MOST_EXPORTS_OF_PARTY)]
+        problem(await east.get(path), 429, "party-exports-busy")
+        assert (await world.admin.get(path)).is_success, path
+        for file in taken:
+            file.close()
+        assert (await east.get(path)).is_success, path
+        taken = [slots.pieces(None, iter([b"x"])) for _ in range(MOST_EXPORTS)]
+        problem(await east.get(path), 503, "exports-busy")
+        for file in taken:
+            file.close()
+        assert (await east.get(path)).is_success, path

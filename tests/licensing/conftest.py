@@ -34,7 +34,7 @@ class Licensing:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.clock = FixedClock(START + timedelta(days=100))
-        self._react = {topic: hearing.react for hearing in service().hearings for topic in hearing.topics}
+        self._react = {topic: handler.handle for handler in service().message_handlers for topic in handler.topics}
 
     def hear(self, *messages: Message) -> None:
         """One batch, committed whole: parties before billing, as the intake gives them."""

@@ -16,6 +16,7 @@ from trunkline.clock import FixedClock
 from trunkline.contracts.message import Message
 from trunkline.deadlines import Deadlines
 from trunkline.deployment import all_migrations
+from trunkline.export_slots import ExportSlots
 from trunkline.http import create_app
 from trunkline.migrate import migrate
 from trunkline.operate import operate_router
@@ -46,6 +47,7 @@ class Still:
     def __init__(self, store: Store, clock: FixedClock, settings: Settings) -> None:
         self.service: Service = service()
         self.store, self.clock, self.settings = store, clock, settings
+        self.exports = ExportSlots()
         self.projector = Projector(store, self.service.views)
         self.projector.prepare()
 

@@ -7,11 +7,13 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
-from fastapi.responses import StreamingResponse
 
 from trunkline.doors import Reading, door, reader
+from trunkline.export_slots import BUSY
 from trunkline.paging import Items, Paging, one_page, page, whole
 from trunkline.paging import paging as paging_of
+from trunkline.parties import Principal
+from trunkline.pieces import StreamedFile
 from trunkline.service import ServiceContext
 from trunkline.tables import MEDIA_TYPES, csv_bytes
 from trunkline_licensing.api.bulk_bodies import Outcome, RowReported, reported_row
@@ -50,7 +52,7 @@ Only = Annotated[Outcome | None, Query(description="Only rows with this outcome.
 
 def router(node: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, TAG, UNKNOWN)
+    routes = door(node, TAG, {**UNKNOWN, **BUSY})
 
     @routes.get(ONE + "/report", summary="What became of each row", response_model=Items[RowReported])
     def report_bulk_assignment(
@@ -66,7 +68,7 @@ def router(node: ServiceContext) -> APIRouter:
         check(b, "report")
         chosen = Chosen(_STATUSES[outcome] if outcome else None, code)
         if form == "csv":
-            return _csv(node, b, chosen)
+            return _csv(node, asker, b, chosen)
         wanted = page(asked, {"row": (whole,)}, b.id, outcome, code)
         (after,) = wanted.place() or (0,)
         rows = page_of_rows(work.fetch, b, after, wanted.limit + 1, chosen)
@@ -78,10 +80,10 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def _csv(node: ServiceContext, b: Bulk, chosen: Chosen) -> Response:
+def _csv(node: ServiceContext, asker: Principal, b: Bulk, chosen: Chosen) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{b.id}_bulk_assignment_report.csv"'}
     content = csv_bytes(list(_COLUMNS.values()), _lines(node, b, chosen))
-    return StreamingResponse(content, media_type=MEDIA_TYPES["csv"], headers=headers)
+    return StreamedFile(node.exports.pieces(asker.party_id, content), MEDIA_TYPES["csv"], headers)
 
 
 def _lines(node: ServiceContext, b: Bulk, chosen: Chosen) -> Iterator[list[Any]]:

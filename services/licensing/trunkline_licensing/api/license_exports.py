@@ -12,7 +12,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from trunkline.doors import Reading, door, reader
+from trunkline.export_slots import BUSY
 from trunkline.paging import TEXT, Items, Paging, one_page, page, paging
+from trunkline.parties import Principal
+from trunkline.pieces import StreamedFile
 from trunkline.service import ServiceContext
 from trunkline.tables import MEDIA_TYPES, Cell, csv_bytes
 from trunkline_licensing.api.catalogue import catalogue
@@ -45,14 +48,14 @@ class AvailableNumber(BaseModel):
 
 def router(node: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "extensions", UNKNOWN)
+    routes = door(node, "extensions", {**UNKNOWN, **BUSY})
 
     @routes.get(PATH + "/export", summary="All extensions as CSV", response_class=StreamingResponse, responses=_CSV)
     def export_extensions(organization_id: UUID, asker: Reading) -> StreamingResponse:
         org = str(organization_id)
         in_organization_of(reader(node), asker, "see licenses", org)
         found = _extensions(node, org, catalogue(node))
-        return _file(node, org, "provisioned_extension", csv_bytes(EXTENSION_COLUMNS, found))
+        return _file(node, asker, org, "provisioned_extension", csv_bytes(EXTENSION_COLUMNS, found))
 
     @routes.get(LICENSES + "/available-numbers", summary="Numbers of the organization that serve nobody yet")
     def available_numbers(
@@ -75,7 +78,7 @@ def router(node: ServiceContext) -> APIRouter:
     def export_available_numbers(organization_id: UUID, asker: Reading) -> StreamingResponse:
         org = str(organization_id)
         in_organization_of(reader(node), asker, "see licenses", org)
-        return _file(node, org, "available_number", csv_bytes(NUMBER_COLUMNS, _all_numbers(node, org)))
+        return _file(node, asker, org, "available_number", csv_bytes(NUMBER_COLUMNS, _all_numbers(node, org)))
 
     return routes
 
@@ -85,10 +88,12 @@ def file_name(organization_id: str, at: datetime, report: str) -> str:
     return f"{organization_id}_{at.astimezone(UTC):%Y%m%dT%H%M%SZ}_license_phonesystem_{report}.csv"
 
 
-def _file(node: ServiceContext, organization_id: str, report: str, pieces: Iterator[bytes]) -> StreamingResponse:
+def _file(
+    node: ServiceContext, asker: Principal, organization_id: str, report: str, content: Iterator[bytes]
+) -> StreamingResponse:
     name = file_name(organization_id, node.clock.now(), report)
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return StreamingResponse(pieces, media_type=MEDIA_TYPES["csv"], headers=headers)
+    return StreamedFile(node.exports.pieces(asker.party_id, content), MEDIA_TYPES["csv"], headers)
 
 
 def _extensions(node: ServiceContext, org: str, known: Catalogue) -> Iterator[Sequence[Cell]]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 from starlette.responses import StreamingResponse
 
 from trunkline.clock import rfc3339
 from trunkline.doors import Reading, door, reader
+from trunkline.export_slots import BUSY
 from trunkline.paging import TEXT, Items, Kind, Page, Paging, moment, one_page, page, row_id
 from trunkline.parties import Principal, authorize
-from trunkline.pieces import Pieces, StreamedFile
-from trunkline.refusal import Refused
+from trunkline.pieces import StreamedFile
 from trunkline.service import ServiceContext
 from trunkline.tables import MEDIA_TYPES
-from trunkline.usage_limits import Shares
 from trunkline.work import Work
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.search_query import ExportQuery, Filters, SearchQuery, SortNeedsAvailable
@@ -33,9 +31,6 @@ from trunkline_numbers.views.search import Total
 from trunkline_numbers.views.slices import Slice
 from trunkline_numbers.views.wanted import Conditions, Scope, conditions
 
-MOST_EXPORTS: Final = 4
-MOST_EXPORTS_OF_PARTY: Final = 2
-"""Of one partner or organization: whoever reads slowly leaves something to the others."""
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {media: {} for media in MEDIA_TYPES.values()}, "description": "the file"}
 }
@@ -43,23 +38,10 @@ _NUMBER: Final = re.compile(r"\+[0-9]{1,15}", re.ASCII)
 _UNCACHED: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 
 
-class ExportsBusy(Refused):
-    """{count} exports are being written already, the most at one time; try again in a moment."""
-
-    status: ClassVar[int] = 503
-
-
-class PartyExportsBusy(Refused):
-    """{most} exports of your party are being written already, the most of one party; try again in a moment."""
-
-    status: ClassVar[int] = 429
-
-
 def router(node: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "numbers", {429: "too many exports of one party", 503: "too many exports at one time"})
-    shares = Shares(MOST_EXPORTS_OF_PARTY)
-    exports, inventory = threading.BoundedSemaphore(MOST_EXPORTS), Inventory(node.store)
+    routes = door(node, "numbers", BUSY)
+    inventory = Inventory(node.store)
 
     @routes.get("/numbers", summary="Search numbers", response_model=Items[NumberShown])
     def search_numbers(asked: Annotated[SearchQuery, Query()], asker: Reading) -> Response:
@@ -72,32 +54,12 @@ def router(node: ServiceContext) -> APIRouter:
     def export_numbers(asked: Annotated[ExportQuery, Query()], asker: Reading) -> Response:
         search = _Search(node, asker, asked)
         export = Export(node.store.url, search.conditions, search.scope, asked.layout)
-        whose = asker.party_id
-        if whose is not None:
-            shares.take(whose, PartyExportsBusy(most=shares.most))
-        if not exports.acquire(blocking=False):
-            if whose is not None:
-                shares.give_back(whose)
-            raise ExportsBusy(count=MOST_EXPORTS)
-
-        def release() -> None:
-            exports.release()
-            if whose is not None:
-                shares.give_back(whose)
-
-        pieces = Pieces(_released(export.pieces(asked.format), release))
+        pieces = node.exports.pieces(asker.party_id, export.pieces(asked.format))
         at = search.work.now.strftime("%Y%m%dT%H%M%SZ")
         headers = {"Content-Disposition": f'attachment; filename="numbers_{at}.{asked.format}"', **_UNCACHED}
         return StreamedFile(pieces, MEDIA_TYPES[asked.format], headers)
 
     return routes
-
-
-def _released(pieces: Iterator[bytes], release: Callable[[], None]) -> Generator[bytes, None, None]:
-    try:
-        yield from pieces
-    finally:
-        release()
 
 
 class _Search:

@@ -13,8 +13,10 @@ from fastapi.responses import StreamingResponse
 from trunkline.answers import Answer, change, check_version, shown
 from trunkline.csvfile import read_csv
 from trunkline.doors import Acting, Asked, Posted, Reading, door, reader
+from trunkline.export_slots import BUSY
 from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.parties import Principal, Resource, authorize
+from trunkline.pieces import StreamedFile
 from trunkline.refusal import Refused
 from trunkline.service import ServiceContext
 from trunkline.store import Store
@@ -52,7 +54,7 @@ _REPORT: Final = {"content": {"text/csv": {}, "application/json": {}}, "descript
 def router(node: ServiceContext) -> APIRouter:
     """The operations."""
     problems = {404: "no such upload, or not in the asker's branch", 409: "the upload is at another point of its life"}
-    routes = door(node, "numbers", problems | {413: "the file is too large", 415: "no CSV file"})
+    routes = door(node, "numbers", problems | {413: "the file is too large", 415: "no CSV file"} | BUSY)
 
     @routes.get("/numbers/uploads/sample", summary="A sample of the file", response_class=Response,
                 responses={200: _FILE})  # fmt: skip
@@ -107,8 +109,9 @@ def _add_report(node: ServiceContext, routes: APIRouter) -> None:
         u = seen(reader(node), asker, upload_id)[0].state
         rows = (row for row in told(node.store, u, file_of(u).chunks) if only in (None, row.outcome))
         if as_what == "json":
-            return StreamingResponse(json_report(u, rows), media_type="application/json")
-        return StreamingResponse(csv_report(rows), 200, _download(f"{upload_id}_report.csv"), _CSV_TYPE)
+            return StreamedFile(node.exports.pieces(asker.party_id, json_report(u, rows)), "application/json")
+        pieces = node.exports.pieces(asker.party_id, csv_report(rows))
+        return StreamedFile(pieces, _CSV_TYPE, _download(f"{upload_id}_report.csv"))
 
 
 def _download(name: str) -> dict[str, str]:
