@@ -79,7 +79,7 @@ class Asked:
         chain = self.request_id
         if self.key is not None:
             chain = str(uuid5(_CHAINS, f"{p.role}/{p.party_id}/{p.issuer} {p.subject}\n{self.key}"))
-        return Cause(p.actor, chain, self.key or self.request_id, p.role, p.party_id)
+        return Cause(p.actor, chain, self.key or self.request_id, p.role, p.party_id, p.identity_id)
 
 
 def principal(request: Request) -> Principal:

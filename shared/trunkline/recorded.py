@@ -34,6 +34,7 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
         causation_id: the message or request that directly caused it.
         role: of the principal that acts; None: no principal.
         party_id: the principal's party; None: the platform, or no principal.
+        identity_id: the person of the directory that the principal is; None: nobody of the directory.
     """
 
     actor: str
@@ -41,12 +42,13 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
     causation_id: str
     role: str | None = None
     party_id: str | None = None
+    identity_id: str | None = None
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Stored around each event. `occurred_at` never decreases within a stream; `recorded_at` is the service's clock.
 
-    `role` and `party_id` are the acting principal's, as in `Cause`; older events have none.
+    `role`, `party_id` and `identity_id` are the acting principal's, as in `Cause`; older events have none.
     """
 
     occurred_at: datetime
@@ -56,6 +58,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     causation_id: str
     role: str | None = None
     party_id: str | None = None
+    identity_id: str | None = None
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):

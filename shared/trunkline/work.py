@@ -147,9 +147,8 @@ class Work:
         loaded = self.get(decider, key)
         for event in events:
             occurred = event.at if loaded.last is None or event.at > loaded.last else loaded.last
-            meta = Envelope(
-                occurred, self.now, cause.actor, cause.correlation_id, cause.causation_id, cause.role, cause.party_id
-            )
+            by = (cause.actor, cause.correlation_id, cause.causation_id, cause.role, cause.party_id, cause.identity_id)
+            meta = Envelope(occurred, self.now, *by)
             loaded.last = occurred
             loaded.new.append((event, meta))
             loaded.state = loaded.decider.evolve(loaded.state, event)

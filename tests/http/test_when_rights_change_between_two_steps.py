@@ -8,14 +8,19 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 
 from tests.http.asked import operations
+from tests.http.bulk import Office
 from tests.http.estate import Door, Estate
 from tests.http.test_when_numbers_are_uploaded import file_of, lines, send, until_ended
 from tests.http.world import Caller, World, created, problem
 from trunkline.parties import Principal
 from trunkline.recorded import Cause
+from trunkline.work import Work
 from trunkline_licensing.api.bulk_runs import _events
+from trunkline_licensing.bulk_assignment import BULK, start
+from trunkline_licensing.views.bulk_row_table import mark_running
 from trunkline_numbers.reactions.upload_running import start_upload
 
 FIRST = ("/release", "/unbind", "/reserve", "/extend")
@@ -160,6 +165,53 @@ async def test_an_upload_that_runs_stops_writing_when_the_right_is_gone(world: W
     report = await world.admin.get(f"/numbers/uploads/{key}/report", params={"format": "json"})
     assert "holder-unknown" in report.text
     problem(await world.admin.get(f"/numbers/{number}"), 404, "number-unknown")
+
+
+@pytest.mark.parametrize("lost", ["moved", "left", "demoted"])
+async def test_who_let_an_upload_run_is_held_against_the_present(world: World, lost: str) -> None:
+    """P2, P3: not only who sent the file: whoever let it run may be somebody else, and lose the right meanwhile."""
+    node = world.deployment.nodes["numbers"]
+    allowed = f"/licensing/organizations/{world.east_org}"
+    created(await world.admin("PATCH", allowed, json={"allow_external_numbers": True}))
+    person = {"name": "Ada", "email": "ada@o.example", "role": "admin"}
+    ada = created(await world.admin.post(f"{allowed}/identities", person))["identity_id"]
+    await world.settle()
+    (number,) = world.numbers(1)
+    key = created(await send(world.caller("org-admin", world.east_org), file_of(*lines(number))))["upload_id"]
+    began = Cause("user:e", key, key, "partner-admin", world.east)
+    if lost == "moved":
+        await _move(world, world.east_org, world.west)
+    else:
+        began = Cause(f"user:{ada}", key, key, "org-admin", world.east_org, ada)
+        change = {"json": {"role": "member"}} if lost == "demoted" else {}
+        created(await world.admin("PATCH" if change else "DELETE", f"{allowed}/identities/{ada}", **change))
+        await world.settle()
+    node.run(lambda work: start_upload(work, key, began.actor, began))  # as if it had begun before
+    ended = (await until_ended(world.admin, key))[-1]
+    assert (ended["status"], ended["added"], ended["refused"]) == ("completed", 0, 1)
+    problem(await world.admin.get(f"/numbers/{number}"), 404, "number-unknown")
+
+
+async def test_a_template_that_runs_stops_when_the_right_is_gone(world: World) -> None:
+    """P2, P4: each batch asks anew; the rows that are left fail, each with the reason."""
+    office = Office(world)
+    await office.hire("Ada", "Bob")
+    await office.buy()
+    one = await office.draft("101,Ada,,", "102,Bob,,")
+    await _move(world, world.east_org, world.west)
+    node = world.deployment.nodes["licensing"]
+    key = one.rpartition("/")[2]
+    east = Cause("user:e", key, key, "partner-admin", world.east)
+
+    def begin(work: Work) -> None:  # as if it had begun before the move
+        work.record(BULK, key, start(work.state(BULK, key), False, work.now), east)
+        mark_running(work, key)
+
+    node.run(begin)
+    ended = await office.completed(one)
+    assert (ended["succeeded"], ended["failed"]) == (0, 2)
+    assert await office.codes(one) == ["RIGHT_LOST", "RIGHT_LOST"]
+    assert await office.extensions() == []
 
 
 async def test_a_template_is_run_by_who_may_then(world: World) -> None:

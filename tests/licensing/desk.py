@@ -69,16 +69,23 @@ class Desk:
         facts = {"product": "license", "license_code": code, "quantity": quantity}
         self.licensing.hear(self._say("billing.subscription.started", str(uuid4()), **facts))
 
-    def assign(self, rows: Sequence[tuple[str, str, str]], *, all_or_nothing: bool = False) -> str:
+    def assign(
+        self,
+        rows: Sequence[tuple[str, str, str]],
+        *,
+        all_or_nothing: bool = False,
+        addons: Sequence[str] = (),
+        cause: Cause = CAUSE,
+    ) -> str:
         """A template with rows of key, name and number, in progress; its id."""
         key = str(uuid4())
 
         def decide(work: Work) -> None:
-            work.record(BULK, key, create(work.state(BULK, key), ORG, "Tower", (), work.now), CAUSE)
+            work.record(BULK, key, create(work.state(BULK, key), ORG, "Tower", addons, work.now), CAUSE)
             file = File("people.csv", "digest", "name", len(rows))
             work.record(BULK, key, add_users(work.state(BULK, key), file, work.now), CAUSE)
             add_rows(work, key, [Row(n, 0, n + 1, r[0], r[1], "name", r[2]) for n, r in enumerate(rows, 1)])
-            work.record(BULK, key, start(work.state(BULK, key), all_or_nothing, work.now), CAUSE)
+            work.record(BULK, key, start(work.state(BULK, key), all_or_nothing, work.now), cause)
             mark_running(work, key)
 
         self.licensing.do(decide)

@@ -25,6 +25,12 @@ class BulkAssignmentIsCompleted(Refused):
     """The bulk assignment {name!r} is completed since {since}, to be reported on or duplicated, not for {what!r}."""
 
 
+class RightLost(Refused):
+    """Who began this bulk assignment may not go on with it: {why}."""
+
+    status: ClassVar[int] = 403
+
+
 class NoUsersYet(Refused):
     """The bulk assignment {name!r} has no users: add a file of them before it is assigned."""
 

@@ -27,6 +27,7 @@ from trunkline_licensing.bulk_rows import Failure, Judged, all_or_nothing, refus
 from trunkline_licensing.extension_events import BulkRow
 from trunkline_licensing.license_codes import Catalogue
 from trunkline_licensing.license_refusals import NoAddonLicense, NoBaseLicense
+from trunkline_licensing.reactions.bulk_right import right_lost
 from trunkline_licensing.reactions.provisioning import NewExtension, Plan
 from trunkline_licensing.reactions.withdrawal import withdraw
 from trunkline_licensing.views.bulk_row_table import (
@@ -79,6 +80,10 @@ def run_chunk(work: Work, bulk_id: str, sheet: Sheet, catalogue: Catalogue, answ
         return 0
     if b.undoing is not None:
         return _undo_chunk(work, b, b.undoing)
+    if not (b.pending or b.short):
+        return 0
+    if (lost := right_lost(work, b)) is not None:
+        return _stop(work, b, lost)
     found = next_places(work.fetch, bulk_id, ("pending", "short") if b.short else ("pending",), CHUNK)
     if not found:
         return 0
@@ -132,6 +137,16 @@ def _counts(work: Work, outcomes: Sequence[Outcome], short_no_more: int) -> Bulk
 def _first_failure(outcomes: Sequence[Outcome]) -> tuple[int, str] | None:
     failed = ((o.place, o.failure.code) for o in outcomes if o.status == "failed" and o.failure is not None)
     return next(failed, None)
+
+
+def _stop(work: Work, b: Bulk, why: Failure) -> int:
+    """Let every row fail that nothing was decided about, or that is short of a unit; how many these are."""
+    places = [place for place, _, _ in next_places(work.fetch, b.id, ("pending", "short"), b.total)]
+    turn_all(work, b.id, "pending", "failed", why)
+    turn_all(work, b.id, "short", "failed", why)
+    done = BulkChunkDone(at=work.now, upto=places[-1], failed=len(places), short=-b.short)
+    record(work, b, chunk_done(b, done, (places[0], why.code)))
+    return len(places)
 
 
 def _undo_chunk(work: Work, b: Bulk, why: tuple[int, str]) -> int:

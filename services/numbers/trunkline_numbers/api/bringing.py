@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trunkline.parties import NotAllowed, Principal, Role, authorize
+from trunkline.parties import NotAllowed, Principal, Resource, Role, authorize
 from trunkline.work import Work
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.number import Party
 from trunkline_numbers.number_events import PartyKind
-from trunkline_numbers.upload import UploadPreviewed
+from trunkline_numbers.party import PARTY
+from trunkline_numbers.upload import Upload, UploadPreviewed, UploadUnknown, file_of
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,29 @@ def still_bringing(work: Work, file: UploadPreviewed) -> Bringing:
     if file.uploader_id is not None:
         role = "partner-admin" if file.uploader_kind == "partner" else "org-admin"
     return bringing(work, Principal("", role, file.uploader_id), file.holder_id)
+
+
+def upload_resource(work: Work, u: Upload) -> Resource:
+    """An upload belongs to whoever sent the file: what its rows were refused for was said to them."""
+    uploader_id = u.file.uploader_id if u.file is not None else None
+    heard = work.state(PARTY, uploader_id).heard if uploader_id is not None else None
+    return Resource(
+        unknown=UploadUnknown(upload_id=u.upload_id),
+        parties=(uploader_id,),
+        uploader_id=uploader_id,
+        external=heard is not None and heard.allow_external_numbers,
+        exists=u.file is not None,
+    )
+
+
+def check_starter(work: Work, u: Upload, began: Principal) -> None:
+    """Authorize who let an upload run once more, as the directory is now (P2, P3).
+
+    Raises:
+        UploadUnknown, HolderUnknown, NotAllowed, TokenOutdated: it could not let it run any more.
+    """
+    authorize(Sight(work, began).branch, "add numbers", upload_resource(work, u))
+    bringing(work, began, file_of(u).holder_id)
 
 
 def _may_import(sight: Sight) -> bool:

@@ -15,7 +15,7 @@ from trunkline.csvfile import read_csv
 from trunkline.doors import Acting, Asked, Posted, Reading, door, reader
 from trunkline.export_slots import BUSY
 from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
-from trunkline.parties import Principal, Resource, authorize
+from trunkline.parties import Principal, authorize
 from trunkline.pieces import StreamedFile
 from trunkline.refusal import Refused
 from trunkline.service import ServiceContext
@@ -23,7 +23,7 @@ from trunkline.store import Store
 from trunkline.stream import key_of
 from trunkline.work import Loaded, Work
 from trunkline_numbers.api.branch import Sight
-from trunkline_numbers.api.bringing import Bringing, bringing, still_bringing
+from trunkline_numbers.api.bringing import Bringing, bringing, still_bringing, upload_resource
 from trunkline_numbers.api.upload_cells import Terms
 from trunkline_numbers.api.upload_file import LAYOUT, SAMPLE, Preview, preview
 from trunkline_numbers.api.upload_form import BODY, MAX_FILE_BYTES, Sent, Uploaded, UploadFields
@@ -39,7 +39,7 @@ from trunkline_numbers.api.upload_shown import (
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.party import PARTY
 from trunkline_numbers.reactions.upload_running import cancel_upload, start_upload
-from trunkline_numbers.upload import UPLOAD, Upload, UploadPreviewed, UploadUnknown, file_of
+from trunkline_numbers.upload import UPLOAD, Upload, UploadPreviewed, file_of
 from trunkline_numbers.upload import preview as keep_preview
 from trunkline_numbers.views.upload_rows import keep, told
 
@@ -180,19 +180,6 @@ def present(store: Store, numbers: Sequence[str]) -> set[str]:
     return {key_of(stream_id) for (stream_id,) in rows}
 
 
-def _resource(work: Work, u: Upload) -> Resource:
-    """An upload belongs to whoever sent the file: what its rows were refused for was said to them."""
-    uploader_id = u.file.uploader_id if u.file is not None else None
-    heard = work.state(PARTY, uploader_id).heard if uploader_id is not None else None
-    return Resource(
-        unknown=UploadUnknown(upload_id=u.upload_id),
-        parties=(uploader_id,),
-        uploader_id=uploader_id,
-        external=heard is not None and heard.allow_external_numbers,
-        exists=u.file is not None,
-    )
-
-
 def seen(work: Work, asker: Principal, upload_id: UUID) -> tuple[Loaded[Upload], Sight]:
     """An upload that the asker may see, and the asker's sight.
 
@@ -201,7 +188,7 @@ def seen(work: Work, asker: Principal, upload_id: UUID) -> tuple[Loaded[Upload],
     """
     sight = Sight(work, asker)
     loaded = work.get(UPLOAD, str(upload_id))
-    authorize(sight.branch, "see numbers", _resource(work, loaded.state))
+    authorize(sight.branch, "see numbers", upload_resource(work, loaded.state))
     return loaded, sight
 
 
@@ -209,7 +196,7 @@ def _act(work: Work, asked: Asked, upload_id: UUID, act: Callable[..., Upload]) 
     """Start or cancel an upload; to start it, who asks and who sent it must both still add for its holder (R6)."""
     sight = Sight(work, asked.principal)
     loaded = work.get(UPLOAD, str(upload_id))
-    authorize(sight.branch, "add numbers", _resource(work, loaded.state))
+    authorize(sight.branch, "add numbers", upload_resource(work, loaded.state))
     if act is start_upload:
         file = file_of(loaded.state)
         bringing(work, asked.principal, file.holder_id)

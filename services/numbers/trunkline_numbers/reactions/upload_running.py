@@ -12,12 +12,14 @@ from typing import Final
 from trunkline.clock import Clock
 from trunkline.duties import Duties
 from trunkline.failed_items import FailedItems
-from trunkline.recorded import Cause, stored_name
+from trunkline.initiator import initiator
+from trunkline.parties import Principal
+from trunkline.recorded import Cause
 from trunkline.refusal import Refused
 from trunkline.store import Store
 from trunkline.stream import key_of
 from trunkline.work import Work, run
-from trunkline_numbers.api.bringing import Bringing, still_bringing
+from trunkline_numbers.api.bringing import Bringing, check_starter, still_bringing
 from trunkline_numbers.api.upload_refusals import DomainNotYours, LegacyLockNotYours
 from trunkline_numbers.number import NUMBER, Party
 from trunkline_numbers.number_by_hand import add
@@ -27,7 +29,6 @@ from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.upload import (
     UPLOAD,
     Upload,
-    UploadPreviewed,
     UploadStarted,
     cancel,
     file_of,
@@ -111,9 +112,10 @@ def run_chunk(work: Work, upload_id: str) -> None:
     u = work.state(UPLOAD, upload_id)
     if u.status != "running":
         return
-    file, chunk = file_of(u), next_chunk(work, u)
-    cause = _cause(work, u)
-    late = _add(work, file, chunk, cause)
+    chunk = next_chunk(work, u)
+    began = initiator(work, UPLOAD.stream(upload_id), UploadStarted)
+    cause = _cause(u, began)
+    late = _add(work, u, began, chunk, cause)
     serve_waiting(work, cause)
     keep_late(work, u, late)
     good = sum(row.number is not None for row in chunk.rows)
@@ -122,20 +124,21 @@ def run_chunk(work: Work, upload_id: str) -> None:
         work.batch.unclaims.append(_RUNNING + upload_id)
 
 
-def _cause(work: Work, u: Upload) -> Cause:
+def _cause(u: Upload, began: Principal | None) -> Cause:
     """What follows from an upload was done by who started it, with the role and party of then."""
-    sql = "SELECT state FROM stored_events WHERE originator_id = %s AND topic = %s"
-    rows = work.fetch(sql, (UPLOAD.stream(u.upload_id), stored_name(UploadStarted)))
-    metas = [work.store.codec.decode(stored_name(UploadStarted), bytes(state)).meta for (state,) in rows]
-    role, party_id = (metas[-1].role, metas[-1].party_id) if metas else (None, None)
-    return Cause(u.started_by, u.upload_id, u.upload_id, role, party_id)
+    if began is None:
+        return Cause(u.started_by, u.upload_id, u.upload_id)
+    return Cause(u.started_by, u.upload_id, u.upload_id, began.role, began.party_id, began.identity_id)
 
 
-def _add(work: Work, file: UploadPreviewed, chunk: Chunk, cause: Cause) -> list[Late]:
+def _add(work: Work, u: Upload, began: Principal | None, chunk: Chunk, cause: Cause) -> list[Late]:
     """Record the numbers; the rows that are refused after all."""
+    file = file_of(u)
     load_settled(work, ((NUMBER, row.number) for row in chunk.rows if row.number is not None), waiters=True)
     try:
         who = still_bringing(work, file)
+        if began is not None:
+            check_starter(work, u, began)
     except Refused as refused:  # the right to all of it has gone since the preview
         return [Late(row.line, refused.code, refused.sentence) for row in chunk.rows if row.number is not None]
     policy, now = in_force(work), work.now

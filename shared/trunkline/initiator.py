@@ -1,0 +1,35 @@
+"""Who began what a service goes on with by itself, so that each further step is authorized again (P2, P3)."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from trunkline.parties import Principal, Role
+from trunkline.recorded import stored_name
+from trunkline.stream import Event
+from trunkline.work import Work
+
+_USER = "user:"
+
+
+def initiator(work: Work, stream_id: str, kind: type[Event]) -> Principal | None:
+    """The principal that caused the newest event of a kind in a stream, with the role and party of then.
+
+    Args:
+        work: where it is read.
+        stream_id: such as `bulk/<id>`.
+        kind: what began it.
+
+    Returns:
+        The principal; None where no principal did, and of events that do not say which role it had.
+    """
+    name = stored_name(kind)
+    sql = "SELECT state FROM stored_events WHERE originator_id = %s AND topic = %s ORDER BY originator_version"
+    rows = work.fetch(sql, (stream_id, name))
+    if not rows:
+        return None
+    meta = work.store.codec.decode(name, bytes(rows[-1][0])).meta
+    if meta.role is None or not meta.actor.startswith(_USER):
+        return None
+    role = cast(Role, meta.role)
+    return Principal(meta.actor.removeprefix(_USER), role, meta.party_id, identity_id=meta.identity_id)
