@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 import psycopg
@@ -37,6 +38,7 @@ class Ready(BaseModel):
     troubles: dict[str, list[str]]
     degraded: dict[str, list[str]] = {}
     services: list[str] = Field([], description="The services of this process.")
+    now: dict[str, datetime] = Field({}, description="What time it is, by service: in a sandbox by the test clock.")
 
 
 def health_router(nodes: Mapping[str, ServiceContext]) -> APIRouter:
@@ -64,6 +66,7 @@ def health_router(nodes: Mapping[str, ServiceContext]) -> APIRouter:
             troubles={name: found for name, found in troubles.items() if found},
             degraded={name: found for name, found in degraded.items() if found},
             services=list(nodes),
+            now={name: now for name, node in nodes.items() if (now := _now(node)) is not None},
         )
 
     return router
@@ -116,6 +119,13 @@ def _set_aside(node: ServiceContext) -> list[str]:
     except (psycopg.Error, PoolTimeout):
         return []  # said already
     return [f"{count} items of the loop {loop!r} are set aside" for loop, count in sorted(counts.items())]
+
+
+def _now(node: ServiceContext) -> datetime | None:
+    try:
+        return node.clock.now()
+    except (psycopg.Error, PoolTimeout):
+        return None  # the test clock lies in the database
 
 
 def _troubles(node: ServiceContext) -> list[str]:

@@ -14,6 +14,7 @@ from typing import ClassVar, Final, Literal, Protocol, get_args
 
 import msgspec
 
+from trunkline.own_token import ISSUER
 from trunkline.refusal import Refused
 
 Role = Literal["platform-admin", "platform-support", "partner-admin", "org-admin", "member", "machine"]
@@ -22,7 +23,7 @@ ROLES: Final[tuple[Role, ...]] = get_args(Role)
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 PLATFORM: Final = "platform"
 """The platform's own key among the parties."""
-OWN_ISSUER: Final = "trunkline"
+OWN_ISSUER: Final = ISSUER
 """The issuer of the tokens that the home's own key signs."""
 
 

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import OKPKey
 
 from trunkline.jwks import Key, RemoteKeys
+from trunkline.own_token import own_claims, signed
 from trunkline.parties import OWN_ISSUER, PLATFORM, ROLES, Principal, Role
 from trunkline.refusal import Refused
 from trunkline.settings import ClaimNames, Issuer, Settings
@@ -133,27 +134,22 @@ class Tokens:
             TokenRefused: the role and the party do not go together, or it is to hold longer than the role's may.
             NoSigningKey: this home only verifies.
         """
-        claims = {
-            "iss": OWN_ISSUER,
-            "aud": self._audience,
-            "sub": subject or f"{role}-{uuid4()}",
-            "role": role,
-            "scope": " ".join(sorted(scopes)),
-            "iat": int(self._now().timestamp()),
-            "exp": int((self._now() + ttl).timestamp()),
-            "jti": token_id or str(uuid4()),
-        }
-        if command:
-            claims["command"] = True
-        if party_id is not None:
-            claims["party"] = party_id
-        if bound := sorted(sources):
-            claims["sources"] = bound
+        claims = own_claims(
+            role,
+            self._audience,
+            self._now(),
+            ttl,
+            subject=subject,
+            party_id=party_id,
+            scopes=scopes,
+            sources=sources,
+            token_id=token_id,
+            command=command,
+        )
         _principal(claims, _OWN_CLAIMS, {}, own=True)
         self._check_lifetime(claims, role)
         key = self._own.signing() if isinstance(self._own, OwnKeys) else self._own
-        header = {"alg": "Ed25519", "typ": "JWT", "kid": key.kid}
-        return jwt.encode(header, claims, key, algorithms=list(_OWN_ALGORITHMS))
+        return signed(claims, {**key.as_dict(private=True), "kid": key.kid})
 
     def verify(self, token: str) -> Principal:
         """Who sends a token.

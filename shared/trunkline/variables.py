@@ -14,6 +14,42 @@ from typing import Final
 PREFIX: Final = "TRUNKLINE_"
 CLIENT: Final = ("URL", "TOKEN")
 """Read by the command line only, as the variables behind `--url` and `--token`."""
+SETTINGS: Final = frozenset(
+    {
+        "addons",
+        "allow_plain_http",
+        "billing_sources",
+        "binding_timeout",
+        "clock_tolerance",
+        "home",
+        "http_host",
+        "http_port",
+        "kafka_bootstrap",
+        "kafka_ca_file",
+        "kafka_password",
+        "kafka_sasl_mechanism",
+        "kafka_security_protocol",
+        "kafka_username",
+        "licensing_database_url",
+        "machine_token_days",
+        "mail_from",
+        "metrics_port",
+        "numbers_database_url",
+        "open_streams",
+        "otlp_endpoint",
+        "range_limit",
+        "requests_per_second",
+        "retention_days",
+        "sandbox",
+        "smtp_url",
+        "token_audience",
+        "token_hours",
+        "token_issuers",
+        "topic_prefix",
+        "upload_limit",
+    }
+)
+"""The names of all settings, for who has no need of their models; a test holds them against these."""
 _TESTS: Final = "TRUNKLINE_TEST_"
 _SERVICE_LINK: Final = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?$")
 

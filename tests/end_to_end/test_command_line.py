@@ -119,7 +119,7 @@ def test_then_it_says_which_version_it_is(alone: Shell) -> None:
         ("number", "add", "+442079460001"),
         ("token", "issue", "--role", "king"),
         ("token", "issue", "--role", "org-admin"),
-        ("party", "show", "not-a-uuid"),
+        ("party", "show", "not-a-uuid", "--organization", "3466261f-9a93-43c2-851f-4050529fdaa6"),
         ("party", "list", "identities"),
         ("party", "change", "partner", "3466261f-9a93-43c2-851f-4050529fdaa6"),
         ("stream", "show", "number"),

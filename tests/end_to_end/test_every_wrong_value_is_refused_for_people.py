@@ -34,6 +34,8 @@ SKIPPED = {
 }
 SKIPPED |= {("token", "rotate"), ("token", "revoke")}
 """They serve or run until they are stopped, or move what other tests see; what they refuse has tests of its own."""
+PARTIES = {"ORGANIZATION", "PARTNER", "PARTY"}
+"""Metavariables of what names a party; by a whole UUID it is not looked up."""
 EVERYWHERE = {"as_json", "config", "url", "token", "help"}
 
 
@@ -78,7 +80,7 @@ def wrong_values(parameter: Any, folder: Path) -> list[str]:
 def usual(parameter: Any, folder: Path) -> str:
     """What a parameter that is needed gets while another one is tried."""
     of = kind(parameter)
-    if of is UUID:
+    if of is UUID or parameter.metavar in PARTIES:
         return str(uuid4())
     if of in (int, float):
         return "1"

@@ -17,7 +17,7 @@ from trunkline.cli.remote import Remote
 
 ID, ORG = "5c1d9d8e-8a6f-4a53-9d43-0d9f6a7c5e04", "7f0f5f8e-51f5-4d53-8a7e-b3f1c2a9d902"
 SEEN = {"upload_id": ID, "rows": 2, "good": 2, "bad": 0, "unlikely": 0, "bad_rows": []}
-UPLOAD, BULK = f"trunkline number upload-watch {ID}", f"trunkline bulk watch {ID} --organization {ORG}"
+UPLOAD, BULK = f"trunkline number upload-watch {ID}", f"trunkline bulk watch {ID}"
 LIST = "trunkline projection list"
 REST = "trunkline republish numbers --from 43 --to 90 --event NumberAdded --rate 5"
 VIEWS_BEHIND = {"code": "views-behind", "detail": "The views have not reached 9 within 5 s; try again."}

@@ -46,7 +46,7 @@ def test_then_any_mix_of_filters_can_be_typed(shell: Shell) -> None:
 
 def test_then_what_cannot_be_asked_ends_as_it_should(shell: Shell) -> None:
     """O1, §9: 2 for what the command line does not take, 1 and a sentence for what the service refuses."""
-    for wrong in (("--state", "free"), ("--owner", "x"), ("--limit", "0"), ("--available-since", "yesterday")):
+    for wrong in (("--state", "free"), ("--limit", "0"), ("--available-since", "yesterday")):
         assert shell("number", "search", *wrong).code == 2, wrong
     refused = shell("number", "search", "--pattern", "6*5")
     assert refused.code == 1

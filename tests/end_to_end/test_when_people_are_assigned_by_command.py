@@ -26,27 +26,27 @@ def office(shell: Shell, folder: Path, *people: str) -> str:
 
 
 def test_then_it_goes_from_a_sample_to_a_report(shell: Shell, tmp_path: Path) -> None:
-    """L5, L6, L7, L10, L13, L14: each step is one command; the sample is used as it is."""
+    """L5, L6, L7, L10, L13, L14: each step is one command, its id alone is enough; the sample is used as it is."""
     org = office(shell, tmp_path, "Ada", "Bob")
     of = ("--organization", org)
     made = shell.json("bulk", "create", *of, "--name", "Tower 2")
     key = made["bulk_id"]
-    assert "Annex" in shell.text("bulk", "edit", key, *of, "--name", "Annex")
+    assert "Annex" in shell.text("bulk", "edit", key, "--name", "Annex")
     sample = tmp_path / "people.csv"
     assert "Written to" in shell.text("bulk", "sample", "name", *of, "--out", str(sample))
     assert shell.json("bulk", "add-users", key, str(sample), *of, "--dry-run")["total"] == 2
-    assert shell.json("bulk", "show", key, *of)["total"] == 0
-    assert "people.csv (2)" in shell.text("bulk", "add-users", key, str(sample), *of)
-    assert "Ada" in shell.text("bulk", "users", key, *of)
-    assert "2 of 2 rows would succeed" in shell.text("bulk", "preflight", key, *of)
-    assert shell.json("bulk", "assign", key, *of)["status"] in ("in_progress", "completed")
-    assert "2 of 2 succeeded, 0 failed" in shell.text("bulk", "watch", key, *of)
+    assert shell.json("bulk", "show", key)["total"] == 0
+    assert "people.csv (2)" in shell.text("bulk", "add-users", key, str(sample))
+    assert "Ada" in shell.text("bulk", "users", key)
+    assert "2 of 2 rows would succeed" in shell.text("bulk", "preflight", key)
+    assert shell.json("bulk", "assign", key)["status"] in ("in_progress", "completed")
+    assert "2 of 2 succeeded, 0 failed" in shell.text("bulk", "watch", key)
     report = shell.json("bulk", "report", key, *of)
     assert [row["outcome"] for row in report["items"]] == ["succeeded", "succeeded"]
     out = tmp_path / "report.csv"
     shell.text("bulk", "report", key, *of, "--csv", str(out))
     assert len(out.read_text().splitlines()) == 3
-    assert "Copy of Annex" in shell.text("bulk", "duplicate", key, *of)
+    assert "Copy of Annex" in shell.text("bulk", "duplicate", key)
     assert shell.json("bulk", "list", *of, "--search", "annex")["total"] == 2
     refused = shell("bulk", "delete", key, *of)
     assert refused.code == 1

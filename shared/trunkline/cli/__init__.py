@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
-from typer.core import TyperGroup
 
+from trunkline.cli.light_command import LightGroup
 from trunkline.cli.refused_values import refused_parameter
 
 _RUN, _WORK, _OPERATE = "Run", "Work", "Operate"
@@ -75,7 +75,7 @@ _COMPLETION: Final = "_TRUNKLINE_COMPLETE"
 """Set by the shell that asks what can be typed next."""
 
 
-class _InOrder(TyperGroup):
+class _InOrder(LightGroup):
     """Shows the commands in the order a newcomer needs them."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -129,7 +129,7 @@ def _add(app: typer.Typer, name: str, noun: _Noun) -> None:
     first, *_ = [import_module(f"trunkline.cli.{module}") for module in noun.modules]
     found = getattr(first, noun.attribute)
     if isinstance(found, typer.Typer):
-        app.add_typer(found, name=name, rich_help_panel=noun.panel)
+        app.add_typer(found, name=name, cls=LightGroup, rich_help_panel=noun.panel)
     else:
         found(app, noun.panel)
 

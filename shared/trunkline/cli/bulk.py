@@ -9,12 +9,20 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.ending import Misused
+from trunkline.cli.named_parties import NAMED, ORGANIZATION
 from trunkline.cli.options import LIMIT, DryRun, Limit, more
 from trunkline.cli.verb import Call, verb
 
 app = typer.Typer(help="Extensions for thousands of people, from a spreadsheet.", no_args_is_help=True)
 
-Organization = Annotated[UUID, typer.Option("--organization", metavar="UUID", help="Whose it is.")]
+Organization = Annotated[
+    str, ORGANIZATION, typer.Option("--organization", metavar="ORGANIZATION", help=f"Whose it is: {NAMED}.")
+]
+Whose = Annotated[
+    str | None,
+    ORGANIZATION,
+    typer.Option("--organization", metavar="ORGANIZATION", help=f"Whose it is: {NAMED}; the id alone is enough."),
+]
 Bulk = Annotated[UUID, typer.Argument(metavar="ID", help="The bulk assignment's UUID.")]
 Addons = Annotated[
     list[str] | None, typer.Option("--addon", metavar="CODE", help="Every row gets it; can be given again.")
@@ -29,10 +37,22 @@ class Status(StrEnum):
     completed = "completed"
 
 
-def path_of(organization: UUID, bulk: UUID | None = None, what: str = "") -> str:
-    """Where an organization's bulk assignments are, or one of them, or something of it."""
-    path = f"/licensing/organizations/{organization}/bulk-assignments"
-    return path if bulk is None else f"{path}/{bulk}{what}"
+def path_of(organization: str) -> str:
+    """Where an organization's bulk assignments are."""
+    return f"/licensing/organizations/{organization}/bulk-assignments"
+
+
+def path_to(call: Call, bulk: UUID, organization: str | None = None) -> str:
+    """Where a bulk assignment is.
+
+    Args:
+        call: asks the service whose it is, unless that was given.
+        bulk: its id.
+        organization: whose it is; None: not given.
+    """
+    if organization is None:
+        organization = call.remote.get(f"/licensing/bulk-assignments/{bulk}")["organization_id"]
+    return f"{path_of(organization)}/{bulk}"
 
 
 @verb(app, "create")
@@ -63,16 +83,16 @@ def list_(
 
 
 @verb(app, "show")
-def show(call: Call, bulk: Bulk, organization: Organization) -> None:
+def show(call: Call, bulk: Bulk, organization: Whose = None) -> None:
     """Show a bulk assignment: name, add-ons, files, status, counts, and what can be done with it now."""
-    tell_bulk(call, call.remote.get(path_of(organization, bulk)))
+    tell_bulk(call, call.remote.get(path_to(call, bulk, organization)))
 
 
 @verb(app, "edit")
 def edit(
     call: Call,
     bulk: Bulk,
-    organization: Organization,
+    organization: Whose = None,
     name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
     addon: Addons = None,
     no_addons: Annotated[bool, typer.Option("--no-addons", help="Rows get none but their own.")] = False,
@@ -85,25 +105,25 @@ def edit(
     body |= {"addons": addon or []} if addon or no_addons else {}
     if not body:
         raise Misused("Nothing is named that is to be changed; --help lists what can be.")
-    tell_bulk(call, call.remote.patch(path_of(organization, bulk), body, dry_run=dry_run))
+    tell_bulk(call, call.remote.patch(path_to(call, bulk, organization), body, dry_run=dry_run))
 
 
 @verb(app, "duplicate")
-def duplicate(call: Call, bulk: Bulk, organization: Organization, dry_run: DryRun = None) -> None:
+def duplicate(call: Call, bulk: Bulk, organization: Whose = None, dry_run: DryRun = None) -> None:
     """Make a draft with the same add-ons, and a name that says it is a copy; people are not copied."""
-    tell_bulk(call, call.remote.post(path_of(organization, bulk, "/duplicate"), dry_run=dry_run))
+    tell_bulk(call, call.remote.post(f"{path_to(call, bulk, organization)}/duplicate", dry_run=dry_run))
 
 
 @verb(app, "delete")
-def delete(call: Call, bulk: Bulk, organization: Organization, dry_run: DryRun = None) -> None:
+def delete(call: Call, bulk: Bulk, organization: Whose = None, dry_run: DryRun = None) -> None:
     """Delete a draft, with its people."""
-    call.remote.delete(path_of(organization, bulk), dry_run=dry_run)
+    call.remote.delete(path_to(call, bulk, organization), dry_run=dry_run)
     call.tell({"bulk_id": str(bulk), "deleted": not dry_run}, lambda: f"The bulk assignment {bulk} is deleted.")
 
 
 def tell_bulk(call: Call, found: Any) -> None:
     """Say how a bulk assignment is."""
-    from trunkline.cli.screen import facts, moment
+    from trunkline.cli.screen import facts, relative
 
     def made() -> Any:
         told = {n: found[n] for n in ("name", "bulk_id", "status", "addons", "total")}
@@ -111,7 +131,7 @@ def tell_bulk(call: Call, found: Any) -> None:
         if found["status"] != "draft":
             told |= {n: found[n] for n in ("succeeded", "failed", "waiting", "pending", "all_or_nothing")}
         told |= {"copy of": found["copied_from"]} if found["copied_from"] else {}
-        told |= {n: moment(found[n]) for n in ("created_at", "started_at", "completed_at") if found[n]}
+        told |= {n: relative(found[n]) for n in ("created_at", "started_at", "completed_at") if found[n]}
         return facts(told | {"possible now": found["actions"]})
 
     call.tell(found, made)

@@ -7,10 +7,11 @@ from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 import typer
 
-from trunkline.cli.bulk import Bulk, Organization, app, path_of, tell_bulk
+from trunkline.cli.bulk import Bulk, Whose, app, path_to, tell_bulk
 from trunkline.cli.bulk_users import write
 from trunkline.cli.ending import Partly, Refused
 from trunkline.cli.options import LIMIT, DryRun, Limit, more
@@ -32,9 +33,9 @@ class Outcome(StrEnum):
 
 
 @verb(app, "preflight")
-def preflight(call: Call, bulk: Bulk, organization: Organization, limit: Limit = LIMIT) -> None:
+def preflight(call: Call, bulk: Bulk, organization: Whose = None, limit: Limit = LIMIT) -> None:
     """Tell what would happen if it were assigned now, row by row; of good rows only how many there are."""
-    found = call.remote.get(path_of(organization, bulk, "/preflight"))
+    found = call.remote.get(f"{path_to(call, bulk, organization)}/preflight")
     failing = [row for row in found["rows"] if row["outcome"] == "fails"]
 
     def counted() -> str:
@@ -49,19 +50,19 @@ def preflight(call: Call, bulk: Bulk, organization: Organization, limit: Limit =
 def assign(
     call: Call,
     bulk: Bulk,
-    organization: Organization,
+    organization: Whose = None,
     all_or_nothing: Annotated[bool, typer.Option("--all-or-nothing", help="Where one row fails, none is.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Stay until it is done.")] = False,
     dry_run: DryRun = None,
 ) -> None:
     """Assign: it goes on in the service, whatever becomes of this command."""
-    body = {"all_or_nothing": all_or_nothing}
+    body, path = {"all_or_nothing": all_or_nothing}, path_to(call, bulk, organization)
     if dry_run:
-        tell_bulk(call, call.remote.post(path_of(organization, bulk, "/assign"), body, dry_run=dry_run))
+        tell_bulk(call, call.remote.post(f"{path}/assign", body, dry_run=dry_run))
         return
-    with _outliving(bulk, organization):
-        found = call.remote.post(path_of(organization, bulk, "/assign"), body)
-        ended = _watched(call, bulk, organization) if watch else None
+    with _outliving(bulk):
+        found = call.remote.post(f"{path}/assign", body)
+        ended = _watched(call, path) if watch else None
     if ended is None:
         tell_bulk(call, found)
     else:
@@ -69,10 +70,11 @@ def assign(
 
 
 @verb(app, "watch")
-def watch(call: Call, bulk: Bulk, organization: Organization) -> None:
+def watch(call: Call, bulk: Bulk, organization: Whose = None) -> None:
     """Watch a bulk assignment until it is completed: counts, rate, time left."""
-    with _outliving(bulk, organization):
-        found = _watched(call, bulk, organization)
+    path = path_to(call, bulk, organization)
+    with _outliving(bulk):
+        found = _watched(call, path)
     _end(call, found)
 
 
@@ -80,14 +82,14 @@ def watch(call: Call, bulk: Bulk, organization: Organization) -> None:
 def report(
     call: Call,
     bulk: Bulk,
-    organization: Organization,
+    organization: Whose = None,
     outcome: Annotated[Outcome | None, typer.Option(help="Only rows with this outcome.")] = None,
     code: Annotated[str | None, typer.Option(metavar="CODE", help="Only rows that failed with it.")] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write all rows there.")] = None,
     limit: Limit = LIMIT,
 ) -> None:
     """Report what became of each row."""
-    path = path_of(organization, bulk, "/report")
+    path = f"{path_to(call, bulk, organization)}/report"
     chosen = {"outcome": outcome.value if outcome else None, "code": code}
     if csv is not None:
         with call.remote.download(path, format="csv", **chosen) as pieces:
@@ -98,15 +100,15 @@ def report(
     call.tell(found, lambda: _rows(found["items"]), lambda: more(found))
 
 
-def _outliving(bulk: Any, organization: Any) -> AbstractContextManager[None]:
-    return outliving(f"Bulk assignment {bulk}", f"trunkline bulk watch {bulk} --organization {organization}")
+def _outliving(bulk: UUID) -> AbstractContextManager[None]:
+    return outliving(f"Bulk assignment {bulk}", f"trunkline bulk watch {bulk}")
 
 
-def _watched(call: Call, bulk: Any, organization: Any) -> dict[str, Any]:
+def _watched(call: Call, path: str) -> dict[str, Any]:
     """A bulk assignment once it is completed; meanwhile a progress bar."""
     from trunkline.cli.screen import progress
 
-    path = path_of(organization, bulk, "/progress")
+    path = f"{path}/progress"
     with progress("bulk assignment", None, silent=call.as_json) as bar:
         found: dict[str, Any] = call.remote.get(path)
         if found["status"] == "draft":

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trunkline.cli.bulk import Bulk, Organization, app, path_of, tell_bulk
+from trunkline.cli.bulk import Bulk, Organization, Whose, app, path_of, path_to, tell_bulk
 from trunkline.cli.ending import Misused
 from trunkline.cli.options import LIMIT, DryRun, Limit, more
 from trunkline.cli.verb import Call, verb
@@ -30,19 +30,19 @@ def add_users(
     call: Call,
     bulk: Bulk,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file in one of the layouts of `sample`.")],
-    organization: Organization,
+    organization: Whose = None,
     dry_run: DryRun = None,
 ) -> None:
     """Add the people of a CSV file to a draft; any number of files, 15,000 people in all."""
-    path = path_of(organization, bulk, "/users")
+    path = f"{path_to(call, bulk, organization)}/users"
     found = call.remote.post_bytes(path, _read(file), "text/csv", file_name=file.name[:200], dry_run=dry_run)
     tell_bulk(call, found)
 
 
 @verb(app, "users")
-def users(call: Call, bulk: Bulk, organization: Organization, limit: Limit = LIMIT) -> None:
+def users(call: Call, bulk: Bulk, organization: Whose = None, limit: Limit = LIMIT) -> None:
     """List the people of a bulk assignment, in the order of their files."""
-    found = call.remote.page_through(path_of(organization, bulk, "/users"), limit)
+    found = call.remote.page_through(f"{path_to(call, bulk, organization)}/users", limit)
     call.tell(found, lambda: _users(found["items"]), lambda: more(found))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,10 +65,10 @@ def _play(call: Call, here: Place, begun: float) -> None:
 
     if not call.as_json:
         print_shown(telling.opening(started - begun), widest=telling.WIDEST)
-    with closing(here.operator()) as operator, closing(here.billing()) as billing:
-        story = Story(operator, billing, tell)
-        story.run()
-        facts = gather(operator, story.said)
+    operator = here.operator()
+    story = Story(operator, here.billing(), tell)
+    story.run()
+    facts = gather(operator, story.said)
     checked = list(promises(facts, story.said))
     broken = [promise for promise in checked if not promise.kept]
     document: dict[str, Any] = {"kept": not broken, **facts, "scenes": [asdict(scene) for scene in scenes]}

@@ -8,23 +8,26 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.ending import Refused
+from trunkline.cli.named_parties import NAMED, ORGANIZATION
 from trunkline.cli.options import LIMIT, DryRun, Limit, more
 from trunkline.cli.verb import Call, verb
 
 app = typer.Typer(help="Extensions: licenses that became a key to dial, for somebody.", no_args_is_help=True)
 
-Organization = Annotated[UUID, typer.Option("--organization", metavar="UUID", help="Whose it is.")]
+Organization = Annotated[
+    str, ORGANIZATION, typer.Option("--organization", metavar="ORGANIZATION", help=f"Whose it is: {NAMED}.")
+]
 Extension = Annotated[str, typer.Argument(metavar="EXTENSION", help="Its UUID, or its key.")]
 Addons = Annotated[list[str] | None, typer.Option("--addon", metavar="CODE", help="An add-on; can be given again.")]
 
 
-def path_of(organization: UUID, extension: str = "", what: str = "") -> str:
+def path_of(organization: str, extension: str = "", what: str = "") -> str:
     """Where an organization's extensions are, or one of them, or something of it."""
     path = f"/licensing/organizations/{organization}/extensions"
     return f"{path}/{extension}{what}" if extension else path
 
 
-def identify(call: Call, organization: UUID, named: str) -> str:
+def identify(call: Call, organization: str, named: str) -> str:
     """The UUID of an extension that is named by it, or by its key.
 
     Raises:

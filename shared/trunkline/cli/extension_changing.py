@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
@@ -78,7 +77,7 @@ def export(
     save(call, organization, path_of(organization, "export"), out)
 
 
-def save(call: Call, organization: UUID, path: str, out: Path | None) -> None:
+def save(call: Call, organization: str, path: str, out: Path | None) -> None:
     """Download a report of an organization into a file, or a folder; None: the present folder.
 
     Raises:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
 from trunkline.cli.extension_changing import save
+from trunkline.cli.named_parties import NAMED, ORGANIZATION
 from trunkline.cli.options import LIMIT, Limit, more
 from trunkline.cli.verb import Call, verb
 
 app = typer.Typer(help="Licenses: bought, used, to spare.", no_args_is_help=True)
 
-Organization = Annotated[UUID, typer.Option("--organization", metavar="UUID", help="Whose they are.")]
+Organization = Annotated[
+    str, ORGANIZATION, typer.Option("--organization", metavar="ORGANIZATION", help=f"Whose they are: {NAMED}.")
+]
 
 
 @verb(app, "overview")

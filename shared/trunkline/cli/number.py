@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, Final
 
 import typer
 
 from trunkline.cli.ending import Partly
+from trunkline.cli.named_parties import NAMED, PARTY, with_name
 from trunkline.cli.options import LIMIT, AsOf, DryRun, Limit, instant, more
 from trunkline.cli.verb import Call, verb
 
 app = typer.Typer(help="Telephone numbers and their lives.", no_args_is_help=True)
 
+_PARTIES: Final = frozenset({"organization_id", "reserver_id", "holder_id", "uploader_id"})
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="In E.164 form, such as +6531580001.")]
 
 
@@ -23,9 +26,9 @@ def show(call: Call, number: Number, as_of: AsOf = None) -> None:
 
 
 @verb(app, "history")
-def history(call: Call, number: Number, limit: Limit = LIMIT) -> None:
+def history(call: Call, number: Number, as_of: AsOf = None, limit: Limit = LIMIT) -> None:
     """Show everything that happened to a number: when, what, why and by whom, down to the billing event behind it."""
-    found = call.remote.page_through(f"/numbers/{number}/history", limit)
+    found = call.remote.page_through(f"/numbers/{number}/history", limit, as_of=instant(as_of))
     call.tell(found, lambda: history_table(found["items"]), lambda: more(found))
 
 
@@ -37,7 +40,7 @@ def add(
     country: Annotated[str, typer.Option(metavar="ISO", help="Such as SG; 001 for none.")],
     sku: Annotated[str, typer.Option(help="The code they are sold under.")],
     holder: Annotated[
-        str | None, typer.Option(metavar="UUID", help="The partner or organization they are for.")
+        str | None, PARTY, typer.Option(metavar="PARTY", help=f"The partner or organization they are for: {NAMED}.")
     ] = None,
     dry_run: DryRun = None,
 ) -> None:
@@ -53,20 +56,21 @@ def add(
 
 def tell_number(call: Call, found: dict[str, Any]) -> None:
     """Show a number as it is; after a dry run, as it would be."""
-    call.tell(found, lambda: number_facts(found))
+    call.tell(found, lambda: number_facts(found, lambda party_id: with_name(call.remote, party_id)))
 
 
-def number_facts(found: dict[str, Any]) -> Any:
-    """A number, one fact a line."""
-    from trunkline.cli.screen import facts, moment, state
+def number_facts(found: dict[str, Any], named: Callable[[str], str] = str) -> Any:
+    """A number, one fact a line; `named` says how a party is called, by its id."""
+    from trunkline.cli.screen import facts, relative, state
 
-    shown: dict[str, Any] = {"number": found["number"], "state": state(found["state"]), "since": moment(found["since"])}
+    shown: dict[str, Any] = {"number": found["number"], "state": state(found["state"])}
+    shown["since"] = relative(found["since"])
     for name in ("cause", "organization_id", "subscription_id", "reserver_id", "holder_id", "uploader_id"):
         if found.get(name) is not None:
-            shown[name.removesuffix("_id")] = found[name]
+            shown[name.removesuffix("_id")] = named(found[name]) if name in _PARTIES else found[name]
     for name in ("ends_at", "free_ends_at", "quarantined_until"):
         if found.get(name) is not None and found[name] != shown.get("ends_at"):
-            shown[name] = moment(found[name])
+            shown[name] = relative(found[name])
     able = [name for name, yes in found["capabilities"].items() if yes]
     marks = [name for name in ("golden", "ported_in", "charged") if found.get(name)]
     shown |= {"country": found["country"], "sku": found["sku"], "vendor": found["vendor"], "capabilities": able}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
+from trunkline.cli.named_parties import NAMED, PARTY
 from trunkline.cli.number import Number, app, tell_number
 from trunkline.cli.number_files import Numbers, NumbersFrom, each, numbers_given
 from trunkline.cli.options import DryRun
@@ -28,7 +28,9 @@ class Reason(StrEnum):
 @verb(app, "reserve")
 def reserve(
     call: Call,
-    reserver: Annotated[UUID, typer.Option("--for", metavar="UUID", help="The organization or partner.")],
+    reserver: Annotated[
+        str, PARTY, typer.Option("--for", metavar="PARTY", help=f"The organization or partner: {NAMED}.")
+    ],
     remark: Remark,
     numbers: Numbers = None,
     file: NumbersFrom = None,

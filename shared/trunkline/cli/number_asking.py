@@ -48,16 +48,16 @@ def lookup(call: Call, numbers: Numbers = None, file: NumbersFrom = None) -> Non
 
 
 def _holding(found: dict[str, Any]) -> Any:
-    from trunkline.cli.screen import facts, moment, state
+    from trunkline.cli.screen import facts, relative, state
 
-    shown: dict[str, Any] = {"number": found["number"], "at": moment(found["at"]), "state": state(found["state"])}
-    shown["since"] = moment(found["since"])
+    shown: dict[str, Any] = {"number": found["number"], "at": relative(found["at"]), "state": state(found["state"])}
+    shown["since"] = relative(found["since"])
     for who, does in (("organization", "assigned to"), ("reserver", "kept for"), ("holder", "held by")):
         if found[f"{who}_id"] is not None:
             name = found[who]
             shown[does] = f"{name} ({found[f'{who}_id']})" if name else found[f"{who}_id"]
     shown |= {"subscription": found["subscription_id"]} if found["subscription_id"] else {}
-    shown |= {"until": moment(found["ends_at"])} if found["ends_at"] else {}
+    shown |= {"until": relative(found["ends_at"])} if found["ends_at"] else {}
     shown |= {"bound to": [bound_to(b) for b in found["bindings"]]} if found["bindings"] else {}
     return facts(shown)
 

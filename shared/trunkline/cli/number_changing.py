@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.ending import Misused
+from trunkline.cli.named_parties import NAMED, ORGANIZATION, PARTY
 from trunkline.cli.number import Number, app, tell_number
 from trunkline.cli.number_files import Numbers, NumbersFrom, numbers_given
 from trunkline.cli.options import DryRun
@@ -33,7 +34,7 @@ class Kind(StrEnum):
 @verb(app, "allocate")
 def allocate(
     call: Call,
-    holder: Annotated[UUID, typer.Option("--to", metavar="UUID", help="The partner or organization.")],
+    holder: Annotated[str, PARTY, typer.Option("--to", metavar="PARTY", help=f"The partner or organization: {NAMED}.")],
     numbers: Numbers = None,
     file: NumbersFrom = None,
     remark: Remark = None,
@@ -100,7 +101,9 @@ def bind(
     vendor: Annotated[str | None, typer.Option(help="Of an external one: whom it comes from.")] = None,
     sku: Annotated[str | None, typer.Option(help="Of an external one.")] = None,
     organization: Annotated[
-        UUID | None, typer.Option(metavar="UUID", help="Of an external one: whose it is to be; else the asker's.")
+        str | None,
+        ORGANIZATION,
+        typer.Option(metavar="ORGANIZATION", help="Of an external one: whose it is to be; else the asker's."),
     ] = None,
     trunk_form: Form = None,
     remark: Remark = None,

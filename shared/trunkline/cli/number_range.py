@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any
-from uuid import UUID
 
 import typer
 
 from trunkline.cli.ending import Partly
+from trunkline.cli.named_parties import NAMED, PARTY
 from trunkline.cli.number import app
 from trunkline.cli.options import DryRun
 from trunkline.cli.verb import Call, verb
 
 Holder = Annotated[
-    UUID | None, typer.Option("--holder", "--for", metavar="UUID", help="The partner or organization they are for.")
+    str | None,
+    PARTY,
+    typer.Option("--holder", "--for", metavar="PARTY", help=f"The partner or organization they are for: {NAMED}."),
 ]
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.ending import Misused
+from trunkline.cli.named_parties import NAMED, PARTY
 from trunkline.cli.number import app
 from trunkline.cli.number_range import Able
 from trunkline.cli.options import LIMIT, Limit, instant, more
@@ -53,6 +54,12 @@ def _option(name: str, kind: Any, help_: str, metavar: str | None = None) -> Any
     return Annotated[kind | None, typer.Option(name, metavar=metavar, help=help_, rich_help_panel=_PANEL)]
 
 
+def _party(name: str, help_: str) -> Any:
+    return Annotated[
+        str | None, PARTY, typer.Option(name, metavar="PARTY", help=f"{help_}: {NAMED}.", rich_help_panel=_PANEL)
+    ]
+
+
 _FILTERS: Final[dict[str, Any]] = {
     "pattern": _option("--pattern", str, "65, +65, +65*: a beginning; *888: an end; *88*: a part.", "PATTERN"),
     "state": _option("--state", list[State], "One of these, where it is repeated."),
@@ -65,9 +72,9 @@ _FILTERS: Final[dict[str, Any]] = {
     "ported_in": _option("--ported-in/--not-ported-in", bool, "Marked as ported in."),
     "domain": _option("--domain", str, "Visible to this portal domain.", "DOMAIN"),
     "subscription": _option("--subscription", UUID, "Of this subscription.", "UUID"),
-    "owner": _option("--owner", UUID, "Assigned to this organization, else reserved for it.", "UUID"),
-    "holder": _option("--holder", UUID, "Allocated to this partner or organization.", "UUID"),
-    "uploader": _option("--uploader", UUID, "Brought in by this one.", "UUID"),
+    "owner": _party("--owner", "Assigned to this organization, else reserved for it"),
+    "holder": _party("--holder", "Allocated to this partner or organization"),
+    "uploader": _party("--uploader", "Brought in by this one"),
     "bound": _option("--bound/--unbound", bool, "Serving a user."),
     "available_since": _option("--available-since", str, "Available since this instant or date, or longer.", "T"),
     "available_for_days": _option("--available-for-days", int, "Available for longer than so many days.", "N"),

@@ -9,14 +9,16 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.ending import Misused, Refused
+from trunkline.cli.light_command import LightGroup
+from trunkline.cli.named_parties import NAMED, ORGANIZATION, PARTNER
 from trunkline.cli.options import LIMIT, DryRun, Limit, more
 from trunkline.cli.verb import Call, verb
 
 app = typer.Typer(help="The platform, partners, organizations and people.", no_args_is_help=True)
 register = typer.Typer(help="Enter a party into the directory.", no_args_is_help=True)
 change = typer.Typer(help="Change what is named, and nothing else.", no_args_is_help=True)
-app.add_typer(register, name="register")
-app.add_typer(change, name="change")
+app.add_typer(register, name="register", cls=LightGroup)
+app.add_typer(change, name="change", cls=LightGroup)
 
 PLATFORM = "platform"
 
@@ -44,7 +46,11 @@ NewName = Annotated[str | None, typer.Option("--name", help="What it is called."
 Mail = Annotated[str, typer.Option(metavar="ADDRESS", help="Where it is told.")]
 NewMail = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Where it is told.")]
 Domains = Annotated[list[str] | None, typer.Option("--domain", help="A portal domain; can be given again.")]
-Of = Annotated[UUID, typer.Option("--organization", metavar="UUID", help="The organization they belong to.")]
+Of = Annotated[
+    str,
+    ORGANIZATION,
+    typer.Option("--organization", metavar="ORGANIZATION", help=f"The organization they belong to: {NAMED}."),
+]
 
 
 @verb(register, "platform")
@@ -76,7 +82,9 @@ def register_organization(
     call: Call,
     name: Name,
     billing_email: Mail,
-    partner: Annotated[UUID | None, typer.Option(help="Its reseller; else whoever asks.")] = None,
+    partner: Annotated[
+        str | None, PARTNER, typer.Option(metavar="PARTNER", help=f"Its reseller: {NAMED}; else whoever asks.")
+    ] = None,
     allow_external_numbers: Annotated[bool, typer.Option(help="May it bring numbers of its own?")] = False,
     party_id: Id = None,
     dry_run: DryRun = None,
@@ -105,7 +113,7 @@ def register_identity(
 @verb(change, "partner")
 def change_partner(
     call: Call,
-    party: Party,
+    party: Annotated[str, PARTNER, typer.Argument(metavar="PARTNER", help=f"Which: {NAMED}.")],
     name: NewName = None,
     owner_email: NewMail = None,
     support_email: NewMail = None,
@@ -120,10 +128,10 @@ def change_partner(
 @verb(change, "organization")
 def change_organization(
     call: Call,
-    party: Party,
+    party: Annotated[str, ORGANIZATION, typer.Argument(metavar="ORGANIZATION", help=f"Which: {NAMED}.")],
     name: NewName = None,
     billing_email: NewMail = None,
-    partner: Annotated[UUID | None, typer.Option(help="Another reseller.")] = None,
+    partner: Annotated[str | None, PARTNER, typer.Option(metavar="PARTNER", help=f"Another reseller: {NAMED}.")] = None,
     allow_external_numbers: Annotated[bool | None, typer.Option(help="May it bring numbers of its own?")] = None,
     dry_run: DryRun = None,
 ) -> None:
@@ -155,8 +163,10 @@ def change_identity(
 @verb(app, "show")
 def show(
     call: Call,
-    party: Annotated[str, typer.Argument(metavar="ID", help="A UUID, or platform.")],
-    organization: Annotated[UUID | None, typer.Option(metavar="UUID", help="For a person: their organization.")] = None,
+    party: Annotated[str, typer.Argument(metavar="PARTY", help=f"Which: {NAMED}; or platform.")],
+    organization: Annotated[
+        str | None, ORGANIZATION, typer.Option(metavar="ORGANIZATION", help="For a person: their organization.")
+    ] = None,
 ) -> None:
     """Show a partner, an organization, a person or the platform."""
     if organization is not None:
@@ -164,21 +174,25 @@ def show(
     elif party == PLATFORM:
         _tell(call, call.remote.get("/licensing/platform"))
     else:
-        _tell(call, _partner_or_organization(call, _uuid(party)))
+        from trunkline.cli.named_parties import PARTY, party_id
+
+        _tell(call, _partner_or_organization(call, party_id(call.remote, PARTY, party, "PARTY")))
 
 
 @verb(app, "list")
 def list_(
     call: Call,
     kind: Annotated[Kind, typer.Argument(help="Which.")],
-    organization: Annotated[UUID | None, typer.Option(metavar="UUID", help="Whose people.")] = None,
+    organization: Annotated[
+        str | None, ORGANIZATION, typer.Option(metavar="ORGANIZATION", help=f"Whose people: {NAMED}.")
+    ] = None,
     limit: Limit = LIMIT,
 ) -> None:
     """List the parties of one kind, by name."""
     path = f"/licensing/{kind.value}"
     if kind is Kind.identities:
         if organization is None:
-            raise Misused("The people of which organization? Say it by --organization UUID.")
+            raise Misused("The people of which organization? Say it by --organization.")
         path = f"/licensing/organizations/{organization}/identities"
     found = call.remote.page_through(path, limit)
     call.tell(found, lambda: _list(kind, found["items"]), lambda: more(found))

@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import getpass
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import httpx
-
+from trunkline.cli.client_settings import Client
 from trunkline.cli.ending import Ended, Misused, Refused, Unreachable
+from trunkline.cli.http_client import Answer, ConnectError, HttpClient, TransportError
 from trunkline.cli.options import SERVICES
 from trunkline.cli.refused_values import refused_values
 from trunkline.hosts import is_loopback
-from trunkline.settings import Settings
 
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read here, never listened on
 _ANY_LIST: Final = {"licensing": "/licensing/partners", "numbers": "/numbers/refused"}
+_SCOPES: Final = ("billing:write", "operate", "projections:read")
 _INVALID: Final = "request-invalid"
 _AWAY: Final = frozenset({502, 503, 504})
-_TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
-_TIMEOUT_OF_STREAM: Final = httpx.Timeout(None, connect=5.0)
+_TIMEOUT_SECONDS: Final = 30.0
+_UNAUTHORIZED: Final = 401
 _NO_KEY: Final = (
     "There is no signing key in this home to ask with: "
     "name the service's home (TRUNKLINE_HOME), or give a token (--token)."
 )
 
 
-def addresses(given: str | None, settings: Settings) -> dict[str, str]:
+def addresses(given: str | None, settings: Client) -> dict[str, str]:
     """Where each service answers.
 
     Args:
@@ -53,7 +54,7 @@ def addresses(given: str | None, settings: Settings) -> dict[str, str]:
     return found
 
 
-def check_private(urls: Mapping[str, str], settings: Settings) -> None:
+def check_private(urls: Mapping[str, str], settings: Client) -> None:
     """Refuse to send a token where it can be read on its way.
 
     Raises:
@@ -68,19 +69,30 @@ def check_private(urls: Mapping[str, str], settings: Settings) -> None:
             )
 
 
-def operator_token(settings: Settings) -> str | None:
+def operator_token(settings: Client) -> str | None:
     """Whoever can read the home's signing key is its operator; None where this home has no key (yet)."""
     if not (settings.keys / "signing.json").exists():
         return None
-    from trunkline.parties import SCOPES
-    from trunkline.tokens import Tokens
+    from trunkline.own_token import own_claims, signed
 
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a container's user without a name
         user = "operator"
     ttl = timedelta(hours=min(12, settings.token_hours))
-    return Tokens.of(settings).issue("platform-admin", subject=user, scopes=SCOPES, ttl=ttl, command=True)
+    claims = own_claims(
+        "platform-admin",
+        settings.token_audience,
+        datetime.now(UTC),
+        ttl,
+        subject=user,
+        scopes=_SCOPES,
+        command=True,
+    )
+    try:
+        return signed(claims, json.loads((settings.keys / "signing.json").read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError):
+        raise Misused(f"{settings.keys / 'signing.json'} is no signing key of Trunkline.") from None
 
 
 class Remote:
@@ -104,30 +116,33 @@ class Remote:
         """What the file downloaded last is called by the service."""
         self._has_token = token is not None
         local = all(urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1") for url in urls.values())
-        self._client = httpx.Client(
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            timeout=_TIMEOUT,
+        self._client = HttpClient(
+            {"Authorization": f"Bearer {token}"} if token else {},
+            timeout=_TIMEOUT_SECONDS,
             trust_env=not local,  # a proxy is of no use on the way to this machine
         )
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
     def services_at(self, url: str) -> list[str] | None:
         """The services that run at an address; None where that cannot be known."""
-        with suppress(httpx.HTTPError, ValueError, AttributeError):
-            found = self._client.get(f"{url}/readyz").json().get("services")
+        with suppress(TransportError, ValueError, AttributeError):
+            found = self._client.request("GET", f"{url}/readyz").json().get("services")
             return found if isinstance(found, list) and found else None
         return None
+
+    def now(self) -> datetime:
+        """What time it is for the services; the machine's where they do not say."""
+        with suppress(TransportError, ValueError, AttributeError, TypeError):
+            told = self._client.request("GET", f"{self.urls['numbers']}/readyz").json()["now"]
+            return max(map(datetime.fromisoformat, told.values()))
+        return datetime.now(UTC)
 
     def catch_up(self) -> None:
         """Wait until the views have seen this client's own changes, so that the next command sees them too."""
         for service, position in self.positions.items():
             # Whatever the answer is, it comes after the waiting.
-            with suppress(httpx.TransportError):
+            with suppress(TransportError):
                 url = self.urls[service] + _ANY_LIST[service]
-                self._client.get(url, params={"limit": 1}, headers={"Trunkline-Wait-For": position})
+                self._client.request("GET", url, params={"limit": 1}, headers={"Trunkline-Wait-For": position})
 
     def get(self, path: str, **params: Any) -> Any:
         """Read a resource that has seen this client's own changes."""
@@ -138,7 +153,7 @@ class Remote:
     def post(self, path: str, body: Any = None, **params: Any) -> Any:
         """Do something, once: the request carries an idempotency key of its own."""
         headers = {"Idempotency-Key": str(uuid4())}
-        return _body(self._send("POST", path, params=_known(params), headers=headers, json=body))
+        return _body(self._send("POST", path, params=_known(params), headers=headers, body=body))
 
     def post_bytes(self, path: str, body: bytes, media_type: str, **params: Any) -> Any:
         """Send a body as it is, once."""
@@ -147,11 +162,11 @@ class Remote:
 
     def patch(self, path: str, body: Any, **params: Any) -> Any:
         """Change what the body names of a resource."""
-        return _body(self._send("PATCH", path, params=_known(params), json=body))
+        return _body(self._send("PATCH", path, params=_known(params), body=body))
 
     def put(self, path: str, body: Any, **params: Any) -> Any:
         """Make a resource what the body says."""
-        return _body(self._send("PUT", path, params=_known(params), json=body))
+        return _body(self._send("PUT", path, params=_known(params), body=body))
 
     def delete(self, path: str, **params: Any) -> Any:
         """Do away with a resource."""
@@ -164,13 +179,13 @@ class Remote:
         wait = self.positions.get(_service(path))
         request: dict[str, Any] = {"params": _known(params), "headers": {"Trunkline-Wait-For": wait} if wait else {}}
         try:
-            with self._client.stream("GET", url, timeout=_TIMEOUT_OF_STREAM, **request) as answer:
+            with self._client.stream("GET", url, timeout=None, **request) as answer:
                 if answer.is_error:
                     answer.read()
                     raise self._problem(answer)
                 self.file_name = _file_name(answer)
                 yield answer.iter_bytes()
-        except httpx.TransportError as error:
+        except TransportError as error:
             raise self._away(url, error) from None
 
     def page_through(self, path: str, limit: int, **params: Any) -> dict[str, Any]:
@@ -207,24 +222,24 @@ class Remote:
         url = self._url(path)
         headers = {"Idempotency-Key": str(uuid4())}
         try:
-            request: dict[str, Any] = {"headers": headers, "json": body, "params": _known(params)}
-            with self._client.stream("POST", url, timeout=_TIMEOUT_OF_STREAM, **request) as answer:
+            request: dict[str, Any] = {"headers": headers, "body": body, "params": _known(params)}
+            with self._client.stream("POST", url, timeout=None, **request) as answer:
                 if answer.is_error:
                     answer.read()
                     raise self._problem(answer)
                 self.dry = self.dry or "Trunkline-Dry-Run" in answer.headers
                 yield answer.iter_lines()
-        except httpx.TransportError as error:
+        except TransportError as error:
             raise self._away(url, error) from None
 
     def _url(self, path: str) -> str:
         return self.urls[_service(path)] + path
 
-    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+    def _send(self, method: str, path: str, **request: Any) -> Answer:
         url = self._url(path)
         try:
             answer = self._client.request(method, url, **request)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        except TransportError as error:
             raise self._away(url, error) from None
         if answer.is_error:
             raise self._problem(answer)
@@ -236,14 +251,14 @@ class Remote:
 
     def _away(self, url: str, error: Exception) -> Unreachable:
         where = "{0.scheme}://{0.netloc}".format(urlsplit(url))
-        if isinstance(error, httpx.ConnectError):
+        if isinstance(error, ConnectError):
             return Unreachable(
                 f"Nothing answers at {where}: start it with `trunkline up`, or say where it is by --url."
             )
-        return Unreachable(f"{where} does not answer as it should ({type(error).__name__}): look at its log.")
+        return Unreachable(f"{where} does not answer as it should ({error}): look at its log.")
 
-    def _problem(self, answer: httpx.Response) -> Ended:
-        where = "{0.scheme}://{0.netloc}".format(urlsplit(str(answer.url)))
+    def _problem(self, answer: Answer) -> Ended:
+        where = "{0.scheme}://{0.netloc}".format(urlsplit(answer.url))
         try:
             problem = answer.json()
             detail = str(problem["detail"])
@@ -253,7 +268,7 @@ class Remote:
         if problem.get("code") == _INVALID and problem.get("errors"):
             return Refused("\n".join(refused_values(problem["errors"], self._given)), problem)
         more = [str(e.get("detail", "")) for e in problem.get("errors", []) if e.get("detail") not in (None, detail)]
-        if answer.status_code == httpx.codes.UNAUTHORIZED and not self._has_token:
+        if answer.status_code == _UNAUTHORIZED and not self._has_token:
             detail = _NO_KEY
         kind = Unreachable if answer.status_code in _AWAY else Refused
         adds = len(more) > 1 or any(each not in detail for each in more)
@@ -264,7 +279,7 @@ def _service(path: str) -> str:
     return "numbers" if path.startswith("/numbers") else "licensing"
 
 
-def _file_name(answer: httpx.Response) -> str | None:
+def _file_name(answer: Answer) -> str | None:
     """The name in Content-Disposition, without any folder."""
     _, found, rest = answer.headers.get("content-disposition", "").partition('filename="')
     return PurePath(rest.partition('"')[0]).name or None if found else None
@@ -274,5 +289,5 @@ def _known(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None}
 
 
-def _body(answer: httpx.Response) -> Any:
+def _body(answer: Answer) -> Any:
     return answer.json() if answer.content else None

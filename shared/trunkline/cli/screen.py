@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
 from typing import IO, Any, Final
 from unicodedata import category
 
@@ -104,6 +105,47 @@ def moment(text: str | None) -> str:
     at = datetime.fromisoformat(text).astimezone(UTC)
     shown = at.strftime("%Y-%m-%d %H:%M:%S")
     return f"{shown}.{at.microsecond // 1000:03d}Z" if at.microsecond else f"{shown}Z"
+
+
+class _Clock:
+    """What time it is for who looks: read once, and only where something is shown relative to it."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._read: datetime | None = None
+
+    def __call__(self) -> datetime:
+        if self._read is None:
+            self._read = self._now()
+        return self._read
+
+
+_clock: ContextVar[Callable[[], datetime]] = ContextVar("clock", default=lambda: datetime.now(UTC))
+
+
+def tell_time_by(now: Callable[[], datetime]) -> None:
+    """Have relative times told by a clock, such as a service's; it is read where one is shown, once."""
+    _clock.set(_Clock(now))
+
+
+def relative(text: str | None) -> str:
+    """An instant with how far it is from now: `2026-03-01 00:00:00Z (3 days ago)`; `–`: none."""
+    if text is None:
+        return moment(text)
+    return f"{moment(text)} ({distance(datetime.fromisoformat(text) - _clock.get()())})"
+
+
+_STEPS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+def distance(ahead: timedelta) -> str:
+    """How far an instant is from now, in its largest unit: `in 3 days`, `5 minutes ago`, `now`."""
+    seconds = round(abs(ahead.total_seconds()))
+    for length, unit in _STEPS:
+        if count := seconds // length:
+            far = f"{count:,} {unit}{'' if count == 1 else 's'}"
+            return f"in {far}" if ahead > timedelta() else f"{far} ago"
+    return "now"
 
 
 def state(name: str) -> Text:

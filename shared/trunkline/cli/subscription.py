@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.ending import Refused
+from trunkline.cli.named_parties import NAMED, ORGANIZATION, with_name
 from trunkline.cli.options import LIMIT, Limit, more
 from trunkline.cli.verb import Call, verb
 
@@ -36,13 +37,15 @@ def show(call: Call, subscription: Annotated[UUID, typer.Argument(metavar="ID", 
     """Show a subscription, every fact that billing said of it, and the numbers it has."""
     found = call.remote.get(f"/licensing/subscriptions/{subscription}")
     found["in_numbers"] = _in_numbers(call, subscription)
-    call.tell(found, lambda: _subscription(found))
+    call.tell(found, lambda: _subscription(call, found))
 
 
 @verb(app, "list")
 def list_(
     call: Call,
-    organization: Annotated[UUID | None, typer.Option(metavar="UUID", help="Only of this organization.")] = None,
+    organization: Annotated[
+        str | None, ORGANIZATION, typer.Option(metavar="ORGANIZATION", help=f"Only of this organization: {NAMED}.")
+    ] = None,
     product: Annotated[Product | None, typer.Option(help="Only of this kind.")] = None,
     status: Annotated[Status | None, typer.Option(help="Only in this status.")] = None,
     number: Annotated[str | None, typer.Option(metavar="E164", help="Only that which names this number.")] = None,
@@ -65,17 +68,19 @@ def _in_numbers(call: Call, subscription: UUID) -> Any:
         return None
 
 
-def _subscription(found: dict[str, Any]) -> Any:
+def _subscription(call: Call, found: dict[str, Any]) -> Any:
     from rich.console import Group
 
-    from trunkline.cli.screen import facts, line, moment, state, table
+    from trunkline.cli.screen import facts, line, moment, relative, state, table
 
     shown: dict[str, Any] = {"subscription_id": found["subscription_id"]}
-    kept = ("organization_id", "product", "reference", "sku", "license_code")
+    if (organization := found.get("organization_id")) is not None:
+        shown["organization_id"] = with_name(call.remote, organization)
+    kept = ("product", "reference", "sku", "license_code")
     shown |= {name: found[name] for name in kept if found.get(name) is not None}
     shown |= {"status": state(found["status"] or "not started")}
     instants = ("started_at", "expired_at", "terminated_at", "renewed_until")
-    shown |= {name: moment(found[name]) for name in instants if found.get(name) is not None}
+    shown |= {name: relative(found[name]) for name in instants if found.get(name) is not None}
     shown |= {name: str(found[name]) for name in ("quantity", "plan_days") if found.get(name) is not None}
     for out in found["swapped_out"]:
         shown["swapped out"] = f"{out['number']} at {moment(out['at'])}"
@@ -92,7 +97,7 @@ def _subscription(found: dict[str, Any]) -> Any:
 
 def _assignment(found: dict[str, Any]) -> dict[str, Any]:
     """The number that was sold and whether it is assigned: two facts, of two services."""
-    from trunkline.cli.screen import moment
+    from trunkline.cli.screen import relative
 
     shown: dict[str, Any] = {"number sold": found["number"]} if found["number"] is not None else {}
     held = found["in_numbers"]
@@ -101,15 +106,15 @@ def _assignment(found: dict[str, Any]) -> dict[str, Any]:
     if held["set_by_hand"]:
         shown["number set by hand"] = held["number"]
     if held["assigned"]:
-        shown["assigned"] = f"yes, since {moment(held['assigned_since'])}"
+        shown["assigned"] = f"yes, since {relative(held['assigned_since'])}"
     elif held["assigned"] is False:
         why = held["not_assigned"]
-        since = f", since {moment(why['since'])}" if why is not None and why["since"] is not None else ""
+        since = f", since {relative(why['since'])}" if why is not None and why["since"] is not None else ""
         shown["assigned"] = (
             f"no{since}: {why['reason'] if why is not None else 'the subscription is ' + held['status']}"
         )
         if held["assigned_number"] is not None:
-            shown["assigned meanwhile"] = f"{held['assigned_number']}, since {moment(held['assigned_since'])}"
+            shown["assigned meanwhile"] = f"{held['assigned_number']}, since {relative(held['assigned_since'])}"
     return shown
 
 

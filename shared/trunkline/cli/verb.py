@@ -16,10 +16,13 @@ import typer
 from typer.models import ArgumentInfo, OptionInfo
 
 from trunkline.cli.ending import Ended, Misused
+from trunkline.cli.light_command import LightCommand
+from trunkline.cli.named_parties import Named
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from trunkline.cli.client_settings import Client
     from trunkline.cli.remote import Remote
     from trunkline.settings import Settings
 
@@ -86,14 +89,22 @@ class Call:
         return self._settings
 
     @property
+    def _client(self) -> Client:
+        from trunkline.cli.client_settings import client_settings
+
+        light = client_settings() if self._config is None and self._settings is None else None
+        return self.settings if light is None else light
+
+    @property
     def remote(self) -> Remote:
         """The running services, spoken with as whoever asks."""
         if self._remote is None:
             from trunkline.cli.remote import Remote, addresses, check_private, operator_token
 
-            urls = addresses(self._url, self.settings)
-            check_private(urls, self.settings)
-            token = self._token or operator_token(self.settings)
+            settings = self._client
+            urls = addresses(self._url, settings)
+            check_private(urls, settings)
+            token = self._token or operator_token(settings)
             self._remote = Remote(urls, token, self.given)
         return self._remote
 
@@ -111,6 +122,8 @@ class Call:
         if self.as_json:
             screen.print_json(document)
         else:
+            if self._remote is not None:
+                screen.tell_time_by(self._remote.now)
             head = (_DRY,) if self._remote is not None and self._remote.dry else ()
             screen.print_shown(*head, *(make() for make in shown), widest=widest)
 
@@ -118,7 +131,6 @@ class Call:
         """Close what is open; say why it ended, if it ended before it was done."""
         if self._remote is not None:
             self._remote.catch_up()
-            self._remote.close()
         if ended is None:
             return
         from trunkline.cli import screen
@@ -146,27 +158,43 @@ def verb(
         def command(**given: Any) -> None:
             call = Call(**{option: given.pop(option) for option in shared})
             call.given = {options[name]: value for name, value in given.items()}
-            _carry_out(call, lambda: function(call, **given))  # type: ignore[call-arg]
+            _carry_out(call, lambda: function(call, **_with_ids(call, given, named, options)))  # type: ignore[call-arg]
 
         hints = get_type_hints(function, include_extras=True)
         _, *own = inspect.signature(function).parameters.values()
         options = {p.name: _typed_as(p.name, hints[p.name]) for p in own}
+        named = {p.name: mark for p in own for mark in _metadata(hints[p.name]) if isinstance(mark, Named)}
         parameters = [p.replace(kind=p.KEYWORD_ONLY, annotation=hints[p.name]) for p in own]
         kind, default = inspect.Parameter.KEYWORD_ONLY, {"as_json": False}
         parameters += [inspect.Parameter(n, kind, default=default.get(n), annotation=a) for n, a in shared.items()]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in parameters}
-        app.command(name, rich_help_panel=panel)(command)
+        app.command(name, cls=LightCommand, rich_help_panel=panel)(command)
         return function
 
     return decorate
 
 
+def _metadata(hint: Any) -> tuple[Any, ...]:
+    return getattr(hint, "__metadata__", ())
+
+
+def _with_ids(call: Call, given: dict[str, Any], named: dict[str, Named], options: dict[str, str]) -> dict[str, Any]:
+    """What was typed, with the ids of the parties that it names."""
+    typed = {name: mark for name, mark in named.items() if given[name] is not None}
+    if not typed:
+        return given
+    from trunkline.cli.named_parties import party_id
+
+    return given | {name: party_id(call.remote, mark, given[name], options[name]) for name, mark in typed.items()}
+
+
 def _typed_as(name: str, hint: Any) -> str:
     """What a person types for a parameter: its option, or the argument's name in the usage line."""
-    for given in getattr(hint, "__metadata__", ()):
+    for given in _metadata(hint):
         if isinstance(given, OptionInfo):
-            long = [each for each in given.param_decls or () if each.startswith("--")]
+            declared = (given.default, *(given.param_decls or ()))  # in `Annotated`, the first one is the default
+            long = [each for each in declared if isinstance(each, str) and each.startswith("--")]
             return long[0].partition("/")[0] if long else f"--{name.replace('_', '-')}"
         if isinstance(given, ArgumentInfo):
             return str(given.metavar or name).strip("[]. ").upper()

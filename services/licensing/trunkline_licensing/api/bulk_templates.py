@@ -60,6 +60,12 @@ def router(node: ServiceContext) -> APIRouter:
         b, _, version = seen(node, asker, organization_id, bulk_id)
         return shown(request, shown_bulk(b), version)
 
+    @routes.get("/licensing/bulk-assignments/{bulk_id}", summary="One, by its id alone", response_model=BulkShown)
+    def find_bulk_assignment(bulk_id: UUID, asker: Reading, request: Request) -> Response:
+        owner = reader(node).state(BULK, str(bulk_id)).organization_id
+        b, _, version = seen(node, asker, UUID(owner) if owner is not None else bulk_id, bulk_id)
+        return shown(request, shown_bulk(b), version)
+
     @routes.patch(ONE, summary="Edit a draft", response_model=BulkShown)
     def edit_bulk_assignment(organization_id: UUID, bulk_id: UUID, body: BulkChange, asked: Changed) -> Response:
         def decide(work: Work) -> Answer:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 
 from trunkline.answers import Answer, check_version, shown
+from trunkline.bodies import OneForm
 from trunkline.doors import Asked, reader
 from trunkline.paging import TEXT, Items, Paging, one_page, page
 from trunkline.parties import Branch, Principal, Resource, authorize, visible
@@ -86,13 +87,29 @@ def show_stream(work: Work, request: Request, decider: Decider[Party], key: str)
 # -- lists ------------------------------------------------------------------------------------------------------------
 
 
-def list_parties(node: ServiceContext, branch: Branch, asked: Paging, kind: str) -> Items[Any]:
-    """A page of the partners or organizations in the asker's branch."""
+Search = Annotated[OneForm | None, Query(max_length=200, description="Part of the name, or how the UUID begins.")]
+
+
+def list_parties(
+    node: ServiceContext, branch: Branch, asked: Paging, kind: str, search: str | None = None
+) -> Items[Any]:
+    """A page of the partners or organizations in the asker's branch.
+
+    Args:
+        node: the service.
+        branch: the asker's.
+        asked: which page.
+        kind: `partner` or `organization`.
+        search: part of their names, whatever its case, or how their ids begin; None: all of them.
+    """
     authorize(branch, "see parties")
     mine = branch.principal.party_id
     where = "kind = %(kind)s" + ("" if mine is None else " AND (key = %(mine)s OR partner_id = %(mine)s)")
+    if search is not None:
+        where += " AND (strpos(lower(name), lower(%(search)s)) > 0 OR starts_with(key, lower(%(search)s)))"
     columns = "owner_email, support_email, billing_email, domains, partner_id, allow_external_numbers"
-    return _list(node, asked, f"party_view WHERE {where}", {"kind": kind, "mine": mine}, columns, _party)
+    params = {"kind": kind, "mine": mine, "search": search}
+    return _list(node, asked, f"party_view WHERE {where}", params, columns, _party)
 
 
 def list_people(node: ServiceContext, asked: Paging, organization_id: str) -> Items[Any]:

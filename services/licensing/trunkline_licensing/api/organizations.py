@@ -14,7 +14,7 @@ from trunkline.parties import Branch, NotAllowed, Resource, authorize
 from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, party_resource
-from trunkline_licensing.api.directory import UNKNOWN, Command, asker_branch, list_parties, show_party
+from trunkline_licensing.api.directory import UNKNOWN, Command, Search, asker_branch, list_parties, show_party
 from trunkline_licensing.api.party_bodies import (
     NewOrganization,
     OrganizationChange,
@@ -49,8 +49,10 @@ def router(node: ServiceContext) -> APIRouter:
         return change(node, asked, decide)
 
     @routes.get(path, summary="The organizations in the asker's branch")
-    def list_organizations(asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[OrganizationShown]:
-        return list_parties(node, asker_branch(node, asker), asked, "organization")
+    def list_organizations(
+        asker: Reading, asked: Annotated[Paging, Depends(paging)], search: Search = None
+    ) -> Items[OrganizationShown]:
+        return list_parties(node, asker_branch(node, asker), asked, "organization", search)
 
     @routes.get(path + "/{organization_id}", summary="One organization", response_model=OrganizationShown)
     def show_organization(organization_id: UUID, asker: Reading, request: Request) -> Response:

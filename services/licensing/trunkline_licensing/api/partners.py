@@ -14,7 +14,7 @@ from trunkline.parties import authorize
 from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, party_resource
-from trunkline_licensing.api.directory import UNKNOWN, Command, asker_branch, list_parties, show_party
+from trunkline_licensing.api.directory import UNKNOWN, Command, Search, asker_branch, list_parties, show_party
 from trunkline_licensing.api.party_bodies import (
     NewPartner,
     PartnerChange,
@@ -44,8 +44,10 @@ def router(node: ServiceContext) -> APIRouter:
         return change(node, asked, decide)
 
     @routes.get(path, summary="The partners in the asker's branch")
-    def list_partners(asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[PartnerShown]:
-        return list_parties(node, asker_branch(node, asker), asked, "partner")
+    def list_partners(
+        asker: Reading, asked: Annotated[Paging, Depends(paging)], search: Search = None
+    ) -> Items[PartnerShown]:
+        return list_parties(node, asker_branch(node, asker), asked, "partner", search)
 
     @routes.get(path + "/{partner_id}", summary="One partner", response_model=PartnerShown)
     def show_partner(partner_id: UUID, asker: Reading, request: Request) -> Response:

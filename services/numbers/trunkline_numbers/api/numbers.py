@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -26,6 +27,7 @@ from trunkline_numbers.number_events import Listing, PartyKind
 from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 
+AsOf = Annotated[Instant | None, Query(description="As it was at an instant with its offset.")]
 InPath = Annotated[str, Path(description="E.164, with or without `+`.", max_length=40)]
 
 
@@ -81,17 +83,10 @@ def router(node: ServiceContext) -> APIRouter:
         return change(node, asked, lambda work: _Adding(work, asked, body).answer())
 
     @routes.get("/numbers/{number}", summary="One number, now or as of an instant", response_model=NumberShown)
-    def show_number(
-        number: InPath,
-        asker: Reading,
-        request: Request,
-        as_of: Annotated[Instant | None, Query(description="An instant with its offset.")] = None,
-    ) -> Response:
+    def show_number(number: InPath, asker: Reading, request: Request, as_of: AsOf = None) -> Response:
         key = key_in_path(number)
         work = reader(node)
-        at = work.now if as_of is None else as_of
-        if at > work.now:
-            raise AsOfFuture(value=as_of, now=work.now, part="query", pointer="#/as_of")
+        at = _past(work, as_of)
         load_settled(work, [THE_POLICY, (NUMBER, key)])
         loaded = work.get(NUMBER, key)
         n = loaded.state if as_of is None else number_at(work, key, at)
@@ -100,11 +95,28 @@ def router(node: ServiceContext) -> APIRouter:
         return shown(request, shown_number(n, sight), loaded.version if as_of is None and not loaded.new else None)
 
     @routes.get("/numbers/{number}/history", summary="Everything that happened to a number")
-    def history(number: InPath, asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[Happened]:
-        sight = Sight(reader(node), asker)
-        return history_page(asked, past_of(node.store, key_in_path(number), sight).happened, number)
+    def history(
+        number: InPath, asker: Reading, asked: Annotated[Paging, Depends(paging)], as_of: AsOf = None
+    ) -> Items[Happened]:
+        work = reader(node)
+        at = _past(work, as_of)
+        happened = past_of(node.store, key_in_path(number), Sight(work, asker)).happened
+        if as_of is not None:
+            happened = [h for h in happened if h.occurred_at <= at]
+        return history_page(asked, happened, f"{number} {as_of}")
 
     return routes
+
+
+def _past(work: Work, as_of: datetime | None) -> datetime:
+    """The instant that is asked about: now, unless one is given.
+
+    Raises:
+        AsOfFuture: nothing is known of it.
+    """
+    if as_of is not None and as_of > work.now:
+        raise AsOfFuture(value=as_of, now=work.now, part="query", pointer="#/as_of")
+    return work.now if as_of is None else as_of
 
 
 _PARTLY: dict[int | str, dict[str, object]] = {207: {"model": AddedNumbers, "description": "some were refused"}}

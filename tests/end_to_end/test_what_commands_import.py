@@ -1,0 +1,109 @@
+"""A command that speaks with running services imports only what it needs to: so it starts quickly (O1)."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.test_every_wrong_value_is_refused_for_people import COMMANDS, EVERYWHERE, typed, usual
+from trunkline.settings import Settings
+from trunkline.signing_keys import signing_key
+from trunkline.variables import SETTINGS
+
+HEAVY = (
+    *("aiokafka", "faststream", "opentelemetry", "prometheus_client", "structlog"),
+    *("fastapi", "starlette", "uvicorn", "httpx", "httpcore", "h11"),
+    *("pydantic", "pydantic_core", "pydantic_settings", "msgspec", "joserfc", "cryptography.x509"),
+    *("psycopg", "psycopg_pool", "eventsourcing", "phonenumbers", "xlsxwriter", "pygments"),
+    *("trunkline.settings", "trunkline.store", "trunkline.messaging", "trunkline.http", "trunkline.contracts"),
+    *("trunkline_licensing", "trunkline_numbers"),
+)
+READS_MORE = {
+    "billing publish": "it looks at each event by its contract before it sends it",
+    "doctor": "it looks at disks and topics by the settings",
+}
+"""Commands that need some of it, and why."""
+SCRIPT = """
+import json, sys
+from trunkline.cli import main
+heavy, commands = json.load(sys.stdin)
+found = {}
+for name, words in commands.items():
+    try:
+        main(words)
+    except SystemExit as ended:
+        code = ended.code
+    found[name] = [code, [module for module in heavy if module in sys.modules]]
+    for module in [m for m in sys.modules if any(m == h or m.startswith(h + ".") for h in heavy)]:
+        del sys.modules[module]
+json.dump(found, sys.stdout)
+"""
+
+
+def words(name: str, folder: Path) -> list[str]:
+    """A command with possible values for all it needs."""
+    path, command = COMMANDS[name]
+    needed = [p for p in command.params if p.name not in EVERYWHERE and p.required]
+    chosen = [(p.param_type_name, typed(p, usual(p, folder))) for p in needed]
+    options = [word for kind, each in chosen if kind != "argument" for word in each]
+    return [*path, *options, "--", *(word for kind, each in chosen if kind == "argument" for word in each)]
+
+
+def is_remote(command: Any) -> bool:
+    return any(parameter.name == "url" for parameter in command.params)
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Of every command that speaks with services: how it ended, and what it imported of what takes long.
+
+    Nothing answers: a command has then done all but to show what it was told.
+    """
+    home = tmp_path_factory.mktemp("home")
+    (home / "text").write_text("+442079460001\n", encoding="utf-8")
+    signing_key(home / "keys")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    commands = {
+        name: words(name, home)
+        for name, (_, command) in COMMANDS.items()
+        if is_remote(command) and name not in READS_MORE
+    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
+    environment |= {"TRUNKLINE_HOME": str(home), "TRUNKLINE_HTTP_PORT": str(port)}
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        input=json.dumps([HEAVY, commands]),
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=home,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_then_nothing_is_imported_that_only_services_need(imported: dict[str, Any]) -> None:
+    """O1: no models, no telemetry, no client of a broker or a database, no second HTTP client."""
+    assert {name: modules for name, (_, modules) in imported.items() if modules} == {}
+    assert len(imported) > 70
+
+
+def test_then_they_get_as_far_as_the_services(imported: dict[str, Any]) -> None:
+    """O1: what is asserted above is of commands that had read their arguments, settings and key."""
+    codes = [code for code, _ in imported.values()]
+    assert codes.count(4) > 60
+
+
+def test_then_the_names_of_all_settings_are_known() -> None:
+    """Settings: a misspelt variable is refused by commands that do not build their models, too."""
+    assert set(Settings.model_fields) == SETTINGS

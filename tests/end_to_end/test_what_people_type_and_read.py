@@ -1,0 +1,100 @@
+"""Parties are typed by name, instants are read beside how far they are, and ids beside names (O1)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from tests.end_to_end.shell import Shell
+from trunkline.cli.screen import distance
+
+ADDRESSES = ("--owner-email", "o@p.example", "--support-email", "s@p.example")
+FIRST, SECOND = "aaaa1111-0000-4000-8000-000000000001", "aaaa2222-0000-4000-8000-000000000002"
+
+
+def partner(shell: Shell, name: str) -> str:
+    return str(shell.json("party", "register", "partner", "--name", name, *ADDRESSES)["partner_id"])
+
+
+def organization(shell: Shell, name: str, *more: str) -> str:
+    of = ("--name", name, "--billing-email", "b@o.example", *more)
+    return str(shell.json("party", "register", "organization", *of)["organization_id"])
+
+
+def test_then_a_party_is_named_by_name_or_by_how_its_id_begins(shell: Shell) -> None:
+    """O1: whatever the case of the name; the whole UUID as before."""
+    above = partner(shell, "Meridian Telecom")
+    bakery = organization(shell, "Harbour Bakery", "--partner", "meridian telecom")
+    assert shell.json("party", "show", bakery)["partner_id"] == above
+    begin = bakery[:13]
+    for typed in ("Harbour Bakery", "harbour bakery", begin, begin.upper(), bakery):
+        assert shell.json("party", "show", typed)["organization_id"] == bakery
+        assert shell.json("license", "overview", "--organization", typed) is not None
+        made = shell.json("bulk", "create", "--organization", typed, "--name", typed)
+        assert made["organization_id"] == bakery
+    number = "+6531590001"
+    shell.json(
+        "number", "add", number, "--vendor", "V", "--country", "SG", "--sku", "S", "--holder", "Meridian Telecom"
+    )
+    shell.json("number", "allocate", number, "--to", "Harbour Bakery", "--json")
+    assert shell.json("number", "search", "--holder", "Harbour Bakery")["items"][0]["number"] == number
+    assert shell.json("party", "change", "organization", begin, "--name", "Harbour Cake")["name"] == "Harbour Cake"
+
+
+def test_then_what_is_ambiguous_is_listed(shell: Shell) -> None:
+    """O1: by name, by beginning of the id, and over both kinds; what nobody has, with what is like it."""
+    for key in (FIRST, SECOND):
+        organization(shell, "Twin", "--id", key)
+    for typed in ("twin", "aaaa"):
+        refused = shell("license", "overview", "--organization", typed)
+        assert refused.code == 1
+        assert f"Twin ({FIRST})" in refused.err
+        assert f"Twin ({SECOND})" in refused.err
+    assert shell.json("license", "overview", "--organization", "aaaa1")
+    refused = shell("license", "overview", "--organization", "win")
+    assert refused.code == 1
+    assert "no organization is called so" in refused.err
+    assert f"Similar: Twin ({FIRST})" in refused.err
+    unknown = shell("number", "reserve", "+6531590002", "--for", "Nobody", "--remark", "x")
+    assert unknown.code == 1
+    assert "no organization or partner is called so" in unknown.err
+    bulk = shell("bulk", "show", str(uuid4()))
+    assert bulk.code == 1
+    assert "There is no bulk assignment" in bulk.err
+
+
+def test_then_instants_and_ids_are_read_by_people(shell: Shell) -> None:
+    """O1, O6: by the clock of the services, which a sandbox has moved; names beside ids."""
+    holder = partner(shell, "Ocean Voice")
+    number = "+6531590003"
+    shell.json("number", "add", number, "--vendor", "V", "--country", "SG", "--sku", "S", "--holder", holder)
+    before = shell.json("clock", "show")["numbers"]["now"]
+    shell.json("clock", "advance", "3d")
+    shell.json("number", "lock", number, "--remark", "crackles")
+    shown = shell.text("number", "show", number)
+    assert f"Ocean Voice ({holder})" in shown
+    assert "(now)" in shown or "second" in shown
+    assert "3 days ago)" in shell.text("number", "show", number, "--as-of", before)
+    assert "locked" not in shell.text("number", "history", number, "--as-of", before)
+    assert "locked" in shell.text("number", "history", number)
+    for command in ("show", "history", "held-by"):
+        assert shell("number", command, number, "--as-of", before).code == 0
+        assert "--as-of" in shell.text("number", command, "--help")
+        assert "lies in the future" in shell("number", command, number, "--as-of", "2900-01-01").err
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [
+        (timedelta(seconds=0.3), "now"),
+        (timedelta(seconds=-1), "1 second ago"),
+        (timedelta(minutes=59, seconds=59), "in 59 minutes"),
+        (timedelta(hours=-25), "1 day ago"),
+        (timedelta(days=1_200), "in 1,200 days"),
+    ],
+)
+def test_then_a_distance_is_told_in_its_largest_unit(ahead: timedelta, said: str) -> None:
+    """O1: roughly; the instant itself stands beside it."""
+    assert distance(ahead) == said
