@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -28,6 +28,9 @@ from pydantic_settings import (
 from trunkline.hosts import is_loopback
 from trunkline.parties import PLATFORM, ROLES
 from trunkline.variables import PREFIX, nearest, unknown_variables
+
+_BROKER: Final = r"(\[[0-9A-Fa-f:.]+(%\w+)?\]|[^\s,:\[\]]+):\d{1,5}"
+"""One broker's address; brackets around an IPv6 one."""
 
 
 class SettingsError(Exception):
@@ -181,7 +184,9 @@ class Settings(BaseSettings):
     licensing_database_url: Database = None
     numbers_database_url: Database = None
     kafka_bootstrap: str | None = Field(
-        default=None, pattern=r"^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$", description="brokers as host:port, with commas between"
+        default=None,
+        pattern=rf"^\s*{_BROKER}\s*(,\s*{_BROKER}\s*)*$",
+        description="brokers as host:port or [IPv6]:port, with commas between",
     )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
