@@ -26,6 +26,7 @@ from fastapi import FastAPI
 
 from trunkline.clock import Clock, SystemClock
 from trunkline.embedded import EmbeddedPostgres
+from trunkline.embedded_place import make_private
 from trunkline.embedded_watch import EMBEDDED, keep_running
 from trunkline.http import create_app, create_metrics_app, server
 from trunkline.installation_record import read_epochs
@@ -124,6 +125,8 @@ class Deployment:
         await self._stack.aclose()
 
     async def _bring_up(self) -> None:
+        if self.settings.home.is_dir():
+            make_private(self.settings.home)
         for service in self.services:
             url = await asyncio.to_thread(self._database, service)
             await asyncio.to_thread(bring_up_to_date, url, service)

@@ -91,13 +91,23 @@ def lay(place: Place, folder: Path) -> None:
 
 
 def make_private(home: Path) -> None:
-    """Create a home that only its owner can enter; one that is there keeps its mode."""
+    """Create a home that only its owner can enter, or make one that is there so.
+
+    A folder that was no home so far keeps its mode. Under root, a home that others could pass through can be passed
+    through still: the account that the server runs as may have its data below. Nobody but the owner can list it.
+    """
     home.parent.mkdir(parents=True, exist_ok=True)
+    mode = 0o700
     try:
-        home.mkdir(mode=0o700)
+        home.mkdir(mode=mode)
     except FileExistsError:
-        return
-    home.chmod(0o700)
+        found = home.stat()
+        is_home = any((home / name).is_dir() for name in ("keys", "postgres"))
+        if not is_home or found.st_uid != os.geteuid() or found.st_mode & stat.S_ISVTX:
+            return  # a folder that somebody uses for other things too
+        if os.geteuid() == 0 and found.st_mode & stat.S_IXOTH:
+            mode = 0o711
+    home.chmod(mode)
 
 
 def open_private(path: Path) -> IO[bytes]:

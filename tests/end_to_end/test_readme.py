@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from trunkline.broker import free_ports
 from trunkline.settings import PREFIX, Settings
@@ -39,35 +42,46 @@ class Reader:
         (self._port,) = map(str, free_ports(1))
         programs = Path(sys.executable).parent
         path = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "200"}
-        home = {f"{PREFIX}HOME": str(folder / "home"), f"{PREFIX}HTTP_PORT": self._port}
+        temporary = {"TMPDIR": str(folder / "temporary"), f"{PREFIX}HTTP_PORT": self._port}
+        (folder / "temporary").mkdir()
         self._environment = (
-            {n: v for n, v in os.environ.items() if not n.startswith(PREFIX)} | path | home | environment
+            {n: v for n, v in os.environ.items() if not n.startswith(PREFIX)} | path | temporary | environment
         )
-        self._folder = folder
+        self.folder = folder / "checkout"
+        self.folder.mkdir()
+        self._log = folder / "log"
 
     def types(self, script: str) -> str:
         """What the commands say. Every one of them must succeed."""
-        command = ["bash", "-euo", "pipefail", "-c", script.replace(_PORT, self._port)]
-        done = subprocess.run(
-            command, cwd=self._folder, env=self._environment, capture_output=True, text=True, check=False
-        )
+        done = self._done(script, "-euo")
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def types_again(self, script: str) -> str:
+        """What the commands say, errors among it, to somebody who goes on whatever they say."""
+        done = self._done(script, "-uo")
+        return f"{done.stdout}\n{done.stderr}"
+
+    def _done(self, script: str, options: str) -> subprocess.CompletedProcess[str]:
+        command = ["bash", options, "pipefail", "-c", script.replace(_PORT, self._port)]
+        return subprocess.run(
+            command, cwd=self.folder, env=self._environment, capture_output=True, text=True, check=False
+        )
 
     @contextmanager
     def has_running(self, script: str) -> Iterator[None]:
         """Commands that go on in another terminal until Ctrl-C."""
         command = ["bash", "-euo", "pipefail", "-c", f"{script.rstrip()} & trap 'kill $!' TERM; wait $!; wait $!"]
         with (
-            (self._folder / "log").open("a") as log,
+            self._log.open("a") as log,
             subprocess.Popen(
-                command, cwd=self._folder, env=self._environment, stdout=subprocess.PIPE, stderr=log, text=True
+                command, cwd=self.folder, env=self._environment, stdout=subprocess.PIPE, stderr=log, text=True
             ) as process,
         ):
             assert process.stdout is not None
             said = process.stdout.readline()
             try:
-                assert "Ctrl-C stops it" in said, (self._folder / "log").read_text()
+                assert "Ctrl-C stops it" in said, self._log.read_text()
                 yield
             finally:
                 process.send_signal(signal.SIGTERM)
@@ -95,7 +109,13 @@ def test_then_a_story_runs_from_the_first_command_to_the_last(reader_with: Any) 
     with reader.has_running(blocks("up")):
         told = reader.types(blocks(""))
         mailed = next((True for _ in range(_LOOKS) if "reservation of" in reader.types("trunkline mail list")), False)
+        again = reader.types_again(blocks(""))
+        numbers = reader.types("trunkline number search --json")
     assert mailed
+    assert not re.search(r"Traceback|Something went wrong|command not found|unbound variable", again), again
+    assert again.count("is in the inventory already") >= 2, again
+    assert numbers.count('"number":') == 14
+    assert [path.name for path in reader.folder.iterdir()] == [".trunkline"]
     for word in ("duplicate", "NumberAssigned", "NumberReserved", "ReservationEnding", "NumberReleased"):
         assert word in told
 
@@ -109,11 +129,44 @@ def test_then_the_events_can_be_read_from_a_real_broker(reader_with: Any, own_br
         assert "+442079460003 {" in reader.types(blocks("kafka after"))
 
 
+def test_then_the_services_run_apart(own_broker: Any, postgres: Any, tmp_path: Path) -> None:
+    """With roles, databases and ports of their own, as the page has it."""
+    _needs("psql")
+    _needs("curl")
+    server = conninfo_to_dict(postgres.url("postgres"))
+    login = {f"PG{name.upper()}": str(server[name]) for name in ("host", "port", "user", "password") if name in server}
+    reader = Reader(tmp_path, login | {"PGDATABASE": "postgres"})
+    one, two = map(str, free_ports(2))
+    script = blocks("apart").replace("localhost:9092", own_broker.bootstrap).replace("8081", one).replace("8082", two)
+    script = script.replace("/var/lib/trunkline", str(tmp_path / "home"))
+    place = f"?host={quote(str(server['host']), safe='')}&port={server.get('port', 5432)}"
+    for name in ("licensing", "numbers"):
+        script = script.replace(f"@localhost/{name}", f"@/{name}{place}")
+    try:
+        told = reader.types(f"{script}\nkill $(jobs -p)\nwait")
+    finally:
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+            for name in (b"licensing", b"numbers"):
+                connection.execute(b"DROP DATABASE IF EXISTS " + name + b" WITH (FORCE)")
+                connection.execute(b"DROP ROLE IF EXISTS " + name)
+    assert "applied" in told
+    assert "SubscriptionExpired" in told
+
+
 def test_then_every_block_of_commands_has_a_mark_or_is_known() -> None:
     """No block escapes by lacking its mark: only what makes this environment, or needs servers, is not run here."""
     unmarked = re.sub(_BLOCK, "", README)
     others = re.findall(r"```sh\n(.*?)```", unmarked, re.DOTALL)
-    assert [block[:9] for block in others] == ["make demo", 'eval "$(m', 'psql -c "']
+    assert [block[:9] for block in others] == ["make demo", 'eval "$(m']
+
+
+def test_then_what_is_typed_means_the_same_in_zsh() -> None:
+    """O1: interactively, zsh refuses globs that match nothing, expands `=word`, and takes `#` for a word."""
+    for script in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
+        typed = re.sub(r"<<(\w+)\n.*?\n\1\n", "\n", script, flags=re.DOTALL)
+        typed = re.sub(r"'[^']*'|\"[^\"]*\"", "''", typed)
+        found = re.search(r"[*?#\[\]^]|(^|\s)=\w|\s!\w", typed)
+        assert found is None, f"{found[0]!r} in {typed}"
 
 
 def test_then_every_file_it_names_is_there() -> None:

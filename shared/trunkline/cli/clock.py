@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -51,6 +52,9 @@ def _move(call: Call, how: str, body: dict[str, Any]) -> None:
     if fixed:
         whose = " and ".join(fixed)
         raise Refused(f"The clock of {whose} is the machine's: only a sandbox's can be moved (TRUNKLINE_SANDBOX=on).")
+    if "at" in body and (ahead := [name for name in SERVICES if _instant(before[name]["now"]) > _instant(body["at"])]):
+        latest = max(before[name]["now"] for name in ahead)
+        raise Refused(f"The clock of {' and '.join(ahead)} stands at {latest} and never goes back: neither was moved.")
     document: dict[str, Any] = {}
     for name in sorted(before, key=lambda name: before[name]["ahead_seconds"]):
         try:
@@ -65,6 +69,10 @@ def _move(call: Call, how: str, body: dict[str, Any]) -> None:
             ) from None
     _until_done(call)
     call.tell({name: document[name] for name in SERVICES}, lambda: _shown(document))
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _caught_up(clocks: dict[str, Any], name: str, how: str, body: dict[str, Any]) -> dict[str, Any]:
