@@ -15,6 +15,7 @@ from trunkline.messaging.record import Outgoing
 
 PLACEHOLDER = "strange-name"
 _CRC, _AFTER_CRC = 17, 21
+_NOT_LEADER = 6
 
 
 def strange(record: Outgoing) -> Outgoing:
@@ -43,8 +44,14 @@ async def send_raw(bootstrap: str, topic: str, partition: int, batch: bytes) -> 
             await client.set_topics([topic])
             leader = next(iter(client.cluster.brokers())).nodeId
             request = ProduceRequest(None, -1, 10_000, [(topic, [(partition, batch)])])
-            response = await client.send(leader, request)
-        ((_, ((_, error, *_rest),)),) = response.topics
+            error = _NOT_LEADER
+            while error == _NOT_LEADER:  # for a moment after the topic was created
+                error = _error_of(await client.send(leader, request))
         assert error == 0, error
     finally:
         await client.close()
+
+
+def _error_of(response: Any) -> int:
+    ((_, ((_, error, *_rest),)),) = response.topics
+    return int(error)

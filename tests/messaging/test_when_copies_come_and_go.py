@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 import pytest
 
@@ -58,17 +58,25 @@ async def load(settings: KafkaSettings, topic: str) -> AsyncIterator[Load]:
 async def test_nothing_is_lost_or_doubled_and_order_holds(
     settings: KafkaSettings, new_topic: NewTopic, url: str
 ) -> None:
-    """X3, X4: each subject's events arrive in order, each once, through eight changes of the group."""
+    """X3, X4: one, two, four copies under load: each subject's events arrive in order, each once; each copy works."""
     topic = await new_topic(partitions=6)
     group = new_name("group")
-    with ear(url, topic) as first, ear(url, topic) as second, ear(url, topic) as third:
-        async with load(settings, topic) as sending:
-            for _ in range(2):
-                async with AsyncExitStack() as copies:
-                    for one in (first, second, third):
-                        before = len(one.records)
-                        await copies.enter_async_context(listening(settings, one, group, batch=50))
-                        await one.until(lambda one=one, before=before: len(one.records) > before)
+    with ExitStack() as ears:
+        all_ears = [ears.enter_context(ear(url, topic)) for _ in range(4)]
+        async with load(settings, topic) as sending, AsyncExitStack() as leaving:
+            copies: list[AsyncExitStack] = []
+            for count in (1, 2, 4, 2, 4, 1, 2):
+                while len(copies) < count:
+                    copies.append(await leaving.enter_async_context(AsyncExitStack()))
+                    await copies[-1].enter_async_context(
+                        listening(settings, all_ears[len(copies) - 1], group, batch=50)
+                    )
+                while len(copies) > count:
+                    await copies.pop().aclose()
+                for one in all_ears[:count]:
+                    before = len(one.records)
+                    await one.until(lambda one=one, before=before: len(one.records) > before)
+        first = all_ears[0]
         async with listening(settings, first, group):
             await first.until(lambda: len(first.heard()) >= sending.count)
         assert first.heard_of() == sending.sent

@@ -8,12 +8,14 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.messaging.conftest import NewTopic
-from tests.messaging.ear import ear, event, id_of, listening, new_name
+from tests.messaging.ear import create_topic, ear, event, id_of, listening, new_name
 from tests.messaging.raw_batches import raw_batch, send_raw, strange
 from tests.messaging.test_when_messages_cannot_be_used import send
+from trunkline.broker import LocalBroker
 from trunkline.messaging import consumer
 from trunkline.messaging.horizon import of_topics
 from trunkline.messaging.kafka import KafkaSettings
+from trunkline.messaging.parked import parked_page
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.session import Session
 
@@ -48,6 +50,43 @@ async def test_what_the_client_drops_when_another_partition_fails_is_read_again(
             await one.until(lambda: len(one.heard()) >= 7 and len(one.parked()) >= 2)
         assert sorted(one.heard()) == sorted(id_of(record) for record in good + after)
         assert one.parked() == ["undecodable"] * 2
+
+
+@pytest.mark.usefixtures("quick_looks")
+async def test_a_batch_with_a_wrong_checksum_does_not_hold_up_the_others(local_broker: LocalBroker, url: str) -> None:
+    """X6: bits that changed on the broker's disk: each offset of the batch is parked, all around it is heard."""
+    settings = KafkaSettings(local_broker.bootstrap)
+    topic = await create_topic(local_broker.bootstrap, new_name("topic"), 3)
+    good = {0: [event(topic) for _ in range(3)], 1: [event(topic)], 2: [event(topic) for _ in range(4)]}
+    spoiled, behind = [event(topic) for _ in range(2)], event(topic)
+    for partition, records in good.items():
+        await send_raw(settings.bootstrap, topic, partition, raw_batch(records))
+    await send_raw(settings.bootstrap, topic, 1, raw_batch(spoiled))
+    await send_to(settings, 1, behind)
+    spoil(local_broker, topic, 1, id_of(spoiled[0]).encode())
+    with ear(url, topic) as one:
+        async with listening(settings, one, new_name("group")):
+            await one.until(lambda: len(one.heard()) >= 9 and len(one.parked()) >= 2)
+            after = event(topic)
+            await send_to(settings, 1, after)
+            await one.until(lambda: len(one.heard()) >= 10)
+        expected = [*(r for records in good.values() for r in records), behind, after]
+        assert sorted(one.heard()) == sorted(id_of(record) for record in expected)
+        parked = parked_page(one.store)
+        assert [(p.topic, p.partition, p.offset) for p in parked] == [(topic, 1, 1), (topic, 1, 2)]
+        assert {p.code for p in parked} == {"undecodable"}
+        assert "CorruptRecordException" in parked[0].reason
+        assert [offset for _, offset in sorted(one.store.positions("kafka/").items())] == [2, 4, 3]
+
+
+def spoil(broker: LocalBroker, topic: str, partition: int, text: bytes) -> None:
+    """Change one bit of a text in a partition's file; the broker sends what is there as it is."""
+    (file,) = (broker.folder / "data" / f"{topic}-{partition}").glob("*.log")
+    data = file.read_bytes()
+    at = data.index(text)
+    with file.open("r+b") as opened:
+        opened.seek(at)
+        opened.write(bytes([data[at] ^ 1]))
 
 
 async def test_a_batch_that_is_lost_on_its_way_is_read_again(

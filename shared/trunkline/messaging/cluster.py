@@ -34,7 +34,8 @@ async def connect(nodes: Iterable[Node], kafka: KafkaSettings, stack: AsyncExitS
     Args:
         nodes: the services of this process.
         kafka: where the cluster is.
-        stack: on its way out stops consuming first, then the producers, before the nodes stop.
+        stack: on its way out it stops the producers. The nodes stop before: they end consuming, and let each loop
+            finish the page it has in hand, which a producer must still deliver.
 
     Raises:
         InstallationRefused: the broker serves another installation (D10.16).

@@ -28,14 +28,18 @@ def trace_headers(fetched: Sequence[Any]) -> list[dict[str, str]]:
     """The headers that link a batch's span to the spans of its messages; none while no traces are sent.
 
     Args:
-        fetched: the records as the client has them; a header that is null or not ASCII is left out.
+        fetched: the records as the client has them; a header that is null is left out, as are bytes beyond ASCII.
+
+    FastStream links one span for each correlation id and none for a record without it, so such a record gets its place
+    in the batch for one.
     """
     if not traces_are_sent():
         return []
     names = {"traceparent": "traceparent", "tracestate": "tracestate", "ce_correlationid": "correlation_id"}
     return [
-        {names[name]: value.decode("ascii", "ignore") for name, value in record.headers if name in names and value}
-        for record in fetched
+        {"correlation_id": str(place)}
+        | {names[name]: value.decode("ascii", "ignore") for name, value in record.headers if name in names and value}
+        for place, record in enumerate(fetched)
     ]
 
 
