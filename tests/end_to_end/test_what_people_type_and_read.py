@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import sys
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from tests.end_to_end.shell import Shell
+from trunkline.cli import main
 from trunkline.cli.screen import distance
 
 ADDRESSES = ("--owner-email", "o@p.example", "--support-email", "s@p.example")
@@ -98,3 +103,29 @@ def test_then_instants_and_ids_are_read_by_people(shell: Shell) -> None:
 def test_then_a_distance_is_told_in_its_largest_unit(ahead: timedelta, said: str) -> None:
     """O1: roughly; the instant itself stands beside it."""
     assert distance(ahead) == said
+
+
+class Terminal(io.StringIO):
+    """A stream that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_then_nothing_works_in_silence(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """O1: what may take more than a second is announced on a terminal, and nowhere else."""
+    numbers = tmp_path / "numbers.csv"
+    numbers.write_text("Country Code,Phone Number,Voice,SMS,Fax\nSG,+6531590009,TRUE,FALSE,FALSE\n")
+    upload = ("number", "upload", str(numbers), "--dry-run", "--vendor", "V", "--sku", "S")
+    assert "Previewing" not in shell(*upload).err
+    monkeypatch.setenv("TRUNKLINE_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    for words, said in {
+        upload: "Previewing numbers.csv",
+        ("bulk", "preflight", str(uuid4())): "Looking at each row",
+        ("topics", "create"): "Asking the broker for its topics",
+    }.items():
+        terminal = Terminal()
+        with monkeypatch.context() as patched, suppress(SystemExit):
+            patched.setattr(sys, "stderr", terminal)
+            main(words)
+        assert said in terminal.getvalue(), words

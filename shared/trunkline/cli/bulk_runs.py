@@ -35,6 +35,7 @@ class Outcome(StrEnum):
 @verb(app, "preflight")
 def preflight(call: Call, bulk: Bulk, organization: Whose = None, limit: Limit = LIMIT) -> None:
     """Tell what would happen if it were assigned now, row by row; of good rows only how many there are."""
+    call.announce("Looking at each row")
     found = call.remote.get(f"{path_to(call, bulk, organization)}/preflight")
     failing = [row for row in found["rows"] if row["outcome"] == "fails"]
 

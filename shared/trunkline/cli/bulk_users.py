@@ -35,7 +35,9 @@ def add_users(
 ) -> None:
     """Add the people of a CSV file to a draft; any number of files, 15,000 people in all."""
     path = f"{path_to(call, bulk, organization)}/users"
-    found = call.remote.post_bytes(path, _read(file), "text/csv", file_name=file.name[:200], dry_run=dry_run)
+    content = _read(file)
+    call.announce(f"Adding {file.name}, {len(content):,} bytes")
+    found = call.remote.post_bytes(path, content, "text/csv", file_name=file.name[:200], dry_run=dry_run)
     tell_bulk(call, found)
 
 

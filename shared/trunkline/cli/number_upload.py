@@ -41,6 +41,7 @@ def upload(
     fields = {"voice_carrier": voice_carrier, "sms_carrier": sms_carrier, "vendor": vendor, "sku": sku}
     fields |= {"holder_id": str(holder) if holder is not None else None, "file_name": file.name[:200]}
     content = _read(file)
+    call.announce(f"Previewing {file.name}, {len(content):,} bytes")
     with before_it_runs("No number was added.", "trunkline number uploads"):
         seen = call.remote.post_bytes(_PATH, content, "text/csv", **fields, dry_run=dry_run)
     if dry_run or not seen["good"] or (whole and seen["bad"]):

@@ -31,6 +31,7 @@ def add_migrate(app: typer.Typer, panel: str) -> None:
     @verb(app, "migrate", remote=False, panel=panel)
     def migrate(call: Call, dry_run: DryRun = False) -> None:
         """Bring the databases to this version. `trunkline up` does it by itself."""
+        call.announce("Looking at the databases")
         try:
             applied = _migrate(call.settings, dry_run=dry_run)
         except Exception as error:
@@ -89,7 +90,9 @@ def create(
     ] = None,
 ) -> None:
     """Create the topics that are missing; those that exist are compared and never changed."""
-    results = _create(call.settings, partitions, replication, dry_run=dry_run)
+    settings = call.settings
+    call.announce("Asking the broker for its topics")
+    results = _create(settings, partitions, replication, dry_run=dry_run)
     document = {
         "dry_run": dry_run,
         "topics": [{"name": r.name, "action": r.action, "detail": r.detail} for r in results],

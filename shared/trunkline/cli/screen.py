@@ -186,6 +186,12 @@ def facts(of: Mapping[str, Any]) -> Table:
     return made
 
 
+def announce(what: str, *, silent: bool = False) -> None:
+    """Say on stderr what is done now and may take more than a second; silent where nobody looks."""
+    if not silent and sys.stderr.isatty():
+        console(sys.stderr).print(Text(f"{visible(what)} …", style="dim"), soft_wrap=True)
+
+
 @contextmanager
 def progress(what: str, total: int | None, *, silent: bool = False) -> Iterator[Bar]:
     """A progress bar on stderr for long work; silent where nobody looks."""

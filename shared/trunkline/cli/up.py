@@ -51,12 +51,13 @@ def serve(call: Call, services: Sequence[Service] | None) -> None:
         Unreachable: the database or the broker does not answer.
         Refused: it cannot start, or stopped because something in it failed.
     """
+    settings = call.settings
+    call.announce("Starting: databases, messages, HTTP")
     import asyncio
 
     from trunkline.deployment import run
     from trunkline.logs import logging_to
 
-    settings = call.settings
     try:
         with logging_to(sys.stderr), asyncio.Runner(loop_factory=_loop_factory()) as runner:
             told_to = runner.run(run(settings, services, lambda deployment: _tell(call, deployment)))

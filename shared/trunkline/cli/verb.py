@@ -127,6 +127,12 @@ class Call:
             head = (_DRY,) if self._remote is not None and self._remote.dry else ()
             screen.print_shown(*head, *(make() for make in shown), widest=widest)
 
+    def announce(self, what: str) -> None:
+        """Tell people what is done now and may take more than a second."""
+        from trunkline.cli.screen import announce
+
+        announce(what, silent=self.as_json)
+
     def finish(self, ended: Ended | None = None) -> None:
         """Close what is open; say why it ended, if it ended before it was done."""
         if self._remote is not None:
