@@ -74,6 +74,10 @@ def at_most(ratio: float | None = None, value: float | None = None, *, text: str
     return Bar(text, lambda v, r: (ratio is None or (r is not None and r <= ratio)) and (value is None or v <= value))
 
 
+NO_BAR = Bar("–", lambda _value, _ratio: True)
+"""For what is printed beside a figure."""
+
+
 def interleaved(rounds: int, *measures: Callable[[int], Any]) -> list[list[Any]]:
     """Take every measure once a round, in turn, so that what disturbs the machine disturbs all of them.
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,8 @@ from trunkline.broker import LocalBroker, free_ports
 NAMES = ("licensing", "numbers")
 _READY_SECONDS = 60
 _STOP_SECONDS = 30
+_SETTLE_SECONDS = 5
+_IDLE_SECONDS = 20
 
 
 class Process:
@@ -70,6 +72,11 @@ class Process:
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
 
+    def cpu_seconds(self) -> float:
+        """Processor time that it has taken, in user and system mode."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self) -> None:
         """SIGTERM, and SIGKILL if that does not end it."""
         if self._process.poll() is None:
@@ -87,12 +94,14 @@ class Pair:
 
     Attributes:
         rest: MiB of the larger of the two at rest, before anything was heard.
+        idle: percent of a core that the larger of the two takes then.
     """
 
     bootstrap: str
     processes: dict[str, Process]
     world: World
     rest: float = 0.0
+    idle: float = 0.0
     _taken: int = field(default=0)
 
     def take(self, count: int) -> Sequence[Subscription]:
@@ -131,11 +140,19 @@ def pair(databases: Databases, broker: LocalBroker, world: World) -> Iterator[Pa
             processes[name] = process
             _wait_until_ready(process, port)
         found = Pair(broker.bootstrap, processes, world)
-        time.sleep(5)
-        found.rest = found.memory("VmRSS")
+        time.sleep(_SETTLE_SECONDS)
+        found.rest, found.idle = found.memory("VmRSS"), _idle(processes.values())
         yield found
     for url in urls.values():
         databases.drop(url)
+
+
+def _idle(processes: Collection[Process]) -> float:
+    """Percent of a core that the busiest takes while it has nothing to do."""
+    before = [process.cpu_seconds() for process in processes]
+    time.sleep(_IDLE_SECONDS)
+    taken = [process.cpu_seconds() - so_far for process, so_far in zip(processes, before, strict=True)]
+    return 100 * max(taken) / _IDLE_SECONDS
 
 
 def _wait_until_ready(process: Process, port: int) -> None:

@@ -62,7 +62,7 @@ def heard(outgoing: Iterable[Outgoing], cluster: str) -> list[Record]:
     offsets: Counter[tuple[str, int]] = Counter()
     records = []
     for o in outgoing:
-        partition = partition_of(o.key, PARTITIONS)
+        partition = partition_of(o.key or b"", PARTITIONS)
         offset = offsets[o.topic, partition]
         offsets[o.topic, partition] += 1
         source = f"kafka/{cluster}/{o.topic}/{partition}"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.figures import Figure
+from bench.figures import NO_BAR, Figure
 
 README = Path(__file__).parent / "README.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
@@ -37,7 +37,7 @@ def write(text: str) -> None:
 def _row(f: Figure) -> str:
     baseline = "–" if f.baseline is None else f"{_number(f.baseline)} {f.unit}"
     ratio = "–" if f.ratio is None else _ratio(f)
-    met = "yes" if f.met else "**no**"
+    met = "–" if f.bar is NO_BAR else "yes" if f.met else "**no**"
     return f"| {f.name} | {f.what} | {f.bar.text} | {_number(f.value)} {f.unit} | {baseline} | {ratio} | {met} |"
 
 

@@ -101,10 +101,11 @@ class Numbers(ProcessApplication[UUID]):
         """React to one message."""
         message: Message = domain_event
         subscription: Subscription = self.repository.get(UUID(message.subject))
-        if (message.sequence or 0) <= subscription.sequence:
+        sequence = message.sequence or 0
+        if sequence <= subscription.sequence:
             return
         expired_at = message.data.expired_at
-        subscription.hear(message.sequence, message.data.status, expired_at)
+        subscription.hear(sequence, message.data.status, expired_at)
         number: Number = self.repository.get(number_id(message.data.number))
         if number.state == "assigned" and number.subscription_id == message.subject:
             ends_at = expired_at + EXPIRED_PERIOD

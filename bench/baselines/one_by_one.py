@@ -25,6 +25,7 @@ from bench.services import Process
 from bench.topics import create
 from bench.world import Subscription, World
 from trunkline.contracts.envelope import decode, encode
+from trunkline.epochs import Epochs
 from trunkline.messaging.record import Outgoing
 from trunkline.recorded import Codec, recorded
 from trunkline.service import Service, installed_services
@@ -40,6 +41,7 @@ class PlainStore:
 
     def __init__(self, url: str, codec: Codec) -> None:
         self.codec = codec
+        self.epochs = Epochs()
         self.conn: psycopg.Connection[Any] = psycopg.connect(url)
 
     @contextmanager
@@ -79,20 +81,20 @@ class PlainStore:
                 "INSERT INTO stored_events (originator_id, originator_version, topic, state) VALUES (%s, %s, %s, %s)",
                 row,
             )
-        for row in batch.deadlines:
+        for due in batch.deadlines:
             execute(
                 "INSERT INTO deadlines (key, due_at, generation) VALUES (%s, %s, %s)"
                 " ON CONFLICT (key) DO UPDATE SET due_at = EXCLUDED.due_at, generation = EXCLUDED.generation",
-                row,
+                due,
             )
-        for row in batch.heard:
+        for message in batch.heard:
             execute(
                 "INSERT INTO inbox (source, id, payload_hash, received_at) VALUES (%s, %s, %s, %s)",
-                (*row, batch.heard_at),
+                (*message, batch.heard_at),
             )
         for sql, rows in batch.writes:
-            for row in rows:
-                execute(sql.encode(), row)
+            for values in rows:
+                execute(sql.encode(), values)
         for source, (_, new) in batch.positions.items():
             execute(
                 "INSERT INTO notification_tracking VALUES (%s, %s)"
@@ -111,15 +113,15 @@ class Hop:
         self._service = service
         self._store: Any = PlainStore(url, service.codec())
         self._handlers = {
-            topic: (h.react, known) for h in service.message_handlers for topic, known in h.topics.items()
+            topic: (h.handle, known) for h in service.message_handlers for topic, known in h.topics.items()
         }
 
     def handle(self, record: Any) -> list[Outgoing]:
         """Let one record take effect; what is to be said of it."""
-        react, known = self._handlers[record.topic.removeprefix(PREFIX)]
+        handle, known = self._handlers[record.topic.removeprefix(PREFIX)]
         message = decode(record.headers, record.value, known)
         work = Work(self._store, datetime.now(UTC))
-        react(work, [message])
+        handle(work, [message])
         work.advance(f"{record.topic}/{record.partition}", None, record.offset)
         work.commit()
         said = []
