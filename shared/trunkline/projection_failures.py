@@ -6,7 +6,7 @@ and the generation is marked as not whole until it is applied after all, or unti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -62,6 +62,27 @@ def isolate_events(
 ) -> None:
     """The same for events that are read already."""
     _isolate(conn, apply, generation, events, {}, now)
+
+
+def set_aside_undecodable(
+    conn: Connection, generation: Generation, failures: Mapping[str, tuple[int, Exception]], now: datetime
+) -> None:
+    """Set aside the streams of which a fold from zero could not decode an event.
+
+    Args:
+        conn: within the transaction that moves the generation.
+        generation: that was built.
+        failures: stream -> the position of that event, and why.
+        now: the service's instant.
+
+    Raises:
+        TooManyFailedItems: it is not the streams that are at fault.
+    """
+    aside: dict[str, FailedItem] = {}
+    for stream_id, (position, error) in failures.items():
+        _set_aside(conn, generation, stream_id, position, error, now, aside)
+    if aside:
+        _mark_whole(conn, generation, whole=False)
 
 
 def _isolate(

@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import psycopg
 import structlog
 
-from trunkline.failed_items import FailedItems
+from trunkline.failed_items import FailedItems, concerns_item
 from trunkline.generations import Generation, ProjectionBusy, table_of
 from trunkline.projection import Projector, View
+from trunkline.projection_failures import set_aside_undecodable
 from trunkline.refusal import Refused
 from trunkline.store import Connection
 from trunkline.streams import read_ahead, whole_streams
@@ -211,7 +213,9 @@ class Rebuild:
         upto = self._store.end_of_log()
         done = 0
         tell(Progress(view.name, "folding", 0, upto))
-        for page in read_ahead(whole_streams(self._store, upto, view.names)):
+        failures: dict[str, tuple[int, Exception]] = {}
+        pages = whole_streams(self._store, upto, view.names, undecodable=partial(_note, failures))
+        for page in read_ahead(pages):
             self._projector.fold(fresh, page)
             done += len(page)
             tell(Progress(view.name, "folding", done, upto))
@@ -221,6 +225,7 @@ class Rebuild:
                 conn.execute(index.replace("{table}", table_of(fresh)).encode())
             conn.execute(f"ANALYZE {table_of(fresh)}".encode())
             self._generations.move(conn, [fresh], upto)
+            set_aside_undecodable(conn, fresh, failures, self._now())
         self._catch_up(view, fresh, tell)
 
     def _catch_up(self, view: View, fresh: Generation, tell: Tell) -> None:
@@ -253,6 +258,13 @@ class Rebuild:
                     tell(Progress(view.name, "comparing", mine, mine))
                     return _differences(conn, active, fresh, mine)
             self._catch_up(view, fresh, tell)
+
+
+def _note(failures: dict[str, tuple[int, Exception]], stream_id: str, position: int, error: Exception) -> None:
+    """Note an event that cannot be decoded. Raises what is not the event's own fault."""
+    if not concerns_item(error):
+        raise error
+    failures[stream_id] = (position, error)
 
 
 def _count(conn: Connection, generation: Generation) -> int:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
 
-from trunkline.recorded import Recorded, recorded
+from trunkline.recorded import Codec, RawRow, Recorded, recorded
 from trunkline.store import Store
 
 T = TypeVar("T")
 
 
 def whole_streams(
-    store: Store, upto: int, names: Sequence[str] | None, page: int = 10_000
+    store: Store,
+    upto: int,
+    names: Sequence[str] | None,
+    page: int = 10_000,
+    undecodable: Callable[[str, int, Exception], None] | None = None,
 ) -> Generator[list[Recorded], None, None]:
     """Every stream from its first event on, in pages that never split a stream.
 
@@ -25,6 +29,8 @@ def whole_streams(
         upto: the last log position to read.
         names: only these stored names; None reads all.
         page: events in a page, about.
+        undecodable: called with the stream and position of an event that cannot be decoded; the rest of its stream is
+            left out. None: what decoding raises comes from here.
 
     Yields:
         Events in the order of stream id and version; a page ends where a stream ends.
@@ -40,14 +46,36 @@ def whole_streams(
         with conn.cursor(name="whole_streams") as cursor:
             cursor.execute(sql.encode(), (upto,) if names is None else (upto, list(names)), binary=True)
             held: list[Recorded] = []
+            broken: set[str] = set()
             while rows := cursor.fetchmany(page):
-                held += [recorded(codec, row) for row in rows]
+                held += _decoded(codec, rows, undecodable, broken)
                 cut = _last_start(held)
                 if cut:
                     yield held[:cut]
                     held = held[cut:]
             if held:
                 yield held
+
+
+def _decoded(
+    codec: Codec,
+    rows: Sequence[RawRow],
+    undecodable: Callable[[str, int, Exception], None] | None,
+    broken: set[str],
+) -> list[Recorded]:
+    if undecodable is None:
+        return [recorded(codec, row) for row in rows]
+    found: list[Recorded] = []
+    for row in rows:
+        position, stream_id = row[:2]
+        if stream_id in broken:
+            continue
+        try:
+            found.append(recorded(codec, row))
+        except Exception as error:  # noqa: BLE001 - whoever is told of it raises what is not the event's fault
+            undecodable(stream_id, position, error)
+            broken.add(stream_id)
+    return found
 
 
 def read_ahead(pages: Generator[T, None, None]) -> Iterator[T]:
@@ -65,6 +93,8 @@ def read_ahead(pages: Generator[T, None, None]) -> Iterator[T]:
 
 def _last_start(events: list[Recorded]) -> int:
     """Where the last stream begins: it may go on in the next page."""
+    if not events:
+        return 0
     last = events[-1].stream_id
     place = len(events) - 1
     while place and events[place - 1].stream_id == last:
