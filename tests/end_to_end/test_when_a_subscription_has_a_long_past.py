@@ -80,6 +80,7 @@ def test_then_each_fact_concerns_as_many_numbers_as_before(pair: Pair, swaps: in
     assert s.heard is not None
     assert (s.heard.number, numbers_of(s)[0]) == (numbers[-2], numbers[-2])
     assert max(len(numbers_of(s)), len(s.grants), len(s.served), len(s.denied)) <= PAST_KEPT
+    assert s.ever_served == numbers[:-1]
     assert pair.picture(numbers[-2], {}) == ("assigned", None)
 
 

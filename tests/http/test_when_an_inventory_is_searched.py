@@ -181,7 +181,7 @@ async def test_a_quarantine_is_shown_with_its_end(world: World) -> None:
     try:
         created(await world.admin("PUT", "/numbers/policy", json={"policy": {"quarantine_days": {"SG": 30}}}))
         created(await world.add(number))
-        began, gone = (later(-timedelta(days=d).total_seconds()).isoformat() for d in (9, 5))
+        began, gone = (later(-timedelta(days=d).total_seconds()).isoformat() for d in (9, 0))
         facts = {"product": "number", "number": number, "sku": "DID"}
         created(await world.bill(event("started", subscription, world.east_org, began, **facts)))
         created(await world.bill(event("terminated", subscription, world.east_org, gone)))

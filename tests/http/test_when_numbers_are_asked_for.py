@@ -85,7 +85,7 @@ async def test_the_history_tells_who_did_what_and_why(world: World) -> None:
     (number,) = world.numbers(1)
     created(await world.add(number))
     started = event("started", subscription, world.east_org, product="number", number=number, sku="DID")
-    ended = event("expired", subscription, world.east_org, "2026-01-02T00:00:00Z")
+    ended = event("expired", subscription, world.east_org, later(0).isoformat())
     assert created(await world.bill(started, ended))["accepted"] == 2
     await world.settle()
     path = f"/numbers/{number}/history"

@@ -2,7 +2,8 @@
 
 A hundred generated histories, each in order and in two other orders with repetitions and timers that have not run:
 chains of swaps, paid reservations, bindings, facts that the fold refuses, several facts at one instant. Everything
-visible is compared: states, since when, ends, cover, quarantine, bindings, and who waits (N4, N9, N15, S6, X5).
+visible is compared: states, since when, ends, cover, quarantine, bindings, who waits, each fact's verdict, and that
+histories go forward without notices of what has passed (N4, N9, N10, N15, S3, S6, X5).
 `python -m tests.model.campaign` plays as many as one likes.
 """
 

@@ -28,9 +28,9 @@ def fact(id_: int, subscription: str, kind: Kind, when: Hours, number: str = "",
     return Fact(id_, subscription, kind, when, number=number, old=old)
 
 
-def reservations(id_: int, when: Hours = 0) -> Fact:
-    """D pays for one reservation, thirty days at a time."""
-    return Fact(id_, "D", "started", when, product="did_reservation", quantity=1, plan=30 * DAY)
+def reservations(id_: int, quantity: int = 1) -> Fact:
+    """D pays for so many reservations, thirty days at a time."""
+    return Fact(id_, "D", "started", 0, product="did_reservation", quantity=quantity, plan=30 * DAY)
 
 
 def example(
@@ -41,6 +41,7 @@ def example(
     *,
     organizations: str = "",
     absent: str = "",
+    timers: bool = True,
 ) -> Example:
     """A history, and on which day which fact, by its id, is received; acts happen at their own instants.
 
@@ -51,12 +52,13 @@ def example(
         acts: of people, each after the facts of its day.
         organizations: the names of subscriptions that are another organization's.
         absent: numbers that are not added at the beginning.
+        timers: whether they run before each step.
     """
     by_id = {each.id: each for each in facts}
     names = sorted({each.subscription for each in facts})
     sold = {name: Sold("O2" if name in organizations else "O1", rank) for rank, name in enumerate(names)}
-    steps = [Step(day, (by_id[id_],), timers=True) for day, id_ in days]
-    steps += [Step(act.at // DAY, act=act, timers=True) for act in acts]
+    steps = [Step(day, (by_id[id_],), timers=timers) for day, id_ in days]
+    steps += [Step(act.at // DAY, act=act, timers=timers) for act in acts]
     steps.sort(key=lambda step: (step.day, step.act is not None))
     history = History(sold, tuple(facts), acts, absent=absent, last_day=last_day)
     return Example(0, history, tuple(steps), 0)
@@ -198,6 +200,69 @@ HISTORIES = {
         ],
         [(45, 2), (67, 4), (91, 1), (114, 5), (119, 3)],
         120,
+    ),
+    "a paid number that was released and reserved again frees its unit at the release (N4)": example(
+        [reservations(1, 2), Fact(2, "D", "quantity_changed", at(6), quantity=1)],
+        [(0, 1), (10, 2)],
+        45,
+        (
+            Act(at(0, 23), "reserve", "B", party="O1"),
+            Act(at(1, 23), "extend", "B", subscription="D"),
+            Act(at(2, 23), "reserve", "C", party="O1"),
+            Act(at(3, 23), "extend", "C", subscription="D"),
+            Act(at(5, 23), "release", "B"),
+            Act(at(8, 23), "reserve", "B", party="O1"),
+        ),
+    ),
+    "a free part ends at the latest end of the facts, whatever is charged (D10.12, N4)": example(
+        [
+            reservations(1),
+            fact(2, "D", "terminated", at(47)),
+            fact(3, "S", "started", at(5, 8), "A"),
+            fact(4, "S", "expired", at(5, 19)),
+            fact(5, "S", "terminated", at(36, 19)),
+        ],
+        [(0, 1), (5, 3), (5, 4), (36, 5), (47, 2)],
+        80,
+        (Act(at(18, 23), "extend", "A", subscription="D"),),
+    ),
+    "an expiry that arrives after the end says since when the number was left (D10.5, S6)": example(
+        [
+            fact(1, "S", "started", at(45, 3), "A"),
+            fact(2, "T", "started", at(20, 15), "A"),
+            fact(3, "T", "expired", at(45, 15)),
+            fact(4, "T", "terminated", at(84, 15)),
+        ],
+        [(20, 2), (84, 4), (91, 3), (91, 1)],
+        95,
+    ),
+    "an act finds what fell due of the number that its subscription waits for (N9, N10, S6)": example(
+        [
+            reservations(1),
+            fact(2, "S", "started", at(30, 10), "A"),
+            fact(3, "S", "swapped", at(30, 10), "C", "A"),
+        ],
+        [(2, 1), (32, 3), (34, 2)],
+        185,
+        (
+            Act(at(2, 23), "reserve", "C", party="O1"),
+            Act(at(3, 23), "extend", "C", subscription="D"),
+            Act(at(180, 23), "bind", "A", user=TRUNK),
+        ),
+        organizations="S",
+        timers=False,
+    ),
+    "what a person reserved after a swap that arrives late stands (D10.10)": example(
+        [fact(1, "S", "started", at(0, 17), "B"), fact(2, "S", "swapped", at(0, 19), "C", "B")],
+        [(20, 2), (25, 1)],
+        28,
+        (Act(at(2, 23), "reserve", "B", party="O1"),),
+    ),
+    "what a person reserved for a time after it stands as well (D10.10)": example(
+        [fact(1, "S", "started", at(0, 17), "B"), fact(2, "S", "swapped", at(0, 19), "C", "B")],
+        [(63, 2), (120, 1)],
+        125,
+        (Act(at(2, 23), "reserve", "B", party="O1"),),
     ),
     "a binding that rests with an expiry ends where another subscription gets the number (X5)": example(
         [

@@ -96,7 +96,7 @@ def follow(
             case Keep():
                 return _keep(m, party, subscription_id, target, policy, now)
             case Leave():
-                return _leave(m, party, subscription_id, min(target.at, now))
+                return _leave(m, party, subscription_id, _in_inventory(m, min(target.at, now)))
 
     return decided(n, at, now, policy, fact)
 
@@ -291,51 +291,56 @@ def _was_bound(episode: Episode, event: Event) -> bool:
 
 def _kept(n: Number, party: Party, subscription_id: str, target: Keep, policy: Policy, now: datetime) -> list[Event]:
     """The reservation that the facts give a number of this subscription, if it is not the one it has."""
-    won = _latest_end(n, target, policy)
-    if won is None:
-        return []
-    cause, at, free_end = won
+    ends = _ends(n, target, policy)
+    first, won = min(ends, key=lambda e: e[1], default=None), max(ends, key=lambda e: e[2], default=None)
     life = n.life
+    if first is None or won is None:
+        return []
+    unheard = first[1] < won[1] and first not in _resolved_by_then(life)
+    if isinstance(life, Available) and _stands(life, won) and not unheard:
+        return []
     lost = [
         event
         for fact, since in target.facts
         if (fact == "terminated" or fact == "swapped") and not isinstance(life, Available)
         for event in unbound(n, since, fact, "reserved")
     ]
+    before = [first] if unheard else []
     if not isinstance(life, Reserved):
-        notice_at = notice_before(at, free_end, policy)
-        return [_reserved(party, subscription_id, cause, at, free_end, free_end, notice_at), *lost]
-    if (life.cause, life.since, life.free_ends_at) == won:
+        notice_at = notice_before(won[1], won[2], policy)
+        kept = [_reserved(party, subscription_id, *each, each[2]) for each in before]
+        return [*kept, _reserved(party, subscription_id, *won, won[2], notice_at), *lost]
+    if (life.cause, life.since, life.free_ends_at) == won and not unheard:
         return lost
-    end = max(free_end, life.ends_at) if life.cover_id else free_end
-    notice_at = life.notice_at if end == life.ends_at else notice_before(at, end, policy)
-    return [_reserved(party, subscription_id, cause, at, free_end, end, notice_at, life.cover_id), *lost]
+    end = max(won[2], life.ends_at) if life.cover_id else won[2]
+    notice_at = life.notice_at if end == life.ends_at else notice_before(won[1], end, policy)
+    kept = [_reserved(party, subscription_id, *each, end, None, life.cover_id) for each in before]
+    return [*kept, _reserved(party, subscription_id, *won, end, notice_at, life.cover_id), *lost]
 
 
-def _latest_end(n: Number, target: Keep, policy: Policy) -> Resolved | None:
-    """The fact whose reservation ends last; None where the number was released at that end, or at a charged one (N4).
-
-    One that was released at another is reserved again: to be released at this one, if that is past as well (§10.10).
-    """
-    life = n.life
-    known: tuple[Resolved, ...] = ()
-    if isinstance(life, Reserved):
-        known = life.resolved
-    elif isinstance(life, Available) and life.lapsed:
-        known = life.lapsed.resolved
-    resolved = {(cause, at): end for cause, at, end in known if end != at}  # no fact gave an end to what was left
+def _ends(n: Number, target: Keep, policy: Policy) -> list[Resolved]:
+    """Each fact with the end that it gives; the one that it gave when it was recorded stands (N15)."""
+    resolved = {(cause, at): end for cause, at, end in _resolved_by_then(n.life) if end != at}
     ends: list[Resolved] = []
     for cause, at in target.facts:
         shown = _in_inventory(n, at)
-        end = resolved.get((cause, shown))
-        if end is None:
-            end = at + period(n, cause, policy)
-        ends.append((cause, shown, end))
-    won = max(ends, key=lambda e: e[2], default=None)
-    if isinstance(life, Available) and won is not None:
-        stands = won[2] == life.since or (life.covered is not None and won[2] < life.since)
-        return None if stands else won
-    return won
+        end = resolved.get((cause, shown))  # no fact gave an end to what was left
+        ends.append((cause, shown, end or at + period(n, cause, policy)))
+    return ends
+
+
+def _resolved_by_then(life: Life) -> tuple[Resolved, ...]:
+    if isinstance(life, Reserved):
+        return life.resolved
+    return life.lapsed.resolved if isinstance(life, Available) and life.lapsed else ()
+
+
+def _stands(life: Available, won: Resolved) -> bool:
+    """Whether the number was released at that end, or at a charged one (N4).
+
+    One that was released at another is reserved again: to be released at this one, if that is past as well (§10.10).
+    """
+    return won[2] == life.since or (life.covered is not None and won[2] < life.since)
 
 
 def _reserved(

@@ -58,7 +58,8 @@ class Subscription(msgspec.Struct, frozen=True):
         heard: the newest state, with what people decided laid over it.
         said: what licensing said, where people decided something; None: `heard` is that.
         acts: what people decided, in order.
-        served: every number it had, from when on first.
+        served: every number it had that later facts can still move, from when on first.
+        settled: those it had before, in order; one that it had several times may be there as often.
         denied: every number it could not have at first.
         refused: what it waits on.
         dismissed: the number it was told not to wait for, and when it came to name it.
@@ -79,7 +80,13 @@ class Subscription(msgspec.Struct, frozen=True):
     covers: dict[str, Cover] = {}
     grants: tuple[tuple[str, datetime], ...] = ()
     found: tuple[tuple[str, datetime], ...] = ()
+    settled: tuple[str, ...] = ()
     ahead: SubscriptionAhead | None = None
+
+    @property
+    def ever_served(self) -> list[str]:
+        """Every number that was ever assigned to it."""
+        return list(dict.fromkeys([*self.settled, *self.served]))
 
     @property
     def sequence(self) -> int:
@@ -141,8 +148,10 @@ def _settled(s: Subscription) -> Subscription:
     if until is None:
         return s
     names = {out.number for out in _open(s.heard)} | {s.heard.number}
+    gone = tuple(number for number in s.served if number not in names)
     return replace(
         s,
+        settled=(*s.settled, *gone) if gone else s.settled,
         served={number: at for number, at in s.served.items() if number in names},
         denied=tuple(number for number in s.denied if number in names),
         grants=tuple(grant for grant in s.grants if grant[0] in names and grant[1] >= until),

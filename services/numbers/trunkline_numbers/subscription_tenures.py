@@ -50,6 +50,7 @@ class Standing(msgspec.Struct, frozen=True):
         free_since: from when on the subscription can have it, or could when it got it; None: from whenever it wants.
         refused: why it cannot be had now.
         acted_at: when a person acted on it last.
+        by_hand: since when a person had it reserved, where nobody has had it after that.
         earlier: how it stood before other subscriptions got it, the latest first.
     """
 
@@ -59,6 +60,7 @@ class Standing(msgspec.Struct, frozen=True):
     acted_at: datetime | None = None
     earlier: tuple[Earlier, ...] = ()
     since: datetime | None = None
+    by_hand: datetime | None = None
 
 
 class Tenure(msgspec.Struct, frozen=True):
@@ -176,6 +178,8 @@ def _had(s: Subscription, each: Named, standing: Standing) -> Tenure | None:
         return msgspec.structs.replace(had, void=standing.mine) if had is not None else None
     if acted and each.number in s.denied:
         return None  # it was refused then, and somebody has acted on the number since
+    if over is not None and standing.by_hand is not None and could <= over <= standing.by_hand:
+        return Tenure(each.number, could, recorded=True, found=True)  # what a person did with it afterwards stands
     return Tenure(each.number, could)
 
 

@@ -19,7 +19,7 @@ from trunkline_numbers.number import NUMBER, Assigned, Number
 from trunkline_numbers.number_events import Listing
 from trunkline_numbers.policy import Policy
 from trunkline_numbers.reactions import binding_asked, covering, given_by_hand
-from trunkline_numbers.reactions.number_changed import load_settled
+from trunkline_numbers.reactions.number_changed import load_to_act
 from trunkline_numbers.reactions.serving import load_parties, party_of
 from trunkline_numbers.subscription import SUBSCRIPTION
 
@@ -59,7 +59,7 @@ class Acting:
                 self._known(subscription)
                 covering.extend_by(self.work, subscription, self.number, None, BY_HAND, self.policy)
             case _:
-                load_settled(self.work, [(NUMBER, self.number)])
+                load_to_act(self.work, [(NUMBER, self.number)])
                 n = self.work.state(NUMBER, self.number)
                 self.work.record(NUMBER, self.number, self._decide(n), BY_HAND)
 

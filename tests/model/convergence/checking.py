@@ -10,7 +10,7 @@ from tests.model.convergence.facts import DAY, Act, Fact, Hours
 from tests.model.convergence.fairness import unfair
 from tests.model.convergence.histories import History, Step, any_order, history, in_order
 from tests.model.convergence.product import World
-from tests.model.convergence.seen import Looking, differences, expected
+from tests.model.convergence.seen import Looking, differences, expected, expected_history
 from tests.model.convergence.stage import Stage
 from tests.model.convergence.timeline import Outcome, outcome
 
@@ -75,6 +75,8 @@ def _judge(each: Example, world: World, looking: Looking) -> Checked:
     if (reason := unfair(world.learned, whole, fold)) is not None:
         return Checked(each, reason, ())
     found = differences(expected(whole), looking.seen(world))
+    history_of_it = expected_history(whole, h.facts)
+    found += differences(history_of_it, looking.history(world, history_of_it))
     found += [
         f"{act.kind} on {act.number} at {act.at}: {world.acted[act] or 'done'}, must be {'done' if done else 'refused'}"
         for act, (done, _) in whole.acts.items()

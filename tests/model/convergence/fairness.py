@@ -3,8 +3,9 @@
 What a subscription was given it keeps against another one that is known later, and what a person did stands (D10.10,
 S6). So the rules fix the end for each order in which nobody was ever given a number, on incomplete knowledge, that
 another one has by all the facts while the first one still wants it, and in which each act found what it finds when
-all is known. X4 asks nothing else of the order: within one subscription every order is of this kind. An extension
-that lost its number by facts that did not count is licensing's to give a number again (X5, D10.17).
+all is known. So it is with a number that is reserved again after its reservation ran out (D10.10). X4 asks nothing
+else of the order: within one subscription every order is of this kind. An extension that lost its number by facts
+that did not count is licensing's to give a number again (X5, D10.17).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from tests.model.convergence.histories import EXTENSION
 from tests.model.convergence.numbers import Line
 from tests.model.convergence.timeline import Outcome
 
+LEAVES_THE_SAME = ("add", "release", "lock", "unlock", "delete", "recover", "reserve", "bind", "unbind")
+"""What these acts leave does not hang on since when, or until when, the number was what they found."""
 Fold = Callable[[Iterable[Fact], Iterable[Act], Hours], Outcome]
 Learned = Sequence[tuple[Hours, tuple[Fact | Act, ...]]]
 """What came to be known, in order, with the clock at which it did."""
@@ -46,9 +49,16 @@ def _acted_otherwise(act: Act, learned: Learned, whole: Outcome, fold: Fold) -> 
     then = fold(*_known(learned), act.at)
     allowed, before = then.acts[act]
     allowed_at_last, before_at_last = whole.acts[act]
-    if allowed != allowed_at_last or [_stand(line) for line in before] != [_stand(line) for line in before_at_last]:
+    if allowed == allowed_at_last and not allowed:
+        return None  # it left nothing, whatever it found
+    stand = _whose if act.kind in LEAVES_THE_SAME else _stand
+    if allowed != allowed_at_last or [stand(line) for line in before] != [stand(line) for line in before_at_last]:
         return f"{act} found something else"
     return None
+
+
+def _whose(line: Line) -> tuple[object, ...]:
+    return line.state, line.subscription, line.organization
 
 
 def _stand(line: Line) -> tuple[object, ...]:
@@ -56,13 +66,23 @@ def _stand(line: Line) -> tuple[object, ...]:
 
 
 def _given_otherwise(learned: Learned, now: Hours, whole: Outcome, fold: Fold) -> str | None:
-    partly = fold(*_known(learned), now)
-    for number, line in partly.lines.items():
-        if line.binding is None and line.unbound not in (None, "by_hand") and _is_extension(whole.lines.get(number)):
+    facts, acts = _known(learned)
+    partly = fold(facts, acts, now)
+    bound = {act.number for act in acts if act.kind == "bind" and act.user == EXTENSION}
+    for number in bound:
+        if _is_extension(whole.lines.get(number)) and not _is_extension(partly.lines.get(number)):
             return f"an extension lost {number} at {now}: that it has it again is licensing's to request (X5)"
+    for subscription, number, since, to in partly.taken_back:
+        for other, had, first, last in whole.held:
+            if had == number and other != subscription and _meet((since, to), (first, last)):
+                return f"{number} was reserved again after {subscription} at {now}, while another one has it"
+    given = {held[:3] for held in whole.held}
     for subscription, number, since, to in partly.held:
         for waiting, wanted, first, last in whole.waited:
-            if (waiting, wanted) == (subscription, number) and _meet((since, to), (first, last)):
+            if (waiting, wanted) != (subscription, number):
+                continue
+            never = since == last and (subscription, number, since) not in given
+            if never or _meet((since, to), (first, last)):
                 return f"{subscription} was given {number} at {now}, which another one has"
     return None
 

@@ -36,6 +36,8 @@ class Inventory:
         self.bought: dict[str, Bought] = {}
         self.held: list[tuple[str, str, Hours, Hours]] = []
         self.waited: list[tuple[str, str, Hours, Hours]] = []
+        self.taken_back: list[tuple[str, str, Hours, Hours]] = []
+        """(subscription, number, from, to) of each time that a number was reserved again that had run out (D10.10)."""
         self._held_since: dict[tuple[str, str], Hours] = {}
 
     def line(self, number: str) -> Line:
@@ -135,11 +137,14 @@ class Inventory:
         elif line.state == "reserved" and line.subscription == s.id and line.ends is not None:
             # D10.5: a termination never shortens. X5: it removes a binding that was suspended.
             line.unbind(cause)
-            if ends <= line.ends:
+            if ends <= (line.free_until or line.ends):
                 return
-            line.cause, line.since, line.ends, line.free_until = cause, at, ends, ends
+            # D10.12: the free part ends at the latest end of the facts; what is charged goes on to its own end (N4).
+            line.cause, line.since, line.free_until = cause, at, ends
+            line.ends = ends if line.cover is None else max(line.ends, ends)
         elif line.state == "available" and line.lapsed == s.id:
             line.reserve(s.organization, s.id, cause, at, ends)
+            self.taken_back.append((s.id, line.number, at, ends))
         else:
             return
         self.serve(line.number, at)

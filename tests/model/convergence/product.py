@@ -65,6 +65,10 @@ class World:
         self._known = dict.fromkeys(self.ids, 0)
         self._event_ids = {fact.id: new_id() for fact in self.history.facts}
 
+    def event_id(self, fact: int) -> str:
+        """The id under which billing publishes a fact."""
+        return self._event_ids[fact]
+
     def parcels(self, now: Hours) -> list[list[Record]]:
         """What numbers gets next: all that is pending, in any order, some of it twice, in one batch or one by one."""
         again = [self.chance.choice(self.pending) for _ in range(self.chance.randrange(3))] if self.pending else []

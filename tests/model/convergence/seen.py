@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 from tests.end_to_end.pair import Pair
-from tests.model.convergence.facts import DAY, Hours
+from tests.model.convergence.facts import DAY, Fact, Hours, fold
 from tests.model.convergence.numbers import Line
 from tests.model.convergence.product import World, hours
 from tests.model.convergence.timeline import Outcome
 from trunkline.work import Work
 from trunkline_licensing.subscription import SUBSCRIPTION as BILLED
 from trunkline_numbers.number import NUMBER, Available, Number, Reserved
+from trunkline_numbers.number_events import LockEnding, ReservationEnding
 from trunkline_numbers.subscription import SUBSCRIPTION
 
 Seen = dict[str, dict[str, Any]]
@@ -35,6 +38,24 @@ def expected(outcome: Outcome) -> Seen:
     for s in outcome.bought.values():
         waits = s.wants if s.refused is not None else None
         seen[f"subscription {s.id}"] = {"status": s.status, "waits for": waits, "because": s.refused}
+    return seen
+
+
+def expected_history(outcome: Outcome, facts: Iterable[Fact]) -> Seen:
+    """What histories must show, whatever the order in which they were recorded: verdicts, no notice too late."""
+    seen: Seen = {}
+    by_subscription: dict[str, list[Fact]] = {}
+    for fact in facts:
+        by_subscription.setdefault(fact.subscription, []).append(fact)
+    for name, mine in by_subscription.items():
+        counted, refused = fold(mine)
+        # §5 does not say whether an expired subscription can be renewed: it moves nothing here.
+        refused = [fact for fact in refused if fact.kind not in ("renewed", "quantity_changed")]
+        verdicts = {f"fact {fact.id}": "accepted" for fact in counted} | {f"fact {f.id}": "refused" for f in refused}
+        seen[f"verdicts of {name}"] = dict(verdicts)
+    for line in outcome.lines.values():
+        if line.state != "absent":
+            seen[f"history of {line.number}"] = {"goes back": False, "notices too late": 0}
     return seen
 
 
@@ -67,6 +88,7 @@ class Looking:
 
     def __init__(self, pair: Pair, organizations: dict[str, str]) -> None:
         self._organizations = {id_: name for name, id_ in organizations.items()}
+        self._store = pair.numbers
         self._numbers, self._licensing = Work(pair.numbers, pair.now), Work(pair.licensing, pair.now)
 
     def load(self, worlds: list[World]) -> None:
@@ -74,6 +96,10 @@ class Looking:
         self._numbers.load((NUMBER, n) for w in worlds for n in w.numbers.values())
         self._numbers.load((SUBSCRIPTION, s) for w in worlds for s in w.ids.values())
         self._licensing.load((BILLED, s) for w in worlds for s in w.ids.values())
+        streams = [f"number/{n}" for w in worlds for n in w.numbers.values()]
+        self._histories: dict[str, list[Any]] = {}
+        for stream_id, _, name, state in self._store.read(streams):
+            self._histories.setdefault(stream_id, []).append(self._store.codec.decode(name, state))
 
     def seen(self, world: World) -> Seen:
         """By the product."""
@@ -89,6 +115,30 @@ class Looking:
                 why = REASONS[known.refused.code] if known.refused is not None else None
                 seen[f"subscription {name}"] = {"status": billed.after.status, "waits for": waits, "because": why}
         return seen
+
+    def history(self, world: World, right: Seen) -> Seen:
+        """By the product, of what the oracle expects."""
+        seen: Seen = {}
+        for thing, expected_of_it in right.items():
+            what, _, key = thing.partition(" of ")
+            if what == "verdicts":
+                judged = {j.fact.name[1]: j.refused for j in self._licensing.state(BILLED, world.ids[key]).facts}
+                found = {fact: judged.get(world.event_id(int(fact.removeprefix("fact ")))) for fact in expected_of_it}
+                known = {world.event_id(int(fact.removeprefix("fact "))) in judged for fact in expected_of_it}
+                assert known <= {True}, f"{thing}: a fact without a verdict"
+                seen[thing] = {fact: "accepted" if code is None else "refused" for fact, code in found.items()}
+            else:
+                seen[thing] = self._history(f"number/{world.numbers[key]}")
+        return seen
+
+    def _history(self, stream_id: str) -> dict[str, Any]:
+        """Whether the history goes back; notices of ends that had passed (N10)."""
+        stored = self._histories.get(stream_id, [])
+        notices = [each for each in stored if isinstance(each.data, ReservationEnding | LockEnding)]
+        return {
+            "goes back": any(one.meta.occurred_at > other.meta.occurred_at for one, other in pairwise(stored)),
+            "notices too late": sum(each.data.ends_at <= each.meta.recorded_at for each in notices),
+        }
 
     def _number(self, world: World, n: Number) -> dict[str, Any]:
         life = n.life

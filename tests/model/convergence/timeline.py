@@ -30,6 +30,8 @@ class Outcome:
     """(subscription, number, from, to) of each time that a number was held."""
     waited: list[tuple[str, str, Hours, Hours]] = field(default_factory=list)
     """(subscription, number, from, to) of each time that a subscription waited for a number (S6)."""
+    taken_back: list[tuple[str, str, Hours, Hours]] = field(default_factory=list)
+    """(subscription, number, from, to) of each time that a number was reserved again that had run out (D10.10)."""
 
 
 def outcome(
@@ -53,7 +55,7 @@ def outcome(
             by_hand.do(item)
     stock.settle(now)
     stock.close_books(now)
-    return Outcome(now, stock.lines, stock.bought, by_hand.done, stock.open, stock.held, stock.waited)
+    return Outcome(now, stock.lines, stock.bought, by_hand.done, stock.open, stock.held, stock.waited, stock.taken_back)
 
 
 def _in_order(facts: Iterable[Fact], acts: Iterable[Act], sold: Mapping[str, Sold]) -> list[tuple[Hours, Fact | Act]]:

@@ -24,7 +24,7 @@ from trunkline_numbers.number_changing import allocate, take_back
 from trunkline_numbers.number_events import NumberAllocated
 from trunkline_numbers.number_refusals import RemarkUnreadable
 from trunkline_numbers.party import PARTY
-from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
+from trunkline_numbers.reactions.number_changed import load_to_act, serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 
 
@@ -84,7 +84,7 @@ class _Handing:
     def __init__(self, work: Work, asked: Asked, numbers: list[str], verb: str) -> None:
         self._work, self._asked, self._verb = work, asked, verb
         self._keys = read_keys(numbers)
-        load_settled(work, [THE_POLICY, *((NUMBER, key) for key in self._keys)])
+        load_to_act(work, [THE_POLICY, *((NUMBER, key) for key in self._keys)])
         self._sight = Sight(work, asked.principal)
         self._by = party(work, asked.principal.party_id)
 

@@ -16,7 +16,7 @@ from trunkline_numbers.api.shown import shown_number
 from trunkline_numbers.number import NUMBER, Number, Party
 from trunkline_numbers.number_refusals import RemarkMissing, RemarkUnreadable
 from trunkline_numbers.policy import Policy
-from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
+from trunkline_numbers.reactions.number_changed import load_to_act, serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 
 
@@ -32,7 +32,7 @@ class Deed:
             key: the number.
             verb: what is to be done, as the asker names it.
         """
-        load_settled(work, [THE_POLICY, (NUMBER, key)])
+        load_to_act(work, [THE_POLICY, (NUMBER, key)])
         self.work, self.asked = work, asked
         self.sight = Sight(work, asked.principal)
         self.policy: Policy = in_force(work)

@@ -149,7 +149,7 @@ def _shown(s: Subscription, states: dict[str, Number]) -> SubscriptionShown:
         assigned_number=held[0] if held is not None else None,
         not_assigned=why,
         numbers=numbers_of(s),
-        served=list(s.served),
+        served=s.ever_served,
         set_by_hand=bool(s.acts) and heard.number == s.acts[-1].number,
         covers=[number for number in s.covers if covers(states[number], s.subscription_id)],
         refused=None

@@ -18,7 +18,7 @@ from trunkline_numbers.extension import EXTENSION, Place, granted, refused, with
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_binding import Asked, bind_extension, unbind_extension
 from trunkline_numbers.policy import Policy
-from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
+from trunkline_numbers.reactions.number_changed import load_to_act, serve_waiting
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 
 
@@ -39,7 +39,7 @@ def react(work: Work, messages: Sequence[Message]) -> None:
     if not newest:
         return
     had = {key: number for key in newest if (number := work.state(EXTENSION, key).number) is not None}
-    load_settled(work, ((NUMBER, number) for number in (*had.values(), *(m.data.number for m in newest.values()))))
+    load_to_act(work, ((NUMBER, number) for number in (*had.values(), *(m.data.number for m in newest.values()))))
     policy = in_force(work)
     for key, message in newest.items():
         wanted = message.data.number if isinstance(message.data, NumberBindingRequested) else None

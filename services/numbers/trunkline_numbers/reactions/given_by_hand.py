@@ -20,7 +20,7 @@ from trunkline_numbers.number_refusals import (
 )
 from trunkline_numbers.number_remark import may_remark
 from trunkline_numbers.policy import Policy
-from trunkline_numbers.reactions.number_changed import load_settled
+from trunkline_numbers.reactions.number_changed import load_to_act
 from trunkline_numbers.reactions.serving import load_parties, party_of, serve
 from trunkline_numbers.subscription import SUBSCRIPTION, Subscription, dismiss, numbers_of
 from trunkline_numbers.subscription_events import SubscriptionHeard, SubscriptionNumberSet
@@ -98,7 +98,7 @@ def _taker(work: Work, subscription_id: str, number: str) -> tuple[Subscription,
     party = party_of(work, heard.organization_id)
     if party is None:
         raise SubscriptionsPartyUnknown(subscription_id=subscription_id)
-    load_settled(work, ((NUMBER, key) for key in (number, *numbers_of(s))))
+    load_to_act(work, ((NUMBER, key) for key in (number, *numbers_of(s))))
     return work.state(SUBSCRIPTION, subscription_id), party
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from trunkline.recorded import Cause
 from trunkline.stream import Decider, Event, key_of
 from trunkline.work import Work
-from trunkline_numbers.number import NUMBER, settle
+from trunkline_numbers.number import NUMBER, Assigned, settle
 from trunkline_numbers.number_events import AssignmentUndone
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.reactions.serving import load_parties, serve
@@ -36,6 +36,25 @@ def load_settled(work: Work, wanted: Iterable[tuple[Decider[Any], str]], *, wait
     work.load(wanted, waiters=waiters)
     if work.has_overdue:
         serve_waiting(work, _TIMER)
+
+
+def load_to_act(work: Work, wanted: Iterable[tuple[Decider[Any], str]]) -> None:
+    """Read streams as `load_settled` does, before a person or an extension acts on the numbers among them.
+
+    A number may serve a subscription that waits for another one, and gives it up when that falls due: so that one is
+    settled first, too (N9, S6). One more query where a number is assigned.
+
+    Args:
+        work: as `Work.load` has it.
+        wanted: as `Work.load` has it.
+    """
+    streams = list(wanted)
+    load_settled(work, streams)
+    lives = [work.state(NUMBER, key).life for decider, key in streams if decider is NUMBER]
+    holders = sorted({life.subscription_id for life in lives if isinstance(life, Assigned)})
+    work.load((SUBSCRIPTION, key) for key in holders)
+    refused = [work.state(SUBSCRIPTION, key).refused for key in holders]
+    load_settled(work, ((NUMBER, each.number) for each in refused if each is not None))
 
 
 def serve_waiting(work: Work, cause: Cause) -> None:

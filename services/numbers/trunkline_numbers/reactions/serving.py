@@ -20,8 +20,10 @@ from trunkline_numbers.number import (
     Episode,
     Number,
     Party,
+    Reserved,
     check_assignable,
     evolve,
+    kept_by,
     owned,
     unbound,
 )
@@ -163,7 +165,7 @@ class Serving:
                 continue
             since = n.episode.since
             turns = [turn for turn in had if turn.number == tenure.number]
-            if any(turn.recorded or turn.until is None or since <= turn.until for turn in turns):
+            if any(turn.recorded or turn.until is None or since < turn.until or since == turn.since for turn in turns):
                 continue
             if _undone(self.work, tenure.number) > _MOST_TURNS or not self._who_waits(tenure.number, tenure.since):
                 continue
@@ -260,7 +262,8 @@ class Serving:
         except Refused as refused:
             return Standing(False, None, refused, n.acted_at, self._earlier(n, going_on, denied=denied))
         since = free_since(n, n.life, n.last_organization_id, self.party, denied=denied)
-        return Standing(False, since, None, n.acted_at, self._earlier(n, going_on, denied=denied))
+        earlier = self._earlier(n, going_on, denied=denied)
+        return Standing(False, since, None, n.acted_at, earlier, by_hand=_reserved_by_hand(n))
 
     def _earlier(self, n: Number, episode: Episode | None, *, denied: bool) -> tuple[Earlier, ...]:
         """How the number stood before other subscriptions got it, the latest first; `episode`: the latest one's."""
@@ -434,6 +437,14 @@ class Serving:
 
     def _note(self, events: list[Event]) -> None:
         self.work.record(SUBSCRIPTION, self.subscription_id, events, self.cause)
+
+
+def _reserved_by_hand(n: Number) -> datetime | None:
+    """Since when a person has, or had, the number reserved, nobody having had it after that."""
+    kept = n.life.kept if isinstance(n.life, Available) else None
+    if isinstance(n.life, Reserved):
+        kept = kept_by(n.life)
+    return None if kept is None or kept.by_subscription else kept.since
 
 
 def _undone(work: Work, number: str) -> int:

@@ -133,7 +133,7 @@ def _binding(b: Binding) -> dict[str, str | None]:
 
 VIEW = state_view(
     "number_view",
-    4,
+    5,
     NUMBER,
     Number,
     COLUMNS,

@@ -49,13 +49,13 @@ def _row(s: Subscription) -> tuple[Any, ...]:
             heard.renewed_until,
         )
     if refused is None:
-        return (*said, list(s.served), None, None, None, None)
-    return (*said, list(s.served), refused.number, refused.code, refused.reason, refused.at)
+        return (*said, s.ever_served, None, None, None, None)
+    return (*said, s.ever_served, refused.number, refused.code, refused.reason, refused.at)
 
 
 VIEW = state_view(
     "subscription_view",
-    3,
+    4,
     SUBSCRIPTION,
     Subscription,
     COLUMNS,
