@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,8 +89,8 @@ class Home(World):
 
         def asked() -> T:
             urls = dict.fromkeys(("licensing", "numbers"), self.deployment.address)
-            with closing(Remote(urls, self.tokens.issue("platform-admin", scopes=("operate",)))) as remote:
-                return ask(Remotes(remote, patience=patience))
+            remote = Remote(urls, self.tokens.issue("platform-admin", scopes=("operate",)))
+            return ask(Remotes(remote, patience=patience))
 
         return await asyncio.to_thread(asked)
 
