@@ -264,6 +264,12 @@ HISTORIES = {
         125,
         (Act(at(2, 23), "reserve", "B", party="O1"),),
     ),
+    "a start that takes a person's reservation gives it back when its swap arrives (D10.10)": example(
+        [fact(1, "S", "started", at(36, 14), "B"), fact(2, "S", "swapped", at(46, 14), "D", "B")],
+        [(53, 1), (83, 2)],
+        85,
+        (Act(at(47, 23), "reserve", "B", party="O1"),),
+    ),
     "a binding that rests with an expiry ends where another subscription gets the number (X5)": example(
         [
             fact(1, "S", "started", at(10, 6), "A"),

@@ -157,16 +157,21 @@ def _left_free(
 ) -> datetime | None:
     match life:
         case Available(kept=Kept() as kept) if kept.reserver_id in (party.id, party.partner_id):
-            return kept.since if kept.by_subscription or denied else None
+            return kept.since if kept.by_subscription or denied or _was_had(n, life) else None
         case Available():
             opened = life.quarantined_until or life.open_since
             if opened is not None and last_organization_id != party.id:
                 return opened
             return life.since
         case Reserved():
-            return kept_by(life).since if life.subscription_id is not None or denied else None
+            return kept_by(life).since if life.subscription_id is not None or denied or _was_had(n, life) else None
         case _:
             return None
+
+
+def _was_had(n: Number, life: Life) -> bool:
+    """Whether a subscription had the number before this life: then it is not known to have been free until that."""
+    return n.episode is not None and life is n.life
 
 
 def expiry_end(n: Number, expired_at: datetime, policy: Policy) -> datetime:

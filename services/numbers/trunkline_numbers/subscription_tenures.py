@@ -50,7 +50,7 @@ class Standing(msgspec.Struct, frozen=True):
         free_since: from when on the subscription can have it, or could when it got it; None: from whenever it wants.
         refused: why it cannot be had now.
         acted_at: when a person acted on it last.
-        by_hand: since when a person had it reserved, where nobody has had it after that.
+        by_hand: since when a person has, or had, it reserved, nobody else having had it after that.
         earlier: how it stood before other subscriptions got it, the latest first.
     """
 
@@ -163,11 +163,13 @@ def _had(s: Subscription, each: Named, standing: Standing) -> Tenure | None:
     if could is None and standing.mine and standing.since is not None and _within(standing.since, times):
         could = standing.since
     granted = next((at for number, at in s.grants if number == each.number and _within(at, times)), None)
+    over = each.until or lost_at(s.heard)
     if standing.mine and could is not None:
+        if _reserved_after(standing, could, over):
+            return Tenure(each.number, could, recorded=True, found=True, void=True)
         if granted is None or standing.since is None or granted >= min(could, standing.since):
             return Tenure(each.number, could)
         return Tenure(each.number, granted, recorded=True, again=could)  # it went elsewhere in between
-    over = each.until or lost_at(s.heard)
     acted = could is not None and over is not None and (standing.acted_at or could) > could
     if granted is not None and not (_is_found(s, each.number, granted) and could is not None and could <= granted):
         again = None if acted else could
@@ -178,9 +180,14 @@ def _had(s: Subscription, each: Named, standing: Standing) -> Tenure | None:
         return msgspec.structs.replace(had, void=standing.mine) if had is not None else None
     if acted and each.number in s.denied:
         return None  # it was refused then, and somebody has acted on the number since
-    if over is not None and standing.by_hand is not None and could <= over <= standing.by_hand:
-        return Tenure(each.number, could, recorded=True, found=True)  # what a person did with it afterwards stands
+    if _reserved_after(standing, could, over):
+        return Tenure(each.number, could, recorded=True, found=granted is None)
     return Tenure(each.number, could)
+
+
+def _reserved_after(standing: Standing, could: datetime, over: datetime | None) -> bool:
+    """Whether a person reserved the number when this time was over: what was done then stands."""
+    return over is not None and standing.by_hand is not None and could <= over <= standing.by_hand
 
 
 def _is_found(s: Subscription, number: str, at: datetime) -> bool:

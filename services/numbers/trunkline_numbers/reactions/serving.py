@@ -18,6 +18,7 @@ from trunkline_numbers.number import (
     Assigned,
     Available,
     Episode,
+    Life,
     Number,
     Party,
     Reserved,
@@ -253,7 +254,9 @@ class Serving:
             before, last = (episode.before, episode.last_organization_id) if episode else (None, None)
             since = free_since(n, before, last, self.party, denied=denied)
             earlier = self._earlier(n, episode.outer if episode else None, denied=denied)
-            return Standing(True, since, None, n.acted_at, earlier, episode.since if episode else None)
+            if episode is None:
+                return Standing(True, since, None, n.acted_at, earlier)
+            return Standing(True, since, None, n.acted_at, earlier, episode.since, _reserved_by_hand(episode.before))
         going_on = episode if episode is not None and owned(n.life, episode.subscription_id) else None
         if s.heard is not None and number == s.heard.number and is_dismissed(s, number):
             return Standing(False, refused=NothingToDismiss(subscription_id=self.subscription_id), acted_at=n.acted_at)
@@ -263,7 +266,7 @@ class Serving:
             return Standing(False, None, refused, n.acted_at, self._earlier(n, going_on, denied=denied))
         since = free_since(n, n.life, n.last_organization_id, self.party, denied=denied)
         earlier = self._earlier(n, going_on, denied=denied)
-        return Standing(False, since, None, n.acted_at, earlier, by_hand=_reserved_by_hand(n))
+        return Standing(False, since, None, n.acted_at, earlier, by_hand=_reserved_by_hand(n.life))
 
     def _earlier(self, n: Number, episode: Episode | None, *, denied: bool) -> tuple[Earlier, ...]:
         """How the number stood before other subscriptions got it, the latest first; `episode`: the latest one's."""
@@ -439,11 +442,11 @@ class Serving:
         self.work.record(SUBSCRIPTION, self.subscription_id, events, self.cause)
 
 
-def _reserved_by_hand(n: Number) -> datetime | None:
+def _reserved_by_hand(life: Life) -> datetime | None:
     """Since when a person has, or had, the number reserved, nobody having had it after that."""
-    kept = n.life.kept if isinstance(n.life, Available) else None
-    if isinstance(n.life, Reserved):
-        kept = kept_by(n.life)
+    kept = life.kept if isinstance(life, Available) else None
+    if isinstance(life, Reserved):
+        kept = kept_by(life)
     return None if kept is None or kept.by_subscription else kept.since
 
 
