@@ -34,7 +34,7 @@ class BulkChange(Body):
     addons: Codes = Field(default_factory=tuple)
 
 
-class Assign(Body):
+class AssignPeople(Body):
     """How it is to run."""
 
     all_or_nothing: bool = Field(default=False, description="Where one row fails, none is assigned.")

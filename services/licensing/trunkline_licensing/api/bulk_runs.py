@@ -17,7 +17,7 @@ from trunkline.parties import Principal
 from trunkline.refusal import Refused
 from trunkline.service import ServiceContext
 from trunkline.work import Work
-from trunkline_licensing.api.bulk_bodies import Assign, BulkShown, Preflight, Progress, progress_of, shown_row
+from trunkline_licensing.api.bulk_bodies import AssignPeople, BulkShown, Preflight, Progress, progress_of, shown_row
 from trunkline_licensing.api.bulk_door import ONE, TAG, UNKNOWN, answer, changing, seen, with_newest_people
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.bulk_assignment import BULK, Bulk, check, start
@@ -40,7 +40,7 @@ def router(node: ServiceContext) -> APIRouter:
         return Response(msgspec.json.encode(_preflight(node, work, b)), media_type="application/json")
 
     @routes.post(ONE + "/assign", summary="Assign", status_code=202, response_model=BulkShown)
-    def assign_bulk_assignment(organization_id: UUID, bulk_id: UUID, asked: Acting, body: Assign) -> Response:
+    def assign_bulk_assignment(organization_id: UUID, bulk_id: UUID, asked: Acting, body: AssignPeople) -> Response:
         def decide(work: Work) -> Answer:
             b = changing(work, asked, organization_id, bulk_id)
             work.record(BULK, b.id, start(b, body.all_or_nothing, work.now), asked.cause)

@@ -33,7 +33,7 @@ class Provision(Body):
     reference: Reference = ""
 
 
-class Assign(Body):
+class AssignExtension(Body):
     """Whom an extension is to serve."""
 
     user_id: Uuid

@@ -14,7 +14,7 @@ from trunkline.service import ServiceContext
 from trunkline.work import Work
 from trunkline_licensing.api.catalogue import answer_within, catalogue
 from trunkline_licensing.api.extension_bodies import (
-    Assign,
+    AssignExtension,
     ExtensionChanged,
     Freed,
     Provision,
@@ -60,7 +60,7 @@ def router(node: ServiceContext) -> APIRouter:
         return change(node, asked, decide)
 
     @routes.post(PATH + "/{extension_id}/assign", summary="Let it serve a person", response_model=ExtensionChanged)
-    def assign(organization_id: UUID, extension_id: UUID, body: Assign, asked: Acting) -> Response:
+    def assign(organization_id: UUID, extension_id: UUID, body: AssignExtension, asked: Acting) -> Response:
         def decide(work: Work) -> Answer:
             org, key = str(organization_id), str(extension_id)
             to_extension(work, asked.principal, "change licenses", org, key)
