@@ -12,13 +12,13 @@ from bench.figures import Figure, at_least, interleaved, median
 from bench.run import Run
 from bench.servers import kafka
 from bench.world import hear, outbox
-from trunkline.duties import Duties
+from trunkline.eventstore.commit_signal import Wake
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.leader_election import Duties
 from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.producer import Producer
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.relay import FOLLOWER, Relay
-from trunkline.store import Store
-from trunkline.wake import Wake
 from trunkline_numbers.wiring import service as numbers_service
 
 B5 = at_least(ratio=0.5, text="≥ 50 %")

@@ -12,7 +12,7 @@ from bench.figures import Figure, at_most, interleaved, median, quantile
 from bench.questions import Question, questions
 from bench.run import Run
 from bench.stock import Stocked
-from trunkline.store import Store
+from trunkline.eventstore.event_store import Store
 from trunkline_numbers.views.inventory import Inventory
 from trunkline_numbers.views.wanted import Scope
 from trunkline_numbers.wiring import service as numbers_service

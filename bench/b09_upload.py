@@ -11,11 +11,11 @@ from bench.run import Run
 from trunkline.clock import SystemClock
 from trunkline.csvfile import read_csv
 from trunkline.deployment import all_migrations
-from trunkline.duties import Duties
-from trunkline.migrate import migrate
-from trunkline.recorded import Cause
-from trunkline.store import Store
-from trunkline.work import Work, run
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.schema import migrate
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline_numbers.api.upload_cells import Terms
 from trunkline_numbers.api.upload_file import LAYOUT, preview
 from trunkline_numbers.api.upload_form import MAX_FILE_BYTES

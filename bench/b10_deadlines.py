@@ -12,7 +12,7 @@ from bench.loaded import Loaded, load
 from bench.run import Run
 from trunkline.clock import DAY, FixedClock
 from trunkline.deadlines import Deadlines
-from trunkline.store import Store
+from trunkline.eventstore.event_store import Store
 from trunkline_numbers.wiring import service as numbers_service
 
 B10 = at_least(ratio=0.5, text="≥ 50 % of B1, each exactly once")

@@ -19,9 +19,9 @@ from bench.figures import Figure, interleaved, median
 from bench.loaded import load
 from bench.run import Run
 from bench.world import BATCH
+from trunkline.eventstore.event_store import Store
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.record import Record
-from trunkline.store import Store
 from trunkline_numbers.wiring import service as numbers_service
 
 

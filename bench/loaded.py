@@ -20,10 +20,10 @@ from trunkline.clock import DAY
 from trunkline.contracts import licensing
 from trunkline.contracts.envelope import encode
 from trunkline.deployment import all_migrations
+from trunkline.eventstore.decider import Event
+from trunkline.eventstore.recorded_event import Envelope, stored_name
+from trunkline.eventstore.schema import migrate
 from trunkline.messaging.record import Outgoing, Record
-from trunkline.migrate import migrate
-from trunkline.recorded import Envelope, stored_name
-from trunkline.stream import Event
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_events import Listing, NumberAdded, NumberAssigned, NumberReserved
 from trunkline_numbers.party import PARTY, PartyHeard

@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from bench.stock import Stock
-from trunkline.store import Store
+from trunkline.eventstore.event_store import Store
 from trunkline_numbers.number_events import NumberAssigned
 from trunkline_numbers.views.inventory import Inventory
 from trunkline_numbers.views.pattern import read_pattern

@@ -17,12 +17,12 @@ from bench.servers import Databases
 from bench.speech import Ids
 from trunkline.clock import DAY
 from trunkline.deployment import all_migrations
+from trunkline.eventstore.decider import Event
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.recorded_event import Envelope, Recorded, stored_name
+from trunkline.eventstore.schema import migrate
 from trunkline.generations import Generations, table_of
-from trunkline.migrate import migrate
 from trunkline.projection import Projector, View
-from trunkline.recorded import Envelope, Recorded, stored_name
-from trunkline.store import Store
-from trunkline.stream import Event
 from trunkline_numbers.number_events import (
     Listing,
     NumberAdded,

@@ -12,15 +12,15 @@ from bench.speech import Ids, billed, heard, party
 from trunkline.clock import DAY
 from trunkline.contracts import billing, parties
 from trunkline.deployment import all_migrations
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.schema import migrate
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.record import Outgoing, Record
 from trunkline.messaging.relay import FOLLOWER, read_page
-from trunkline.migrate import migrate
 from trunkline.projection import Projector
-from trunkline.recorded import Cause
 from trunkline.service import Service
-from trunkline.store import Store
-from trunkline.work import Work, run
 from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers import number_by_hand
 from trunkline_numbers.number import NUMBER

@@ -11,12 +11,12 @@ from eventsourcing.application import AggregateNotFoundError, Application, Proce
 from eventsourcing.domain import Aggregate, event
 from eventsourcing.projection import EventSourcedProjection, EventSourcedProjectionRunner
 
-from trunkline.log_application import LogEvent
+from trunkline.eventsourcing_log.application import LogEvent
 
 
 class Numbers(Application[str]):
     name = "numbers"  # the service; the application is not written to
-    env: ClassVar = {"NUMBERS_PERSISTENCE_MODULE": "trunkline.log_application"}
+    env: ClassVar = {"NUMBERS_PERSISTENCE_MODULE": "trunkline.eventsourcing_log.application"}
 
 
 class Count(Aggregate):

@@ -10,15 +10,15 @@ import pytest
 
 from trunkline.clock import DAY, FixedClock
 from trunkline.deadlines import Deadlines
-from trunkline.follower import Follower
+from trunkline.eventstore.decider import Event
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.log_subscriber import Follower
+from trunkline.eventstore.recorded_event import Cause, Recorded, recorded
+from trunkline.eventstore.schema import migrate, read_migrations
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.mail import MailRow, list_mail
-from trunkline.migrate import migrate, read_migrations
 from trunkline.projection import Projector
 from trunkline.rebuild import Rebuild
-from trunkline.recorded import Cause, Recorded, recorded
-from trunkline.store import Store
-from trunkline.stream import Event
-from trunkline.work import Work, run
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import NUMBER, Number, Party
 from trunkline_numbers.number_events import Listing
@@ -44,7 +44,7 @@ def number(place: int) -> str:
 
 def prepare(url: str) -> None:
     """The tables of numbers."""
-    migrate(url, [*read_migrations(files("trunkline") / "migrations"), *service().migrations])
+    migrate(url, [*read_migrations(files("trunkline.eventstore") / "migrations"), *service().migrations])
 
 
 class Inventory:

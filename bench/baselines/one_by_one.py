@@ -25,12 +25,12 @@ from bench.services import Process
 from bench.topics import create
 from bench.world import Subscription, World
 from trunkline.contracts.envelope import decode, encode
-from trunkline.epochs import Epochs
+from trunkline.eventstore.epochs import Epochs
+from trunkline.eventstore.event_store import HEARD, WAITS, Batch
+from trunkline.eventstore.recorded_event import Codec, recorded
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.record import Outgoing
-from trunkline.recorded import Codec, recorded
 from trunkline.service import Service, installed_services
-from trunkline.store import HEARD, WAITS, Batch
-from trunkline.work import Work
 
 PREFIX = "single."
 HOPS = {"licensing": ("BillingSubscriptionEvents",), "numbers": ("SubscriptionExpired",)}

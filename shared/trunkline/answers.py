@@ -17,11 +17,11 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from trunkline.doors import POSITION, Asked, WaitRefused, reader
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import Branch, Grant, Principal, authorize_again, recording_grants
 from trunkline.problems import MEDIA_TYPE, refused_problem
-from trunkline.refusal import Refused
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 
 DRY_RUN: Final = "Trunkline-Dry-Run"
 

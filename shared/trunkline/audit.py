@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from psycopg.types.json import Jsonb
 
-from trunkline.refusal import Refused
-from trunkline.store import Conflict, Connection, Overtaken, Store
-from trunkline.work import Work
+from trunkline.errors import Refused
+from trunkline.eventstore.event_store import Conflict, Connection, Overtaken, Store
+from trunkline.eventstore.unit_of_work import Work
 
 on_record: list[Callable[[], None]] = []
 """Called for each command that is written down, in the thread that does it."""

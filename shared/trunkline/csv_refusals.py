@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 
 
 class FileRefused(Refused):

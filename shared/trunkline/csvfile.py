@@ -30,7 +30,7 @@ from trunkline.csv_refusals import (
     TooManyRows,
 )
 from trunkline.csv_text import read_text
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 
 MOST_REPEATED: Final = 50
 """Columns of the repeated kind: every row is padded to the width of the header."""

@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from trunkline.clock import Clock
-from trunkline.duties import Duties
-from trunkline.failed_items import FailedItems, concerns_item
-from trunkline.recorded import Recorded, stored_names
-from trunkline.store import Connection, Store
-from trunkline.stream import Decider
-from trunkline.streams import whole_streams
-from trunkline.work import Work, run
+from trunkline.eventstore.decider import Decider
+from trunkline.eventstore.event_store import Connection, Store
+from trunkline.eventstore.failed_items import FailedItems, concerns_item
+from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.recorded_event import Recorded, stored_names
+from trunkline.eventstore.stream_reader import whole_streams
+from trunkline.eventstore.unit_of_work import Work, run
 
 LOOP: Final = "deadlines"
 LIMIT = 1_000

@@ -28,6 +28,8 @@ from trunkline.clock import Clock, SystemClock
 from trunkline.embedded import EmbeddedPostgres
 from trunkline.embedded_place import make_private
 from trunkline.embedded_watch import EMBEDDED, keep_running
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.schema import Migration, migrate, read_migrations
 from trunkline.http import create_app, create_metrics_app, server
 from trunkline.installation_record import read_epochs
 from trunkline.messaging.cluster import connect
@@ -35,13 +37,11 @@ from trunkline.messaging.horizon import of_services
 from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.local import LocalTransport, admit_together
 from trunkline.messaging.states import begin_anew
-from trunkline.migrate import Migration, migrate, read_migrations
 from trunkline.node import Node
 from trunkline.operate import operate_router
 from trunkline.sandbox import SandboxClock, moved_ahead
 from trunkline.service import Service, installed_services
 from trunkline.settings import Settings
-from trunkline.store import Store
 from trunkline.telemetry import start_traces
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ class NotConfigured(Exception):
 
 def all_migrations(service: Service) -> list[Migration]:
     """The store's migrations and then the service's own, in order."""
-    return [*read_migrations(files("trunkline") / "migrations"), *service.migrations]
+    return [*read_migrations(files("trunkline.eventstore") / "migrations"), *service.migrations]
 
 
 def bring_up_to_date(url: str, service: Service, *, dry_run: bool = False) -> list[str]:

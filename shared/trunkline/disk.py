@@ -12,8 +12,8 @@ from psycopg import errors
 from psycopg_pool import PoolTimeout
 
 if TYPE_CHECKING:
+    from trunkline.eventstore.event_store import Store
     from trunkline.settings import Settings
-    from trunkline.store import Store
 
 _PROBE: Final = (
     b"CREATE TEMP TABLE trunkline_probe ON COMMIT DROP AS SELECT repeat('x', 100) FROM generate_series(1, 2000)"

@@ -15,13 +15,13 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Security
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
+from trunkline.errors import Refused
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.json_bodies import JsonRoute
 from trunkline.parties import Branch, EmptyTree, Principal, authorize, when_authorized
 from trunkline.problems import MEDIA_TYPE
-from trunkline.recorded import Cause
-from trunkline.refusal import Refused
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 
 T = TypeVar("T")
 POSITION: Final = "Trunkline-Position"

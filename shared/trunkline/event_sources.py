@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import ClassVar, Final
 
+from trunkline.errors import Refused
 from trunkline.parties import Principal
-from trunkline.refusal import Refused
 
 _RESERVED: Final = ("user:", "/trunkline/")
 """How events name people, and what Trunkline itself publishes."""

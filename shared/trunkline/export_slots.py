@@ -6,8 +6,8 @@ import threading
 from collections.abc import Generator, Iterator
 from typing import ClassVar, Final
 
+from trunkline.errors import Refused
 from trunkline.pieces import Pieces
-from trunkline.refusal import Refused
 from trunkline.usage_limits import Shares
 
 MOST_EXPORTS: Final = 4

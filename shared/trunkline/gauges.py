@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trunkline.disk import disks
+from trunkline.eventstore.failed_items import KINDS, failed_item_counts, kind_of
 from trunkline.facts import counts, deadline_facts
-from trunkline.failed_items import KINDS, failed_item_counts, kind_of
 from trunkline.telemetry import (
     CONFLICTS,
     DATABASE_BYTES,

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import psycopg
 
-from trunkline.refusal import Refused
-from trunkline.store import Connection, Store
+from trunkline.errors import Refused
+from trunkline.eventstore.event_store import Connection, Store
 
 Status = Literal["building", "active", "retired"]
 _COLUMNS = "name, generation, version, position, status, built_at, whole"

@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import PoolTimeout
 from pydantic import BaseModel, Field
 
-from trunkline.failed_items import failed_item_counts
+from trunkline.eventstore.failed_items import failed_item_counts
 from trunkline.service import ServiceContext
 
 METRICS_SECONDS: Final = 1.0

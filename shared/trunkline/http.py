@@ -23,11 +23,11 @@ from trunkline.connection_deadlines import DeadlineProtocol
 from trunkline.content_encoding import ContentDecoding
 from trunkline.docs_page import docs_router
 from trunkline.doors import MAX_BODY_BYTES
+from trunkline.errors import Refused
 from trunkline.health import health_router, metrics_router
 from trunkline.logins import Logins
 from trunkline.parties import ACTIONS, NotAllowed, Principal
 from trunkline.problems import add_problem_handlers, problem, refused_problem
-from trunkline.refusal import Refused
 from trunkline.revocations import Revocations
 from trunkline.service import ServiceContext
 from trunkline.tokens import TokenMissing, Tokens, claimed_subject

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import msgspec
 
-from trunkline.refusal import EndsProcess
+from trunkline.errors import EndsProcess
 
 
 class InstallationRefused(EndsProcess):

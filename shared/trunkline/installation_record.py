@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import psycopg
 
-from trunkline.epochs import Epochs
+from trunkline.eventstore.epochs import Epochs
+from trunkline.eventstore.event_store import Connection, Store
 from trunkline.installation import Database
 from trunkline.messaging.relay import FOLLOWER
-from trunkline.store import Connection, Store
 
 _STARTING: Final = 7_302
 """The advisory lock that the copies of a service take in turn while they start."""

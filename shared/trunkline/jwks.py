@@ -17,7 +17,7 @@ import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 
 Key = RSAKey | ECKey | OKPKey
 

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import structlog
 
-from trunkline.append import Overtaken, move_follower
 from trunkline.audit import insert
 from trunkline.clock import instant, rfc3339
-from trunkline.store import Store
+from trunkline.eventstore.append import Overtaken, move_follower
+from trunkline.eventstore.event_store import Store
 
 JOURNAL: Final = "audit.jsonl"
 _FOLLOWER: Final = "key journal"

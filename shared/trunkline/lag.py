@@ -12,8 +12,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from trunkline.recorded import recorded
-from trunkline.store import Store
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.recorded_event import recorded
 
 RELAY: Final = "relay"
 MOST: Final = 100_000

@@ -10,7 +10,7 @@ import structlog
 
 from trunkline.audit import put_on_record
 from trunkline.clock import Clock
-from trunkline.store import Store
+from trunkline.eventstore.event_store import Store
 from trunkline.tokens import Verified
 
 _MOST: Final = 20_000

@@ -15,12 +15,12 @@ import msgspec
 
 from trunkline.availability import Availability
 from trunkline.clock import Clock
-from trunkline.duties import Duties
-from trunkline.failed_items import BACK_OFF, cause_of, concerns_item
+from trunkline.errors import Refused
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.failed_items import BACK_OFF, cause_of, concerns_item
+from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import NothingThere
-from trunkline.refusal import Refused
-from trunkline.store import Store
-from trunkline.work import Work
 
 PAGE = 100
 

@@ -7,7 +7,7 @@ from email.message import Message
 from email.parser import HeaderParser
 from typing import ClassVar, Final
 
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 
 MEDIA_TYPE: Final = "multipart/form-data"
 _MOST_PARTS: Final = 50

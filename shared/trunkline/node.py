@@ -12,7 +12,10 @@ import structlog
 from trunkline.availability import database_availability
 from trunkline.clock import Clock
 from trunkline.deadlines import Deadlines
-from trunkline.duties import Duties
+from trunkline.eventstore.commit_signal import Listener, Wake
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.export_slots import ExportSlots
 from trunkline.gauges import update_gauges
 from trunkline.messaging.backoff import pause
@@ -29,11 +32,8 @@ from trunkline.rebuild import Rebuild
 from trunkline.retention import BETWEEN_SECONDS, Retention
 from trunkline.service import Service
 from trunkline.settings import Settings
-from trunkline.store import Store
 from trunkline.supervisor import Run, Supervisor
 from trunkline.telemetry import LOG_END, RELAY_AT, SETTLED, VIEWS_AT
-from trunkline.wake import Listener, Wake
-from trunkline.work import Work, run
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -87,7 +87,7 @@ class Node:
         return self.service.name
 
     def run(self, decide: Callable[[Work], T]) -> tuple[T, int]:
-        """Do one piece of work (see `trunkline.work.run`): its result, and the log position to wait for."""
+        """Run one unit of work (see `unit_of_work.run`): its result, and the log position to wait for."""
         return run(self.store, self.clock.now, decide)
 
     def wait_for_views(self, position: int, timeout: float) -> bool:

@@ -14,8 +14,9 @@ from pydantic import BaseModel
 from trunkline.audit import auditing, list_audit
 from trunkline.bodies import AnyInstant, Instant
 from trunkline.doors import Operating, door, operating
+from trunkline.errors import Refused
+from trunkline.eventstore.history import happened, read_history, read_page
 from trunkline.facts import deadline_facts, facts, projection_facts, waiting_page
-from trunkline.history import happened, read_history, read_page
 from trunkline.mail import MailState, find_mail, list_mail
 from trunkline.operate_audit import audited_route
 from trunkline.operate_conflicts import add_conflicts
@@ -29,7 +30,6 @@ from trunkline.operate_states import add_states
 from trunkline.operate_tokens import add_tokens
 from trunkline.paging import TEXT, moment, page, row_id
 from trunkline.parties import NothingThere
-from trunkline.refusal import Refused
 from trunkline.revocations import Revocations
 from trunkline.sandbox import NoSandbox, SandboxClock, duration
 

@@ -18,9 +18,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from trunkline import audit
+from trunkline.errors import Refused
 from trunkline.json_bodies import JsonRoute
 from trunkline.parties import Principal
-from trunkline.refusal import Refused
 
 if TYPE_CHECKING:
     from trunkline.node import Node

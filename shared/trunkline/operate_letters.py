@@ -15,13 +15,13 @@ from trunkline.answers import Answer, change
 from trunkline.audit import auditing_work
 from trunkline.bodies import Body
 from trunkline.doors import Posted
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.parked import Parked, Parts, parked_message, parked_page
 from trunkline.messaging.resolving import Edit, discard, retry
 from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, Shown, items, show
 from trunkline.paging import page, row_id
 from trunkline.parties import NothingThere
-from trunkline.refusal import Refused
-from trunkline.work import Work
 
 if TYPE_CHECKING:
     from trunkline.node import Node

@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from trunkline.audit import auditing
 from trunkline.deadlines import rebuild_deadlines
 from trunkline.doors import Operating
+from trunkline.errors import Refused
 from trunkline.rebuild import Progress, Rebuild, Tell
-from trunkline.refusal import Refused
 
 if TYPE_CHECKING:
     from trunkline.node import Node

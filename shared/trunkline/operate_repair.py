@@ -15,12 +15,12 @@ from pydantic import BaseModel, Field
 from trunkline.audit import auditing
 from trunkline.bodies import Body
 from trunkline.doors import Operating
+from trunkline.errors import Refused
+from trunkline.eventstore.recorded_event import Cause
 from trunkline.held import MOST_KEYS
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.relay import say
 from trunkline.messaging.states import outgoing_document
-from trunkline.recorded import Cause
-from trunkline.refusal import Refused
 
 if TYPE_CHECKING:
     from trunkline.node import Node

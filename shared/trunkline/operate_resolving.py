@@ -12,13 +12,13 @@ from trunkline.answers import Answer, change
 from trunkline.audit import auditing_work
 from trunkline.bodies import Body
 from trunkline.doors import Posted
-from trunkline.failed_items import failed_items_page
+from trunkline.errors import Refused
+from trunkline.eventstore.failed_items import failed_items_page
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.mail import discard_mail, retry_mail
 from trunkline.operate_lists import OperatePage, Pages, items
 from trunkline.paging import TEXT, moment, page
 from trunkline.parties import NothingThere
-from trunkline.refusal import Refused
-from trunkline.work import Work
 
 if TYPE_CHECKING:
     from trunkline.node import Node

@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from trunkline.audit import auditing
 from trunkline.bodies import Instant
 from trunkline.doors import Operating
+from trunkline.errors import Refused
 from trunkline.operate_lists import OperatePage, Pages, Shown, items, show
 from trunkline.paging import page, row_id
 from trunkline.parties import OWN_ISSUER
-from trunkline.refusal import Refused
 from trunkline.revocations import Revocation, Revocations, list_revocations
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import msgspec
 from fastapi import Query
 from pydantic import BaseModel
 
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 
 T = TypeVar("T")
 LARGEST_PAGE: Final = 500

@@ -14,8 +14,8 @@ from typing import ClassVar, Final, Literal, Protocol, get_args
 
 import msgspec
 
+from trunkline.errors import Refused
 from trunkline.own_token import ISSUER
-from trunkline.refusal import Refused
 
 Role = Literal["platform-admin", "platform-support", "partner-admin", "org-admin", "member", "machine"]
 Scope = Literal["billing:write", "projections:read", "operate"]

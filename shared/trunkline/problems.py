@@ -18,10 +18,10 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from trunkline.errors import Refused
+from trunkline.eventstore.event_store import Conflict
 from trunkline.form_sentences import sentence
 from trunkline.json_bodies import UnusableText, pointer
-from trunkline.refusal import Refused
-from trunkline.store import Conflict
 
 MEDIA_TYPE: Final = "application/problem+json"
 _log = structlog.get_logger("trunkline.http")

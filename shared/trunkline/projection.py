@@ -13,12 +13,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from trunkline.clock import Clock, SystemClock
-from trunkline.duties import Duties
-from trunkline.failed_items import concerns_item
+from trunkline.eventstore.event_store import Connection, Store
+from trunkline.eventstore.failed_items import concerns_item
+from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.recorded_event import RawRow, Recorded, recorded
 from trunkline.generations import Generation, Generations, table_of
 from trunkline.projection_failures import isolate, isolate_events, retry, without_failed
-from trunkline.recorded import RawRow, Recorded, recorded
-from trunkline.store import Connection, Store
 
 PAGE = 10_000
 """Events applied in one transaction at most."""

@@ -11,10 +11,18 @@ from datetime import datetime
 
 import structlog
 
-from trunkline.failed_items import ADD, MOST, FailedItem, TooManyFailedItems, concerns_item, failed_streams, new_row
+from trunkline.eventstore.event_store import Connection, Store
+from trunkline.eventstore.failed_items import (
+    ADD,
+    MOST,
+    FailedItem,
+    TooManyFailedItems,
+    concerns_item,
+    failed_streams,
+    new_row,
+)
+from trunkline.eventstore.recorded_event import Codec, RawRow, Recorded, recorded
 from trunkline.generations import Generation, failures_of, table_of
-from trunkline.recorded import Codec, RawRow, Recorded, recorded
-from trunkline.store import Connection, Store
 from trunkline.telemetry import FAILED_TRIES
 
 log = structlog.get_logger(__name__)

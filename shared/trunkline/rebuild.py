@@ -17,13 +17,13 @@ from typing import Any, ClassVar, Literal
 import psycopg
 import structlog
 
-from trunkline.failed_items import FailedItems, concerns_item
+from trunkline.errors import Refused
+from trunkline.eventstore.event_store import Connection
+from trunkline.eventstore.failed_items import FailedItems, concerns_item
+from trunkline.eventstore.stream_reader import read_ahead, whole_streams
 from trunkline.generations import Generation, ProjectionBusy, table_of
 from trunkline.projection import Projector, View
 from trunkline.projection_failures import set_aside_undecodable
-from trunkline.refusal import Refused
-from trunkline.store import Connection
-from trunkline.streams import read_ahead, whole_streams
 
 log = structlog.get_logger(__name__)
 

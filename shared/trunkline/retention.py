@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from trunkline.clock import Clock
-from trunkline.duties import Duties
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.leader_election import Duties
 from trunkline.key_journal import take_over
 from trunkline.settings import Settings
-from trunkline.store import Store
 
 ANSWERS: Final = timedelta(days=30)
 DUTY: Final = "retention"

@@ -17,7 +17,7 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from trunkline.store import Store
+from trunkline.eventstore.event_store import Store
 from trunkline.tokens import TokenRefused, Verified
 
 _AGE_S: Final = 1.0

@@ -9,8 +9,8 @@ from typing import ClassVar
 from psycopg_pool import PoolTimeout
 
 from trunkline.clock import rfc3339
-from trunkline.refusal import Refused
-from trunkline.store import CHANNEL, Store
+from trunkline.errors import Refused
+from trunkline.eventstore.event_store import CHANNEL, Store
 
 _PART = re.compile(r"(\d+)(d|h|m|s)")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}

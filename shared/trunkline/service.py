@@ -12,18 +12,18 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from trunkline.contracts.envelope import Contract
-from trunkline.migrate import Migration
+from trunkline.eventstore.decider import Decider
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.recorded_event import Cause, Codec, Recorded
+from trunkline.eventstore.schema import Migration
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import EmptyTree, Tree
-from trunkline.recorded import Cause, Codec, Recorded
-from trunkline.store import Store
-from trunkline.stream import Decider
-from trunkline.work import Work
 
 if TYPE_CHECKING:  # a command that only reads the table need not load the web and Kafka packages
     from fastapi import APIRouter
 
     from trunkline.clock import Clock
-    from trunkline.duties import Duties
+    from trunkline.eventstore.leader_election import Duties
     from trunkline.export_slots import ExportSlots
     from trunkline.messaging.horizon import Horizon
     from trunkline.messaging.message_handler import MessageHandler
@@ -78,7 +78,7 @@ class ServiceContext(Protocol):
         """Its slots for files."""
 
     def run(self, decide: Callable[[Work], T]) -> tuple[T, int]:
-        """`trunkline.work.run` on its store and clock."""
+        """`trunkline.eventstore.unit_of_work.run` on its store and clock."""
 
     def wait_for_views(self, position: int, at_most: float, /) -> bool:
         """Wait until every view has reached a position of its log; False when `at_most` seconds were not enough."""

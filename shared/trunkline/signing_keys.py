@@ -20,7 +20,7 @@ from typing import Any, Final
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 
 PRIVATE: Final = "signing.json"
 PUBLIC: Final = "public.json"

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from trunkline.eventstore.decider import Decider, key_of
+from trunkline.eventstore.event_store import Connection
+from trunkline.eventstore.recorded_event import Recorded, stored_names
 from trunkline.projection import View
-from trunkline.recorded import Recorded, stored_names
-from trunkline.store import Connection
-from trunkline.stream import Decider, key_of
 
 S = TypeVar("S")
 

@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from trunkline.availability import root_cause
-from trunkline.failed_items import cause_of, is_corrupted
+from trunkline.errors import EndsProcess
+from trunkline.eventstore.failed_items import cause_of, is_corrupted
 from trunkline.messaging.backoff import Backoff
-from trunkline.refusal import EndsProcess
 from trunkline.telemetry import LOOP_FAILURES
 
 log = structlog.get_logger(__name__)

@@ -16,10 +16,10 @@ from typing import Any, Generic, Self, TypeVar
 import msgspec
 
 from trunkline.clock import FixedClock, rfc3339
-from trunkline.epochs import Epochs
-from trunkline.refusal import Refused
-from trunkline.stream import Decider, Event
-from trunkline.work import Loaded, Work
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import Decider, Event
+from trunkline.eventstore.epochs import Epochs
+from trunkline.eventstore.unit_of_work import Loaded, Work
 
 __all__ = ["FixedClock", "Memory", "Story", "told"]
 
@@ -145,7 +145,7 @@ class Memory:
         self._states: dict[str, Loaded[Any]] = {}
 
     def run(self, decide: Callable[[Work], T]) -> T:
-        """Do one piece of work, as `trunkline.work.run` does; a refusal leaves nothing behind."""
+        """Do one piece of work, as `trunkline.eventstore.unit_of_work.run` does; a refusal leaves nothing behind."""
         with self._work() as work:
             return decide(work)
 

@@ -19,10 +19,10 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import OKPKey
 
+from trunkline.errors import Refused
 from trunkline.jwks import Key, RemoteKeys
 from trunkline.own_token import own_claims, signed
 from trunkline.parties import OWN_ISSUER, PLATFORM, ROLES, Principal, Role
-from trunkline.refusal import Refused
 from trunkline.settings import ClaimNames, Issuer, Settings
 from trunkline.signing_keys import OwnKeys, signing_key
 

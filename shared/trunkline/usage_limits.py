@@ -14,8 +14,8 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Final
 
+from trunkline.errors import Refused
 from trunkline.parties import Principal
-from trunkline.refusal import Refused
 
 _MOST_PRINCIPALS: Final = 10_000
 _STREAM: Final = re.compile(r"/(watch|progress|export|report)$")

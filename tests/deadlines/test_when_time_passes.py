@@ -10,7 +10,7 @@ from datetime import timedelta
 from tests.inventory import START, Inventory, number
 from trunkline.clock import DAY
 from trunkline.deadlines import Deadlines, rebuild_deadlines
-from trunkline.work import Work
+from trunkline.eventstore.unit_of_work import Work
 
 
 @contextmanager

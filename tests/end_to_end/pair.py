@@ -11,14 +11,14 @@ from uuid import uuid4
 from trunkline.contracts import billing
 from trunkline.contracts import licensing as said
 from trunkline.contracts.message import Message
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.schema import migrate, read_migrations
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.record import Record
 from trunkline.messaging.relay import read_page
-from trunkline.migrate import migrate, read_migrations
-from trunkline.recorded import Cause
 from trunkline.service import Service
-from trunkline.store import Store
-from trunkline.work import Work, run
 from trunkline_licensing.organization import PARTY as DIRECTORY
 from trunkline_licensing.reactions import billing_heard
 from trunkline_licensing.reactions.party_heard import command, fact_of_data
@@ -46,7 +46,7 @@ def prepare_numbers(url: str) -> None:
 
 
 def _prepare(url: str, service: Service) -> None:
-    migrate(url, [*read_migrations(files("trunkline") / "migrations"), *service.migrations])
+    migrate(url, [*read_migrations(files("trunkline.eventstore") / "migrations"), *service.migrations])
 
 
 class Pair:

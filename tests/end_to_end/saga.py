@@ -19,13 +19,13 @@ from trunkline.contracts import numbers as said
 from trunkline.contracts.envelope import encode
 from trunkline.contracts.message import Message
 from trunkline.deadlines import Deadlines
+from trunkline.errors import Refused
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.record import Record
 from trunkline.messaging.relay import read_page
-from trunkline.refusal import Refused
 from trunkline.service import Service
-from trunkline.store import Store
-from trunkline.work import Work, run
 from trunkline_licensing.extension import EXTENSION, Extension, assign, give_up_number
 from trunkline_licensing.extension_events import AnyEvent, BulkRow
 from trunkline_licensing.extension_number import request_number

@@ -22,7 +22,13 @@ HEAVY = (
     *("fastapi", "starlette", "uvicorn", "httpx", "httpcore", "h11"),
     *("pydantic", "pydantic_core", "pydantic_settings", "msgspec", "joserfc", "cryptography.x509"),
     *("psycopg", "psycopg_pool", "eventsourcing", "phonenumbers", "xlsxwriter", "pygments"),
-    *("trunkline.settings", "trunkline.store", "trunkline.messaging", "trunkline.http", "trunkline.contracts"),
+    *(
+        "trunkline.settings",
+        "trunkline.eventstore.event_store",
+        "trunkline.messaging",
+        "trunkline.http",
+        "trunkline.contracts",
+    ),
     *("trunkline_licensing", "trunkline_numbers"),
 )
 READS_MORE = {

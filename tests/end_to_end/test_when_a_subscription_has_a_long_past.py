@@ -15,8 +15,8 @@ import pytest
 
 from tests.end_to_end.pair import Billing, Pair, prepare_licensing, prepare_numbers
 from trunkline.contracts import parties
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.limits import PAST_KEPT
-from trunkline.work import Work
 from trunkline_numbers.number import Available
 from trunkline_numbers.subscription import SUBSCRIPTION, Subscription, numbers_of
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.end_to_end.pair import Pair
 from tests.end_to_end.test_when_billing_comes_in_any_order import World, histories, shuffled
 from tests.end_to_end.test_when_billing_comes_in_any_order import pair as pair
-from trunkline.history import read_history
+from trunkline.eventstore.history import read_history
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.subscription import SUBSCRIPTION
 

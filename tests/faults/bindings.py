@@ -16,8 +16,8 @@ from tests.faults.world import World
 from trunkline.contracts import billing, parties
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import encode
-from trunkline.recorded import Cause
-from trunkline.work import Work, run
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline_licensing.extension import EXTENSION, Extension, give_up_number
 from trunkline_licensing.extension_events import BulkRow
 from trunkline_licensing.extension_number import request_number

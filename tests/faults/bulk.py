@@ -12,8 +12,8 @@ from tests.faults.world import World
 from trunkline.contracts import billing, parties
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import encode
-from trunkline.recorded import Cause
-from trunkline.work import Work, run
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline_licensing.bulk_assignment import BULK, Bulk, File, add_users, create, start
 from trunkline_licensing.bulk_rows import Row
 from trunkline_licensing.license_pool import POOL, pool_key

@@ -15,7 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trunkline import deadlines, follower, store
+from trunkline import deadlines
+from trunkline.eventstore import event_store
+from trunkline.eventstore import log_subscriber as follower
 from trunkline.generations import Generations
 from trunkline.mail import MailSender
 from trunkline.messaging import intake, producer
@@ -130,8 +132,8 @@ def _is_event(topic: str) -> bool:
 def _uncommitted(module: Any, what: str, fuse: Burning) -> None:
     """All is written, and the transaction is still open: also where one call would write and commit."""
     _during(module, what)
-    _around(store, "write", after=lambda *_: fuse.burn() if getattr(_here, "what", None) == what else None)
-    write_at_once = store.write_at_once
+    _around(event_store, "write", after=lambda *_: fuse.burn() if getattr(_here, "what", None) == what else None)
+    write_at_once = event_store.write_at_once
 
     def around(conn: Any, batch: Any, sender: str) -> int:
         with conn.transaction():
@@ -140,7 +142,7 @@ def _uncommitted(module: Any, what: str, fuse: Burning) -> None:
                 fuse.burn()
         return position
 
-    store.write_at_once = around
+    event_store.write_at_once = around
 
 
 def _committed(module: Any, what: str, fuse: Burning) -> None:
@@ -151,7 +153,7 @@ def _committed(module: Any, what: str, fuse: Burning) -> None:
         if conn is None and getattr(_here, "what", None) == what:
             fuse.burn()
 
-    _around(store.Store, "append", after=after)
+    _around(event_store.Store, "append", after=after)
 
 
 def _moved(follower: str, fuse: Burning, *, after: bool) -> None:
@@ -161,7 +163,7 @@ def _moved(follower: str, fuse: Burning, *, after: bool) -> None:
         if name.startswith(follower):
             fuse.burn()
 
-    _around(store.Store, "move", **{"after" if after else "before": burn})
+    _around(event_store.Store, "move", **{"after" if after else "before": burn})
 
 
 POINTS: dict[str, Callable[[Burning], None]] = {

@@ -21,9 +21,9 @@ from tests.faults.world import Part, World
 from trunkline.contracts import billing, parties
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import encode
+from trunkline.eventstore.recorded_event import Cause, Recorded, recorded
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.messaging.relay import read_page
-from trunkline.recorded import Cause, Recorded, recorded
-from trunkline.work import Work, run
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_events import Listing

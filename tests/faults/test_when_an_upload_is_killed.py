@@ -14,8 +14,8 @@ import pytest
 from tests.faults.doomed import UPLOAD_POINTS, Fuse
 from tests.faults.world import Part, World
 from trunkline.csvfile import read_csv
-from trunkline.recorded import Cause
-from trunkline.work import Work, run
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline_numbers.api import upload_file
 from trunkline_numbers.api.upload_cells import Terms
 from trunkline_numbers.number import NUMBER

@@ -21,15 +21,15 @@ from tests.faults import doomed
 from tests.faults.doomed import Fuse
 from tests.faults.topics import PATIENCE, Topics
 from trunkline.deployment import all_migrations
-from trunkline.duties import Duties
 from trunkline.embedded import EmbeddedPostgres
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.schema import migrate
 from trunkline.messaging.kafka import source_name
-from trunkline.migrate import migrate
 from trunkline.projection import Projector
 from trunkline.rebuild import Rebuild
 from trunkline.sandbox import SandboxClock
 from trunkline.service import Service
-from trunkline.store import Store
 from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers.reactions import notice_due
 from trunkline_numbers.wiring import service as numbers_service

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trunkline.csvfile import CsvFile, Layout, read_csv
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 
 USERS = Layout("names", ("Ext Key", "User's Name"), ("Number", "Subscription Reference"))
 PEOPLE = Layout("identities", ("Ext Key", "Identity UUID"), ("Number", "Subscription Reference"))

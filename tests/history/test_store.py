@@ -14,17 +14,17 @@ import psycopg
 import pytest
 
 from trunkline.clock import FixedClock
-from trunkline.history import read_history
-from trunkline.migrate import Migration, MigrationError, migrate, read_migrations
-from trunkline.recorded import Cause, Codec, UnknownEvent, recorded
-from trunkline.refusal import Refused
-from trunkline.store import Batch, Conflict, Overtaken, Store
-from trunkline.stream import Decider, Event
-from trunkline.work import Work, run
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import Decider, Event
+from trunkline.eventstore.event_store import Batch, Conflict, Overtaken, Store
+from trunkline.eventstore.history import read_history
+from trunkline.eventstore.recorded_event import Cause, Codec, UnknownEvent, recorded
+from trunkline.eventstore.schema import Migration, MigrationError, migrate, read_migrations
+from trunkline.eventstore.unit_of_work import Work, run
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 CAUSE = Cause("user:1", "chain-1", "request-1")
-MIGRATIONS = read_migrations(files("trunkline") / "migrations")
+MIGRATIONS = read_migrations(files("trunkline.eventstore") / "migrations")
 
 
 class Counted(Event, frozen=True, kw_only=True):

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.inventory import Inventory
+from trunkline.eventstore.commit_signal import Wake
 from trunkline.messaging.local import LocalTransport
 from trunkline.node import Node
 from trunkline.settings import Settings
-from trunkline.wake import Wake
 
 AN_HOUR = 3_600.0
 

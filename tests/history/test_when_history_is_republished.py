@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.inventory import START, Inventory, number
-from trunkline.history import read_page
+from trunkline.eventstore.history import read_page
 from trunkline.messaging import relay
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.republishing import Page, Republished, Stretch, pages, position_before, republish

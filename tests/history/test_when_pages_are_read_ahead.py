@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-from trunkline.streams import read_ahead
+from trunkline.eventstore.stream_reader import read_ahead
 
 
 class Source:

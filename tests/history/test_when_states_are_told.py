@@ -11,7 +11,7 @@ import pytest
 from tests.inventory import ORG, Inventory, number
 from trunkline.contracts import numbers as said
 from trunkline.contracts.envelope import decode
-from trunkline.duties import Duties
+from trunkline.eventstore.leader_election import Duties
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.states import StateFeed, begin_anew
 

@@ -27,16 +27,16 @@ from eventsourcing.tests.persistence import (
 from eventsourcing.utils import Environment
 
 from tests.inventory import Inventory
-from trunkline.log_application import LogFactory
-from trunkline.log_recorder import TRACKING, LogRecorder
-from trunkline.migrate import migrate, read_migrations
-from trunkline.recorded import Codec
-from trunkline.store import Overtaken, Store
+from trunkline.eventsourcing_log.application import LogFactory
+from trunkline.eventsourcing_log.recorder import TRACKING, LogRecorder
+from trunkline.eventstore.event_store import Overtaken, Store
+from trunkline.eventstore.recorded_event import Codec
+from trunkline.eventstore.schema import migrate, read_migrations
 
 NAMES = ("topic", "topic1", "topic2", "topic3", "topic4", "non-interleaving-test-event")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATIENCE = 60.0
-MIGRATIONS = read_migrations(files("trunkline") / "migrations")
+MIGRATIONS = read_migrations(files("trunkline.eventstore") / "migrations")
 
 
 def prepare(url: str) -> None:
@@ -113,7 +113,9 @@ def test_an_application_that_is_for_no_log_is_refused(name: str, url: str, reaso
 
 def test_the_library_finds_the_factory_by_its_module() -> None:
     """O4: as any persistence module."""
-    env = Environment("numbers", {"PERSISTENCE_MODULE": "trunkline.log_application", "DATABASE_URL": "postgresql://"})
+    env = Environment(
+        "numbers", {"PERSISTENCE_MODULE": "trunkline.eventsourcing_log.application", "DATABASE_URL": "postgresql://"}
+    )
     factory = InfrastructureFactory.construct(env)
     assert isinstance(factory, LogFactory)
     with pytest.raises(InfrastructureFactoryError):

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from tests.inventory import Inventory, number
+from trunkline.eventstore.event_store import Connection
+from trunkline.eventstore.recorded_event import Recorded
 from trunkline.projection import Projector, View
-from trunkline.recorded import Recorded
-from trunkline.store import Connection
 
 KEY = "CREATE TABLE {table} (key text PRIMARY KEY)"
 

@@ -12,11 +12,11 @@ import pytest
 from eventsourcing.persistence import Recorder, StoredEvent
 
 from tests.inventory import ACME, BY_HAND, Inventory, number
-from trunkline.append import AT_ONCE, WRITERS
-from trunkline.log_recorder import LogRecorder
+from trunkline.eventsourcing_log.recorder import LogRecorder
+from trunkline.eventstore.append import AT_ONCE, WRITERS
+from trunkline.eventstore.event_store import Batch, ConnectionWhileLocked, Store
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.sandbox import SandboxClock
-from trunkline.store import Batch, ConnectionWhileLocked, Store
-from trunkline.work import Work, run
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_events import Listing

@@ -15,9 +15,9 @@ from tests.http.bulk import Office
 from tests.http.estate import Door, Estate
 from tests.http.test_when_numbers_are_uploaded import file_of, lines, send, until_ended
 from tests.http.world import Caller, World, created, problem
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import Principal
-from trunkline.recorded import Cause
-from trunkline.work import Work
 from trunkline_licensing.api.bulk_runs import _events
 from trunkline_licensing.bulk_assignment import BULK, start
 from trunkline_licensing.views.bulk_row_table import mark_running

@@ -10,10 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.http.world import Caller, World, created, later, problem
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import NotAllowed, NothingThere, Principal, Resource, TokenOutdated, authorize
 from trunkline.revocations import Revocations
 from trunkline.tokens import TokenRefused, Tokens, Verified
-from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of
 
 

@@ -15,9 +15,9 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from trunkline.deployment import Deployment, all_migrations
+from trunkline.eventstore.schema import migrate
 from trunkline.facts import RELAY
 from trunkline.http import create_app
-from trunkline.migrate import migrate
 from trunkline.operate import operate_router
 from trunkline.settings import Settings
 from trunkline.tokens import Tokens

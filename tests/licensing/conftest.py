@@ -13,11 +13,11 @@ import pytest
 from trunkline.clock import FixedClock
 from trunkline.contracts import billing, parties
 from trunkline.contracts.envelope import Message
-from trunkline.migrate import migrate, read_migrations
-from trunkline.recorded import Recorded, recorded
-from trunkline.store import Store
-from trunkline.stream import Decider
-from trunkline.work import Work, run
+from trunkline.eventstore.decider import Decider
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.recorded_event import Recorded, recorded
+from trunkline.eventstore.schema import migrate, read_migrations
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline_licensing.wiring import service
 
 _CONTRACTS = billing.CONTRACTS | parties.CONTRACTS
@@ -25,7 +25,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def _prepare(url: str) -> None:
-    migrate(url, [*read_migrations(files("trunkline") / "migrations"), *service().migrations])
+    migrate(url, [*read_migrations(files("trunkline.eventstore") / "migrations"), *service().migrations])
 
 
 class Licensing:

@@ -9,7 +9,7 @@ import pytest
 
 from trunkline.clock import DAY
 from trunkline.contracts.licensing import CONTRACTS
-from trunkline.recorded import Recorded
+from trunkline.eventstore.recorded_event import Recorded
 from trunkline_licensing.published import published
 from trunkline_licensing.reactions import billing_heard, party_heard
 from trunkline_licensing.subscription import SUBSCRIPTION

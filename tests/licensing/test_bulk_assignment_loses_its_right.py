@@ -10,7 +10,7 @@ import pytest
 
 from tests.licensing.desk import ORG, Desk
 from trunkline.contracts.message import Message
-from trunkline.recorded import Cause
+from trunkline.eventstore.recorded_event import Cause
 from trunkline_licensing.reactions import bulk_run
 
 PARTNER, OTHER = str(uuid4()), str(uuid4())

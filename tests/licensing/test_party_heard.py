@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from trunkline.contracts import parties
-from trunkline.recorded import Cause
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
+from trunkline.eventstore.recorded_event import Cause
 from trunkline_licensing.organization import IDENTITY, PARTY
 from trunkline_licensing.party_facts import Platform, Registration
 from trunkline_licensing.published import published

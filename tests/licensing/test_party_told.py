@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 from trunkline_licensing import organization
 from trunkline_licensing.organization import (
     IDENTITY,

@@ -20,9 +20,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from trunkline.deadlines import Deadlines
-from trunkline.recorded import Cause
-from trunkline.refusal import Refused
-from trunkline.work import Work
+from trunkline.errors import Refused
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.extension import EXTENSION
 from trunkline_licensing.license_codes import BASE, Catalogue
 from trunkline_licensing.license_pool import POOL, pool_key

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from trunkline.contracts.licensing import CONTRACTS, STATE
-from trunkline.recorded import Codec, Recorded, stored_name
+from trunkline.eventstore.recorded_event import Codec, Recorded, stored_name
 from trunkline_licensing.extension import EXTENSION, delete, provision
 from trunkline_licensing.extension_events import Facts, HungAddon
 from trunkline_licensing.extension_number import request_number

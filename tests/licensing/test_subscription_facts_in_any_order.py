@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trunkline.recorded import Cause, Codec, Envelope, stored_name
+from trunkline.eventstore.recorded_event import Cause, Codec, Envelope, stored_name
 from trunkline_licensing.subscription import (
     SUBSCRIPTION,
     Received,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 from trunkline.testing import Story
 from trunkline_licensing import bulk_assignment as bulk
 from trunkline_licensing import bulk_events as events

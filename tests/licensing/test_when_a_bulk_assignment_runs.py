@@ -11,7 +11,7 @@ import pytest
 
 from tests.licensing.desk import CAUSE, Desk
 from trunkline.contracts.message import Message
-from trunkline.store import Store
+from trunkline.eventstore.event_store import Store
 from trunkline_licensing.bulk_events import BulkChunkDone
 from trunkline_licensing.extension import EXTENSION, give_up_number
 from trunkline_licensing.extension_events import ExtensionProvisioned

@@ -13,13 +13,13 @@ from tests.messaging.ear import event, id_of
 from trunkline.clock import SystemClock
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.schema import migrate, read_migrations
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.intake import PART, Intake
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.record import Record
-from trunkline.migrate import migrate, read_migrations
 from trunkline.service import Service
-from trunkline.store import Store
-from trunkline.work import Work
 
 TOPIC = "Somewhere"
 LONG = "".join(random.Random(7).choices(string.printable[:90], k=20_000))
@@ -27,7 +27,7 @@ LONG = "".join(random.Random(7).choices(string.printable[:90], k=20_000))
 
 
 def prepare(url: str) -> None:
-    migrate(url, read_migrations(files("trunkline") / "migrations"))
+    migrate(url, read_migrations(files("trunkline.eventstore") / "migrations"))
 
 
 def service(bad: str) -> Service:

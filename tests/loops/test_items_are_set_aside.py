@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from tests.inventory import Inventory, number, prepare
 from trunkline.deadlines import Deadlines
-from trunkline.failed_items import BACK_OFF, MOST, FailedItems, TooManyFailedItems, concerns_item
-from trunkline.follower import Follower
+from trunkline.eventstore.event_store import Connection, Overtaken
+from trunkline.eventstore.failed_items import BACK_OFF, MOST, FailedItems, TooManyFailedItems, concerns_item
+from trunkline.eventstore.log_subscriber import Follower
+from trunkline.eventstore.recorded_event import Recorded, UnknownEvent
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.mail import Mail, post
 from trunkline.projection import Projector, View
 from trunkline.rebuild import Rebuild
-from trunkline.recorded import Recorded, UnknownEvent
-from trunkline.store import Connection, Overtaken
-from trunkline.work import Work
 
 NAMES = ("numbers.NumberAdded", "numbers.NumberReserved", "numbers.NumberReleased")
 TABLE = "CREATE TABLE {table} (key text PRIMARY KEY, seen text NOT NULL)"
@@ -277,7 +277,7 @@ def test_whatever_fails_when_each_event_is_done_once_in_its_streams_order(
     one = Inventory(url)
     try:
         with pytest.MonkeyPatch.context() as patch, closing(one):
-            patch.setattr("trunkline.follower.PAGE", page)
+            patch.setattr("trunkline.eventstore.log_subscriber.PAGE", page)
             fragile = Fragile()
             seen: list[tuple[str, int]] = []
 

@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 
 from trunkline import supervisor as module
 from trunkline.availability import Availability, database_availability, is_unavailable, shared_availability
+from trunkline.errors import EndsProcess
+from trunkline.eventstore.commit_signal import Wake
 from trunkline.messaging import cluster
 from trunkline.polling_loop import PollingLoop
-from trunkline.refusal import EndsProcess
 from trunkline.supervisor import Supervisor
-from trunkline.wake import Wake
 
 PATIENCE = 60.0
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tests.inventory import Inventory, number
-from trunkline.duties import Duties
-from trunkline.failed_items import BACK_OFF
+from trunkline.eventstore.commit_signal import Wake
+from trunkline.eventstore.failed_items import BACK_OFF
+from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.recorded_event import Recorded
 from trunkline.messaging.producer import TooLargeToSend
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.relay import Relay
-from trunkline.recorded import Recorded
 from trunkline.service import Public
-from trunkline.wake import Wake
 
 PATIENCE = 60.0
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from tests.inventory import Inventory, number
-from trunkline.duties import Duties
-from trunkline.failed_items import BACK_OFF
+from trunkline.eventstore.failed_items import BACK_OFF
+from trunkline.eventstore.leader_election import Duties
 from trunkline.messaging.producer import TooLargeToSend
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.states import StateFeed

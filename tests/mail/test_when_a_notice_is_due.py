@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.inventory import ORG, PARTNER, RESELLER, Inventory, number
-from trunkline.follower import Follower
+from trunkline.eventstore.log_subscriber import Follower
 from trunkline_numbers.reactions import notice_due
 
 

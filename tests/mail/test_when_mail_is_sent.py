@@ -16,10 +16,10 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from tests.inventory import Inventory
-from trunkline.failed_items import BACK_OFF
+from trunkline.eventstore.failed_items import BACK_OFF
+from trunkline.eventstore.unit_of_work import run
 from trunkline.mail import Done, Mail, MailRow, MailSender, PostOffice, Result, Unreachable, post
 from trunkline.post_office import Mailbox, SmtpServer, open_post_office
-from trunkline.work import run
 
 SENDER = "Trunkline <no-reply@trunkline.example>"
 

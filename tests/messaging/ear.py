@@ -16,15 +16,15 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from trunkline.clock import SystemClock
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message, encode
+from trunkline.eventstore.event_store import Overtaken, Store
+from trunkline.eventstore.schema import migrate, read_migrations
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.consumer import Consumer
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.record import Outgoing, Record
-from trunkline.migrate import migrate, read_migrations
 from trunkline.service import Service
-from trunkline.store import Overtaken, Store
-from trunkline.work import Work
 
 PATIENCE = 90.0
 """Seconds after which a test gives up; nothing is said about how long anything takes."""
@@ -37,7 +37,7 @@ _numbers = count(1)
 
 def prepare(url: str) -> None:
     """The store's tables and the one that is heard into."""
-    migrate(url, read_migrations(files("trunkline") / "migrations"))
+    migrate(url, read_migrations(files("trunkline.eventstore") / "migrations"))
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE heard (id bigserial PRIMARY KEY, subject text, event_id text)")
 

@@ -18,6 +18,7 @@ from tests.http.world import created, prepare_licensing, prepare_numbers
 from tests.messaging.ear import PATIENCE, new_name
 from tests.operate.home import Home, Served, at_home
 from trunkline.clock import SystemClock
+from trunkline.eventstore.event_store import Store
 from trunkline.installation import InstallationRefused
 from trunkline.installation_record import begin_epoch, read_epochs
 from trunkline.messaging import admission, cluster
@@ -26,7 +27,6 @@ from trunkline.messaging.kafka import KafkaSettings, admin
 from trunkline.messaging.topics import INSTALLATION_TOPIC, create_topics
 from trunkline.service import Service
 from trunkline.settings import Settings
-from trunkline.store import Store
 from trunkline_licensing.wiring import service as licensing
 from trunkline_numbers.wiring import service as numbers
 

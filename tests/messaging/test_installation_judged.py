@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.epochs import STRIDE, Epochs, epoch_and_version, sequence_of
+from trunkline.eventstore.epochs import STRIDE, Epochs, epoch_and_version, sequence_of
+from trunkline.eventstore.recorded_event import event_id
 from trunkline.installation import Broker, Database, InstallationRefused, Registration, judge, judge_together
-from trunkline.recorded import event_id
 
 MINE = Registration(installation="one", identity="db-1", start_id="s2", epoch=0)
 RUNNING = Database(id="one", identity="db-1", start_ids=frozenset({"s2"}), has_history=True)

@@ -11,11 +11,11 @@ import pytest
 
 from tests.messaging.test_installation import ground
 from tests.operate.home import at_home
+from trunkline.eventstore.event_store import Store
 from trunkline.messaging.consumer import Consumer
 from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.membership import Membership
 from trunkline.messaging.producer import Producer
-from trunkline.store import Store
 
 
 @pytest.fixture

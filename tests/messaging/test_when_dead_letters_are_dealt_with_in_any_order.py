@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from tests.messaging.ear import ear_service, event, prepare
 from trunkline.clock import SystemClock
+from trunkline.errors import Refused
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.parked import parked_message, parked_page
 from trunkline.messaging.record import Record
 from trunkline.messaging.resolving import Edit, discard, retry
-from trunkline.refusal import Refused
-from trunkline.store import Store
-from trunkline.work import Work, run
 
 TOPICS = ("T", "U")
 NOW = SystemClock().now

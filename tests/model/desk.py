@@ -16,18 +16,18 @@ from trunkline.clock import FixedClock
 from trunkline.contracts.message import Message
 from trunkline.deadlines import Deadlines
 from trunkline.deployment import all_migrations
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.schema import migrate
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.export_slots import ExportSlots
 from trunkline.http import create_app
-from trunkline.migrate import migrate
 from trunkline.operate import operate_router
 from trunkline.parties import Role
 from trunkline.projection import Projector
-from trunkline.recorded import Cause
 from trunkline.service import Service, ServiceContext
 from trunkline.settings import Settings
-from trunkline.store import Store
 from trunkline.tokens import Tokens
-from trunkline.work import Work, run
 from trunkline_numbers.party import PARTY, PartyHeard
 from trunkline_numbers.reactions import subscription_changed
 from trunkline_numbers.wiring import service

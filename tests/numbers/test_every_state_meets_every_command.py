@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from tests.numbers.facts import ACME, NOW, OTHER_SUB, PARTNERS, RESELLER, USER, Tale, outcome, states
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 from trunkline_numbers import number_binding as binding
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers import number_changing as changing

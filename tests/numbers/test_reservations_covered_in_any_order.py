@@ -15,8 +15,8 @@ from tests.numbers.facts import ACME, COVER, day
 from tests.numbers.world import BY_HAND, World, in_memory
 from trunkline.contracts import licensing
 from trunkline.contracts.message import Message
-from trunkline.refusal import Refused
-from trunkline.work import Work
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing import subscription_facts as facts
 from trunkline_licensing.subscription_order import fold
 from trunkline_numbers import number_by_hand as by_hand

@@ -11,7 +11,7 @@ import pytest
 
 from tests.numbers.facts import KEY, SUB
 from trunkline.contracts.numbers import CONTRACTS
-from trunkline.recorded import Recorded, stored_name
+from trunkline.eventstore.recorded_event import Recorded, stored_name
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.published import PRIVATE, SAID, published
 from trunkline_numbers.wiring import service

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
 from trunkline.testing import Story
 from trunkline_numbers import upload as u
 from trunkline_numbers.upload import (

@@ -9,8 +9,8 @@ import pytest
 
 from tests.numbers.facts import ACME, KEY, LISTING, PARTNER, SUB, day
 from tests.numbers.world import BY_HAND, Database, Licensing, World, prepare
-from trunkline.store import Store
-from trunkline.work import Work, run
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import NUMBER, Available, Locked, Reserved
 from trunkline_numbers.number_events import Listing, NumberReserved

@@ -11,9 +11,9 @@ import pytest
 
 from tests.inventory import Inventory, prepare
 from trunkline.csvfile import read_csv
-from trunkline.duties import Duties
-from trunkline.recorded import Cause
-from trunkline.work import Work, run
+from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline_numbers.api import upload_file
 from trunkline_numbers.api.upload_cells import Terms
 from trunkline_numbers.number import NUMBER

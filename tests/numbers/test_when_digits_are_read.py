@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, ValidationResult
 
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 from trunkline_numbers.api.adding import country_named, read_number
 from trunkline_numbers.api.phone_plan import Plan, plan_by_calling_code, plan_of
 

@@ -15,7 +15,7 @@ import pytest
 from tests.numbers.stock import PARTIES, drawn, folded, keep, open_views, scope, seen
 from trunkline.cells import bare
 from trunkline.csvfile import read_csv
-from trunkline.store import Store
+from trunkline.eventstore.event_store import Store
 from trunkline.tables import Format, text_of
 from trunkline_numbers.api.upload_file import LAYOUT, Terms, preview
 from trunkline_numbers.views import exported as exported_view

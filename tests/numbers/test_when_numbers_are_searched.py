@@ -24,8 +24,8 @@ from tests.numbers.stock import (
     seen,
 )
 from trunkline.clock import DAY
-from trunkline.refusal import Refused
-from trunkline.store import Store
+from trunkline.errors import Refused
+from trunkline.eventstore.event_store import Store
 from trunkline_numbers.number import Number
 from trunkline_numbers.views import inventory, sample, search
 from trunkline_numbers.views.inventory import Found, Inventory

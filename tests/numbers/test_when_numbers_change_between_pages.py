@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.numbers.stock import NOW, drawn, keep, open_views
 from trunkline.clock import DAY
-from trunkline.store import Store
+from trunkline.eventstore.event_store import Store
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_events import NumberReleased, NumberReserved
 from trunkline_numbers.views import sample, search

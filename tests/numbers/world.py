@@ -11,12 +11,12 @@ from tests.numbers.facts import ACME, KEY, LISTING, OTHER_PARTNER, PARTNER, SUB,
 from trunkline.clock import FixedClock
 from trunkline.contracts import licensing
 from trunkline.contracts.message import Message
-from trunkline.migrate import migrate, read_migrations
-from trunkline.recorded import Cause, Recorded, recorded
-from trunkline.store import Store
-from trunkline.stream import Decider
+from trunkline.eventstore.decider import Decider
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.recorded_event import Cause, Recorded, recorded
+from trunkline.eventstore.schema import migrate, read_migrations
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.testing import Memory
-from trunkline.work import Work, run
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import NUMBER, Assigned, Available, Number, Reserved
 from trunkline_numbers.party import PLATFORM
@@ -71,7 +71,7 @@ class Database:
 
 def prepare(url: str) -> None:
     """The tables of numbers."""
-    migrate(url, [*read_migrations(files("trunkline") / "migrations"), *service().migrations])
+    migrate(url, [*read_migrations(files("trunkline.eventstore") / "migrations"), *service().migrations])
 
 
 class World:

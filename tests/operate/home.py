@@ -21,11 +21,11 @@ from trunkline.cli.reconcile_looking import Report, reconcile
 from trunkline.cli.reconcile_reading import Remotes
 from trunkline.cli.remote import Remote
 from trunkline.deployment import Deployment
+from trunkline.eventstore.decider import Event
+from trunkline.eventstore.recorded_event import Cause
 from trunkline.messaging.record import Record
 from trunkline.node import Node
-from trunkline.recorded import Cause
 from trunkline.settings import Settings
-from trunkline.stream import Event
 from trunkline_licensing.wiring import service as licensing
 from trunkline_numbers.number import NUMBER, Assigned, Number
 from trunkline_numbers.number_events import NumberReleased, NumberReserved

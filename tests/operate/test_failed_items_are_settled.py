@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.http.world import World, created, problem
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.node import Node
-from trunkline.work import Work
 from trunkline_numbers.party import PARTY
 
 OPERATE = "/numbers/operate"
@@ -34,7 +34,7 @@ def spoil_address(world: World, organization: str) -> None:
     """The billing address as it could be stored before addresses were checked."""
     import msgspec
 
-    from trunkline.recorded import Cause
+    from trunkline.eventstore.recorded_event import Cause
 
     def decide(work: Work) -> None:
         known: Any = work.state(PARTY, organization).heard

@@ -15,7 +15,7 @@ from tests.http.world import created, prepare_licensing, prepare_numbers
 from tests.operate.home import Home, at_home, keyed, lose, named
 from trunkline.cli.difference import Difference
 from trunkline.cli.reconcile_repair import Repair, repair, shown
-from trunkline.duties import Duties
+from trunkline.eventstore.leader_election import Duties
 from trunkline_licensing.extension import EXTENSION
 
 

@@ -23,11 +23,11 @@ from tests.end_to_end.pair import BY_HAND, Billing, Pair, prepare_licensing, pre
 from tests.end_to_end.saga import shuffled, world_of
 from trunkline.cli.difference import Difference
 from trunkline.cli.reconcile import COMPARING, side_by_side
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.held import LINES
 from trunkline.held_doors import Holding, listed
 from trunkline.projection import Projector
-from trunkline.refusal import Refused
-from trunkline.work import Work, run
 from trunkline_licensing.api.held import HOLDINGS as OF_LICENSING
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.api.held import HOLDINGS as OF_NUMBERS

@@ -18,11 +18,11 @@ import pytest
 from tests.http.world import InProcess, World, created, prepare_licensing, prepare_numbers, problem
 from tests.operate.letters import AT, again, put_in_its_way, renewed, started, with_value
 from trunkline.contracts.message import Message
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.record import Record
 from trunkline.node import Node
 from trunkline.settings import Settings
-from trunkline.work import Work
 from trunkline_licensing.wiring import service as licensing
 from trunkline_numbers.wiring import service as numbers
 

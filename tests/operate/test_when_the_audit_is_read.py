@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from tests.http.world import Json, World, created, problem
 from trunkline.audit import list_audit
+from trunkline.eventstore.event_store import Store
 from trunkline.key_journal import JOURNAL, note, take_over
 from trunkline.retention import Retention
-from trunkline.store import Store
 
 OPERATE = "/numbers/operate"
 

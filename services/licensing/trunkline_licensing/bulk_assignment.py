@@ -23,7 +23,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from trunkline.stream import Decider
+from trunkline.eventstore.decider import Decider
 from trunkline_licensing.bulk_events import (
     EVENTS,
     AnyEvent,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
 
 Identified = Literal["name", "uuid"]
 """How a file names its people: all of one file alike (L8)."""

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 from trunkline.text import InvisibleCharacter, clean, matching_form
 from trunkline_licensing.bulk_events import Identified
 from trunkline_licensing.license_codes import Catalogue

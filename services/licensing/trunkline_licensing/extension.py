@@ -21,8 +21,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from trunkline.epochs import sequence_of
-from trunkline.stream import Decider
+from trunkline.eventstore.decider import Decider
+from trunkline.eventstore.epochs import sequence_of
 from trunkline_licensing.extension_events import (
     EVENTS,
     ON_IT,

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Literal
 
 import msgspec
 
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
 
 NumberStatus = Literal["requested", "bound", "suspended", "refused", "lost"]
 ON_IT: Final[tuple[NumberStatus, ...]] = ("requested", "bound", "suspended")

@@ -19,7 +19,7 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from trunkline.stream import Decider
+from trunkline.eventstore.decider import Decider
 from trunkline_licensing.license_users import Users
 from trunkline_licensing.pool_events import (
     EVENTS,

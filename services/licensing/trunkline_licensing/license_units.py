@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 from trunkline_licensing.license_codes import BASE
 from trunkline_licensing.license_pool import Pool
 from trunkline_licensing.license_refusals import NoAddonLicense, NoBaseLicense, ReferenceUnknown

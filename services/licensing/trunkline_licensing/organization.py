@@ -20,9 +20,9 @@ from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
 from trunkline.clock import rfc3339
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import Decider
 from trunkline.limits import MOST_AHEAD
-from trunkline.refusal import Refused
-from trunkline.stream import Decider
 from trunkline_licensing.party_events import (
     IDENTITY_EVENTS,
     PARTY_EVENTS,

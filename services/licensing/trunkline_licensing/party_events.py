@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
 from trunkline_licensing.party_facts import (
     Change,
     Identity,

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
 
 SupplyStatus = Literal["active", "expired", "terminated", "moved"]
 """`moved`: the subscription turned out to be another organization's, or for another license."""

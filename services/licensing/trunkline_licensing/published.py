@@ -9,9 +9,9 @@ import msgspec
 
 from trunkline.contracts import licensing as says
 from trunkline.contracts.contract import Contract
-from trunkline.recorded import Recorded
+from trunkline.eventstore.decider import Event
+from trunkline.eventstore.recorded_event import Recorded
 from trunkline.service import Public
-from trunkline.stream import Event
 from trunkline_licensing import bulk_events as bulk
 from trunkline_licensing import extension_events as extension
 from trunkline_licensing import party_events as party

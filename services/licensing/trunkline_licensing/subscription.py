@@ -26,9 +26,9 @@ import msgspec
 from msgspec.structs import replace
 
 from trunkline.clock import rfc3339
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import Decider
 from trunkline.limits import MOST_AHEAD
-from trunkline.refusal import Refused
-from trunkline.stream import Decider
 from trunkline_licensing.subscription_events import (
     ACCEPTED,
     EVENTS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
 from trunkline_licensing.subscription_facts import (
     After,
     AnyFact,

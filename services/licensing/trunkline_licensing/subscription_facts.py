@@ -13,8 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from trunkline.clock import rfc3339
+from trunkline.errors import Refused
 from trunkline.limits import PAST_KEPT
-from trunkline.refusal import Refused
 from trunkline_licensing.subscription_refusals import (
     AlreadyExpired,
     AlreadyStarted,

@@ -17,7 +17,7 @@ from itertools import accumulate
 from typing import Any
 
 from trunkline.clock import rfc3339
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 from trunkline_licensing.subscription_facts import After, AnyFact, Name, NumberSwapped, apply
 from trunkline_licensing.subscription_refusals import NotExpired, Overtaken
 

@@ -17,8 +17,8 @@ from typing import ClassVar
 
 import msgspec
 
-from trunkline.refusal import Refused
-from trunkline.stream import Decider, Event
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import Decider, Event
 from trunkline_numbers.number import Number, Reserved
 from trunkline_numbers.number_binding import Asked, belongs
 from trunkline_numbers.number_refusals import NumberUnavailable

@@ -27,8 +27,8 @@ import msgspec
 from msgspec.structs import replace
 
 from trunkline.clock import rfc3339
+from trunkline.eventstore.decider import Decider, Event
 from trunkline.limits import PAST_KEPT
-from trunkline.stream import Decider, Event
 from trunkline_numbers.number_events import (
     EVENTS,
     AssignmentUndone,

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from trunkline.clock import rfc3339
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
 from trunkline_numbers.number import Absent, Assigned, Available, Binding, Number, decided
 from trunkline_numbers.number_events import BindingKind, NumberBound, NumberUnbound
 from trunkline_numbers.number_refusals import BindingNotAllowed, NumberInQuarantine, NumberNotBound, NumberUnknown

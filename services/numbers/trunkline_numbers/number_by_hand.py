@@ -7,8 +7,8 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from trunkline.clock import DAY, rfc3339
-from trunkline.refusal import Refused
-from trunkline.stream import Event
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import Event
 from trunkline_numbers.number import (
     Absent,
     Available,

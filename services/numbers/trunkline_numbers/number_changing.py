@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from trunkline.clock import rfc3339
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
 from trunkline_numbers.number import Absent, Assigned, Deleted, Number, Party, Reserved, decided
 from trunkline_numbers.number_by_hand import kinds
 from trunkline_numbers.number_events import Listing, NumberAllocated, NumberChanged, PartyKind

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
 from trunkline_numbers.number import (
     Available,
     Episode,

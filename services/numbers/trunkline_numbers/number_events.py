@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
 from trunkline_numbers.policy import ReservationCause
 
 PartyKind = Literal["organization", "partner"]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
 from trunkline_numbers.number import (
     Assigned,
     Available,

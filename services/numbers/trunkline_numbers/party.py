@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from trunkline.stream import Decider, Event
+from trunkline.eventstore.decider import Decider, Event
 from trunkline_numbers.number import Party
 
 PLATFORM = "platform"

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
-from trunkline.stream import Decider, Event
+from trunkline.eventstore.decider import Decider, Event
 
 
 class PersonUpdated(Event, frozen=True, kw_only=True):

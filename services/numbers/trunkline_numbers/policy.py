@@ -12,8 +12,8 @@ from typing import ClassVar, Literal
 import msgspec
 
 from trunkline.clock import DAY
-from trunkline.refusal import Refused
-from trunkline.stream import Decider, Event
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import Decider, Event
 
 ReservationCause = Literal["manual", "expired", "terminated", "swapped"]
 SpecialProperty = Literal["golden", "ported_in"]

@@ -13,8 +13,8 @@ import msgspec
 
 from trunkline.contracts import numbers as said
 from trunkline.contracts.contract import Contract
-from trunkline.recorded import Recorded
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
+from trunkline.eventstore.recorded_event import Recorded
 from trunkline_numbers import extension as x
 from trunkline_numbers import number_events as e
 from trunkline_numbers import subscription_events as s

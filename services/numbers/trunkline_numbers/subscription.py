@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 from msgspec.structs import replace
 
-from trunkline.stream import Decider, Event
+from trunkline.eventstore.decider import Decider, Event
 from trunkline_numbers.subscription_events import (
     EVENTS,
     AssignmentRefusalEnded,

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Literal
 
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
 from trunkline_numbers.number import Assigned, Binding, Number, Reserved, unbound
 from trunkline_numbers.number_following import bound_again, expiry_end
 from trunkline_numbers.policy import Policy

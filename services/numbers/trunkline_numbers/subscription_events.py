@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
 
 Status = Literal["active", "expired", "terminated"]
 

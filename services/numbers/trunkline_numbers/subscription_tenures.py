@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 from trunkline_numbers.number_following import Hold, Keep, Leave, Target
 from trunkline_numbers.policy import ReservationCause
 from trunkline_numbers.subscription import Subscription

@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Literal
 import msgspec
 from msgspec.structs import replace
 
-from trunkline.refusal import Refused
-from trunkline.stream import Decider, Event
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import Decider, Event
 from trunkline_numbers.number_events import PartyKind
 
 Status = Literal["absent", "previewed", "running", "completed", "cancelled"]

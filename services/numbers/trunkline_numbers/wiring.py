@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from trunkline.contracts import licensing as heard
 from trunkline.contracts import numbers as said
 from trunkline.contracts.contract import Contract
-from trunkline.follower import Follower
+from trunkline.eventstore.log_subscriber import Follower
+from trunkline.eventstore.recorded_event import stored_name
+from trunkline.eventstore.schema import read_migrations
 from trunkline.mail import MailSender
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.states import StateTopic
-from trunkline.migrate import read_migrations
 from trunkline.post_office import open_post_office
-from trunkline.recorded import stored_name
 from trunkline.service import Service
 from trunkline_numbers.api.branch import DirectoryTree
 from trunkline_numbers.api.routes import routes

@@ -54,7 +54,7 @@ def _begin(settings: Settings, only: str | None, *, dry_run: bool) -> list[dict[
 
 def _check_stopped(name: str, url: str) -> None:
     """Whoever runs on a database knows its epoch from the start. Raises Refused."""
-    from trunkline.duties import Duties
+    from trunkline.eventstore.leader_election import Duties
     from trunkline.messaging.relay import FOLLOWER
 
     duties = Duties(url)
@@ -68,9 +68,9 @@ def _check_stopped(name: str, url: str) -> None:
 def _declare(service: Service, url: str, *, dry_run: bool) -> int:
     from trunkline.clock import SystemClock
     from trunkline.deployment import all_migrations
+    from trunkline.eventstore.event_store import Store
+    from trunkline.eventstore.schema import migrate
     from trunkline.installation_record import begin_epoch, read_epochs
-    from trunkline.migrate import migrate
-    from trunkline.store import Store
 
     migrate(url, all_migrations(service), dry_run=dry_run)
     store = Store(url, service.codec())

@@ -1,1 +1,1 @@
-"""From the log to the topics (relay) and from the topics to the store (intake)."""
+"""Records in and out: inbox, outbox relay, republishing, retries."""

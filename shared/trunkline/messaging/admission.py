@@ -12,7 +12,8 @@ from uuid import uuid4
 
 import structlog
 
-from trunkline.epochs import epoch_and_version
+from trunkline.eventstore.epochs import epoch_and_version
+from trunkline.eventstore.recorded_event import event_id
 from trunkline.installation import Broker, InstallationRefused, Registration, judge, rivals
 from trunkline.installation_record import (
     begin_epoch,
@@ -36,11 +37,10 @@ from trunkline.messaging.installation_topic import (
 from trunkline.messaging.kafka import AWAY, KafkaSettings
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.relay import Transport
-from trunkline.recorded import event_id
 
 if TYPE_CHECKING:
+    from trunkline.eventstore.event_store import Store
     from trunkline.service import Service, ServiceContext
-    from trunkline.store import Store
 
 log = structlog.get_logger(__name__)
 

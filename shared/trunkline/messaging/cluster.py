@@ -9,6 +9,8 @@ from functools import partial
 from typing import Final
 
 from trunkline.availability import database_availability
+from trunkline.errors import EndsProcess
+from trunkline.eventstore.recorded_event import UnknownEvent
 from trunkline.installation import InstallationRefused
 from trunkline.messaging.admission import Gate, admit
 from trunkline.messaging.client_lifetime import closings_ended
@@ -19,8 +21,6 @@ from trunkline.messaging.keeping_whole import keep_whole
 from trunkline.messaging.producer import Producer
 from trunkline.messaging.topic_prefix import PrefixedIntake, PrefixedTransport
 from trunkline.node import Node
-from trunkline.recorded import UnknownEvent
-from trunkline.refusal import EndsProcess
 
 ADMITTED_SECONDS: Final = 30.0
 """So long a start waits for a broker that answers to show whose it is; it goes on at once without one that does not."""

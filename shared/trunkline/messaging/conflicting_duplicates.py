@@ -11,12 +11,12 @@ from msgspec.structs import replace
 
 from trunkline.contracts.message import Message, read_data
 from trunkline.contracts.unreadable import Unreadable
+from trunkline.errors import Refused
+from trunkline.eventstore.recorded_event import stored_name
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
 from trunkline.messaging.quarantine import Quarantined, is_put_aside, quarantined_message, settle
 from trunkline.parties import NothingThere
-from trunkline.recorded import stored_name
-from trunkline.refusal import Refused
-from trunkline.work import Work
 
 
 class ConflictSettled(Refused):

@@ -11,13 +11,13 @@ import structlog
 from trunkline.availability import database_availability, is_unavailable
 from trunkline.clock import Clock, SystemClock
 from trunkline.contracts.dead_letters import HEADERS, TOPIC, headers
-from trunkline.duties import Duties
-from trunkline.failed_items import FailedItems, concerns_item
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.failed_items import FailedItems, concerns_item
+from trunkline.eventstore.leader_election import Duties
 from trunkline.messaging.backoff import Backoff, pause
 from trunkline.messaging.parked import Parked, mark_published, parked_message, unpublished
 from trunkline.messaging.producer import TooLargeToSend
 from trunkline.messaging.record import Outgoing
-from trunkline.store import Store
 
 log = structlog.get_logger(__name__)
 

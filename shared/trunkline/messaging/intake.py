@@ -19,13 +19,13 @@ from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import decode
 from trunkline.contracts.message import Message
 from trunkline.contracts.unreadable import Unreadable
+from trunkline.eventstore.event_store import Conflict, Overtaken, Store
+from trunkline.eventstore.recorded_event import UnknownEvent
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
 from trunkline.messaging.parked import park
 from trunkline.messaging.record import Record
-from trunkline.recorded import UnknownEvent
-from trunkline.store import Conflict, Overtaken, Store
 from trunkline.telemetry import BATCH_SECONDS, HEARD, span
-from trunkline.work import Work, run
 
 log = structlog.get_logger(__name__)
 

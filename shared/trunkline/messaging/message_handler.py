@@ -8,7 +8,7 @@ from typing import Protocol
 
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.message import Message
-from trunkline.work import Work
+from trunkline.eventstore.unit_of_work import Work
 
 Handle = Callable[[Work, Sequence[Message]], None]
 """Decides what a batch of messages brings about, into the work; the inbox commits it with their positions."""

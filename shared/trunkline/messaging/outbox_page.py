@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from trunkline.contracts.envelope import Contract, encode
-from trunkline.failed_items import concerns_item
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.failed_items import concerns_item
+from trunkline.eventstore.recent_events import Written
+from trunkline.eventstore.recorded_event import RawRow, Recorded, stored_name
 from trunkline.messaging.record import Outgoing
-from trunkline.recorded import RawRow, Recorded, stored_name
-from trunkline.store import Store
-from trunkline.tail import Written
 
 PAGE: Final = 1000
 _NONE: Final[Mapping[str, int]] = {}

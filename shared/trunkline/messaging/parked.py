@@ -8,9 +8,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from trunkline.eventstore.event_store import Connection, Store
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.record import Headers, Record
-from trunkline.store import Connection, Store
-from trunkline.work import Work
 
 Status = Literal["waiting", "retried", "discarded"]
 

@@ -11,11 +11,11 @@ import psycopg
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from trunkline.eventstore.event_store import Conflict
 from trunkline.messaging.backoff import Backoff, Reach
 from trunkline.messaging.client_lifetime import started
 from trunkline.messaging.kafka import KafkaSettings, source_name
 from trunkline.messaging.record import Record
-from trunkline.store import Conflict
 
 log = structlog.get_logger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Final, Literal
 import msgspec
 
 from trunkline.contracts.message import Message
-from trunkline.store import Store
-from trunkline.work import Work
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.unit_of_work import Work
 
 _INSERT: Final = (
     "INSERT INTO quarantined (source, event_id, payload_hash, type, subject, occurred_at, message, quarantined_at)"

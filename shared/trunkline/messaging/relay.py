@@ -14,15 +14,15 @@ import psycopg
 
 from trunkline.availability import Availability, database_availability, is_unavailable, root_cause
 from trunkline.clock import Clock, SystemClock
-from trunkline.duties import Duties
+from trunkline.eventstore.commit_signal import Wake
+from trunkline.eventstore.event_store import Overtaken, Store
+from trunkline.eventstore.leader_election import Duties
 from trunkline.messaging.backoff import Backoff
 from trunkline.messaging.outbox_failures import LOOP, OutboxFailures
 from trunkline.messaging.outbox_page import PAGE, Page, PublishingService, page_of, read_page, say
 from trunkline.messaging.producer import TooLargeToSend
 from trunkline.messaging.transport import Transport
-from trunkline.store import Overtaken, Store
 from trunkline.telemetry import SAID
-from trunkline.wake import Wake
 
 __all__ = ["FOLLOWER", "PAGE", "Page", "Relay", "Transport", "page_of", "read_page", "say"]
 

@@ -14,13 +14,13 @@ from typing import Final
 
 import msgspec
 
-from trunkline.history import stream_rows
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.history import stream_rows
+from trunkline.eventstore.recorded_event import RawRow, Recorded
 from trunkline.messaging.kafka import KafkaSettings
 from trunkline.messaging.outbox_page import PublishingService
 from trunkline.messaging.record import Outgoing
 from trunkline.messaging.relay import FOLLOWER, say
-from trunkline.recorded import RawRow, Recorded
-from trunkline.store import Store
 
 PAGE: Final = 1_000
 SKEW: Final = timedelta(minutes=10)

@@ -15,14 +15,14 @@ import psycopg
 from trunkline.contracts.envelope import decode
 from trunkline.contracts.message import Message
 from trunkline.contracts.unreadable import Unreadable
+from trunkline.errors import Refused
+from trunkline.eventstore.event_store import Conflict, Overtaken
+from trunkline.eventstore.recorded_event import UnknownEvent, stored_name
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
 from trunkline.messaging.parked import Parked, Parts, older_of_its_key, parked_message, resolve
 from trunkline.messaging.quarantine import is_put_aside
 from trunkline.parties import NothingThere
-from trunkline.recorded import UnknownEvent, stored_name
-from trunkline.refusal import Refused
-from trunkline.store import Conflict, Overtaken
-from trunkline.work import Work
 
 _NOT_THE_MESSAGES: Final = (
     Refused,

@@ -18,11 +18,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from trunkline.eventstore.event_store import Overtaken
 from trunkline.messaging.backoff import Backoff
 from trunkline.messaging.partition_reader import is_undecodable, partition_reader
 from trunkline.messaging.places import DATABASE_AWAY, Intake, Places
 from trunkline.messaging.record import Record
-from trunkline.store import Overtaken
 
 log = structlog.get_logger(__name__)
 

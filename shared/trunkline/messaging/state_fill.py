@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from trunkline.epochs import sequence_of
+from trunkline.eventstore.epochs import sequence_of
 from trunkline.messaging.client_lifetime import started_consumer
 from trunkline.messaging.kafka import KafkaSettings, cluster_id
 from trunkline.messaging.record import Outgoing
@@ -22,7 +22,7 @@ from trunkline.messaging.states import SendPage, StateTopic, outgoing_document, 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from trunkline.store import Store
+    from trunkline.eventstore.event_store import Store
 
 PAGE: Final = 1_000
 

@@ -17,14 +17,14 @@ from trunkline.availability import database_availability, is_unavailable
 from trunkline.clock import Clock, SystemClock
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import encode
-from trunkline.duties import Duties
-from trunkline.epochs import epoch_and_version, sequence_of
-from trunkline.failed_items import FailedItems, concerns_item
+from trunkline.eventstore.commit_signal import Wake
+from trunkline.eventstore.epochs import epoch_and_version, sequence_of
+from trunkline.eventstore.event_store import Overtaken, Store
+from trunkline.eventstore.failed_items import FailedItems, concerns_item
+from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.recorded_event import event_id
 from trunkline.messaging.backoff import Backoff
 from trunkline.messaging.record import Outgoing
-from trunkline.recorded import event_id
-from trunkline.store import Overtaken, Store
-from trunkline.wake import Wake
 
 PAGE = 1_000
 _COLUMNS: Final = "key, version, position, changed_at, folded"

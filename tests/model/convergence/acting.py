@@ -11,8 +11,8 @@ from tests.model.convergence.histories import TRUNK
 from tests.model.convergence.product import World, new_id
 from trunkline.contracts.licensing import NumberBindingRequested, NumberUnbindingRequested
 from trunkline.contracts.message import Message
-from trunkline.refusal import Refused
-from trunkline.work import Work
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_numbers import number_binding, number_by_hand, number_changing
 from trunkline_numbers.extension import EXTENSION
 from trunkline_numbers.number import NUMBER, Assigned, Number

@@ -11,7 +11,7 @@ from tests.model.convergence.facts import DAY, Fact, Hours, fold
 from tests.model.convergence.numbers import Line
 from tests.model.convergence.product import World, hours
 from tests.model.convergence.timeline import Outcome
-from trunkline.work import Work
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.subscription import SUBSCRIPTION as BILLED
 from trunkline_numbers.number import NUMBER, Available, Number, Reserved
 from trunkline_numbers.number_events import LockEnding, ReservationEnding

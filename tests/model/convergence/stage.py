@@ -12,8 +12,8 @@ from tests.model.convergence.histories import Step
 from tests.model.convergence.product import START, World, instant
 from tests.model.convergence.product import new_id as _new_id
 from trunkline.contracts import parties
-from trunkline.refusal import Refused
-from trunkline.work import Work, run
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline_numbers import number_by_hand
 from trunkline_numbers.number import Number
 from trunkline_numbers.number_events import Listing

@@ -1,1 +1,1 @@
-"""The doors of licensing: one module per noun."""
+"""HTTP routes, schemas and authorization."""

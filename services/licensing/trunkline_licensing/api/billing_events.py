@@ -15,12 +15,12 @@ from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message, Unreadable, decode, decode_batch, decode_structured
 from trunkline.contracts.http_binding import attributes
 from trunkline.doors import Asked, Posted, Problem, door
+from trunkline.errors import Refused
 from trunkline.event_sources import check_sources
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import Branch, Resource, authorize
 from trunkline.problems import MEDIA_TYPE
-from trunkline.refusal import Refused
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 from trunkline_licensing.api.billing_outcomes import Outcomes, Reckoning, SingleOutcome, answered
 from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.api.catalogue import catalogue

@@ -13,7 +13,7 @@ from trunkline.answers import Answer
 from trunkline.clock import rfc3339
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message, Unreadable, content_hash
-from trunkline.work import Work
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.license_codes import BASE, Catalogue
 from trunkline_licensing.reactions.billing_heard import PRODUCER
 from trunkline_licensing.subscription import SUBSCRIPTION

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import PLATFORM, Branch, Person, Principal, Resource
-from trunkline.refusal import Refused
-from trunkline.work import Work
 from trunkline_licensing.extension import EXTENSION
 from trunkline_licensing.license_refusals import ExtensionUnknown
 from trunkline_licensing.organization import IDENTITY, PARTY

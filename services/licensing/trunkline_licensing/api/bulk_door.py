@@ -7,9 +7,9 @@ from uuid import UUID
 
 from trunkline.answers import Answer, check_version
 from trunkline.doors import Asked, reader
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import Principal, Resource, authorize
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.api.bulk_bodies import shown_bulk
 from trunkline_licensing.bulk_assignment import BULK, Bulk

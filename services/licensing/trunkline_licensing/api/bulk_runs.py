@@ -13,10 +13,10 @@ from fastapi.responses import StreamingResponse
 
 from trunkline.answers import Answer, change, shown
 from trunkline.doors import Acting, Reading, door
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import Principal
-from trunkline.refusal import Refused
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 from trunkline_licensing.api.bulk_bodies import AssignPeople, BulkShown, Preflight, Progress, progress_of, shown_row
 from trunkline_licensing.api.bulk_door import ONE, TAG, UNKNOWN, answer, changing, seen, with_newest_people
 from trunkline_licensing.api.catalogue import catalogue

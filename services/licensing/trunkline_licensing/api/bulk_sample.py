@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.tables import csv_bytes
-from trunkline.work import Work
 from trunkline_licensing.bulk_rows import is_uuid
 from trunkline_licensing.extension import key_claim
 from trunkline_licensing.license_codes import Catalogue

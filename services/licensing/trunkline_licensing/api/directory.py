@@ -11,11 +11,11 @@ from fastapi import Query, Request, Response
 from trunkline.answers import Answer, check_version, shown
 from trunkline.bodies import OneForm
 from trunkline.doors import Asked, reader
+from trunkline.eventstore.decider import Decider
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.paging import TEXT, Items, Paging, one_page, page
 from trunkline.parties import Branch, Principal, Resource, authorize, visible
 from trunkline.service import ServiceContext
-from trunkline.stream import Decider
-from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.party_bodies import IdentityShown, OrganizationShown, PartnerShown, shown_party
 from trunkline_licensing.organization import PARTY, Party

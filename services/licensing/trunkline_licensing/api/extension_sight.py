@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import Principal, Resource, authorize
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, extension_resource, party_resource
 from trunkline_licensing.api.extension_bodies import ExtensionShown, shown_extension
 from trunkline_licensing.extension import EXTENSION, Extension

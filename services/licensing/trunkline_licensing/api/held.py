@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from trunkline import held
-from trunkline.epochs import STRIDE
+from trunkline.eventstore.epochs import STRIDE
 from trunkline.held_doors import Holding, held_router
 from trunkline_licensing.extension import Extension
 from trunkline_licensing.views.subscription_view import Listed

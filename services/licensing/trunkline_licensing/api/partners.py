@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from trunkline.answers import Answer, change
 from trunkline.doors import Changed, Posted, Reading, door
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.paging import Items, Paging, paging
 from trunkline.parties import authorize
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.directory import UNKNOWN, Command, Search, asker_branch, list_parties, show_party
 from trunkline_licensing.api.party_bodies import (

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request, Response
 
 from trunkline.answers import Answer, change
 from trunkline.doors import Changed, Reading, door
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import PLATFORM, Resource, authorize
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.directory import UNKNOWN, Command, asker_branch, show_party
 from trunkline_licensing.api.party_bodies import (

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Response
 
 from trunkline.answers import Answer, change, check_version
 from trunkline.doors import Acting, Posted, door
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 from trunkline_licensing.api.catalogue import answer_within, catalogue
 from trunkline_licensing.api.extension_bodies import (
     AssignExtension,

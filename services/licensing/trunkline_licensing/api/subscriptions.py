@@ -15,10 +15,10 @@ from pydantic import BaseModel, Field
 
 from trunkline.answers import shown
 from trunkline.doors import Reading, door, reader
+from trunkline.errors import Refused
+from trunkline.eventstore.recorded_event import Recorded, recorded
 from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.parties import Branch, Resource, authorize
-from trunkline.recorded import Recorded, recorded
-from trunkline.refusal import Refused
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.organization import PARTY

@@ -12,9 +12,9 @@ from trunkline.answers import Answer, change
 from trunkline.audit import auditing_work
 from trunkline.bodies import Body
 from trunkline.doors import Posted, door, operating
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import NothingThere
-from trunkline.refusal import Refused
-from trunkline.work import Work
 from trunkline_licensing.organization import IDENTITY, PARTY
 from trunkline_licensing.reactions import billing_heard, party_heard
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import Message
+from trunkline.eventstore.decider import Decider, key_of
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.possible_numbers import is_possible
-from trunkline.recorded import Cause
-from trunkline.stream import Decider, key_of
-from trunkline.work import Work
 from trunkline_licensing.organization import PARTY
 from trunkline_licensing.reactions.heard_once import heard_once
 from trunkline_licensing.reactions.pool_supplied import SupplyChange, concerns_pools, feed

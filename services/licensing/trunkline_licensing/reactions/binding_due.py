@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trunkline.deadlines import Later
-from trunkline.recorded import Cause
-from trunkline.stream import key_of
-from trunkline.work import Work
+from trunkline.eventstore.decider import key_of
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.extension import EXTENSION, due
 from trunkline_licensing.extension_number import compensated, unanswered
 from trunkline_licensing.reactions.answers_read import AnswersRead

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from trunkline.recorded import Recorded, stored_name
-from trunkline.work import Work
+from trunkline.eventstore.recorded_event import Recorded, stored_name
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.bulk_assignment import BULK
 from trunkline_licensing.bulk_rows import Failure, binding_timeout, e164, number_unavailable, withdrawn
 from trunkline_licensing.extension import EXTENSION, Extension

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from trunkline.work import Work
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.bulk_assignment import Bulk
 from trunkline_licensing.bulk_rows import Failure, Judged, number_unavailable, refused_row
 from trunkline_licensing.license_codes import Catalogue

@@ -6,10 +6,10 @@ number is asked for have their answer still, and all or nothing takes back what 
 
 from __future__ import annotations
 
-from trunkline.initiator import initiator
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import Resource, authorize
-from trunkline.refusal import Refused
-from trunkline.work import Work
+from trunkline.security.initiator import initiator
 from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.bulk_assignment import BULK, Bulk
 from trunkline_licensing.bulk_events import BulkAssignmentStarted

@@ -12,9 +12,9 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
-from trunkline.recorded import Cause
-from trunkline.refusal import Refused
-from trunkline.work import Work
+from trunkline.errors import Refused
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.bulk_assignment import BULK, Bulk, answered, chunk_done, undone
 from trunkline_licensing.bulk_events import (
     AnyEvent,

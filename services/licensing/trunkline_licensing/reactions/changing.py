@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec import UNSET
 
-from trunkline.recorded import Cause
-from trunkline.refusal import Refused
-from trunkline.work import Work
+from trunkline.errors import Refused
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.extension import (
     EXTENSION,
     Extension,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from trunkline.work import Work
+from trunkline.eventstore.unit_of_work import Work
 
 
 class Claims:

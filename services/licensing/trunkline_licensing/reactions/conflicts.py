@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from trunkline.errors import Refused
 from trunkline.problems import shown_value
-from trunkline.refusal import Refused
 from trunkline_licensing.license_refusals import SomeRefused
 
 

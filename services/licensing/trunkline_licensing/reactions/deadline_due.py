@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from trunkline.work import Work
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.extension import EXTENSION
 from trunkline_licensing.license_pool import POOL
 from trunkline_licensing.organization import IDENTITY, PARTY

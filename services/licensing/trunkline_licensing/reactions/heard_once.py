@@ -8,9 +8,9 @@ from typing import Any
 import structlog
 
 from trunkline.contracts.envelope import Message, content_hash
+from trunkline.eventstore.decider import Decider
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.quarantine import quarantine
-from trunkline.stream import Decider
-from trunkline.work import Work
 
 log = structlog.get_logger(__name__)
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from trunkline.contracts.message import Message
 from trunkline.contracts.numbers import NumberBindingRefused, NumberBound, NumberUnbound
-from trunkline.recorded import Cause
-from trunkline.work import Work
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.extension import EXTENSION, Extension
 from trunkline_licensing.extension_events import AnyEvent
 from trunkline_licensing.extension_number import bound, compensated, is_unknown, lost, number_is, refused

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trunkline.contracts.message import Message
-from trunkline.recorded import Cause
-from trunkline.work import Work
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.extension import EXTENSION
 from trunkline_licensing.extension_number import number_is
 from trunkline_licensing.views.number_copy import Copy, copy_of, read, write

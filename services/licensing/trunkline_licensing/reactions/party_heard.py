@@ -12,10 +12,10 @@ from typing import Any
 
 from trunkline.contracts import parties
 from trunkline.contracts.envelope import Message
-from trunkline.recorded import Cause
-from trunkline.store import Conflict
-from trunkline.stream import Decider, key_of
-from trunkline.work import Work
+from trunkline.eventstore.decider import Decider, key_of
+from trunkline.eventstore.event_store import Conflict
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.extension import user_claim
 from trunkline_licensing.organization import (
     IDENTITY,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from trunkline.recorded import Cause
-from trunkline.store import Conflict
-from trunkline.stream import key_of
-from trunkline.work import Work
+from trunkline.eventstore.decider import key_of
+from trunkline.eventstore.event_store import Conflict
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.extension import EXTENSION, change, user_claim
 from trunkline_licensing.organization import IDENTITY, Party
 from trunkline_licensing.party_facts import Identity

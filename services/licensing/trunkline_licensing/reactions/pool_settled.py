@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trunkline.recorded import Cause
-from trunkline.stream import key_of
-from trunkline.work import Work
+from trunkline.eventstore.decider import key_of
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.extension import EXTENSION, change
 from trunkline_licensing.license_codes import BASE
 from trunkline_licensing.license_pool import POOL, Pool, Unsettled, unsettled

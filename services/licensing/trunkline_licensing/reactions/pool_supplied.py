@@ -7,8 +7,8 @@ from datetime import datetime
 
 import msgspec
 
-from trunkline.recorded import Cause
-from trunkline.work import Work
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.license_pool import POOL, pool_key, supply
 from trunkline_licensing.reactions.pool_settled import settle
 from trunkline_licensing.subscription_facts import After

@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from trunkline.recorded import Cause
-from trunkline.refusal import Refused
-from trunkline.work import Work
+from trunkline.errors import Refused
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.extension import EXTENSION, check_key, check_name, key_claim, next_generation, user_claim
 from trunkline_licensing.extension import provision as born
 from trunkline_licensing.extension_events import BulkRow, Facts, HungAddon, NumberOn

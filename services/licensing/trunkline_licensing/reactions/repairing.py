@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from trunkline.recorded import Cause
-from trunkline.work import Work
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.extension import EXTENSION, Extension
 from trunkline_licensing.extension_events import AnyEvent
 from trunkline_licensing.extension_number import give_up_unknown, is_unknown, request_again, request_number

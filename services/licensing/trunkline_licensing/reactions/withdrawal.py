@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from trunkline.recorded import Cause
-from trunkline.work import Work
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.extension import EXTENSION, delete
 from trunkline_licensing.extension_events import ON_IT
 from trunkline_licensing.license_codes import BASE

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from trunkline.work import Work
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing.bulk_assignment import Bulk
 from trunkline_licensing.bulk_rows import Failure, Row
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from trunkline.contracts.numbers import NumberState
-from trunkline.store import Store
-from trunkline.work import Work
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.unit_of_work import Work
 
 TOPIC: Final = "NumberState"
 Fetch = Callable[[str, Sequence[Any]], list[Any]]

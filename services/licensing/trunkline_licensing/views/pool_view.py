@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from trunkline.eventstore.decider import Decider
 from trunkline.state_view import state_view
-from trunkline.stream import Decider
 from trunkline_licensing.license_pool import POOL
 from trunkline_licensing.pool_events import AnyEvent, PoolSupplied, SupplyStatus, UnitsAllocated, UnitsFreed
 

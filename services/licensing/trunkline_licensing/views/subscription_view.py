@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from trunkline.eventstore.decider import Decider
 from trunkline.state_view import state_view
-from trunkline.stream import Decider
 from trunkline_licensing.subscription import SUBSCRIPTION
 from trunkline_licensing.subscription_events import (
     AnyEvent,

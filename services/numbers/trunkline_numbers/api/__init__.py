@@ -1,1 +1,1 @@
-"""The doors of numbers: one module per noun."""
+"""HTTP routes, schemas and authorization."""

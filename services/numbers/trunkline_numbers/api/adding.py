@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 import phonenumbers
 
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 from trunkline.text import describe
 from trunkline_numbers.api.phone_plan import NO_COUNTRY, plan_by_calling_code, plan_of
 

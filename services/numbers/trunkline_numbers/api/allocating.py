@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field
 from trunkline.answers import Answer, change
 from trunkline.bodies import Body, Uuid
 from trunkline.doors import Asked, Posted, door
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import Event
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import authorize
-from trunkline.refusal import Refused
 from trunkline.service import ServiceContext
-from trunkline.stream import Event
-from trunkline.work import Work
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.explaining import explained
 from trunkline_numbers.api.several import Several, check_seen, in_the_way, read_keys

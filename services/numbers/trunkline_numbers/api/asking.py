@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from trunkline.answers import Answer, change
 from trunkline.bodies import Body, Instant
 from trunkline.doors import Posted, Reading, door, reader
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import authorize, visible
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 from trunkline_numbers.api.adding import key_in_path
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.numbers import AsOfFuture, InPath

@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field
 from trunkline.answers import Answer, change, check_version
 from trunkline.bodies import Body, Uuid
 from trunkline.doors import Acting, Asked, door
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import authorize, visible
-from trunkline.refusal import Refused
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 from trunkline_numbers.api.acting import PROBLEMS, carried_out, check_reserver
 from trunkline_numbers.api.adding import NumberUnreadable, key_in_path
 from trunkline_numbers.api.branch import Sight

@@ -10,10 +10,10 @@ from pydantic import Field
 from trunkline.answers import Answer
 from trunkline.bodies import Body, Country, Label, Uuid
 from trunkline.doors import Acting, door
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import Event
 from trunkline.parties import authorize, visible
-from trunkline.refusal import Refused
 from trunkline.service import ServiceContext
-from trunkline.stream import Event
 from trunkline_numbers.api.acting import PROBLEMS, carried_out
 from trunkline_numbers.api.adding import check_country, read_number
 from trunkline_numbers.api.changing import trunk_form

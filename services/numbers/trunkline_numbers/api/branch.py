@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from trunkline.errors import Refused
+from trunkline.eventstore.recorded_event import Envelope
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import Branch, Person, Principal, Resource
-from trunkline.recorded import Envelope
-from trunkline.refusal import Refused
-from trunkline.work import Work
 from trunkline_numbers.number import Absent, Assigned, Available, Number, Party, Reserved, visible
 from trunkline_numbers.number_refusals import NumberUnknown
 from trunkline_numbers.party import PARTY, PLATFORM, as_party

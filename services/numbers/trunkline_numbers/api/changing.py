@@ -12,7 +12,7 @@ from pydantic import Field
 from trunkline.answers import Answer, change
 from trunkline.bodies import Body, Domain, Label
 from trunkline.doors import Changed, door
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.acting import PROBLEMS
 from trunkline_numbers.api.adding import key_in_path

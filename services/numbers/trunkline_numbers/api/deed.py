@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from trunkline.answers import Answer, check_version
 from trunkline.doors import Asked
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import Event
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import Resource, authorize, visible
-from trunkline.refusal import Refused
-from trunkline.stream import Event
-from trunkline.work import Work
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.explaining import explained
 from trunkline_numbers.api.shown import shown_number

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from trunkline.clock import rfc3339
+from trunkline.errors import Refused
 from trunkline.parties import authorize, visible
-from trunkline.refusal import Refused
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.number import Assigned, Locked, Number, Reserved
 from trunkline_numbers.number_refusals import NumberHasBinding

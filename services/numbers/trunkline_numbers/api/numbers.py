@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field
 from trunkline.answers import Answer, change, shown
 from trunkline.bodies import Body, Country, Instant, Label, Uuid
 from trunkline.doors import Asked, Posted, Reading, door, reader
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.paging import Items, Paging, history_page, paging
 from trunkline.parties import authorize
-from trunkline.refusal import Refused
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 from trunkline_numbers.api.adding import NumberTwice, check_country, key_in_path, named_numbers, read_number
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.explaining import explained

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.recorded_event import Recorded, recorded
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import Resource, authorize, visible
-from trunkline.recorded import Recorded, recorded
-from trunkline.store import Store
-from trunkline.work import Work
 from trunkline_numbers.api.branch import Sight, parties_of
 from trunkline_numbers.api.shown import Happened, shown_event
 from trunkline_numbers.number import NUMBER, Number, evolve

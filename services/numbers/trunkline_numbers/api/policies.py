@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from trunkline.answers import Answer, change, check_version, shown
 from trunkline.doors import Asked, Changed, Reading, door, reader
+from trunkline.eventstore.recorded_event import Recorded, recorded
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.paging import Items, Paging, one_page, page, paging, whole
 from trunkline.parties import Principal, authorize
-from trunkline.recorded import Recorded, recorded
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.policy_bodies import PolicyApplied, PolicyShown, PolicyToApply, changes, document
 from trunkline_numbers.policy import CURRENT, DEFAULT, POLICY, apply_policy

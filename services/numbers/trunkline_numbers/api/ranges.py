@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 from trunkline.answers import Answer, change
 from trunkline.bodies import Body, Country, Label, Uuid
 from trunkline.doors import Asked, Posted, door
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 from trunkline_numbers.api.adding import NumberUnreadable, check_country, read_number
 from trunkline_numbers.api.bringing import Bringing, bringing
 from trunkline_numbers.number import NUMBER

@@ -12,10 +12,10 @@ from pydantic import BaseModel, Field
 from trunkline.answers import Answer, change, check_version
 from trunkline.bodies import Body
 from trunkline.doors import Acting, Reading, door, reader
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.parties import authorize
 from trunkline.service import ServiceContext
-from trunkline.work import Work
 from trunkline_numbers.api.assigning import authorize_subscription
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.number_refusals import RemarkUnreadable

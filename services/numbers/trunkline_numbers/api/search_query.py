@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, Field, StringConstraints
 
 from trunkline.bodies import Country, Domain, Instant, OneForm, Uuid
+from trunkline.errors import Refused
 from trunkline.paging import LARGEST_PAGE
-from trunkline.refusal import Refused
 from trunkline.tables import Format
 from trunkline_numbers.views.exported import Layout
 from trunkline_numbers.views.pattern import read_pattern

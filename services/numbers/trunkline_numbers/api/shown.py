@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 from pydantic import BaseModel
 
-from trunkline.recorded import Recorded
+from trunkline.eventstore.recorded_event import Recorded
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.number import Assigned, Available, Binding, Deleted, Locked, Number, Reserved
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field
 
 from trunkline.answers import shown
 from trunkline.doors import Reading, door, reader
+from trunkline.eventstore.unit_of_work import Loaded
 from trunkline.parties import authorize
 from trunkline.service import ServiceContext
-from trunkline.work import Loaded
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.number import NUMBER, Assigned, Number
 from trunkline_numbers.number_covering import covers

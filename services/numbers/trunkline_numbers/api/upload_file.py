@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from trunkline.csvfile import CsvFile, Layout
 from trunkline.csvfile import Row as Record
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 from trunkline_numbers.api.adding import read_number
 from trunkline_numbers.api.phone_plan import NO_COUNTRY, Plan, plan_by_calling_code, plan_of
 from trunkline_numbers.api.upload_cells import COUNTRY, NUMBER, Terms, filled, readers, short

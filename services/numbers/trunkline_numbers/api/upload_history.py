@@ -11,9 +11,9 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from trunkline.doors import Reading, door, reader
-from trunkline.history import read_history
+from trunkline.eventstore.history import read_history
+from trunkline.eventstore.recorded_event import Recorded
 from trunkline.paging import Items, Paging, history_page, paging
-from trunkline.recorded import Recorded
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.shown import UNKNOWN_ROLE

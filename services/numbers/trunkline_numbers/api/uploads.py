@@ -13,15 +13,15 @@ from fastapi.responses import StreamingResponse
 from trunkline.answers import Answer, change, check_version, shown
 from trunkline.csvfile import read_csv
 from trunkline.doors import Acting, Asked, Posted, Reading, door, reader
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import key_of
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.unit_of_work import Loaded, Work
 from trunkline.export_slots import BUSY
 from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.parties import Principal, authorize
 from trunkline.pieces import StreamedFile
-from trunkline.refusal import Refused
 from trunkline.service import ServiceContext
-from trunkline.store import Store
-from trunkline.stream import key_of
-from trunkline.work import Loaded, Work
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.bringing import Bringing, bringing, still_bringing, upload_resource
 from trunkline_numbers.api.upload_cells import Terms

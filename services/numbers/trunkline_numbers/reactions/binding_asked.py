@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from trunkline.contracts.licensing import NumberBindingRequested
 from trunkline.contracts.message import Message
-from trunkline.recorded import Cause
-from trunkline.refusal import Refused
-from trunkline.work import Work
+from trunkline.errors import Refused
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_numbers.extension import EXTENSION, Place, granted, refused, withdrawn
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_binding import Asked, bind_extension, unbind_extension

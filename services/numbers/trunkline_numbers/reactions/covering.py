@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from trunkline.clock import DAY, rfc3339
-from trunkline.recorded import Cause
-from trunkline.stream import Event
-from trunkline.work import Work
+from trunkline.eventstore.decider import Event
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_numbers.number import NUMBER, Number, Reserved
 from trunkline_numbers.number_covering import covers, extend, freed_at, keep, may_return, ran_out, reservation, uncover
 from trunkline_numbers.number_following import as_before

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trunkline.stream import key_of
-from trunkline.work import Work
+from trunkline.eventstore.decider import key_of
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.reactions import subscription_changed
 from trunkline_numbers.reactions.number_changed import load_settled

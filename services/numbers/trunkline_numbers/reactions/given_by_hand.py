@@ -6,8 +6,8 @@ state as it always does, so that the next word of licensing finds it so and take
 
 from __future__ import annotations
 
-from trunkline.recorded import Cause
-from trunkline.work import Work
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_numbers.number import NUMBER, Assigned, Party
 from trunkline_numbers.number_by_hand import assign
 from trunkline_numbers.number_refusals import (

@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from trunkline.clock import instant, rfc3339
+from trunkline.eventstore.recorded_event import Recorded, stored_name
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.mail import Judgement, Mail, MailRow, post
-from trunkline.recorded import Recorded, stored_name
-from trunkline.work import Work
 from trunkline_numbers.number import NUMBER, Locked, Number, Reserved
 from trunkline_numbers.number_events import LockEnding, LockExpired, ReservationEnding
 from trunkline_numbers.party import PARTY, PLATFORM, PartyHeard

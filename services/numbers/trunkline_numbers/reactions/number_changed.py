@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
-from trunkline.recorded import Cause
-from trunkline.stream import Decider, Event, key_of
-from trunkline.work import Work
+from trunkline.eventstore.decider import Decider, Event, key_of
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_numbers.number import NUMBER, Assigned, settle
 from trunkline_numbers.number_events import AssignmentUndone
 from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from trunkline.contracts.licensing import Organization, Partner, Platform
 from trunkline.contracts.message import Message
-from trunkline.recorded import Cause
-from trunkline.work import Work
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_numbers.party import PARTY, PLATFORM, PartyHeard, hear
 from trunkline_numbers.reactions.number_changed import serve_waiting
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from trunkline.work import Work
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_numbers.policy import CURRENT, POLICY, Policy
 
 THE_POLICY: Final = (POLICY, CURRENT)

@@ -9,10 +9,10 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
-from trunkline.recorded import Cause
-from trunkline.refusal import Refused
-from trunkline.stream import Event, key_of
-from trunkline.work import Loaded, Work
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import Event, key_of
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Loaded, Work
 from trunkline_numbers.number import (
     NUMBER,
     Assigned,

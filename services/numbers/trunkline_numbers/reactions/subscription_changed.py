@@ -12,9 +12,9 @@ from msgspec import UNSET
 
 from trunkline.contracts.licensing import SubscriptionFact
 from trunkline.contracts.message import Message
-from trunkline.recorded import Cause, event_id
-from trunkline.stream import Event, key_of
-from trunkline.work import Work
+from trunkline.eventstore.decider import Event, key_of
+from trunkline.eventstore.recorded_event import Cause, event_id
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.party import PARTY
 from trunkline_numbers.policy import Policy

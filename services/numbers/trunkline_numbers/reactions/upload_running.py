@@ -10,15 +10,15 @@ from __future__ import annotations
 from typing import Final
 
 from trunkline.clock import Clock
-from trunkline.duties import Duties
-from trunkline.failed_items import FailedItems
-from trunkline.initiator import initiator
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import key_of
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.failed_items import FailedItems
+from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.parties import Principal
-from trunkline.recorded import Cause
-from trunkline.refusal import Refused
-from trunkline.store import Store
-from trunkline.stream import key_of
-from trunkline.work import Work, run
+from trunkline.security.initiator import initiator
 from trunkline_numbers.api.bringing import Bringing, check_starter, still_bringing
 from trunkline_numbers.api.upload_refusals import DomainNotYours, LegacyLockNotYours
 from trunkline_numbers.number import NUMBER, Party

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from trunkline.store import Connection, Store
+from trunkline.eventstore.event_store import Connection, Store
 from trunkline_numbers.number import Number
 from trunkline_numbers.views.sample import Sample
 from trunkline_numbers.views.search import Search, Total

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from trunkline.eventstore.decider import Decider
 from trunkline.state_view import state_view
-from trunkline.stream import Decider
 from trunkline_numbers.number_events import Listing, NumberAdded, NumberAllocated, NumberChanged
 
 COLUMNS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from trunkline.eventstore.event_store import Store
 from trunkline.state_view import state_view
-from trunkline.store import Store
 from trunkline_numbers.party import PARTY, PartyCopy
 
 COLUMNS = {"kind": "text", "partner_id": "text"}

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
-from trunkline.refusal import Refused
+from trunkline.errors import Refused
 from trunkline_numbers.views.listing_view import threes
 
 _PATTERN: Final = re.compile(r"(?P<open>\*?)(?P<plus>\+?)(?P<digits>[0-9]{1,15})(?P<more>\*?)", re.ASCII)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from trunkline.store import Connection
+from trunkline.eventstore.event_store import Connection
 from trunkline_numbers.views.counted import statements
 from trunkline_numbers.views.sample import Sample, many, take
 from trunkline_numbers.views.slices import Said, Slice, where

@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from trunkline.store import Store
-from trunkline.work import Work
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.unit_of_work import Work
 from trunkline_numbers.number_events import Listing
 from trunkline_numbers.upload import Upload
 

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import msgspec
 
 from trunkline.clock import Clock
-from trunkline.duties import Duties
-from trunkline.failed_items import ADD, SETTLE, FailedItem, FailedItems, concerns_item
-from trunkline.recorded import RawRow, Recorded
-from trunkline.store import Overtaken, Store
-from trunkline.work import Work, run
+from trunkline.eventstore.event_store import Overtaken, Store
+from trunkline.eventstore.failed_items import ADD, SETTLE, FailedItem, FailedItems, concerns_item
+from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.recorded_event import RawRow, Recorded
+from trunkline.eventstore.unit_of_work import Work, run
 
 PAGE = 1_000
 _FAR = 10_000

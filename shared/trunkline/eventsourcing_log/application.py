@@ -1,8 +1,8 @@
 """A service's log as a persistence module of the `eventsourcing` library.
 
-With `PERSISTENCE_MODULE=trunkline.log_application`, an `Application[str]` that is named for a service reads that
-service's log, so the library's projection runners and followers work on it. Their own tracking lies wherever their own
-persistence module puts it.
+With `PERSISTENCE_MODULE=trunkline.eventsourcing_log.application`, an `Application[str]` that is named for a service
+reads that service's log, so the library's projection runners and followers work on it. Their own tracking lies wherever
+their own persistence module puts it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from eventsourcing.persistence import (
 )
 from eventsourcing.utils import Environment, EnvType
 
-from trunkline.log_recorder import LogRecorder
-from trunkline.recorded import Codec, Envelope
+from trunkline.eventsourcing_log.recorder import LogRecorder
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.recorded_event import Codec, Envelope
 from trunkline.service import installed_services
-from trunkline.store import Store
 
 DATABASE_URL: Final = "DATABASE_URL"
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from trunkline.recorded import Cause, Envelope, stored_name
-from trunkline.store import HEARD, Batch, Conflict, Connection, Store, read_waiters
-from trunkline.stream import Decider, Event
-from trunkline.tail import Written
+from trunkline.eventstore.decider import Decider, Event
+from trunkline.eventstore.event_store import HEARD, Batch, Conflict, Connection, Store, read_waiters
+from trunkline.eventstore.recent_events import Written
+from trunkline.eventstore.recorded_event import Cause, Envelope, stored_name
 
 S = TypeVar("S")
 T = TypeVar("T")

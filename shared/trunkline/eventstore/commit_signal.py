@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psycopg
 
 from trunkline.availability import database_availability
-from trunkline.store import CHANNEL, Store
+from trunkline.eventstore.event_store import CHANNEL, Store
 
 
 class Wake:

@@ -17,8 +17,8 @@ import psycopg
 import structlog
 
 from trunkline.availability import is_unavailable
-from trunkline.recorded import UnknownEvent
-from trunkline.store import Connection, Overtaken, Store
+from trunkline.eventstore.event_store import Connection, Overtaken, Store
+from trunkline.eventstore.recorded_event import UnknownEvent
 from trunkline.telemetry import FAILED_TRIES
 
 log = structlog.get_logger(__name__)

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from trunkline.recorded import RawRow, Recorded, stored_name
-from trunkline.store import Store
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.recorded_event import RawRow, Recorded, stored_name
 
 
 class Happened(msgspec.Struct, frozen=True, gc=False):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
+from trunkline.eventstore.decider import Event
+from trunkline.eventstore.recorded_event import stored_name
+from trunkline.eventstore.unit_of_work import Work
 from trunkline.parties import Principal, Role
-from trunkline.recorded import stored_name
-from trunkline.stream import Event
-from trunkline.work import Work
 
 _USER = "user:"
 

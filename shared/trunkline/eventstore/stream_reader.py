@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TypeVar
 
-from trunkline.recorded import Codec, RawRow, Recorded, recorded
-from trunkline.store import Store
+from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.recorded_event import Codec, RawRow, Recorded, recorded
 
 T = TypeVar("T")
 

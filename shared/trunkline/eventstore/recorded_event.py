@@ -15,8 +15,8 @@ from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
 
-from trunkline.epochs import sequence_of
-from trunkline.stream import Decider, Event, key_of
+from trunkline.eventstore.decider import Decider, Event, key_of
+from trunkline.eventstore.epochs import sequence_of
 
 _IDS = uuid5(NAMESPACE_OID, "trunkline event")
 # A UUID of version 5 by hand, the same as `uuid5(_IDS, ...)`: 1.4 µs for each event against 3.7 µs.

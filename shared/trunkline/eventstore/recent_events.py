@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Final, NamedTuple
 
-from trunkline.recorded import Envelope
-from trunkline.stream import Event
+from trunkline.eventstore.decider import Event
+from trunkline.eventstore.recorded_event import Envelope
 
 MOST: Final = 10_000
 """Events kept; a follower that is further behind reads the store."""

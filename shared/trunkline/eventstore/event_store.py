@@ -20,7 +20,7 @@ from typing import Any
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg_pool import ConnectionPool
 
-from trunkline.append import (
+from trunkline.eventstore.append import (
     WRITERS,
     Batch,
     Conflict,
@@ -31,9 +31,9 @@ from trunkline.append import (
     write,
     write_at_once,
 )
-from trunkline.epochs import Epochs
-from trunkline.recorded import Codec, RawRow, Recorded, recorded
-from trunkline.tail import Tail, Written
+from trunkline.eventstore.epochs import Epochs
+from trunkline.eventstore.recent_events import Tail, Written
+from trunkline.eventstore.recorded_event import Codec, RawRow, Recorded, recorded
 
 __all__ = ["Batch", "Conflict", "Connection", "Overtaken", "Store", "read_waiters"]
 

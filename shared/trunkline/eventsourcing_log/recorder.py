@@ -24,7 +24,7 @@ from eventsourcing.persistence import (
     Tracking,
 )
 
-from trunkline.store import CHANNEL, Batch, Conflict, Overtaken, Store
+from trunkline.eventstore.event_store import CHANNEL, Batch, Conflict, Overtaken, Store
 
 PAGE: Final = 500
 TRACKING: Final = "eventsourcing/"

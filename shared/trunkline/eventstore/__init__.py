@@ -1,0 +1,1 @@
+"""The append-only log: streams, unit of work, checkpoints, leader election, schema."""
