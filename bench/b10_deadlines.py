@@ -11,7 +11,7 @@ from bench.figures import Figure, at_least, at_most, interleaved, median
 from bench.loaded import Loaded, load
 from bench.run import Run
 from trunkline.clock import DAY, FixedClock
-from trunkline.deadlines import Deadlines
+from trunkline.deadlines.deadlines import Deadlines
 from trunkline.eventstore.event_store import Store
 from trunkline_numbers.wiring import service as numbers_service
 

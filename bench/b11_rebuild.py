@@ -16,13 +16,13 @@ from bench.figures import Figure, at_least
 from bench.loaded import load
 from bench.run import Run
 from trunkline.eventstore.event_store import Store
-from trunkline.generations import Generations, table_of
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.record import Record
 from trunkline.node import VIEWS_SHARE
 from trunkline.polling_loop import IDLE_POLL_SECONDS
-from trunkline.projection import Projector
-from trunkline.rebuild import Comparison, Rebuild
+from trunkline.projections.builds import Generations, table_of
+from trunkline.projections.rebuild import Comparison, Rebuild
+from trunkline.projections.runner import Projector
 from trunkline_numbers.wiring import service as numbers_service
 
 B11 = at_least(ratio=0.35, text="≥ 35 %")

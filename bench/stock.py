@@ -21,8 +21,8 @@ from trunkline.eventstore.decider import Event
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Envelope, Recorded, stored_name
 from trunkline.eventstore.schema import migrate
-from trunkline.generations import Generations, table_of
-from trunkline.projection import Projector, View
+from trunkline.projections.builds import Generations, table_of
+from trunkline.projections.runner import Projector, View
 from trunkline_numbers.number_events import (
     Listing,
     NumberAdded,

@@ -19,7 +19,7 @@ from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.messaging.intake import Intake
 from trunkline.messaging.record import Outgoing, Record
 from trunkline.messaging.relay import FOLLOWER, read_page
-from trunkline.projection import Projector
+from trunkline.projections.runner import Projector
 from trunkline.service import Service
 from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers import number_by_hand

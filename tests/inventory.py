@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 
 from trunkline.clock import DAY, FixedClock
-from trunkline.deadlines import Deadlines
+from trunkline.deadlines.deadlines import Deadlines
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.log_subscriber import Follower
@@ -17,8 +17,8 @@ from trunkline.eventstore.recorded_event import Cause, Recorded, recorded
 from trunkline.eventstore.schema import migrate, read_migrations
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.mail import MailRow, list_mail
-from trunkline.projection import Projector
-from trunkline.rebuild import Rebuild
+from trunkline.projections.rebuild import Rebuild
+from trunkline.projections.runner import Projector
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import NUMBER, Number, Party
 from trunkline_numbers.number_events import Listing

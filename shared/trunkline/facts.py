@@ -11,9 +11,9 @@ from trunkline.clock import Clock
 from trunkline.disk import DiskFacts, disks, write_error
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import failed_item_counts
-from trunkline.generations import Generations, Status
 from trunkline.lag import RELAY, Lag, log_lags, projection_lag, state_lags
-from trunkline.projection import Projector
+from trunkline.projections.builds import Generations, Status
+from trunkline.projections.runner import Projector
 
 if TYPE_CHECKING:
     from trunkline.node import Node

@@ -11,7 +11,7 @@ import structlog
 
 from trunkline.availability import database_availability
 from trunkline.clock import Clock
-from trunkline.deadlines import Deadlines
+from trunkline.deadlines.deadlines import Deadlines
 from trunkline.eventstore.commit_signal import Listener, Wake
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.leader_election import Duties
@@ -27,8 +27,8 @@ from trunkline.messaging.record import Outgoing
 from trunkline.messaging.relay import Relay, Transport
 from trunkline.messaging.states import StateFeed
 from trunkline.polling_loop import IDLE_POLL_SECONDS, SETTLE_SECONDS, PollingLoop
-from trunkline.projection import Projector, views_at
-from trunkline.rebuild import Rebuild
+from trunkline.projections.rebuild import Rebuild
+from trunkline.projections.runner import Projector, views_at
 from trunkline.retention import BETWEEN_SECONDS, Retention
 from trunkline.service import Service
 from trunkline.settings import Settings

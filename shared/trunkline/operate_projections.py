@@ -15,10 +15,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from trunkline.audit import auditing
-from trunkline.deadlines import rebuild_deadlines
+from trunkline.deadlines.deadlines import rebuild_deadlines
 from trunkline.doors import Operating
 from trunkline.errors import Refused
-from trunkline.rebuild import Progress, Rebuild, Tell
+from trunkline.projections.rebuild import Progress, Rebuild, Tell
 
 if TYPE_CHECKING:
     from trunkline.node import Node

@@ -17,7 +17,7 @@ from trunkline.messaging.keeping_whole import fill_states
 from trunkline.messaging.state_fill import Filled
 from trunkline.operate_projections import LINES, STREAMED, stream_lines
 from trunkline.operate_republish import BrokerAway, NoBroker
-from trunkline.rebuild import Tell
+from trunkline.projections.rebuild import Tell
 
 if TYPE_CHECKING:
     from trunkline.node import Node

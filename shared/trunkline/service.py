@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # a command that only reads the table need not load the web a
     from trunkline.messaging.horizon import Horizon
     from trunkline.messaging.message_handler import MessageHandler
     from trunkline.messaging.states import StateTopic
-    from trunkline.projection import View
+    from trunkline.projections.runner import View
     from trunkline.settings import Settings
 
 T = TypeVar("T")

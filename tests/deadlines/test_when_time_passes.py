@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from tests.inventory import START, Inventory, number
 from trunkline.clock import DAY
-from trunkline.deadlines import Deadlines, rebuild_deadlines
+from trunkline.deadlines.deadlines import Deadlines, rebuild_deadlines
 from trunkline.eventstore.unit_of_work import Work
 
 

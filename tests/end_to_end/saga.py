@@ -18,7 +18,7 @@ from trunkline.contracts import billing, parties
 from trunkline.contracts import numbers as said
 from trunkline.contracts.envelope import encode
 from trunkline.contracts.message import Message
-from trunkline.deadlines import Deadlines
+from trunkline.deadlines.deadlines import Deadlines
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.unit_of_work import Work, run

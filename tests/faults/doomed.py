@@ -15,15 +15,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trunkline import deadlines
+from trunkline.deadlines import deadlines
 from trunkline.eventstore import event_store
 from trunkline.eventstore import log_subscriber as follower
-from trunkline.generations import Generations
 from trunkline.mail import MailSender
 from trunkline.messaging import intake, producer
 from trunkline.messaging.topics import STATE_TOPICS
 from trunkline.post_office import Mailbox
-from trunkline.projection import Projector
+from trunkline.projections.builds import Generations
+from trunkline.projections.runner import Projector
 from trunkline_licensing.reactions import bulk_runner
 from trunkline_numbers.reactions import upload_running
 

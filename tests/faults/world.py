@@ -26,8 +26,8 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.schema import migrate
 from trunkline.messaging.kafka import source_name
-from trunkline.projection import Projector
-from trunkline.rebuild import Rebuild
+from trunkline.projections.rebuild import Rebuild
+from trunkline.projections.runner import Projector
 from trunkline.sandbox import SandboxClock
 from trunkline.service import Service
 from trunkline_licensing.wiring import service as licensing_service

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from tests.inventory import Inventory, number
-from trunkline.projection import Projector, View, views_at
-from trunkline.rebuild import NothingToRollBackTo, ProjectionUnknown, Rebuild, RebuildUnderWay
+from trunkline.projections.rebuild import NothingToRollBackTo, ProjectionUnknown, Rebuild, RebuildUnderWay
+from trunkline.projections.runner import Projector, View, views_at
 from trunkline_numbers.number import NUMBER, Number
 from trunkline_numbers.views.number_view import VIEW
 

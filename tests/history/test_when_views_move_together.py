@@ -9,7 +9,7 @@ import pytest
 from tests.inventory import Inventory, number
 from trunkline.eventstore.event_store import Connection
 from trunkline.eventstore.recorded_event import Recorded
-from trunkline.projection import Projector, View
+from trunkline.projections.runner import Projector, View
 
 KEY = "CREATE TABLE {table} (key text PRIMARY KEY)"
 

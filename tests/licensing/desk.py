@@ -10,11 +10,11 @@ from uuid import uuid4
 
 from trunkline.contracts import numbers
 from trunkline.contracts.message import Message
-from trunkline.deadlines import Deadlines
+from trunkline.deadlines.deadlines import Deadlines
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.projection import Projector
+from trunkline.projections.runner import Projector
 from trunkline_licensing.bulk_assignment import BULK, Bulk, File, add_users, create, start
 from trunkline_licensing.bulk_rows import Row
 from trunkline_licensing.extension_events import NumberBindingRequested

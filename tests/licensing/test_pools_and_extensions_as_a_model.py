@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
 
-from trunkline.deadlines import Deadlines
+from trunkline.deadlines.deadlines import Deadlines
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work

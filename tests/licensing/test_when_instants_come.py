@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.deadlines import Deadlines, rebuild_deadlines
+from trunkline.deadlines.deadlines import Deadlines, rebuild_deadlines
 from trunkline_licensing.license_pool import POOL, pool_key
 from trunkline_licensing.organization import PARTY
 from trunkline_licensing.published import published

@@ -12,15 +12,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.inventory import Inventory, number, prepare
-from trunkline.deadlines import Deadlines
+from trunkline.deadlines.deadlines import Deadlines
 from trunkline.eventstore.event_store import Connection, Overtaken
 from trunkline.eventstore.failed_items import BACK_OFF, MOST, FailedItems, TooManyFailedItems, concerns_item
 from trunkline.eventstore.log_subscriber import Follower
 from trunkline.eventstore.recorded_event import Recorded, UnknownEvent
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.mail import Mail, post
-from trunkline.projection import Projector, View
-from trunkline.rebuild import Rebuild
+from trunkline.projections.rebuild import Rebuild
+from trunkline.projections.runner import Projector, View
 
 NAMES = ("numbers.NumberAdded", "numbers.NumberReserved", "numbers.NumberReleased")
 TABLE = "CREATE TABLE {table} (key text PRIMARY KEY, seen text NOT NULL)"

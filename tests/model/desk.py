@@ -14,7 +14,7 @@ import httpx
 from tests.http.world import Caller
 from trunkline.clock import FixedClock
 from trunkline.contracts.message import Message
-from trunkline.deadlines import Deadlines
+from trunkline.deadlines.deadlines import Deadlines
 from trunkline.deployment import all_migrations
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Cause
@@ -24,7 +24,7 @@ from trunkline.export_slots import ExportSlots
 from trunkline.http import create_app
 from trunkline.operate import operate_router
 from trunkline.parties import Role
-from trunkline.projection import Projector
+from trunkline.projections.runner import Projector
 from trunkline.service import Service, ServiceContext
 from trunkline.settings import Settings
 from trunkline.tokens import Tokens

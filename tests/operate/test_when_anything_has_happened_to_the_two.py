@@ -27,7 +27,7 @@ from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.held import LINES
 from trunkline.held_doors import Holding, listed
-from trunkline.projection import Projector
+from trunkline.projections.runner import Projector
 from trunkline_licensing.api.held import HOLDINGS as OF_LICENSING
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.api.held import HOLDINGS as OF_NUMBERS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trunkline.deadlines import Later
+from trunkline.deadlines.deadlines import Later
 from trunkline.eventstore.decider import key_of
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work

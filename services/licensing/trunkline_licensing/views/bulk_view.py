@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trunkline.state_view import state_view
+from trunkline.projections.single_stream import state_view
 from trunkline_licensing.bulk_assignment import BULK, Bulk
 
 COLUMNS = {

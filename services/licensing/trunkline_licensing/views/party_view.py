@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from trunkline.eventstore.decider import Decider, Event
-from trunkline.state_view import state_view
+from trunkline.projections.single_stream import state_view
 from trunkline_licensing.organization import PARTY
 from trunkline_licensing.party_facts import Organization, Partner, Platform
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from trunkline.eventstore.decider import Decider
-from trunkline.state_view import state_view
+from trunkline.projections.single_stream import state_view
 from trunkline_licensing.license_pool import POOL
 from trunkline_licensing.pool_events import AnyEvent, PoolSupplied, SupplyStatus, UnitsAllocated, UnitsFreed
 

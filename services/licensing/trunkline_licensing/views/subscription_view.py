@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from trunkline.eventstore.decider import Decider
-from trunkline.state_view import state_view
+from trunkline.projections.single_stream import state_view
 from trunkline_licensing.subscription import SUBSCRIPTION
 from trunkline_licensing.subscription_events import (
     AnyEvent,

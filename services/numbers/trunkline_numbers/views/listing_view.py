@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from trunkline.eventstore.decider import Decider
-from trunkline.state_view import state_view
+from trunkline.projections.single_stream import state_view
 from trunkline_numbers.number_events import Listing, NumberAdded, NumberAllocated, NumberChanged
 
 COLUMNS = {

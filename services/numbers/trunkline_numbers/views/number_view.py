@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from trunkline.state_view import state_view
+from trunkline.projections.single_stream import state_view
 from trunkline_numbers.number import NUMBER, Assigned, Available, Binding, Deleted, Locked, Number, Reserved
 
 COLUMNS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trunkline.eventstore.event_store import Store
-from trunkline.state_view import state_view
+from trunkline.projections.single_stream import state_view
 from trunkline_numbers.party import PARTY, PartyCopy
 
 COLUMNS = {"kind": "text", "partner_id": "text"}

@@ -22,7 +22,7 @@ from trunkline.eventstore.failed_items import (
     new_row,
 )
 from trunkline.eventstore.recorded_event import Codec, RawRow, Recorded, recorded
-from trunkline.generations import Generation, failures_of, table_of
+from trunkline.projections.builds import Generation, failures_of, table_of
 from trunkline.telemetry import FAILED_TRIES
 
 log = structlog.get_logger(__name__)

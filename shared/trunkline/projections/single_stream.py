@@ -10,7 +10,7 @@ import msgspec
 from trunkline.eventstore.decider import Decider, key_of
 from trunkline.eventstore.event_store import Connection
 from trunkline.eventstore.recorded_event import Recorded, stored_names
-from trunkline.projection import View
+from trunkline.projections.runner import View
 
 S = TypeVar("S")
 

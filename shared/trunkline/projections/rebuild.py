@@ -21,9 +21,9 @@ from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Connection
 from trunkline.eventstore.failed_items import FailedItems, concerns_item
 from trunkline.eventstore.stream_reader import read_ahead, whole_streams
-from trunkline.generations import Generation, ProjectionBusy, table_of
-from trunkline.projection import Projector, View
-from trunkline.projection_failures import set_aside_undecodable
+from trunkline.projections.builds import Generation, ProjectionBusy, table_of
+from trunkline.projections.failures import set_aside_undecodable
+from trunkline.projections.runner import Projector, View
 
 log = structlog.get_logger(__name__)
 

@@ -1,10 +1,10 @@
 """Views: batch projections of the log, each with its position in the same transaction as its rows.
 
-A view is applied by pages. Its rows live in generations (`generations.py`), so that a new one can be built beside the
+A view is applied by pages. Its rows live in generations (`builds.py`), so that a new one can be built beside the
 old one while the service runs (`rebuild.py`). Applying touches nothing but the view's own table: no mail, no message,
 no command can come of it, however often history is replayed (O3).
 
-A stream that a view cannot take in is set aside (`projection_failures.py`): the view is not whole then, and goes on.
+A stream that a view cannot take in is set aside (`failures.py`): the view is not whole then, and goes on.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from trunkline.eventstore.event_store import Connection, Store
 from trunkline.eventstore.failed_items import concerns_item
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.recorded_event import RawRow, Recorded, recorded
-from trunkline.generations import Generation, Generations, table_of
-from trunkline.projection_failures import isolate, isolate_events, retry, without_failed
+from trunkline.projections.builds import Generation, Generations, table_of
+from trunkline.projections.failures import isolate, isolate_events, retry, without_failed
 
 PAGE = 10_000
 """Events applied in one transaction at most."""

@@ -1,0 +1,1 @@
+"""Events that time brings about, each at its instant (N10)."""
