@@ -18,8 +18,8 @@ from bench.figures import Figure, at_least, interleaved, median
 from bench.run import Run
 from bench.world import BATCH, World
 from trunkline.eventstore.event_store import Store
-from trunkline.messaging.intake import Intake
-from trunkline.messaging.record import Record
+from trunkline.messaging.inbox import Intake
+from trunkline.messaging.records import Record
 from trunkline_numbers.wiring import service as numbers_service
 
 B1 = at_least(ratio=20, text="≥ 20×")

@@ -10,7 +10,7 @@ from bench.baselines.one_by_one import single_file
 from bench.figures import Figure, at_least, at_most, interleaved, median
 from bench.run import Run
 from bench.topics import keys_heard, listening, say_all, saying
-from trunkline.messaging.record import Outgoing
+from trunkline.messaging.records import Outgoing
 
 B3 = at_least(ratio=20, text="≥ 20×")
 REST = at_most(value=150, text="≤ 150 MiB")

@@ -16,7 +16,7 @@ from bench.figures import NO_BAR, Figure, at_most, interleaved, median, quantile
 from bench.run import Run
 from bench.topics import listening
 from bench.world import Subscription
-from trunkline.messaging.record import Outgoing
+from trunkline.messaging.records import Outgoing
 
 P50 = at_most(ratio=2.5, text="p50 ≤ 2.5×")
 P99 = at_most(ratio=3, text="p99 ≤ 3×")

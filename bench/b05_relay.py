@@ -15,10 +15,10 @@ from bench.world import hear, outbox
 from trunkline.eventstore.commit_signal import Wake
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.leader_election import Duties
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.producer import Producer
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.relay import FOLLOWER, Relay
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.producer import Producer
+from trunkline.messaging.outbox_relay import FOLLOWER, Relay
+from trunkline.messaging.records import Outgoing
 from trunkline_numbers.wiring import service as numbers_service
 
 B5 = at_least(ratio=0.5, text="≥ 50 %")

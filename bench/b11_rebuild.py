@@ -16,8 +16,8 @@ from bench.figures import Figure, at_least
 from bench.loaded import load
 from bench.run import Run
 from trunkline.eventstore.event_store import Store
-from trunkline.messaging.intake import Intake
-from trunkline.messaging.record import Record
+from trunkline.messaging.inbox import Intake
+from trunkline.messaging.records import Record
 from trunkline.node import VIEWS_SHARE
 from trunkline.polling_loop import IDLE_POLL_SECONDS
 from trunkline.projections.builds import Generations, table_of

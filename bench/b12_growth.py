@@ -20,8 +20,8 @@ from bench.loaded import load
 from bench.run import Run
 from bench.world import BATCH
 from trunkline.eventstore.event_store import Store
-from trunkline.messaging.intake import Intake
-from trunkline.messaging.record import Record
+from trunkline.messaging.inbox import Intake
+from trunkline.messaging.records import Record
 from trunkline_numbers.wiring import service as numbers_service
 
 

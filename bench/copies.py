@@ -11,8 +11,8 @@ from multiprocessing.synchronize import Barrier
 from bench.world import BATCH
 from trunkline.deployment import tune_interpreter
 from trunkline.eventstore.event_store import Store
-from trunkline.messaging.intake import Intake
-from trunkline.messaging.record import Record
+from trunkline.messaging.inbox import Intake
+from trunkline.messaging.records import Record
 from trunkline_numbers.wiring import service as numbers_service
 
 _PATIENCE_SECONDS = 120

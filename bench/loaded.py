@@ -23,7 +23,7 @@ from trunkline.deployment import all_migrations
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import Envelope, stored_name
 from trunkline.eventstore.schema import migrate
-from trunkline.messaging.record import Outgoing, Record
+from trunkline.messaging.records import Outgoing, Record
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_events import Listing, NumberAdded, NumberAssigned, NumberReserved
 from trunkline_numbers.party import PARTY, PartyHeard

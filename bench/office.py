@@ -9,7 +9,7 @@ from bench.servers import Databases
 from bench.speech import Ids, billed, party
 from bench.world import Subscription, _add_numbers, _parties, _start, hear, open_store, outbox, settle
 from trunkline.contracts import billing, parties
-from trunkline.messaging.record import Outgoing
+from trunkline.messaging.records import Outgoing
 from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers.wiring import service as numbers_service
 

@@ -13,8 +13,8 @@ import psycopg
 
 from trunkline.broker import LocalBroker, libs_folder
 from trunkline.embedded import EmbeddedPostgres
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.topics import PARTITIONS, create_topics
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.topics import PARTITIONS, create_topics
 from trunkline.service import installed_services
 from trunkline.settings import load_settings
 

@@ -12,9 +12,9 @@ from uuid import UUID
 from trunkline.contracts import billing, parties
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import encode
-from trunkline.messaging.partition import partition_of
-from trunkline.messaging.record import Outgoing, Record
-from trunkline.messaging.topics import PARTITIONS
+from trunkline.messaging.kafka.partitioner import partition_of
+from trunkline.messaging.kafka.topics import PARTITIONS
+from trunkline.messaging.records import Outgoing, Record
 
 PRODUCER = "https://billing.example"
 

@@ -11,10 +11,10 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.producer import Producer
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.topics import PARTITIONS
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.producer import Producer
+from trunkline.messaging.kafka.topics import PARTITIONS
+from trunkline.messaging.records import Outgoing
 
 PAGE = 1_000
 SILENCE_SECONDS = 60.0

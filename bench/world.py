@@ -16,9 +16,9 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.schema import migrate
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline.messaging.intake import Intake
-from trunkline.messaging.record import Outgoing, Record
-from trunkline.messaging.relay import FOLLOWER, read_page
+from trunkline.messaging.inbox import Intake
+from trunkline.messaging.outbox_relay import FOLLOWER, read_page
+from trunkline.messaging.records import Outgoing, Record
 from trunkline.projections.runner import Projector
 from trunkline.service import Service
 from trunkline_licensing.wiring import service as licensing_service

@@ -24,7 +24,7 @@ from bench.servers import Databases
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import Message, decode
 from trunkline.contracts.licensing import CONTRACTS
-from trunkline.messaging.record import Record
+from trunkline.messaging.records import Record
 
 EXPIRED_PERIOD = timedelta(days=56)
 NOTICE = timedelta(days=7)

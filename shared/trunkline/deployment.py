@@ -31,14 +31,14 @@ from trunkline.embedded_watch import EMBEDDED, keep_running
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.schema import Migration, migrate, read_migrations
 from trunkline.http import create_app, create_metrics_app, server
-from trunkline.installation_record import read_epochs
-from trunkline.messaging.cluster import connect
-from trunkline.messaging.horizon import of_services
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.local import LocalTransport, admit_together
-from trunkline.messaging.states import begin_anew
+from trunkline.installation.record import read_epochs
+from trunkline.messaging.caught_up import of_services
+from trunkline.messaging.compacted_topics.feed import begin_anew
+from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.node import Node
 from trunkline.operate import operate_router
+from trunkline.runtime.in_process_transport import LocalTransport, admit_together
+from trunkline.runtime.kafka_transport import connect
 from trunkline.sandbox import SandboxClock, moved_ahead
 from trunkline.service import Service, installed_services
 from trunkline.settings import Settings

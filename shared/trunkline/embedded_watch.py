@@ -11,7 +11,7 @@ from typing import Final, Protocol
 import structlog
 
 from trunkline.embedded_place import EmbeddedPostgresError
-from trunkline.messaging.backoff import Backoff, pause
+from trunkline.messaging.retry import Backoff, pause
 
 log = structlog.get_logger(__name__)
 

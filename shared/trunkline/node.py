@@ -18,18 +18,18 @@ from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.export_slots import ExportSlots
 from trunkline.gauges import update_gauges
-from trunkline.messaging.backoff import pause
-from trunkline.messaging.dead_letters import DeadLetters
-from trunkline.messaging.horizon import Horizon
-from trunkline.messaging.intake import Intake
-from trunkline.messaging.local import LocalTransport
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.relay import Relay, Transport
-from trunkline.messaging.states import StateFeed
+from trunkline.messaging.caught_up import Horizon
+from trunkline.messaging.compacted_topics.feed import StateFeed
+from trunkline.messaging.dead_letters.publisher import DeadLetters
+from trunkline.messaging.inbox import Intake
+from trunkline.messaging.outbox_relay import Relay, Transport
+from trunkline.messaging.records import Outgoing
+from trunkline.messaging.retry import pause
 from trunkline.polling_loop import IDLE_POLL_SECONDS, SETTLE_SECONDS, PollingLoop
 from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import Projector, views_at
 from trunkline.retention import BETWEEN_SECONDS, Retention
+from trunkline.runtime.in_process_transport import LocalTransport
 from trunkline.service import Service
 from trunkline.settings import Settings
 from trunkline.supervisor import Run, Supervisor

@@ -13,8 +13,8 @@ from trunkline.audit import auditing_work
 from trunkline.bodies import Body
 from trunkline.doors import Posted
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.messaging.conflicting_duplicates import apply, dismiss
-from trunkline.messaging.quarantine import Status, quarantined_page
+from trunkline.messaging.conflicting_duplicates.settle import apply, dismiss
+from trunkline.messaging.conflicting_duplicates.store import Status, quarantined_page
 from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, items
 from trunkline.paging import page, row_id
 from trunkline.parties import NothingThere

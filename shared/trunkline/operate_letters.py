@@ -17,8 +17,8 @@ from trunkline.bodies import Body
 from trunkline.doors import Posted
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.messaging.parked import Parked, Parts, parked_message, parked_page
-from trunkline.messaging.resolving import Edit, discard, retry
+from trunkline.messaging.dead_letters.replay import Edit, discard, retry
+from trunkline.messaging.dead_letters.store import Parked, Parts, parked_message, parked_page
 from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, Shown, items, show
 from trunkline.paging import page, row_id
 from trunkline.parties import NothingThere

@@ -18,9 +18,9 @@ from trunkline.doors import Operating
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.held import MOST_KEYS
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.relay import say
-from trunkline.messaging.states import outgoing_document
+from trunkline.messaging.compacted_topics.feed import outgoing_document
+from trunkline.messaging.outbox_relay import say
+from trunkline.messaging.records import Outgoing
 
 if TYPE_CHECKING:
     from trunkline.node import Node

@@ -14,8 +14,8 @@ from trunkline.bodies import Body, Instant
 from trunkline.contracts import catalogue, dead_letters
 from trunkline.doors import DryRun, Operating
 from trunkline.errors import Refused
-from trunkline.messaging.kafka import AWAY, KafkaSettings, admin
-from trunkline.messaging.republishing import Stretch, published_up_to
+from trunkline.messaging.kafka.client import AWAY, KafkaSettings, admin
+from trunkline.messaging.republish import Stretch, published_up_to
 from trunkline.operate_lists import ROW_IDS
 from trunkline.operate_projections import STREAMED
 from trunkline.republish_job import RepublishJob, Telling

@@ -8,7 +8,7 @@ from typing import Final
 
 from trunkline.availability import Availability, is_unavailable
 from trunkline.eventstore.commit_signal import Wake
-from trunkline.messaging.backoff import Backoff, pause
+from trunkline.messaging.retry import Backoff, pause
 
 BUSY_THRESHOLD: Final = 100
 """A step that found this much is followed by the next one at once."""

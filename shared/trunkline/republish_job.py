@@ -14,10 +14,10 @@ from starlette.types import Receive, Scope, Send
 
 from trunkline.answers import DRY_RUN
 from trunkline.audit import put_on_record
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.producer import Producer, TooLargeToSend
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.republishing import Republished, SendPage, Stretch, history_published, pages, republish
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.producer import Producer, TooLargeToSend
+from trunkline.messaging.records import Outgoing
+from trunkline.messaging.republish import Republished, SendPage, Stretch, history_published, pages, republish
 from trunkline.operate_projections import LINES, ndjson
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:  # a command that only reads the table need not load the web a
     from trunkline.clock import Clock
     from trunkline.eventstore.leader_election import Duties
     from trunkline.export_slots import ExportSlots
-    from trunkline.messaging.horizon import Horizon
+    from trunkline.messaging.caught_up import Horizon
+    from trunkline.messaging.compacted_topics.feed import StateTopic
     from trunkline.messaging.message_handler import MessageHandler
-    from trunkline.messaging.states import StateTopic
     from trunkline.projections.runner import View
     from trunkline.settings import Settings
 

@@ -15,7 +15,7 @@ import structlog
 from trunkline.availability import root_cause
 from trunkline.errors import EndsProcess
 from trunkline.eventstore.failed_items import cause_of, is_corrupted
-from trunkline.messaging.backoff import Backoff
+from trunkline.messaging.retry import Backoff
 from trunkline.telemetry import LOOP_FAILURES
 
 log = structlog.get_logger(__name__)

@@ -15,9 +15,9 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.schema import migrate, read_migrations
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline.messaging.intake import Intake
-from trunkline.messaging.record import Record
-from trunkline.messaging.relay import read_page
+from trunkline.messaging.inbox import Intake
+from trunkline.messaging.outbox_relay import read_page
+from trunkline.messaging.records import Record
 from trunkline.service import Service
 from trunkline_licensing.organization import PARTY as DIRECTORY
 from trunkline_licensing.reactions import billing_heard

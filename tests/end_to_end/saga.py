@@ -22,9 +22,9 @@ from trunkline.deadlines.deadlines import Deadlines
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline.messaging.intake import Intake
-from trunkline.messaging.record import Record
-from trunkline.messaging.relay import read_page
+from trunkline.messaging.inbox import Intake
+from trunkline.messaging.outbox_relay import read_page
+from trunkline.messaging.records import Record
 from trunkline.service import Service
 from trunkline_licensing.extension import EXTENSION, Extension, assign, give_up_number
 from trunkline_licensing.extension_events import AnyEvent, BulkRow

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.end_to_end.pair import Billing, Pair
 from tests.end_to_end.test_when_billing_comes_in_any_order import ORGANIZATION, START, fresh, pair
-from trunkline.messaging.intake import PART
+from trunkline.messaging.inbox import PART
 
 __all__ = ["pair"]
 

@@ -17,9 +17,9 @@ from tests.end_to_end.shell import Shell, up
 from tests.operate.letters import again, started
 from trunkline.clock import SystemClock
 from trunkline.eventstore.event_store import Store
-from trunkline.messaging.intake import Intake
-from trunkline.messaging.parked import parked_page
-from trunkline.messaging.record import Record
+from trunkline.messaging.dead_letters.store import parked_page
+from trunkline.messaging.inbox import Intake
+from trunkline.messaging.records import Record
 from trunkline_licensing.wiring import service as licensing
 
 

@@ -21,7 +21,7 @@ from tests.end_to_end.shell import Shell, event, up
 from tests.faults.topics import Topics
 from trunkline.cli.remote import Remote, operator_token
 from trunkline.dev_servers import Servers
-from trunkline.messaging.kafka import source_name
+from trunkline.messaging.kafka.client import source_name
 from trunkline.settings import load_settings
 
 LISTING = ("--vendor", "Carrier", "--country", "GB", "--sku", "GB-LONDON")

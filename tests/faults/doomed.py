@@ -19,8 +19,9 @@ from trunkline.deadlines import deadlines
 from trunkline.eventstore import event_store
 from trunkline.eventstore import log_subscriber as follower
 from trunkline.mail import MailSender
-from trunkline.messaging import intake, producer
-from trunkline.messaging.topics import STATE_TOPICS
+from trunkline.messaging import inbox
+from trunkline.messaging.kafka import producer
+from trunkline.messaging.kafka.topics import STATE_TOPICS
 from trunkline.post_office import Mailbox
 from trunkline.projections.builds import Generations
 from trunkline.projections.runner import Projector
@@ -168,9 +169,9 @@ def _moved(follower: str, fuse: Burning, *, after: bool) -> None:
 
 POINTS: dict[str, Callable[[Burning], None]] = {
     # what was heard
-    "intake: not yet committed": lambda fuse: _uncommitted(intake, "intake", fuse),
-    "intake: committed, nobody told": lambda fuse: _committed(intake, "intake", fuse),
-    "intake: taken, the consumer not told": lambda fuse: _around(intake.Intake, "accept", after=lambda *_: fuse.burn()),
+    "intake: not yet committed": lambda fuse: _uncommitted(inbox, "intake", fuse),
+    "intake: committed, nobody told": lambda fuse: _committed(inbox, "intake", fuse),
+    "intake: taken, the consumer not told": lambda fuse: _around(inbox.Intake, "accept", after=lambda *_: fuse.burn()),
     # what is said
     "relay: page not sent": lambda fuse: _around_sending(_is_event, before=fuse.burn),
     "relay: page sent in part": _first_batch_acknowledged,

@@ -23,7 +23,7 @@ from trunkline.contracts.contract import Contract
 from trunkline.contracts.envelope import encode
 from trunkline.eventstore.recorded_event import Cause, Recorded, recorded
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline.messaging.relay import read_page
+from trunkline.messaging.outbox_relay import read_page
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_events import Listing

@@ -16,8 +16,8 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 from aiokafka.protocol.group import LeaveGroupRequest
 
-from trunkline.messaging.kafka import KafkaSettings, admin
-from trunkline.messaging.topics import create_topics
+from trunkline.messaging.kafka.client import KafkaSettings, admin
+from trunkline.messaging.kafka.topics import create_topics
 from trunkline.service import installed_services
 
 T = TypeVar("T")

@@ -25,7 +25,7 @@ from trunkline.embedded import EmbeddedPostgres
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.schema import migrate
-from trunkline.messaging.kafka import source_name
+from trunkline.messaging.kafka.client import source_name
 from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import Projector
 from trunkline.sandbox import SandboxClock

@@ -9,8 +9,8 @@ import pytest
 
 from tests.inventory import Inventory, number
 from trunkline import node as loops
-from trunkline.messaging.local import LocalTransport
 from trunkline.node import Node
+from trunkline.runtime.in_process_transport import LocalTransport
 from trunkline.settings import Settings
 
 AN_HOUR = 3_600.0

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.inventory import START, Inventory, number
 from trunkline.eventstore.history import read_page
-from trunkline.messaging import relay
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.republishing import Page, Republished, Stretch, pages, position_before, republish
+from trunkline.messaging import outbox_relay
+from trunkline.messaging.records import Outgoing
+from trunkline.messaging.republish import Page, Republished, Stretch, pages, position_before, republish
 
 HOUR = timedelta(hours=1)
 NAMES = ("NumberAdded", "NumberReserved", "NumberReleased", "NumberLocked", "ReservationEnding")
@@ -37,7 +37,7 @@ def told(inventory: Inventory) -> None:
 
 
 def all_that_was_said(inventory: Inventory) -> list[Outgoing]:
-    page = relay.read_page(inventory.store, inventory.service, 0, 10_000)
+    page = outbox_relay.read_page(inventory.store, inventory.service, 0, 10_000)
     assert page is not None
     return page.outgoing
 

@@ -12,8 +12,8 @@ from tests.inventory import ORG, Inventory, number
 from trunkline.contracts import numbers as said
 from trunkline.contracts.envelope import decode
 from trunkline.eventstore.leader_election import Duties
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.states import StateFeed, begin_anew
+from trunkline.messaging.compacted_topics.feed import StateFeed, begin_anew
+from trunkline.messaging.records import Outgoing
 
 
 class Topic:

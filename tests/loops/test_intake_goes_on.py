@@ -16,9 +16,9 @@ from trunkline.contracts.envelope import Message
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.schema import migrate, read_migrations
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.messaging.intake import PART, Intake
+from trunkline.messaging.inbox import PART, Intake
 from trunkline.messaging.message_handler import MessageHandler
-from trunkline.messaging.record import Record
+from trunkline.messaging.records import Record
 from trunkline.service import Service
 
 TOPIC = "Somewhere"

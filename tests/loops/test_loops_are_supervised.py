@@ -15,8 +15,8 @@ from trunkline import supervisor as module
 from trunkline.availability import Availability, database_availability, is_unavailable, shared_availability
 from trunkline.errors import EndsProcess
 from trunkline.eventstore.commit_signal import Wake
-from trunkline.messaging import cluster
 from trunkline.polling_loop import PollingLoop
+from trunkline.runtime import kafka_transport
 from trunkline.supervisor import Supervisor
 
 PATIENCE = 60.0
@@ -188,7 +188,7 @@ async def test_an_intake_that_fails_goes_on_with_another_consumer() -> None:
         made.append(Fake())
         return made[-1]
 
-    consuming = cluster.Consuming(new)
+    consuming = kafka_transport.Consuming(new)
     supervisor = Supervisor("numbers", stopping)
     supervisor.start("intake", consuming.run)
     async with asyncio.timeout(PATIENCE):

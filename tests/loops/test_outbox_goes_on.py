@@ -11,9 +11,9 @@ from trunkline.eventstore.commit_signal import Wake
 from trunkline.eventstore.failed_items import BACK_OFF
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.recorded_event import Recorded
-from trunkline.messaging.producer import TooLargeToSend
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.relay import Relay
+from trunkline.messaging.kafka.producer import TooLargeToSend
+from trunkline.messaging.outbox_relay import Relay
+from trunkline.messaging.records import Outgoing
 from trunkline.service import Public
 
 PATIENCE = 60.0

@@ -9,9 +9,9 @@ import pytest
 from tests.inventory import Inventory, number
 from trunkline.eventstore.failed_items import BACK_OFF
 from trunkline.eventstore.leader_election import Duties
-from trunkline.messaging.producer import TooLargeToSend
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.states import StateFeed
+from trunkline.messaging.compacted_topics.feed import StateFeed
+from trunkline.messaging.kafka.producer import TooLargeToSend
+from trunkline.messaging.records import Outgoing
 
 
 class Topic:

@@ -6,7 +6,7 @@ from typing import Protocol
 import pytest
 
 from tests.messaging.ear import create_topic, new_name, prepare
-from trunkline.messaging.kafka import KafkaSettings
+from trunkline.messaging.kafka.client import KafkaSettings
 
 
 class Broker(Protocol):

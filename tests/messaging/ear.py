@@ -19,11 +19,11 @@ from trunkline.contracts.envelope import Message, encode
 from trunkline.eventstore.event_store import Overtaken, Store
 from trunkline.eventstore.schema import migrate, read_migrations
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.messaging.consumer import Consumer
-from trunkline.messaging.intake import Intake
-from trunkline.messaging.kafka import KafkaSettings
+from trunkline.messaging.inbox import Intake
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.consumer import Consumer
 from trunkline.messaging.message_handler import MessageHandler
-from trunkline.messaging.record import Outgoing, Record
+from trunkline.messaging.records import Outgoing, Record
 from trunkline.service import Service
 
 PATIENCE = 90.0

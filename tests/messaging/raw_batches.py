@@ -11,7 +11,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
 from tests.messaging.ear import PATIENCE
-from trunkline.messaging.record import Outgoing
+from trunkline.messaging.records import Outgoing
 
 PLACEHOLDER = "strange-name"
 _CRC, _AFTER_CRC = 17, 21

@@ -5,7 +5,7 @@ from __future__ import annotations
 from structlog.testing import capture_logs
 
 from trunkline.availability import cluster_availability
-from trunkline.messaging.backoff import Reach
+from trunkline.messaging.retry import Reach
 
 
 def test_then_all_clients_of_a_cluster_share_its_line() -> None:

@@ -9,9 +9,9 @@ from contextlib import suppress
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from trunkline.messaging.client_lifetime import closings_ended, started, started_consumer
-from trunkline.messaging.kafka import KafkaSettings, admin
-from trunkline.messaging.producer import Producer
+from trunkline.messaging.kafka.client import KafkaSettings, admin
+from trunkline.messaging.kafka.client_lifetime import closings_ended, started, started_consumer
+from trunkline.messaging.kafka.producer import Producer
 
 PATIENCE = 20.0
 TURNS = [0, 1, 2, 3, 5, 8, 13, 21, 34, 55]

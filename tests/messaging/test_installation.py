@@ -19,12 +19,13 @@ from tests.messaging.ear import PATIENCE, new_name
 from tests.operate.home import Home, Served, at_home
 from trunkline.clock import SystemClock
 from trunkline.eventstore.event_store import Store
-from trunkline.installation import InstallationRefused
-from trunkline.installation_record import begin_epoch, read_epochs
-from trunkline.messaging import admission, cluster
-from trunkline.messaging.installation_topic import members, read_on_record
-from trunkline.messaging.kafka import KafkaSettings, admin
-from trunkline.messaging.topics import INSTALLATION_TOPIC, create_topics
+from trunkline.installation import admission
+from trunkline.installation.judgement import InstallationRefused
+from trunkline.installation.record import begin_epoch, read_epochs
+from trunkline.installation.topic import members, read_on_record
+from trunkline.messaging.kafka.client import KafkaSettings, admin
+from trunkline.messaging.kafka.topics import INSTALLATION_TOPIC, create_topics
+from trunkline.runtime import kafka_transport
 from trunkline.service import Service
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing
@@ -121,7 +122,7 @@ async def test_then_no_stranger_reads_or_publishes(
 ) -> None:
     """§10.16, S7: empty against full, restored against newer, a copy against the original, each way; nobody loses."""
     monkeypatch.setattr(admission, "_MEMBERS_LEAVE_SECONDS", 0.0)
-    monkeypatch.setattr(cluster, "ADMITTED_SECONDS", PATIENCE)
+    monkeypatch.setattr(kafka_transport, "ADMITTED_SECONDS", PATIENCE)
     there = await ground(settings, tmp_path, new_database)
     full = there.urls
     more = {"kafka_bootstrap": there.kafka.bootstrap, "topic_prefix": there.kafka.topic_prefix}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from trunkline.eventstore.epochs import STRIDE, Epochs, epoch_and_version, sequence_of
 from trunkline.eventstore.recorded_event import event_id
-from trunkline.installation import Broker, Database, InstallationRefused, Registration, judge, judge_together
+from trunkline.installation.judgement import Broker, Database, InstallationRefused, Registration, judge, judge_together
 
 MINE = Registration(installation="one", identity="db-1", start_id="s2", epoch=0)
 RUNNING = Database(id="one", identity="db-1", start_ids=frozenset({"s2"}), has_history=True)

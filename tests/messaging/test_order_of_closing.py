@@ -12,10 +12,10 @@ import pytest
 from tests.messaging.test_installation import ground
 from tests.operate.home import at_home
 from trunkline.eventstore.event_store import Store
-from trunkline.messaging.consumer import Consumer
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.membership import Membership
-from trunkline.messaging.producer import Producer
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.consumer import Consumer
+from trunkline.messaging.kafka.membership import Membership
+from trunkline.messaging.kafka.producer import Producer
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from tests.http.world import created
 from tests.messaging.test_installation import declare, ground
 from tests.operate.home import Home, at_home
 from trunkline.cli.doctor_states import contents_checks
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.keeping_whole import fill_states
-from trunkline.messaging.state_fill import Contents, Filled, is_filled, read_contents
+from trunkline.messaging.compacted_topics.fill import Contents, Filled, is_filled, read_contents
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.runtime.compacted_topics import fill_states
 from trunkline_numbers.wiring import service as numbers
 
 

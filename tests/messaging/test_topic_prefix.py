@@ -9,10 +9,10 @@ import pytest
 
 from tests.messaging.ear import new_name
 from tests.messaging.test_when_topics_are_created import contracts
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.record import Outgoing, Record
-from trunkline.messaging.topic_prefix import PrefixedIntake, PrefixedTransport
-from trunkline.messaging.topics import create_topics
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.topic_prefix import PrefixedIntake, PrefixedTransport
+from trunkline.messaging.kafka.topics import create_topics
+from trunkline.messaging.records import Outgoing, Record
 from trunkline.settings import SettingsError, load_settings
 
 

@@ -6,9 +6,9 @@ from aiokafka import AIOKafkaProducer
 
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import new_name
-from trunkline.messaging.installation_topic import read_records
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.state_fill import read_contents
+from trunkline.installation.topic import read_records
+from trunkline.messaging.compacted_topics.fill import read_contents
+from trunkline.messaging.kafka.client import KafkaSettings
 
 
 async def send(producer: AIOKafkaProducer, topic: str, key: str, sequence: int, partition: int = 0) -> None:

@@ -15,8 +15,8 @@ from tests.http.world import prepare_licensing, prepare_numbers
 from tests.messaging.ear import create_topic, event, eventually, new_name, read_topic
 from trunkline.cli.prepare import _create
 from trunkline.deployment import Deployment
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.producer import Producer, TooLargeToSend
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.producer import Producer, TooLargeToSend
 from trunkline.settings import Settings
 
 MOST_BYTES = 2_000
@@ -46,8 +46,8 @@ async def test_a_service_without_its_broker_is_ready_and_says_what_is_away(
     own_broker: Broker, databases: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """O7: 200 with `degraded` while HTTP works."""
-    monkeypatch.setattr("trunkline.messaging.consumer.HINT_SECONDS", 0.2)
-    monkeypatch.setattr("trunkline.messaging.producer.SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr("trunkline.messaging.kafka.consumer.HINT_SECONDS", 0.2)
+    monkeypatch.setattr("trunkline.messaging.kafka.producer.SILENCE_SECONDS", 0.2)
     urls = databases.create(prepare_licensing), databases.create(prepare_numbers)
     settings = Settings(
         home=tmp_path,

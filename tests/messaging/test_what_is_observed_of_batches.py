@@ -21,8 +21,8 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import REGISTRY
 
 from tests.messaging.ear import new_name
-from trunkline.messaging import instrumentation, membership
-from trunkline.messaging.instrumentation import middlewares, trace_headers
+from trunkline.messaging.kafka import instrumentation, membership
+from trunkline.messaging.kafka.instrumentation import middlewares, trace_headers
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 Contexts = list[dict[str, Any]]

@@ -13,7 +13,7 @@ from cloudevents.core.v1.event import CloudEvent
 
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import ORGANIZATION, SUBSCRIPTION, ear, listening, new_name
-from trunkline.messaging.kafka import KafkaSettings
+from trunkline.messaging.kafka.client import KafkaSettings
 
 DATA = {"subscription_id": SUBSCRIPTION, "organization_id": ORGANIZATION}
 ATTRIBUTES = {

@@ -6,9 +6,9 @@ import pytest
 
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import PATIENCE, ear, event, listening, new_name, recreate_topic
-from trunkline.messaging.consumer import Consumer, TopicRecreated
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.producer import Producer
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.consumer import Consumer, TopicRecreated
+from trunkline.messaging.kafka.producer import Producer
 
 
 async def send(settings: KafkaSettings, topic: str, count: int) -> None:
@@ -35,7 +35,7 @@ async def test_a_service_that_runs_stops_itself(
     settings: KafkaSettings, new_topic: NewTopic, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """X3: the same while it is listening."""
-    monkeypatch.setattr("trunkline.messaging.kafka.METADATA_MS", 500)
+    monkeypatch.setattr("trunkline.messaging.kafka.client.METADATA_MS", 500)
     topic = await new_topic()
     await send(settings, topic, 5)
     with ear(url, topic) as one:

@@ -8,9 +8,9 @@ import pytest
 
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import PATIENCE, ear, event, id_of, listening, new_name
-from trunkline.messaging.consumer import Consumer
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.producer import Producer
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.consumer import Consumer
+from trunkline.messaging.kafka.producer import Producer
 
 SUBJECTS = [f"00000000-0000-4000-8000-{number:012}" for number in range(30)]
 
@@ -87,7 +87,7 @@ async def test_a_copy_that_was_given_up_cannot_write_any_more(
     settings: KafkaSettings, new_topic: NewTopic, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """X3: a batch that is still in hand after its partitions went to another copy changes nothing."""
-    monkeypatch.setattr("trunkline.messaging.session.DRAIN_SECONDS", 0.1)
+    monkeypatch.setattr("trunkline.messaging.kafka.group_session.DRAIN_SECONDS", 0.1)
     topic = await new_topic()
     group = new_name("group")
     with ear(url, topic) as zombie, ear(url, topic) as heir:

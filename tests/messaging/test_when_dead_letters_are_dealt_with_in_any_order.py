@@ -15,10 +15,10 @@ from trunkline.clock import SystemClock
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline.messaging.intake import Intake
-from trunkline.messaging.parked import parked_message, parked_page
-from trunkline.messaging.record import Record
-from trunkline.messaging.resolving import Edit, discard, retry
+from trunkline.messaging.dead_letters.replay import Edit, discard, retry
+from trunkline.messaging.dead_letters.store import parked_message, parked_page
+from trunkline.messaging.inbox import Intake
+from trunkline.messaging.records import Record
 
 TOPICS = ("T", "U")
 NOW = SystemClock().now

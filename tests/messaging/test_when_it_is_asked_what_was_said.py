@@ -10,9 +10,9 @@ from aiokafka.consumer.fetcher import Fetcher
 
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import ear, event, listening, new_name
-from trunkline.messaging.horizon import of_topics
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.producer import Producer
+from trunkline.messaging.caught_up import of_topics
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.producer import Producer
 
 
 async def test_then_it_has_once_it_has_heard_up_to_there(

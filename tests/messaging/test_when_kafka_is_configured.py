@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import ear, event, id_of, listening, new_name
 from trunkline.broker import free_ports
-from trunkline.messaging.kafka import KafkaSettings, cluster_id
-from trunkline.messaging.producer import Producer
+from trunkline.messaging.kafka.client import KafkaSettings, cluster_id
+from trunkline.messaging.kafka.producer import Producer
 from trunkline.settings import Settings
 
 

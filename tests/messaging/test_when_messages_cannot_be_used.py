@@ -9,12 +9,12 @@ from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import PATIENCE, ear, event, id_of, listening, new_name, read_topic
 from tests.messaging.raw_batches import raw_batch, send_raw, strange
 from trunkline.contracts.message import MAX_VALUE_BYTES
-from trunkline.messaging.dead_letters import DeadLetters
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.parked import parked_message, parked_page
-from trunkline.messaging.producer import Producer
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.topics import create_topics
+from trunkline.messaging.dead_letters.publisher import DeadLetters
+from trunkline.messaging.dead_letters.store import parked_message, parked_page
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.producer import Producer
+from trunkline.messaging.kafka.topics import create_topics
+from trunkline.messaging.records import Outgoing
 
 
 async def send(settings: KafkaSettings, *records: Outgoing, **options: object) -> None:

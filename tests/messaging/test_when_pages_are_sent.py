@@ -8,10 +8,10 @@ from aiokafka.partitioner import murmur2 as reference
 
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import PATIENCE, create_topic, event, eventually, new_name, read_topic
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.partition import murmur2, partition_of
-from trunkline.messaging.producer import Producer, ProducerStopped, TooLargeToSend
-from trunkline.messaging.record import Outgoing
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.partitioner import murmur2, partition_of
+from trunkline.messaging.kafka.producer import Producer, ProducerStopped, TooLargeToSend
+from trunkline.messaging.records import Outgoing
 
 # Out of the tests of Kafka's own Java client; signed there.
 JAVA = {
@@ -57,7 +57,7 @@ async def test_a_null_key_and_a_tombstone_are_sent_as_such(settings: KafkaSettin
 
 async def test_a_topic_that_is_missing_is_waited_for(settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     """X2: nothing is left out; order is kept, so what follows waits too."""
-    monkeypatch.setattr("trunkline.messaging.producer._METADATA_SECONDS", 0.5)
+    monkeypatch.setattr("trunkline.messaging.kafka.producer._METADATA_SECONDS", 0.5)
     topic = new_name("late")
     first, second = event(topic), event(topic)
     async with Producer(settings) as producer, asyncio.timeout(PATIENCE):

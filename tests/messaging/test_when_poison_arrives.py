@@ -23,8 +23,8 @@ from tests.faults.world import World
 from trunkline.contracts import billing, dead_letters, parties
 from trunkline.contracts.envelope import MAX_VALUE_BYTES, encode
 from trunkline.dev_servers import Servers
-from trunkline.messaging.kafka import source_name
-from trunkline.messaging.parked import Parked, parked_page
+from trunkline.messaging.dead_letters.store import Parked, parked_page
+from trunkline.messaging.kafka.client import source_name
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 _ids = count(1)

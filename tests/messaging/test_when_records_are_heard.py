@@ -7,10 +7,10 @@ import pytest
 
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import PATIENCE, ear, event, eventually, id_of, listening, new_name
-from trunkline.messaging.consumer import Consumer
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.producer import Producer
-from trunkline.messaging.record import Outgoing
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.consumer import Consumer
+from trunkline.messaging.kafka.producer import Producer
+from trunkline.messaging.records import Outgoing
 
 
 async def send(settings: KafkaSettings, *records: Outgoing) -> list[str]:

@@ -12,12 +12,12 @@ from tests.messaging.ear import create_topic, ear, event, id_of, listening, new_
 from tests.messaging.raw_batches import raw_batch, send_raw, strange
 from tests.messaging.test_when_messages_cannot_be_used import send
 from trunkline.broker import LocalBroker
-from trunkline.messaging import consumer
-from trunkline.messaging.horizon import of_topics
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.parked import parked_page
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.session import Session
+from trunkline.messaging.caught_up import of_topics
+from trunkline.messaging.dead_letters.store import parked_page
+from trunkline.messaging.kafka import consumer
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.group_session import Session
+from trunkline.messaging.records import Outgoing
 
 
 @pytest.fixture

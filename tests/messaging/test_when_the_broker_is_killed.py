@@ -7,16 +7,16 @@ import pytest
 from tests.conftest import Broker
 from tests.messaging.ear import create_topic, ear, event, eventually, listening, new_name
 from tests.messaging.test_when_copies_come_and_go import load
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.producer import Producer, ProducerStopped
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.producer import Producer, ProducerStopped
 
 
 async def test_both_ends_go_on_and_nothing_is_lost(
     own_broker: Broker, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """X2, X3, F5: at least once out, once in, in order; without a restart of the service."""
-    monkeypatch.setattr("trunkline.messaging.consumer.HINT_SECONDS", 0.2)
-    monkeypatch.setattr("trunkline.messaging.producer.SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr("trunkline.messaging.kafka.consumer.HINT_SECONDS", 0.2)
+    monkeypatch.setattr("trunkline.messaging.kafka.producer.SILENCE_SECONDS", 0.2)
     settings = KafkaSettings(own_broker.bootstrap)
     topic = await create_topic(own_broker.bootstrap, new_name("topic"), 3)
     with ear(url, topic) as one:

@@ -14,10 +14,10 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import PATIENCE, ear, event, eventually, id_of, listening, new_name
 from tests.messaging.test_when_messages_cannot_be_used import send
-from trunkline.messaging.consumer import Consumer
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.session import Session
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.consumer import Consumer
+from trunkline.messaging.kafka.group_session import Session
+from trunkline.messaging.records import Outgoing
 
 NOT_COORDINATOR = 16
 SUBJECTS = [f"00000000-0000-4000-8000-{number:012}" for number in range(20)]
@@ -128,7 +128,7 @@ async def test_a_group_whose_coordinator_goes_away_goes_on(
     settings: KafkaSettings, new_topic: NewTopic, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """X3: NOT_COORDINATOR to heartbeats, joins, syncs and commits; what comes meanwhile and after takes effect once."""
-    monkeypatch.setattr("trunkline.messaging.consumer.HINT_SECONDS", 0.2)
+    monkeypatch.setattr("trunkline.messaging.kafka.consumer.HINT_SECONDS", 0.2)
     coordinator = Coordinator(monkeypatch)
     topic, group = await new_topic(partitions=2), new_name("group")
     sent: list[Outgoing] = []

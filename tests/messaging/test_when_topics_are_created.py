@@ -3,8 +3,8 @@
 from tests.messaging.ear import create_topic, new_name
 from trunkline.contracts import billing, licensing
 from trunkline.contracts.contract import Contract
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.topics import create_topics
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.topics import create_topics
 
 
 def contracts() -> list[Contract]:

@@ -23,7 +23,7 @@ from trunkline.cli.remote import Remote
 from trunkline.deployment import Deployment
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import Cause
-from trunkline.messaging.record import Record
+from trunkline.messaging.records import Record
 from trunkline.node import Node
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing

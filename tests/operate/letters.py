@@ -11,8 +11,8 @@ import msgspec
 
 from trunkline.contracts import billing
 from trunkline.contracts.envelope import encode
-from trunkline.messaging.parked import parked_page
-from trunkline.messaging.record import Record
+from trunkline.messaging.dead_letters.store import parked_page
+from trunkline.messaging.records import Record
 from trunkline.node import Node
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)

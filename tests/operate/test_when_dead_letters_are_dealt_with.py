@@ -20,7 +20,7 @@ from tests.operate.letters import AT, again, put_in_its_way, renewed, started, w
 from trunkline.contracts.message import Message
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.message_handler import MessageHandler
-from trunkline.messaging.record import Record
+from trunkline.messaging.records import Record
 from trunkline.node import Node
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing

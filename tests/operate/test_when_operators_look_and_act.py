@@ -16,8 +16,8 @@ from pydantic import SecretStr
 
 from tests.http.world import InProcess, World, created, prepare_licensing, prepare_numbers, problem
 from trunkline.deployment import Deployment
-from trunkline.messaging.parked import park
-from trunkline.messaging.record import Record
+from trunkline.messaging.dead_letters.store import park
+from trunkline.messaging.records import Record
 from trunkline.node import Node
 from trunkline.sandbox import DurationUnreadable, SandboxClock, duration
 from trunkline.settings import Settings

@@ -12,8 +12,8 @@ from trunkline.contracts import billing, numbers, parties
 from trunkline.contracts.licensing import CONTRACTS, STATE
 from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.schema import read_migrations
+from trunkline.messaging.compacted_topics.feed import StateTopic
 from trunkline.messaging.message_handler import MessageHandler
-from trunkline.messaging.states import StateTopic
 from trunkline.service import Service
 from trunkline_licensing.api.branch import DirectoryTree
 from trunkline_licensing.api.catalogue import catalogue

@@ -13,8 +13,8 @@ from trunkline.eventstore.log_subscriber import Follower
 from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.schema import read_migrations
 from trunkline.mail import MailSender
+from trunkline.messaging.compacted_topics.feed import StateTopic
 from trunkline.messaging.message_handler import MessageHandler
-from trunkline.messaging.states import StateTopic
 from trunkline.post_office import open_post_office
 from trunkline.service import Service
 from trunkline_numbers.api.branch import DirectoryTree

@@ -16,7 +16,7 @@ from trunkline.cli.up import why_not
 from trunkline.cli.verb import Call, verb
 
 if TYPE_CHECKING:
-    from trunkline.messaging.topics import TopicResult
+    from trunkline.messaging.kafka.topics import TopicResult
     from trunkline.service import Service
     from trunkline.settings import Settings
 
@@ -157,8 +157,8 @@ def _create(settings: Settings, partitions: int | None, replication: int | None,
 
     from aiokafka.errors import KafkaError
 
-    from trunkline.messaging.kafka import KafkaSettings
-    from trunkline.messaging.topics import PARTITIONS, TopicRefused, create_topics
+    from trunkline.messaging.kafka.client import KafkaSettings
+    from trunkline.messaging.kafka.topics import PARTITIONS, TopicRefused, create_topics
     from trunkline.service import installed_services
 
     kafka = KafkaSettings.of(settings)

@@ -55,7 +55,7 @@ def _begin(settings: Settings, only: str | None, *, dry_run: bool) -> list[dict[
 def _check_stopped(name: str, url: str) -> None:
     """Whoever runs on a database knows its epoch from the start. Raises Refused."""
     from trunkline.eventstore.leader_election import Duties
-    from trunkline.messaging.relay import FOLLOWER
+    from trunkline.messaging.outbox_relay import FOLLOWER
 
     duties = Duties(url)
     try:
@@ -70,7 +70,7 @@ def _declare(service: Service, url: str, *, dry_run: bool) -> int:
     from trunkline.deployment import all_migrations
     from trunkline.eventstore.event_store import Store
     from trunkline.eventstore.schema import migrate
-    from trunkline.installation_record import begin_epoch, read_epochs
+    from trunkline.installation.record import begin_epoch, read_epochs
 
     migrate(url, all_migrations(service), dry_run=dry_run)
     store = Store(url, service.codec())

@@ -77,7 +77,7 @@ def why_not(error: BaseException) -> Ended | None:
     from trunkline.deployment import NotConfigured
     from trunkline.embedded_place import EmbeddedPostgresError
     from trunkline.eventstore.schema import MigrationError
-    from trunkline.installation import InstallationRefused
+    from trunkline.installation.judgement import InstallationRefused
 
     match error:
         case NotConfigured():

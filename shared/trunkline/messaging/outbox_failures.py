@@ -13,9 +13,9 @@ from trunkline.availability import root_cause
 from trunkline.clock import Clock
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import FailedItem, FailedItems, concerns_item
+from trunkline.messaging.kafka.producer import TooLargeToSend
 from trunkline.messaging.outbox_page import Page, PublishingService, read_page, stream_records, streams_at
-from trunkline.messaging.producer import TooLargeToSend
-from trunkline.messaging.record import Outgoing
+from trunkline.messaging.records import Outgoing
 from trunkline.messaging.transport import Transport
 
 LOOP = "relay"

@@ -10,7 +10,7 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import concerns_item
 from trunkline.eventstore.recent_events import Written
 from trunkline.eventstore.recorded_event import RawRow, Recorded, stored_name
-from trunkline.messaging.record import Outgoing
+from trunkline.messaging.records import Outgoing
 
 PAGE: Final = 1000
 _NONE: Final[Mapping[str, int]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from trunkline.messaging.record import Outgoing
+from trunkline.messaging.records import Outgoing
 
 
 class Transport(Protocol):

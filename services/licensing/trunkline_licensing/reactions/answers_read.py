@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from trunkline_licensing.reactions.number_answered import TOPICS
 
 if TYPE_CHECKING:
-    from trunkline.messaging.horizon import Passed
+    from trunkline.messaging.caught_up import Passed
     from trunkline.service import ServiceContext
 
 LOOK_AGAIN: Final = timedelta(seconds=1)

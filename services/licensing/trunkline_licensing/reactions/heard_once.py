@@ -10,7 +10,7 @@ import structlog
 from trunkline.contracts.envelope import Message, content_hash
 from trunkline.eventstore.decider import Decider
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.messaging.quarantine import quarantine
+from trunkline.messaging.conflicting_duplicates.store import quarantine
 
 log = structlog.get_logger(__name__)
 

@@ -16,9 +16,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, KafkaError, RecordTooLargeError, UnsupportedCodecError
 
-from trunkline.messaging.client_lifetime import started_consumer
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.record import Record
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.client_lifetime import started_consumer
+from trunkline.messaging.records import Record
 
 log = structlog.get_logger(__name__)
 

@@ -19,9 +19,9 @@ from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Conflict, Overtaken
 from trunkline.eventstore.recorded_event import UnknownEvent, stored_name
 from trunkline.eventstore.unit_of_work import Work
+from trunkline.messaging.conflicting_duplicates.store import is_put_aside
+from trunkline.messaging.dead_letters.store import Parked, Parts, older_of_its_key, parked_message, resolve
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
-from trunkline.messaging.parked import Parked, Parts, older_of_its_key, parked_message, resolve
-from trunkline.messaging.quarantine import is_put_aside
 from trunkline.parties import NothingThere
 
 _NOT_THE_MESSAGES: Final = (

@@ -14,10 +14,10 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from trunkline.contracts import dead_letters
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.message import MAX_VALUE_BYTES
-from trunkline.messaging.kafka import KafkaSettings, admin
+from trunkline.messaging.kafka.client import KafkaSettings, admin
 
 INSTALLATION_TOPIC: Final = "TrunklineInstallation"
-"""Has on record which installation a broker belongs to; see `installation_topic.py`."""
+"""Has on record which installation a broker belongs to; see `topic.py`."""
 
 STATE_TOPICS: Final = ("NumberState", "ExtensionState")
 """Compacted: the newest record of each key is kept for ever."""

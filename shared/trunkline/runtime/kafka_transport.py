@@ -11,16 +11,16 @@ from typing import Final
 from trunkline.availability import database_availability
 from trunkline.errors import EndsProcess
 from trunkline.eventstore.recorded_event import UnknownEvent
-from trunkline.installation import InstallationRefused
-from trunkline.messaging.admission import Gate, admit
-from trunkline.messaging.client_lifetime import closings_ended
-from trunkline.messaging.consumer import Consumer, TopicRecreated
-from trunkline.messaging.horizon import of_topics
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.keeping_whole import keep_whole
-from trunkline.messaging.producer import Producer
-from trunkline.messaging.topic_prefix import PrefixedIntake, PrefixedTransport
+from trunkline.installation.admission import Gate, admit
+from trunkline.installation.judgement import InstallationRefused
+from trunkline.messaging.caught_up import of_topics
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.client_lifetime import closings_ended
+from trunkline.messaging.kafka.consumer import Consumer, TopicRecreated
+from trunkline.messaging.kafka.producer import Producer
+from trunkline.messaging.kafka.topic_prefix import PrefixedIntake, PrefixedTransport
 from trunkline.node import Node
+from trunkline.runtime.compacted_topics import keep_whole
 
 ADMITTED_SECONDS: Final = 30.0
 """So long a start waits for a broker that answers to show whose it is; it goes on at once without one that does not."""

@@ -21,11 +21,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from trunkline.availability import cluster_availability
-from trunkline.messaging.backoff import Backoff, Reach
-from trunkline.messaging.client_lifetime import started
-from trunkline.messaging.kafka import AWAY, KafkaSettings
-from trunkline.messaging.partition import partition_of
-from trunkline.messaging.record import Outgoing
+from trunkline.messaging.kafka.client import AWAY, KafkaSettings
+from trunkline.messaging.kafka.client_lifetime import started
+from trunkline.messaging.kafka.partitioner import partition_of
+from trunkline.messaging.records import Outgoing
+from trunkline.messaging.retry import Backoff, Reach
 
 BATCH_BYTES: Final = 512 * 1024
 """One batch of one partition; a topic takes 1 MiB unless it says otherwise, a larger record goes alone."""

@@ -11,8 +11,8 @@ import psycopg
 
 from trunkline.eventstore.epochs import Epochs
 from trunkline.eventstore.event_store import Connection, Store
-from trunkline.installation import Database
-from trunkline.messaging.relay import FOLLOWER
+from trunkline.installation.judgement import Database
+from trunkline.messaging.outbox_relay import FOLLOWER
 
 _STARTING: Final = 7_302
 """The advisory lock that the copies of a service take in turn while they start."""

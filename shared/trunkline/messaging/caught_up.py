@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from aiokafka import TopicPartition
 
 from trunkline.eventstore.event_store import Store
-from trunkline.messaging.client_lifetime import closings_ended
-from trunkline.messaging.kafka import AWAY, KafkaSettings, admin, source_name
-from trunkline.messaging.partition_reader import partition_reader
-from trunkline.messaging.relay import FOLLOWER
+from trunkline.messaging.kafka.client import AWAY, KafkaSettings, admin, source_name
+from trunkline.messaging.kafka.client_lifetime import closings_ended
+from trunkline.messaging.kafka.partition_reader import partition_reader
+from trunkline.messaging.outbox_relay import FOLLOWER
 
 Passed = Callable[[], bool]
 """Whether everything that had been said when it was made has been heard by now; asked in a thread."""

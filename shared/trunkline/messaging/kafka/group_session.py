@@ -19,10 +19,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from trunkline.eventstore.event_store import Overtaken
-from trunkline.messaging.backoff import Backoff
-from trunkline.messaging.partition_reader import is_undecodable, partition_reader
-from trunkline.messaging.places import DATABASE_AWAY, Intake, Places
-from trunkline.messaging.record import Record
+from trunkline.messaging.kafka.offsets import DATABASE_AWAY, Intake, Places
+from trunkline.messaging.kafka.partition_reader import is_undecodable, partition_reader
+from trunkline.messaging.records import Record
+from trunkline.messaging.retry import Backoff
 
 log = structlog.get_logger(__name__)
 

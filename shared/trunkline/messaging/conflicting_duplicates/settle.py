@@ -14,8 +14,8 @@ from trunkline.contracts.unreadable import Unreadable
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.unit_of_work import Work
+from trunkline.messaging.conflicting_duplicates.store import Quarantined, is_put_aside, quarantined_message, settle
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
-from trunkline.messaging.quarantine import Quarantined, is_put_aside, quarantined_message, settle
 from trunkline.parties import NothingThere
 
 

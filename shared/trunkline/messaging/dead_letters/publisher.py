@@ -14,10 +14,10 @@ from trunkline.contracts.dead_letters import HEADERS, TOPIC, headers
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import FailedItems, concerns_item
 from trunkline.eventstore.leader_election import Duties
-from trunkline.messaging.backoff import Backoff, pause
-from trunkline.messaging.parked import Parked, mark_published, parked_message, unpublished
-from trunkline.messaging.producer import TooLargeToSend
-from trunkline.messaging.record import Outgoing
+from trunkline.messaging.dead_letters.store import Parked, mark_published, parked_message, unpublished
+from trunkline.messaging.kafka.producer import TooLargeToSend
+from trunkline.messaging.records import Outgoing
+from trunkline.messaging.retry import Backoff, pause
 
 log = structlog.get_logger(__name__)
 

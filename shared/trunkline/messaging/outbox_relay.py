@@ -17,10 +17,10 @@ from trunkline.clock import Clock, SystemClock
 from trunkline.eventstore.commit_signal import Wake
 from trunkline.eventstore.event_store import Overtaken, Store
 from trunkline.eventstore.leader_election import Duties
-from trunkline.messaging.backoff import Backoff
+from trunkline.messaging.kafka.producer import TooLargeToSend
 from trunkline.messaging.outbox_failures import LOOP, OutboxFailures
 from trunkline.messaging.outbox_page import PAGE, Page, PublishingService, page_of, read_page, say
-from trunkline.messaging.producer import TooLargeToSend
+from trunkline.messaging.retry import Backoff
 from trunkline.messaging.transport import Transport
 from trunkline.telemetry import SAID
 

@@ -17,11 +17,11 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from trunkline.messaging.client_lifetime import rest, start_ended, stopped
-from trunkline.messaging.instrumentation import middlewares, trace_headers
-from trunkline.messaging.kafka import KafkaSettings
-from trunkline.messaging.places import Intake, Places
-from trunkline.messaging.session import DRAIN_SECONDS, REVOKE_SECONDS, Session
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.messaging.kafka.client_lifetime import rest, start_ended, stopped
+from trunkline.messaging.kafka.group_session import DRAIN_SECONDS, REVOKE_SECONDS, Session
+from trunkline.messaging.kafka.instrumentation import middlewares, trace_headers
+from trunkline.messaging.kafka.offsets import Intake, Places
 
 log = structlog.get_logger(__name__)
 

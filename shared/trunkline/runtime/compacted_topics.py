@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from trunkline.messaging.backoff import Backoff
-from trunkline.messaging.kafka import AWAY, KafkaSettings
-from trunkline.messaging.state_fill import Filled, fill, is_filled
+from trunkline.messaging.compacted_topics.fill import Filled, fill, is_filled
+from trunkline.messaging.kafka.client import AWAY, KafkaSettings
+from trunkline.messaging.retry import Backoff
 
 if TYPE_CHECKING:
     from trunkline.node import Node

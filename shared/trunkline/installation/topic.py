@@ -14,13 +14,13 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
 
-from trunkline.installation import Registration
-from trunkline.messaging.client_lifetime import started_consumer
-from trunkline.messaging.kafka import KafkaSettings, admin
-from trunkline.messaging.partition_reader import partition_reader
-from trunkline.messaging.producer import Producer
-from trunkline.messaging.record import Outgoing, Record
-from trunkline.messaging.topics import INSTALLATION_TOPIC, installation_topic
+from trunkline.installation.judgement import Registration
+from trunkline.messaging.kafka.client import KafkaSettings, admin
+from trunkline.messaging.kafka.client_lifetime import started_consumer
+from trunkline.messaging.kafka.partition_reader import partition_reader
+from trunkline.messaging.kafka.producer import Producer
+from trunkline.messaging.kafka.topics import INSTALLATION_TOPIC, installation_topic
+from trunkline.messaging.records import Outgoing, Record
 
 _CLAIM, _SERVICE = "installation/", "service/"
 _SECONDS: Final = 15.0

@@ -14,8 +14,8 @@ import structlog
 
 from trunkline.eventstore.epochs import epoch_and_version
 from trunkline.eventstore.recorded_event import event_id
-from trunkline.installation import Broker, InstallationRefused, Registration, judge, rivals
-from trunkline.installation_record import (
+from trunkline.installation.judgement import Broker, InstallationRefused, Registration, judge, rivals
+from trunkline.installation.record import (
     begin_epoch,
     begin_start,
     finish_start,
@@ -24,19 +24,11 @@ from trunkline.installation_record import (
     read_epochs,
     starting,
 )
-from trunkline.messaging.backoff import Backoff
-from trunkline.messaging.installation_topic import (
-    OnRecord,
-    claim,
-    look,
-    members,
-    read_on_record,
-    read_records,
-    register,
-)
-from trunkline.messaging.kafka import AWAY, KafkaSettings
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.relay import Transport
+from trunkline.installation.topic import OnRecord, claim, look, members, read_on_record, read_records, register
+from trunkline.messaging.kafka.client import AWAY, KafkaSettings
+from trunkline.messaging.outbox_relay import Transport
+from trunkline.messaging.records import Outgoing
+from trunkline.messaging.retry import Backoff
 
 if TYPE_CHECKING:
     from trunkline.eventstore.event_store import Store

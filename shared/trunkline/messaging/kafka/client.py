@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from trunkline.messaging.client_lifetime import started
+from trunkline.messaging.kafka.client_lifetime import started
 
 if TYPE_CHECKING:
     from trunkline.settings import Settings

@@ -23,8 +23,8 @@ from trunkline.eventstore.event_store import Overtaken, Store
 from trunkline.eventstore.failed_items import FailedItems, concerns_item
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.recorded_event import event_id
-from trunkline.messaging.backoff import Backoff
-from trunkline.messaging.record import Outgoing
+from trunkline.messaging.records import Outgoing
+from trunkline.messaging.retry import Backoff
 
 PAGE = 1_000
 _COLUMNS: Final = "key, version, position, changed_at, folded"

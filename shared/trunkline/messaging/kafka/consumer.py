@@ -13,10 +13,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from trunkline.availability import Availability, cluster_availability
-from trunkline.messaging.backoff import Backoff, Reach
-from trunkline.messaging.kafka import AWAY, KafkaSettings, admin
-from trunkline.messaging.membership import Membership
-from trunkline.messaging.places import Intake, Places, TopicRecreated
+from trunkline.messaging.kafka.client import AWAY, KafkaSettings, admin
+from trunkline.messaging.kafka.membership import Membership
+from trunkline.messaging.kafka.offsets import Intake, Places, TopicRecreated
+from trunkline.messaging.retry import Backoff, Reach
 
 __all__ = ["Consumer", "Intake", "TopicRecreated", "TopicsMissing"]
 

@@ -14,10 +14,10 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from trunkline.eventstore.epochs import sequence_of
-from trunkline.messaging.client_lifetime import started_consumer
-from trunkline.messaging.kafka import KafkaSettings, cluster_id
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.states import SendPage, StateTopic, outgoing_document, tombstone
+from trunkline.messaging.compacted_topics.feed import SendPage, StateTopic, outgoing_document, tombstone
+from trunkline.messaging.kafka.client import KafkaSettings, cluster_id
+from trunkline.messaging.kafka.client_lifetime import started_consumer
+from trunkline.messaging.records import Outgoing
 
 if TYPE_CHECKING:
     from datetime import datetime

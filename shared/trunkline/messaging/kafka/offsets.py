@@ -12,10 +12,10 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from trunkline.eventstore.event_store import Conflict
-from trunkline.messaging.backoff import Backoff, Reach
-from trunkline.messaging.client_lifetime import started
-from trunkline.messaging.kafka import KafkaSettings, source_name
-from trunkline.messaging.record import Record
+from trunkline.messaging.kafka.client import KafkaSettings, source_name
+from trunkline.messaging.kafka.client_lifetime import started
+from trunkline.messaging.records import Record
+from trunkline.messaging.retry import Backoff, Reach
 
 log = structlog.get_logger(__name__)
 

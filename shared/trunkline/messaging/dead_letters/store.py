@@ -10,7 +10,7 @@ import msgspec
 
 from trunkline.eventstore.event_store import Connection, Store
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.messaging.record import Headers, Record
+from trunkline.messaging.records import Headers, Record
 
 Status = Literal["waiting", "retried", "discarded"]
 

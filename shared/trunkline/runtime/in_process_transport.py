@@ -14,12 +14,12 @@ from uuid import uuid4
 import structlog
 from msgspec.structs import replace
 
-from trunkline.installation import judge_together
-from trunkline.installation_record import begin_epoch, begin_start, finish_start, read_database
-from trunkline.messaging.intake import Intake
-from trunkline.messaging.record import Outgoing, Record
-from trunkline.messaging.relay import FOLLOWER
-from trunkline.messaging.states import begin_anew
+from trunkline.installation.judgement import judge_together
+from trunkline.installation.record import begin_epoch, begin_start, finish_start, read_database
+from trunkline.messaging.compacted_topics.feed import begin_anew
+from trunkline.messaging.inbox import Intake
+from trunkline.messaging.outbox_relay import FOLLOWER
+from trunkline.messaging.records import Outgoing, Record
 
 if TYPE_CHECKING:
     from trunkline.node import Node

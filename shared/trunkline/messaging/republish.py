@@ -17,10 +17,10 @@ import msgspec
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.history import stream_rows
 from trunkline.eventstore.recorded_event import RawRow, Recorded
-from trunkline.messaging.kafka import KafkaSettings
+from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.outbox_page import PublishingService
-from trunkline.messaging.record import Outgoing
-from trunkline.messaging.relay import FOLLOWER, say
+from trunkline.messaging.outbox_relay import FOLLOWER, say
+from trunkline.messaging.records import Outgoing
 
 PAGE: Final = 1_000
 SKEW: Final = timedelta(minutes=10)

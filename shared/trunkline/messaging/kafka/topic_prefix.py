@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from trunkline.messaging.intake import Intake
-from trunkline.messaging.record import Outgoing, Record
-from trunkline.messaging.relay import Transport
+from trunkline.messaging.inbox import Intake
+from trunkline.messaging.outbox_relay import Transport
+from trunkline.messaging.records import Outgoing, Record
 
 
 class PrefixedIntake:

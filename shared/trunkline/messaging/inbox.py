@@ -22,9 +22,9 @@ from trunkline.contracts.unreadable import Unreadable
 from trunkline.eventstore.event_store import Conflict, Overtaken, Store
 from trunkline.eventstore.recorded_event import UnknownEvent
 from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.messaging.dead_letters.store import park
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
-from trunkline.messaging.parked import park
-from trunkline.messaging.record import Record
+from trunkline.messaging.records import Record
 from trunkline.telemetry import BATCH_SECONDS, HEARD, span
 
 log = structlog.get_logger(__name__)

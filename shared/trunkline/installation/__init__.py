@@ -1,0 +1,1 @@
+"""Which databases and which broker belong together (D10.16)."""

@@ -1,0 +1,1 @@
+"""State topics: the newest document of each key, published from a projection."""

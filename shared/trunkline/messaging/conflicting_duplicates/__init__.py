@@ -1,0 +1,1 @@
+"""Two different messages under one id: kept, applied or dismissed."""

@@ -1,0 +1,1 @@
+"""Kafka clients: consumer group, offsets, producer, topics."""

@@ -1,0 +1,1 @@
+"""A running service: its composition, loops and their supervision, transports, status."""
