@@ -18,7 +18,7 @@ from bench.speech import Ids, heard
 from bench.world import Subscription
 from trunkline.clock import DAY
 from trunkline.contracts import licensing
-from trunkline.contracts.envelope import encode
+from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.deployment import all_migrations
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import Envelope, stored_name

@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from trunkline.contracts import billing, parties
+from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.envelope import encode
 from trunkline.messaging.kafka.partitioner import partition_of
 from trunkline.messaging.kafka.topics import PARTITIONS
 from trunkline.messaging.records import Outgoing, Record

@@ -21,8 +21,8 @@ from eventsourcing.system import ProcessApplication
 from psycopg.conninfo import conninfo_to_dict
 
 from bench.servers import Databases
+from trunkline.contracts.cloudevents.envelope import Message, decode
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.envelope import Message, decode
 from trunkline.contracts.licensing import CONTRACTS
 from trunkline.messaging.records import Record
 

@@ -24,7 +24,7 @@ from bench.servers import Databases
 from bench.services import Process
 from bench.topics import create
 from bench.world import Subscription, World
-from trunkline.contracts.envelope import decode, encode
+from trunkline.contracts.cloudevents.envelope import decode, encode
 from trunkline.eventstore.epochs import Epochs
 from trunkline.eventstore.event_store import HEARD, WAITS, Batch
 from trunkline.eventstore.recorded_event import Codec, recorded

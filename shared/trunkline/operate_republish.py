@@ -11,7 +11,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from trunkline.bodies import Body, Instant
-from trunkline.contracts import catalogue, dead_letters
+from trunkline.contracts import dead_letters
+from trunkline.contracts.catalogue import catalogue
 from trunkline.doors import DryRun, Operating
 from trunkline.errors import Refused
 from trunkline.messaging.kafka.client import AWAY, KafkaSettings, admin

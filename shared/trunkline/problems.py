@@ -18,9 +18,9 @@ from psycopg_pool import PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from trunkline.contracts.validation_messages import sentence
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Conflict
-from trunkline.form_sentences import sentence
 from trunkline.json_bodies import UnusableText, pointer
 
 MEDIA_TYPE: Final = "application/problem+json"

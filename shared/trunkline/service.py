@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from trunkline.contracts.envelope import Contract
+from trunkline.contracts.cloudevents.envelope import Contract
 from trunkline.eventstore.decider import Decider
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Cause, Codec, Recorded

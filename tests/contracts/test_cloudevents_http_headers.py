@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.contracts.envelope import Unreadable
-from trunkline.contracts.http_binding import attributes
+from trunkline.contracts.cloudevents.envelope import Unreadable
+from trunkline.contracts.cloudevents.http_binding import attributes
 
 _SAFE = range(0x21, 0x7F)
 

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trunkline.contracts import billing, parties
+from trunkline.contracts.catalogue.json_schema import schema as schema_of
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.schema import schema as schema_of
 from trunkline.contracts.values import read_instant
 
 CONTRACTS = [*billing.CONTRACTS.values(), *parties.CONTRACTS.values()]

@@ -12,7 +12,7 @@ from cloudevents.core.v1.event import CloudEvent
 from msgspec import UNSET
 
 from trunkline.contracts import billing, parties
-from trunkline.contracts.envelope import Unreadable, decode, decode_batch, decode_structured
+from trunkline.contracts.cloudevents.envelope import Unreadable, decode, decode_batch, decode_structured
 
 SUBSCRIPTION = "5f0c2a1e-7d43-4b8e-9a61-3c2f8e1b7d90"
 ORGANIZATION = "9b1d4c7a-2e58-4f06-8c3d-71a5e9d0b246"

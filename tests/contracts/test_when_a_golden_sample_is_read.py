@@ -7,8 +7,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from trunkline.contracts import catalogue, generate
-from trunkline.contracts.envelope import Contract, decode, decode_structured, encode
+from trunkline.contracts import generate
+from trunkline.contracts.catalogue import catalogue
+from trunkline.contracts.cloudevents.envelope import Contract, decode, decode_structured, encode
 
 TYPES = {contract.name: contract for contract in catalogue.ALL}
 SAMPLES = sorted((generate.SHARED / generate.SAMPLES).glob("*.json"))

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from trunkline.contracts import billing, catalogue
-from trunkline.contracts.envelope import (
+from trunkline.contracts import billing
+from trunkline.contracts.catalogue import catalogue
+from trunkline.contracts.cloudevents.envelope import (
     CODES,
     MAX_VALUE_BYTES,
     Message,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from trunkline.contracts import dead_letters, licensing, numbers
-from trunkline.contracts.envelope import decode, encode
+from trunkline.contracts.cloudevents.envelope import decode, encode
 
 AT = datetime(2026, 5, 20, 9, 0, 0, 5, tzinfo=UTC)
 CONTRACT = numbers.CONTRACTS["NumberUnlocked"]

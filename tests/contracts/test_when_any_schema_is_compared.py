@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tests.contracts.schemas_drawn import Schema, documents, evolved, values
-from trunkline.contracts import catalogue
-from trunkline.contracts.compatibility import compare
+from trunkline.contracts.catalogue import catalogue
+from trunkline.contracts.catalogue.json_schema import schema
+from trunkline.contracts.compatibility.compatibility import compare
 from trunkline.contracts.contract import Contract, Direction
-from trunkline.contracts.schema import schema
 
 
 def harmless(old: Schema, new: Schema, direction: Direction) -> bool:

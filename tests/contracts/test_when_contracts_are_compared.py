@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from trunkline.contracts import catalogue
-from trunkline.contracts.compatibility import compare
+from trunkline.contracts.catalogue import catalogue
+from trunkline.contracts.compatibility.compatibility import compare
+from trunkline.contracts.compatibility.releases import Version, schemas_of
 from trunkline.contracts.contract import Direction
-from trunkline.contracts.releases import Version, schemas_of
 
 Schema = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from trunkline.contracts import billing
-from trunkline.contracts.envelope import content_hash, decode, decode_structured
+from trunkline.contracts.cloudevents.envelope import content_hash, decode, decode_structured
 
 SUB = "5f0c2a1e-7d43-4b8e-9a61-3c2f8e1b7d90"
 ORG = "9b1d4c7a-2e58-4f06-8c3d-71a5e9d0b246"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from trunkline.contracts import catalogue
-from trunkline.contracts.releases import Version, differing, schemas_of, version_of
+from trunkline.contracts.catalogue import catalogue
+from trunkline.contracts.compatibility.releases import Version, differing, schemas_of, version_of
 
 TEXT: dict[str, Any] = {"type": "string"}
 NULLABLE: dict[str, Any] = {"type": ["string", "null"]}

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from trunkline.contracts import billing
 from trunkline.contracts import licensing as said
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.schema import migrate, read_migrations

@@ -16,8 +16,8 @@ import msgspec
 from tests.end_to_end.pair import BY_HAND
 from trunkline.contracts import billing, parties
 from trunkline.contracts import numbers as said
-from trunkline.contracts.envelope import encode
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.envelope import encode
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.deadlines.deadlines import Deadlines
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Store

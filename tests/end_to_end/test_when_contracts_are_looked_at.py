@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.shell import Shell
-from trunkline.contracts import catalogue, generate
+from trunkline.contracts import generate
+from trunkline.contracts.catalogue import catalogue
 
 SCHEMAS = generate.SHARED / generate.SCHEMAS
 RESERVED, STARTED = "NumberReserved.v1.json", "billing.subscription.started.v1.json"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.end_to_end.pair import BY_HAND, Billing, Pair, prepare_licensing, prepare_numbers
 from trunkline.contracts import billing, licensing, parties
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import Number, Party

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.end_to_end.pair import BY_HAND, Billing, Pair, prepare_licensing, prepare_numbers
 from trunkline.contracts import billing, parties
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline_numbers import number_by_hand as by_hand

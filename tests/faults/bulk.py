@@ -10,8 +10,8 @@ from uuid import uuid4
 from tests.faults.topics import Saying
 from tests.faults.world import World
 from trunkline.contracts import billing, parties
+from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.envelope import encode
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline_licensing.bulk_assignment import BULK, Bulk, File, add_users, create, start

@@ -19,8 +19,8 @@ import msgspec
 from tests.faults.topics import Place, Saying
 from tests.faults.world import Part, World
 from trunkline.contracts import billing, parties
+from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.envelope import encode
 from trunkline.eventstore.recorded_event import Cause, Recorded, recorded
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.messaging.outbox_relay import read_page

@@ -10,7 +10,7 @@ import pytest
 
 from tests.inventory import ORG, Inventory, number
 from trunkline.contracts import numbers as said
-from trunkline.contracts.envelope import decode
+from trunkline.contracts.cloudevents.envelope import decode
 from trunkline.eventstore.leader_election import Duties
 from trunkline.messaging.compacted_topics.feed import StateFeed, begin_anew
 from trunkline.messaging.records import Outgoing

@@ -16,7 +16,7 @@ from tests.http.world import World, problem
 from trunkline.cli.refused_values import refused_values
 from trunkline.contracts import values
 from trunkline.contracts.generate import SCHEMAS
-from trunkline.form_sentences import FORMS, form, sentence, without_patterns
+from trunkline.contracts.validation_messages import FORMS, form, sentence, without_patterns
 
 
 def patterns(schema: Any) -> Iterator[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from trunkline.clock import FixedClock
 from trunkline.contracts import billing, parties
-from trunkline.contracts.envelope import Message
+from trunkline.contracts.cloudevents.envelope import Message
 from trunkline.eventstore.decider import Decider
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Recorded, recorded

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from trunkline.contracts import numbers
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.deadlines.deadlines import Deadlines
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.recorded_event import Cause

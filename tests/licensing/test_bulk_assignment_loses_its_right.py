@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.licensing.desk import ORG, Desk
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.recorded_event import Cause
 from trunkline_licensing.reactions import bulk_run
 

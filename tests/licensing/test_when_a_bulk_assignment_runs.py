@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.licensing.desk import CAUSE, Desk
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.event_store import Store
 from trunkline_licensing.bulk_events import BulkChunkDone
 from trunkline_licensing.extension import EXTENSION, give_up_number

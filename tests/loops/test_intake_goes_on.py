@@ -12,7 +12,7 @@ import pytest
 from tests.messaging.ear import event, id_of
 from trunkline.clock import SystemClock
 from trunkline.contracts import billing
-from trunkline.contracts.envelope import Message
+from trunkline.contracts.cloudevents.envelope import Message
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.schema import migrate, read_migrations
 from trunkline.eventstore.unit_of_work import Work

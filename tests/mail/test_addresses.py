@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from trunkline.bodies import Email
 from trunkline.contracts import parties
-from trunkline.contracts.message import read_data
-from trunkline.contracts.unreadable import Unreadable
+from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.message import read_data
 from trunkline.email_address import EmailAddressInvalid, email_address, header_address
 
 REFUSED = [

@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from trunkline.clock import SystemClock
 from trunkline.contracts import billing
-from trunkline.contracts.envelope import Message, encode
+from trunkline.contracts.cloudevents.envelope import Message, encode
 from trunkline.eventstore.event_store import Overtaken, Store
 from trunkline.eventstore.schema import migrate, read_migrations
 from trunkline.eventstore.unit_of_work import Work

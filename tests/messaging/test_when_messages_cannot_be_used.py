@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import PATIENCE, ear, event, id_of, listening, new_name, read_topic
 from tests.messaging.raw_batches import raw_batch, send_raw, strange
-from trunkline.contracts.message import MAX_VALUE_BYTES
+from trunkline.contracts.cloudevents.message import MAX_VALUE_BYTES
 from trunkline.messaging.dead_letters.publisher import DeadLetters
 from trunkline.messaging.dead_letters.store import parked_message, parked_page
 from trunkline.messaging.kafka.client import KafkaSettings

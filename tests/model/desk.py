@@ -13,7 +13,7 @@ import httpx
 
 from tests.http.world import Caller
 from trunkline.clock import FixedClock
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.deadlines.deadlines import Deadlines
 from trunkline.deployment import all_migrations
 from trunkline.eventstore.event_store import Store

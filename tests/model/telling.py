@@ -10,7 +10,7 @@ from uuid import uuid4
 from tests.model.phone import PLATFORM, Bought
 from tests.model.sight import Parties
 from trunkline.contracts import licensing
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline_numbers.party import PartyHeard
 
 EAST, WEST, E1, E2, W1, OWN = (str(uuid4()) for _ in range(6))

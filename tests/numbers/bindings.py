@@ -8,7 +8,7 @@ from typing import Any
 from tests.numbers.facts import ACME, KEY, LISTING, day, uuid
 from tests.numbers.world import World
 from trunkline.contracts import licensing
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.extension import NumberBindingRefused
 from trunkline_numbers.number import Number, Party

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.numbers.facts import ACME, COVER, day
 from tests.numbers.world import BY_HAND, World, in_memory
 from trunkline.contracts import licensing
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
 from trunkline_licensing import subscription_facts as facts

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.numbers.facts import ACME, KEY, PARTNER, SUB, Tale, day, uuid
 from tests.numbers.world import Licensing, World, in_memory
 from trunkline.clock import FixedClock
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.testing import Memory
 from trunkline_numbers.number import Assigned, Available, Reserved
 from trunkline_numbers.number_following import Hold, Keep, Leave, Target

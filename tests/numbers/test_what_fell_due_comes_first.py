@@ -14,7 +14,7 @@ from tests.numbers.facts import ACME, KEY, OTHER_PARTNER, OTHER_SUB, SISTER, STR
 from tests.numbers.world import Licensing, World, in_memory
 from trunkline.clock import FixedClock
 from trunkline.contracts import licensing
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import Assigned
 from trunkline_numbers.party import PartyHeard

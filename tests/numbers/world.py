@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from tests.numbers.facts import ACME, KEY, LISTING, OTHER_PARTNER, PARTNER, SUB, Tale, day
 from trunkline.clock import FixedClock
 from trunkline.contracts import licensing
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.decider import Decider
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Cause, Recorded, recorded

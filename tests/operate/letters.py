@@ -10,7 +10,7 @@ from uuid import uuid4
 import msgspec
 
 from trunkline.contracts import billing
-from trunkline.contracts.envelope import encode
+from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.messaging.dead_letters.store import parked_page
 from trunkline.messaging.records import Record
 from trunkline.node import Node

@@ -17,7 +17,7 @@ import pytest
 
 from tests.http.world import InProcess, World, created, prepare_licensing, prepare_numbers, problem
 from tests.operate.letters import AT, again, put_in_its_way, renewed, started, with_value
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.records import Record

@@ -15,7 +15,13 @@ import msgspec
 from trunkline.cli.ending import Misused
 from trunkline.clock import rfc3339
 from trunkline.contracts import billing
-from trunkline.contracts.envelope import MAX_VALUE_BYTES, Message, Unreadable, content_hash, decode_structured
+from trunkline.contracts.cloudevents.envelope import (
+    MAX_VALUE_BYTES,
+    Message,
+    Unreadable,
+    content_hash,
+    decode_structured,
+)
 from trunkline.csv_refusals import FileIsOther
 from trunkline.file_kind import check_is_text
 from trunkline.limits import MOST_AHEAD

@@ -12,7 +12,7 @@ from trunkline.cli.verb import Call, verb
 
 if TYPE_CHECKING:
     from trunkline.cli.contract_files import Compared
-    from trunkline.contracts.releases import EventChange
+    from trunkline.contracts.compatibility.releases import EventChange
 
 app = typer.Typer(help="The public events, and what changed of them between two releases.", no_args_is_help=True)
 
@@ -21,7 +21,7 @@ app = typer.Typer(help="The public events, and what changed of them between two 
 def list_(call: Call) -> None:
     """List the public events of this release: what is heard and what is said, where, and by which schema."""
     from trunkline.cli.screen import table
-    from trunkline.contracts.catalogue import ALL
+    from trunkline.contracts.catalogue.catalogue import ALL
 
     names = ("event", "version", "direction", "topic", "schema")
     rows = [(c.name, c.version, c.direction, c.topic, c.schema_file) for c in ALL]
@@ -37,8 +37,8 @@ def show(
     """Show the JSON Schema of an event; without a version, of the newest one."""
     import json
 
-    from trunkline.contracts.catalogue import ALL
-    from trunkline.contracts.releases import schemas_of
+    from trunkline.contracts.catalogue.catalogue import ALL
+    from trunkline.contracts.compatibility.releases import schemas_of
 
     found = {name: schema for v, schema in sorted(schemas_of(ALL).items()) for name in (str(v), v.name)}
     schema = found.get(name.removesuffix(".json"))

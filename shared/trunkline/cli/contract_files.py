@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from trunkline.cli.ending import Misused
-from trunkline.contracts import catalogue
-from trunkline.contracts.releases import EventChange, Version, differing, schemas_of, version_of
-from trunkline.contracts.schema_form import parse_schema
+from trunkline.contracts.catalogue import catalogue
+from trunkline.contracts.compatibility.releases import EventChange, Version, differing, schemas_of, version_of
+from trunkline.contracts.compatibility.schema_form import parse_schema
 
 Schemas = dict[Version, dict[str, Any]]
 

@@ -29,7 +29,7 @@ def refused_parameter(wrong: Mapping[str, Any]) -> str:
     Args:
         wrong: the error that pydantic found.
     """
-    from trunkline.form_sentences import sentence
+    from trunkline.contracts.validation_messages import sentence
 
     said = sentence(wrong).rstrip(".")
     return f"{said}." if wrong["type"] == "value_error" else f"it is {wrong.get('input')!r}; {said}."

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import msgspec
 
-from trunkline.contracts import catalogue
-from trunkline.contracts.asyncapi import document
+from trunkline.contracts.catalogue import catalogue
+from trunkline.contracts.catalogue.asyncapi import document
+from trunkline.contracts.catalogue.json_schema import schema
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.schema import schema
 
 SHARED: Final = Path(__file__).parents[2]
 CONTRACTS: Final = Path("trunkline", "contracts")

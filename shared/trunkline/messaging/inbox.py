@@ -15,10 +15,10 @@ from datetime import datetime
 import structlog
 
 from trunkline.availability import is_unavailable
+from trunkline.contracts.cloudevents.envelope import decode
+from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.envelope import decode
-from trunkline.contracts.message import Message
-from trunkline.contracts.unreadable import Unreadable
 from trunkline.eventstore.event_store import Conflict, Overtaken, Store
 from trunkline.eventstore.recorded_event import UnknownEvent
 from trunkline.eventstore.unit_of_work import Work, run

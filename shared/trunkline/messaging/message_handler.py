@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.message import Message
 from trunkline.eventstore.unit_of_work import Work
 
 Handle = Callable[[Work, Sequence[Message]], None]

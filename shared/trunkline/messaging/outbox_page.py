@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from trunkline.contracts.envelope import Contract, encode
+from trunkline.contracts.cloudevents.envelope import Contract, encode
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import concerns_item
 from trunkline.eventstore.recent_events import Written

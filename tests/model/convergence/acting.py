@@ -9,8 +9,8 @@ from tests.end_to_end.pair import BY_HAND
 from tests.model.convergence.facts import Act
 from tests.model.convergence.histories import TRUNK
 from tests.model.convergence.product import World, new_id
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.licensing import NumberBindingRequested, NumberUnbindingRequested
-from trunkline.contracts.message import Message
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
 from trunkline_numbers import number_binding, number_by_hand, number_changing

@@ -13,7 +13,7 @@ from uuid import UUID
 from tests.model.convergence.facts import DAY, Act, Fact, Hours
 from tests.model.convergence.histories import LETTERS, History, Step
 from trunkline.contracts import billing
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.messaging.records import Record
 
 START = datetime.fromisoformat("2026-01-01T00:00:00+00:00")

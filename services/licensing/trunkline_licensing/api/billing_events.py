@@ -12,8 +12,8 @@ from starlette.datastructures import Headers
 
 from trunkline.answers import Answer, change
 from trunkline.contracts import billing
-from trunkline.contracts.envelope import Message, Unreadable, decode, decode_batch, decode_structured
-from trunkline.contracts.http_binding import attributes
+from trunkline.contracts.cloudevents.envelope import Message, Unreadable, decode, decode_batch, decode_structured
+from trunkline.contracts.cloudevents.http_binding import attributes
 from trunkline.doors import Asked, Posted, Problem, door
 from trunkline.errors import Refused
 from trunkline.event_sources import check_sources

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from trunkline.contracts import billing
-from trunkline.contracts.envelope import Message
+from trunkline.contracts.cloudevents.envelope import Message
 from trunkline.eventstore.decider import Decider, key_of
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work

@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from trunkline.contracts.envelope import Message, content_hash
+from trunkline.contracts.cloudevents.envelope import Message, content_hash
 from trunkline.eventstore.decider import Decider
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.conflicting_duplicates.store import quarantine

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from trunkline.contracts import parties
-from trunkline.contracts.envelope import Message
+from trunkline.contracts.cloudevents.envelope import Message
 from trunkline.eventstore.decider import Decider, key_of
 from trunkline.eventstore.event_store import Conflict
 from trunkline.eventstore.recorded_event import Cause

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.licensing import NumberBindingRequested
-from trunkline.contracts.message import Message
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.licensing import Organization, Partner, Platform
-from trunkline.contracts.message import Message
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work
 from trunkline_numbers.party import PARTY, PLATFORM, PartyHeard, hear

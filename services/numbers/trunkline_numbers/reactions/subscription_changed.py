@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from msgspec import UNSET
 
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.licensing import SubscriptionFact
-from trunkline.contracts.message import Message
 from trunkline.eventstore.decider import Event, key_of
 from trunkline.eventstore.recorded_event import Cause, event_id
 from trunkline.eventstore.unit_of_work import Work

@@ -15,8 +15,8 @@ import psycopg
 
 from trunkline.availability import database_availability, is_unavailable
 from trunkline.clock import Clock, SystemClock
+from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.envelope import encode
 from trunkline.eventstore.commit_signal import Wake
 from trunkline.eventstore.epochs import epoch_and_version, sequence_of
 from trunkline.eventstore.event_store import Overtaken, Store

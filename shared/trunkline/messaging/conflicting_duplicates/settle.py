@@ -9,8 +9,8 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from trunkline.contracts.message import Message, read_data
-from trunkline.contracts.unreadable import Unreadable
+from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.message import Message, read_data
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.unit_of_work import Work

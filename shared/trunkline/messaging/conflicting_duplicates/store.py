@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from trunkline.contracts.message import Message
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.unit_of_work import Work
 

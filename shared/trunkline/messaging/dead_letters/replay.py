@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 import psycopg
 
-from trunkline.contracts.envelope import decode
-from trunkline.contracts.message import Message
-from trunkline.contracts.unreadable import Unreadable
+from trunkline.contracts.cloudevents.envelope import decode
+from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.message import Message
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Conflict, Overtaken
 from trunkline.eventstore.recorded_event import UnknownEvent, stored_name

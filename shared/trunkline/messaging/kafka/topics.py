@@ -12,8 +12,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from trunkline.contracts import dead_letters
+from trunkline.contracts.cloudevents.message import MAX_VALUE_BYTES
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.message import MAX_VALUE_BYTES
 from trunkline.messaging.kafka.client import KafkaSettings, admin
 
 INSTALLATION_TOPIC: Final = "TrunklineInstallation"

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from trunkline.contracts.binary import Headers, decode
+from trunkline.contracts.cloudevents.binary import Headers, decode
+from trunkline.contracts.cloudevents.errors import CODES, Unreadable
+from trunkline.contracts.cloudevents.message import MAX_VALUE_BYTES, Message
+from trunkline.contracts.cloudevents.structured import decode_batch, decode_structured
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.message import MAX_VALUE_BYTES, Message
-from trunkline.contracts.structured import decode_batch, decode_structured
-from trunkline.contracts.unreadable import CODES, Unreadable
 
 __all__ = [
     "CODES",

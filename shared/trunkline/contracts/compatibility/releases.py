@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from trunkline.contracts.compatibility import Change, compare
+from trunkline.contracts.catalogue.json_schema import schema
+from trunkline.contracts.compatibility.compatibility import Change, compare
 from trunkline.contracts.contract import Contract, Direction
-from trunkline.contracts.schema import schema
 
 _FILE_NAME: Final = re.compile(r"(.+)\.v([1-9][0-9]{0,8})\.json")
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from trunkline.contracts.contract import Contract
-from trunkline.contracts.message import (
+from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.message import (
     MAX_ATTRIBUTE_BYTES,
     MAX_SEQUENCE,
     Message,
@@ -22,8 +22,8 @@ from trunkline.contracts.message import (
     read_time,
     same_subject,
 )
-from trunkline.contracts.structured import decode_structured
-from trunkline.contracts.unreadable import Unreadable
+from trunkline.contracts.cloudevents.structured import decode_structured
+from trunkline.contracts.contract import Contract
 from trunkline.contracts.values import FIRST_YEAR, LAST_YEAR, Instant
 
 Headers = Sequence[tuple[str, bytes | None]]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from trunkline.contracts.unreadable import Unreadable
+from trunkline.contracts.cloudevents.errors import Unreadable
 
 _PREFIX: Final = b"ce-"
 _ESCAPED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")

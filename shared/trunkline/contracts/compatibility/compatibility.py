@@ -23,10 +23,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
-from trunkline.contracts import differences
-from trunkline.contracts.alternatives import alternatives, meaning, paired, resolved
+from trunkline.contracts.compatibility import differences
+from trunkline.contracts.compatibility.alternatives import alternatives, meaning, paired, resolved
+from trunkline.contracts.compatibility.differences import HARMLESS, NARROWER, OTHER, WIDER, Difference
 from trunkline.contracts.contract import Direction
-from trunkline.contracts.differences import HARMLESS, NARROWER, OTHER, WIDER, Difference
 
 Verdict = Literal["breaking", "compatible"]
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from trunkline.contracts.contract import Contract
-from trunkline.contracts.message import (
+from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.message import (
     MAX_SEQUENCE,
     Message,
     check_text,
@@ -19,7 +19,7 @@ from trunkline.contracts.message import (
     read_time,
     same_subject,
 )
-from trunkline.contracts.unreadable import Unreadable
+from trunkline.contracts.contract import Contract
 
 
 class _Envelope(msgspec.Struct, frozen=True, gc=False):

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
+from trunkline.contracts.cloudevents.errors import Unreadable
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.unreadable import Unreadable
+from trunkline.contracts.validation_messages import without_patterns
 from trunkline.contracts.values import read_instant
-from trunkline.form_sentences import without_patterns
 
 MAX_VALUE_BYTES: Final = 1_048_576
 # Identities become keys of an index: what is longer would be refused by the store, again and again.

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from trunkline.contracts import dead_letters
+from trunkline.contracts.cloudevents.message import MAX_ATTRIBUTE_BYTES
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.message import MAX_ATTRIBUTE_BYTES
 
 # Of this document; a schema has its own in its name.
 _VERSION: Final = "1.0.0"

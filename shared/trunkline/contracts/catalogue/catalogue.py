@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from trunkline.contracts import billing, dead_letters, licensing, numbers, parties
+from trunkline.contracts.cloudevents.errors import CODES
 from trunkline.contracts.contract import Contract
-from trunkline.contracts.unreadable import CODES
 
 HEARD: Final = (*billing.CONTRACTS.values(), *parties.CONTRACTS.values())
 SAID: Final = (

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any, Final, NamedTuple
 
-from trunkline.contracts.alternatives import Alternative
+from trunkline.contracts.compatibility.alternatives import Alternative
 from trunkline.contracts.contract import Direction
 
 Breaks = frozenset[Direction]

@@ -1,0 +1,1 @@
+"""The catalogue of contracts, and the JSON Schemas and AsyncAPI generated from it."""

@@ -1,0 +1,1 @@
+"""CloudEvents: envelope, binary and structured mode, HTTP binding, decoding."""
