@@ -9,13 +9,13 @@ from bench.baselines.copied import copy_again
 from bench.figures import Figure, at_least, interleaved, median
 from bench.run import Run
 from trunkline.clock import SystemClock
-from trunkline.csvfile import read_csv
 from trunkline.deployment import all_migrations
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.schema import migrate
 from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.files.csv_reader import read_csv
 from trunkline_numbers.api.upload_cells import Terms
 from trunkline_numbers.api.upload_file import LAYOUT, preview
 from trunkline_numbers.api.upload_form import MAX_FILE_BYTES

@@ -16,7 +16,7 @@ from trunkline.eventstore.log_subscriber import Follower
 from trunkline.eventstore.recorded_event import Cause, Recorded, recorded
 from trunkline.eventstore.schema import migrate, read_migrations
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline.mail import MailRow, list_mail
+from trunkline.mail.outbox import MailRow, list_mail
 from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import Projector
 from trunkline_numbers import number_by_hand as by_hand

@@ -16,7 +16,7 @@ from trunkline.eventstore.commit_signal import Listener, Wake
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline.export_slots import ExportSlots
+from trunkline.files.export_slots import ExportSlots
 from trunkline.gauges import update_gauges
 from trunkline.messaging.caught_up import Horizon
 from trunkline.messaging.compacted_topics.feed import StateFeed

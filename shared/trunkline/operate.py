@@ -17,7 +17,7 @@ from trunkline.doors import Operating, door, operating
 from trunkline.errors import Refused
 from trunkline.eventstore.history import happened, read_history, read_page
 from trunkline.facts import deadline_facts, facts, projection_facts, waiting_page
-from trunkline.mail import MailState, find_mail, list_mail
+from trunkline.mail.outbox import MailState, find_mail, list_mail
 from trunkline.operate_audit import audited_route
 from trunkline.operate_conflicts import add_conflicts
 from trunkline.operate_letters import add_letters

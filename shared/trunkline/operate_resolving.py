@@ -15,7 +15,7 @@ from trunkline.doors import Posted
 from trunkline.errors import Refused
 from trunkline.eventstore.failed_items import failed_items_page
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.mail import discard_mail, retry_mail
+from trunkline.mail.outbox import discard_mail, retry_mail
 from trunkline.operate_lists import OperatePage, Pages, items
 from trunkline.paging import TEXT, moment, page
 from trunkline.parties import NothingThere

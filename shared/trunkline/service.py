@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # a command that only reads the table need not load the web a
 
     from trunkline.clock import Clock
     from trunkline.eventstore.leader_election import Duties
-    from trunkline.export_slots import ExportSlots
+    from trunkline.files.export_slots import ExportSlots
     from trunkline.messaging.caught_up import Horizon
     from trunkline.messaging.compacted_topics.feed import StateTopic
     from trunkline.messaging.message_handler import MessageHandler

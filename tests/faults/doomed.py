@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 from trunkline.deadlines import deadlines
 from trunkline.eventstore import event_store
 from trunkline.eventstore import log_subscriber as follower
-from trunkline.mail import MailSender
+from trunkline.mail.outbox import MailSender
+from trunkline.mail.transports import Mailbox
 from trunkline.messaging import inbox
 from trunkline.messaging.kafka import producer
 from trunkline.messaging.kafka.topics import STATE_TOPICS
-from trunkline.post_office import Mailbox
 from trunkline.projections.builds import Generations
 from trunkline.projections.runner import Projector
 from trunkline_licensing.reactions import bulk_runner

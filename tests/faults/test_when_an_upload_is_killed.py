@@ -13,9 +13,9 @@ import pytest
 
 from tests.faults.doomed import UPLOAD_POINTS, Fuse
 from tests.faults.world import Part, World
-from trunkline.csvfile import read_csv
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.files.csv_reader import read_csv
 from trunkline_numbers.api import upload_file
 from trunkline_numbers.api.upload_cells import Terms
 from trunkline_numbers.number import NUMBER

@@ -12,8 +12,8 @@ import xlsxwriter
 
 from trunkline.cli.billing_file import read_lines
 from trunkline.cli.ending import Misused
-from trunkline.csv_refusals import FileIsOther, NotUtf8
-from trunkline.csvfile import Layout, read_csv
+from trunkline.files.csv_errors import FileIsOther, NotUtf8
+from trunkline.files.csv_reader import Layout, read_csv
 
 LAYOUT = Layout("numbers", ("Country Code", "Phone Number"))
 TABLE = b"Country Code,Phone Number\nSG,61234567\n"

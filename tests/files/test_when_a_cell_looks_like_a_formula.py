@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.cells import bare, tame, tame_sql
+from trunkline.files.formula_escaping import bare, tame, tame_sql
 
 TRICKY = st.text(alphabet="'=+-@＝ \u00a0\u3000\t\r\n;,|aé0\"", max_size=12) | st.text(max_size=12)
 LIVE = re.compile(r"(?:\A|[;\t\r\n])[ \x0b\x0c\u00a0\u3000\ufeff]*[=+\-@＝＋－＠]|\A[\t\r\n]")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.csvfile import CsvFile, Layout, read_csv
 from trunkline.errors import Refused
+from trunkline.files.csv_reader import CsvFile, Layout, read_csv
 
 USERS = Layout("names", ("Ext Key", "User's Name"), ("Number", "Subscription Reference"))
 PEOPLE = Layout("identities", ("Ext Key", "Identity UUID"), ("Number", "Subscription Reference"))

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline import tables
-from trunkline.csvfile import Layout, read_csv
-from trunkline.tables import Cell, csv_bytes, json_bytes, table_bytes, xlsx_bytes
+from trunkline.files import table_writer
+from trunkline.files.csv_reader import Layout, read_csv
+from trunkline.files.table_writer import Cell, csv_bytes, json_bytes, table_bytes, xlsx_bytes
 
 HEADINGS = ("Number", "Golden", "Units", "Since", "Domains", "Vendor")
 NAMES = ("number", "golden", "units", "since", "domains", "vendor")
@@ -68,7 +68,7 @@ def test_then_json_lines_have_an_object_for_each_row() -> None:
 
 def test_then_what_a_sheet_cannot_hold_goes_on_in_the_next(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """N11: an export is whole, whatever its format; a cell too long for it ends in an ellipsis."""
-    monkeypatch.setattr(tables, "ROWS_A_SHEET", 2)
+    monkeypatch.setattr(table_writer, "ROWS_A_SHEET", 2)
     path = tmp_path / "numbers.xlsx"
     path.write_bytes(b"".join(xlsx_bytes("Numbers", ("N",), [("1",), ("2",), ("x" * 40_000,)])))
     book = openpyxl.load_workbook(path)
@@ -80,7 +80,7 @@ def test_then_what_a_sheet_cannot_hold_goes_on_in_the_next(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
-def test_then_rows_are_taken_as_the_bytes_are(form: tables.Format) -> None:
+def test_then_rows_are_taken_as_the_bytes_are(form: table_writer.Format) -> None:
     """§9: memory stays flat: no more rows are read than the piece at hand needs."""
     read = 0
 
@@ -93,7 +93,7 @@ def test_then_rows_are_taken_as_the_bytes_are(form: tables.Format) -> None:
     pieces = table_bytes(form, "Numbers", HEADINGS, NAMES, rows())
     first = next(pieces)
     assert read < 2_000
-    assert len(first) < 2 * tables.CHUNK_BYTES
+    assert len(first) < 2 * table_writer.CHUNK_BYTES
     next(pieces)
     assert read < 4_000
 

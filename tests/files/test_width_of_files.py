@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline.csv_refusals import TooManyColumns
-from trunkline.csvfile import MOST_REPEATED, Layout, read_csv
+from trunkline.files.csv_errors import TooManyColumns
+from trunkline.files.csv_reader import MOST_REPEATED, Layout, read_csv
 
 LAYOUT = Layout("addons", ("Ext key", "Number", "User"), repeated="Addon license")
 

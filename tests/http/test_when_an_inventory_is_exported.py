@@ -14,7 +14,7 @@ import pytest
 
 from tests.http.shelf import Shelf
 from tests.http.world import Caller, created, problem
-from trunkline.export_slots import MOST_EXPORTS
+from trunkline.files.export_slots import MOST_EXPORTS
 
 TYPES = {
     "csv": "text/csv; charset=utf-8",

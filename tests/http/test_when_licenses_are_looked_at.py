@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from tests.http.licensed import Licensed
 from tests.http.world import World, created, event, problem
-from trunkline.csvfile import Layout, read_csv
+from trunkline.files.csv_reader import Layout, read_csv
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -11,7 +11,7 @@ from tests.http.bulk import Office
 from tests.http.test_when_numbers_are_uploaded import file_of, lines, send
 from tests.http.world import World, created, problem
 from trunkline import http
-from trunkline.export_slots import MOST_EXPORTS, MOST_EXPORTS_OF_PARTY
+from trunkline.files.export_slots import MOST_EXPORTS, MOST_EXPORTS_OF_PARTY
 from trunkline.parties import Principal
 from trunkline.usage_limits import Limits, Rates, Shares, TooManyRequests, TooManyStreams
 

@@ -18,7 +18,7 @@ from trunkline.eventstore.failed_items import BACK_OFF, MOST, FailedItems, TooMa
 from trunkline.eventstore.log_subscriber import Follower
 from trunkline.eventstore.recorded_event import Recorded, UnknownEvent
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.mail import Mail, post
+from trunkline.mail.outbox import Mail, post
 from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import Projector, View
 

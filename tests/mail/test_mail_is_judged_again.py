@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from tests.inventory import BY_HAND, ORG, RESELLER, Inventory, number, prepare
 from trunkline.eventstore.failed_items import BACK_OFF
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline.mail import Done, Mail, MailNotWaiting, MailRow, MailSender, Result, discard_mail, post, retry_mail
+from trunkline.mail.outbox import (
+    Done,
+    Mail,
+    MailNotWaiting,
+    MailRow,
+    MailSender,
+    Result,
+    discard_mail,
+    post,
+    retry_mail,
+)
 from trunkline.parties import NothingThere
 from trunkline_numbers.party import PARTY
 from trunkline_numbers.reactions import notice_due

@@ -15,8 +15,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from pydantic import SecretStr
 
-from trunkline.mail import MailRow, Result, Unreachable
-from trunkline.post_office import Mailbox, SmtpServer
+from trunkline.mail.outbox import MailRow, Result, Unreachable
+from trunkline.mail.transports import Mailbox, SmtpServer
 from trunkline.settings import SettingsError, load_settings
 
 SENDER = "Trunkline <no-reply@trunkline.example>"

@@ -18,8 +18,8 @@ from structlog.testing import capture_logs
 from tests.inventory import Inventory
 from trunkline.eventstore.failed_items import BACK_OFF
 from trunkline.eventstore.unit_of_work import run
-from trunkline.mail import Done, Mail, MailRow, MailSender, PostOffice, Result, Unreachable, post
-from trunkline.post_office import Mailbox, SmtpServer, open_post_office
+from trunkline.mail.outbox import Done, Mail, MailRow, MailSender, PostOffice, Result, Unreachable, post
+from trunkline.mail.transports import Mailbox, SmtpServer, open_post_office
 
 SENDER = "Trunkline <no-reply@trunkline.example>"
 

@@ -20,7 +20,7 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.schema import migrate
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline.export_slots import ExportSlots
+from trunkline.files.export_slots import ExportSlots
 from trunkline.http import create_app
 from trunkline.operate import operate_router
 from trunkline.parties import Role

@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
-from trunkline.csvfile import read_csv
 from trunkline.errors import Refused
+from trunkline.files.csv_reader import read_csv
 from trunkline_numbers.api.upload_cells import Terms
 from trunkline_numbers.api.upload_file import LAYOUT, SAMPLE, Preview, preview
 from trunkline_numbers.views.upload_rows import Chunk

@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 
 from tests.inventory import Inventory, prepare
-from trunkline.csvfile import read_csv
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.files.csv_reader import read_csv
 from trunkline_numbers.api import upload_file
 from trunkline_numbers.api.upload_cells import Terms
 from trunkline_numbers.number import NUMBER

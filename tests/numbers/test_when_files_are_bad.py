@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from tests.numbers.bad_files import check
-from trunkline.csvfile import read_csv
 from trunkline.errors import Refused
+from trunkline.files.csv_reader import read_csv
 from trunkline_numbers.api.upload_cells import Terms
 from trunkline_numbers.api.upload_file import LAYOUT, preview
 from trunkline_numbers.views.upload_rows import Chunk

@@ -13,10 +13,10 @@ import openpyxl
 import pytest
 
 from tests.numbers.stock import PARTIES, drawn, folded, keep, open_views, scope, seen
-from trunkline.cells import bare
-from trunkline.csvfile import read_csv
 from trunkline.eventstore.event_store import Store
-from trunkline.tables import Format, text_of
+from trunkline.files.csv_reader import read_csv
+from trunkline.files.formula_escaping import bare
+from trunkline.files.table_writer import Format, text_of
 from trunkline_numbers.api.upload_file import LAYOUT, Terms, preview
 from trunkline_numbers.views import exported as exported_view
 from trunkline_numbers.views.exported import LAYOUTS, Export

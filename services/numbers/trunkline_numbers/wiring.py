@@ -12,10 +12,10 @@ from trunkline.contracts.contract import Contract
 from trunkline.eventstore.log_subscriber import Follower
 from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.schema import read_migrations
-from trunkline.mail import MailSender
+from trunkline.mail.outbox import MailSender
+from trunkline.mail.transports import open_post_office
 from trunkline.messaging.compacted_topics.feed import StateTopic
 from trunkline.messaging.message_handler import MessageHandler
-from trunkline.post_office import open_post_office
 from trunkline.service import Service
 from trunkline_numbers.api.branch import DirectoryTree
 from trunkline_numbers.api.routes import routes

@@ -22,10 +22,10 @@ from trunkline.contracts.cloudevents.envelope import (
     content_hash,
     decode_structured,
 )
-from trunkline.csv_refusals import FileIsOther
-from trunkline.file_kind import check_is_text
+from trunkline.files.csv_errors import FileIsOther
+from trunkline.files.file_kind import check_is_text
+from trunkline.files.possible_numbers import is_possible
 from trunkline.limits import MOST_AHEAD
-from trunkline.possible_numbers import is_possible
 
 STANDARD_INPUT: Final = Path("-")
 MOST_IN_BATCH: Final = 500

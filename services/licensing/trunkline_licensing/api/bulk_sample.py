@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final
 
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.tables import csv_bytes
+from trunkline.files.table_writer import csv_bytes
 from trunkline_licensing.bulk_rows import is_uuid
 from trunkline_licensing.extension import key_claim
 from trunkline_licensing.license_codes import Catalogue

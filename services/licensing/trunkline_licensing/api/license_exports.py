@@ -12,12 +12,12 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from trunkline.doors import Reading, door, reader
-from trunkline.export_slots import BUSY
+from trunkline.files.export_slots import BUSY
+from trunkline.files.table_writer import MEDIA_TYPES, Cell, csv_bytes
 from trunkline.paging import TEXT, Items, Paging, one_page, page, paging
 from trunkline.parties import Principal
 from trunkline.pieces import StreamedFile
 from trunkline.service import ServiceContext
-from trunkline.tables import MEDIA_TYPES, Cell, csv_bytes
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.extension_bodies import CENTER_ROLES
 from trunkline_licensing.api.extension_sight import PATH, ROW, ROWS, UNKNOWN, in_organization_of, of_row, rows

@@ -11,7 +11,7 @@ from trunkline.contracts.cloudevents.envelope import Message
 from trunkline.eventstore.decider import Decider, key_of
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.possible_numbers import is_possible
+from trunkline.files.possible_numbers import is_possible
 from trunkline_licensing.organization import PARTY
 from trunkline_licensing.reactions.heard_once import heard_once
 from trunkline_licensing.reactions.pool_supplied import SupplyChange, concerns_pools, feed

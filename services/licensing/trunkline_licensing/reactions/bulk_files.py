@@ -9,8 +9,8 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from trunkline.csvfile import Layout, read_csv
-from trunkline.csvfile import Row as Line
+from trunkline.files.csv_reader import Layout, read_csv
+from trunkline.files.csv_reader import Row as Line
 from trunkline_licensing.bulk_assignment import MOST_USERS, Bulk, File
 from trunkline_licensing.bulk_events import Identified
 from trunkline_licensing.bulk_refusals import FileWithoutUsers, MixedIdentities, TooManyUsers

@@ -13,12 +13,12 @@ from starlette.responses import StreamingResponse
 from trunkline.clock import rfc3339
 from trunkline.doors import Reading, door, reader
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.export_slots import BUSY
+from trunkline.files.export_slots import BUSY
+from trunkline.files.table_writer import MEDIA_TYPES
 from trunkline.paging import TEXT, Items, Kind, Page, Paging, moment, one_page, page, row_id
 from trunkline.parties import Principal, authorize
 from trunkline.pieces import StreamedFile
 from trunkline.service import ServiceContext
-from trunkline.tables import MEDIA_TYPES
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.search_query import ExportQuery, Filters, SearchQuery, SortNeedsAvailable
 from trunkline_numbers.api.shown import NumberShown, shown_number

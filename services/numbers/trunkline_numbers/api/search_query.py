@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from trunkline.bodies import Country, Domain, Instant, OneForm, Uuid
 from trunkline.errors import Refused
+from trunkline.files.table_writer import Format
 from trunkline.paging import LARGEST_PAGE
-from trunkline.tables import Format
 from trunkline_numbers.views.exported import Layout
 from trunkline_numbers.views.pattern import read_pattern
 from trunkline_numbers.views.wanted import Capability, State, Wanted

@@ -11,9 +11,9 @@ from typing import Any, Final
 import phonenumbers
 from msgspec.structs import replace
 
-from trunkline.csvfile import CsvFile, Layout
-from trunkline.csvfile import Row as Record
 from trunkline.errors import Refused
+from trunkline.files.csv_reader import CsvFile, Layout
+from trunkline.files.csv_reader import Row as Record
 from trunkline_numbers.api.adding import read_number
 from trunkline_numbers.api.phone_plan import NO_COUNTRY, Plan, plan_by_calling_code, plan_of
 from trunkline_numbers.api.upload_cells import COUNTRY, NUMBER, Terms, filled, readers, short

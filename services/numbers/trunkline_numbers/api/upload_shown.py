@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from trunkline.tables import csv_bytes
+from trunkline.files.table_writer import csv_bytes
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.upload_cells import COUNTRY, NUMBER
 from trunkline_numbers.api.upload_file import MOST_TOLD

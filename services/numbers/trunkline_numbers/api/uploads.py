@@ -11,13 +11,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from trunkline.answers import Answer, change, check_version, shown
-from trunkline.csvfile import read_csv
 from trunkline.doors import Acting, Asked, Posted, Reading, door, reader
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import key_of
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.unit_of_work import Loaded, Work
-from trunkline.export_slots import BUSY
+from trunkline.files.csv_reader import read_csv
+from trunkline.files.export_slots import BUSY
 from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.parties import Principal, authorize
 from trunkline.pieces import StreamedFile

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from trunkline.clock import instant, rfc3339
 from trunkline.eventstore.recorded_event import Recorded, stored_name
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.mail import Judgement, Mail, MailRow, post
+from trunkline.mail.outbox import Judgement, Mail, MailRow, post
 from trunkline_numbers.number import NUMBER, Locked, Number, Reserved
 from trunkline_numbers.number_events import LockEnding, LockExpired, ReservationEnding
 from trunkline_numbers.party import PARTY, PLATFORM, PartyHeard

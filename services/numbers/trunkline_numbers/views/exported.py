@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 
 import psycopg
 
-from trunkline.cells import tame_sql
-from trunkline.tables import CHUNK_BYTES, Cell, Format, table_bytes
+from trunkline.files.formula_escaping import tame_sql
+from trunkline.files.table_writer import CHUNK_BYTES, Cell, Format, table_bytes
 from trunkline_numbers.views.slices import where
 from trunkline_numbers.views.wanted import Conditions, Scope
 

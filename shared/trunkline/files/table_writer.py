@@ -1,7 +1,7 @@
 """Tables going out: CSV, XLSX and JSON lines, as a stream of bytes in flat memory (N11, L18, L19, DOMAIN §9).
 
-A CSV file opens safely in spreadsheets (`cells.py`) and can be read in again. In an XLSX file every cell has its type,
-so nothing in it is a formula and nothing has to be tamed.
+A CSV file opens safely in spreadsheets (`formula_escaping.py`) and can be read in again. In an XLSX file every cell has
+its type, so nothing in it is a formula and nothing has to be escaped.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, Final, Literal
 import msgspec
 import xlsxwriter
 
-from trunkline.cells import tame
 from trunkline.clock import rfc3339
+from trunkline.files.formula_escaping import tame
 
 Format = Literal["csv", "xlsx", "jsonl"]
 Cell = str | bool | int | float | datetime | Sequence[str] | None

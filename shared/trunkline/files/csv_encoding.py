@@ -6,8 +6,8 @@ import codecs
 from collections.abc import Iterable
 from typing import Final
 
-from trunkline.csv_refusals import FileTooLarge, NotUtf8, NulByte
-from trunkline.file_kind import check_is_csv, check_is_text
+from trunkline.files.csv_errors import FileTooLarge, NotUtf8, NulByte
+from trunkline.files.file_kind import check_is_csv, check_is_text
 
 # UTF-32's mark begins with UTF-16's, so it comes first.
 _MARKS: Final = (

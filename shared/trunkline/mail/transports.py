@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from trunkline.email_address import email_address, header_address
 from trunkline.hosts import is_loopback
-from trunkline.mail import Done, MailRow, PostOffice, Result, Unreachable
+from trunkline.mail.outbox import Done, MailRow, PostOffice, Result, Unreachable
 
 _SECONDS = 30.0
 _PERMANENT = 500

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from trunkline.cells import bare
-from trunkline.csv_refusals import (
+from trunkline.errors import Refused
+from trunkline.files.csv_encoding import read_text
+from trunkline.files.csv_errors import (
     CellTooLong,
     ColumnMissing,
     ColumnTwice,
@@ -29,8 +30,7 @@ from trunkline.csv_refusals import (
     TooManyColumns,
     TooManyRows,
 )
-from trunkline.csv_text import read_text
-from trunkline.errors import Refused
+from trunkline.files.formula_escaping import bare
 
 MOST_REPEATED: Final = 50
 """Columns of the repeated kind: every row is padded to the width of the header."""

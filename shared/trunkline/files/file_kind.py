@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from typing import Final
 
-from trunkline.csv_refusals import FileIsOther
+from trunkline.files.csv_errors import FileIsOther
 
 _OPEN_DOCUMENT: Final = b"mimetypeapplication/vnd.oasis.opendocument.spreadsheet"
 _AS_CSV: Final = "save it as CSV UTF-8"

@@ -1,0 +1,1 @@
+"""Tabular files: read as CSV, written as CSV, XLSX and JSON lines."""

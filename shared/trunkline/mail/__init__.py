@@ -1,0 +1,1 @@
+"""The mail outbox and the transports that deliver from it."""
