@@ -13,8 +13,8 @@ from bench.run import Run
 from bench.servers import kafka
 from bench.services import Running, together
 from trunkline.broker import LocalBroker
+from trunkline.security.tokens import Tokens
 from trunkline.settings import Settings
-from trunkline.tokens import Tokens
 
 PREVIEW = at_most(value=2, text="≤ 2 s")
 RUN = at_most(value=15, text="≤ 15 s")

@@ -30,7 +30,7 @@ from trunkline.embedded_place import make_private
 from trunkline.embedded_watch import EMBEDDED, keep_running
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.schema import Migration, migrate, read_migrations
-from trunkline.http import create_app, create_metrics_app, server
+from trunkline.http.app import create_app, create_metrics_app, server
 from trunkline.installation.record import read_epochs
 from trunkline.messaging.caught_up import of_services
 from trunkline.messaging.compacted_topics.feed import begin_anew

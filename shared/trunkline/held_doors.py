@@ -17,10 +17,11 @@ from pydantic import BaseModel, Field, StringConstraints
 from starlette.responses import StreamingResponse
 
 from trunkline.contracts import licensing, numbers
-from trunkline.doors import ViewsBehind, door, operating
 from trunkline.facts import RELAY
+from trunkline.files.pieces import Pieces
 from trunkline.held import MEDIA_TYPE, MOST_KEYS, Rows, Subject
-from trunkline.pieces import Pieces, StreamedFile
+from trunkline.http.dependencies import ViewsBehind, door, operating
+from trunkline.http.streaming import StreamedFile
 
 if TYPE_CHECKING:
     from trunkline.service import ServiceContext

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel
 
-from trunkline.audit import auditing, list_audit
-from trunkline.bodies import AnyInstant, Instant
-from trunkline.doors import Operating, door, operating
 from trunkline.errors import Refused
 from trunkline.eventstore.history import happened, read_history, read_page
 from trunkline.facts import deadline_facts, facts, projection_facts, waiting_page
+from trunkline.http.dependencies import Operating, door, operating
+from trunkline.http.pagination import TEXT, moment, page, row_id
+from trunkline.http.schemas import AnyInstant, Instant
 from trunkline.mail.outbox import MailState, find_mail, list_mail
 from trunkline.operate_audit import audited_route
 from trunkline.operate_conflicts import add_conflicts
@@ -28,10 +28,10 @@ from trunkline.operate_republish import add_republish
 from trunkline.operate_resolving import add_resolving
 from trunkline.operate_states import add_states
 from trunkline.operate_tokens import add_tokens
-from trunkline.paging import TEXT, moment, page, row_id
-from trunkline.parties import NothingThere
-from trunkline.revocations import Revocations
 from trunkline.sandbox import NoSandbox, SandboxClock, duration
+from trunkline.security.audit_log import auditing, list_audit
+from trunkline.security.authorization import NothingThere
+from trunkline.security.revocations import Revocations
 
 if TYPE_CHECKING:
     from trunkline.node import Node

@@ -17,10 +17,10 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from trunkline import audit
 from trunkline.errors import Refused
-from trunkline.json_bodies import JsonRoute
-from trunkline.parties import Principal
+from trunkline.http.json_bodies import JsonRoute
+from trunkline.security import audit_log
+from trunkline.security.principal import Principal
 
 if TYPE_CHECKING:
     from trunkline.node import Node
@@ -40,7 +40,7 @@ def mark_recorded() -> None:
         marks.append(True)
 
 
-audit.on_record.append(mark_recorded)
+audit_log.on_record.append(mark_recorded)
 
 
 def audited_route(node: Node) -> type[APIRoute]:
@@ -104,7 +104,9 @@ async def _record(node: Node, request: Request, path: str, outcome: str, *, must
     command = f"{request.method} {path}"
     about = {**request.path_params, **request.query_params}
     try:
-        await run_in_threadpool(audit.put_on_record, node.store, node.clock.now(), asked.actor, command, about, outcome)
+        await run_in_threadpool(
+            audit_log.put_on_record, node.store, node.clock.now(), asked.actor, command, about, outcome
+        )
     except Exception:
         if must:
             raise

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from trunkline.answers import Answer, change
-from trunkline.audit import auditing_work
-from trunkline.bodies import Body
-from trunkline.doors import Posted
 from trunkline.eventstore.unit_of_work import Work
+from trunkline.http.dependencies import Posted
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.pagination import page, row_id
+from trunkline.http.schemas import Body
 from trunkline.messaging.conflicting_duplicates.settle import apply, dismiss
 from trunkline.messaging.conflicting_duplicates.store import Status, quarantined_page
 from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, items
-from trunkline.paging import page, row_id
-from trunkline.parties import NothingThere
+from trunkline.security.audit_log import auditing_work
+from trunkline.security.authorization import NothingThere
 
 if TYPE_CHECKING:
     from trunkline.node import Node

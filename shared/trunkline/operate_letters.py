@@ -11,17 +11,17 @@ import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, model_validator
 
-from trunkline.answers import Answer, change
-from trunkline.audit import auditing_work
-from trunkline.bodies import Body
-from trunkline.doors import Posted
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
+from trunkline.http.dependencies import Posted
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.pagination import page, row_id
+from trunkline.http.schemas import Body
 from trunkline.messaging.dead_letters.replay import Edit, discard, retry
 from trunkline.messaging.dead_letters.store import Parked, Parts, parked_message, parked_page
 from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, Shown, items, show
-from trunkline.paging import page, row_id
-from trunkline.parties import NothingThere
+from trunkline.security.audit_log import auditing_work
+from trunkline.security.authorization import NothingThere
 
 if TYPE_CHECKING:
     from trunkline.node import Node

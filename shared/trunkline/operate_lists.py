@@ -10,7 +10,7 @@ import msgspec
 from fastapi import Depends, Query
 from pydantic import BaseModel
 
-from trunkline.paging import LARGEST_PAGE, Page, Paging
+from trunkline.http.pagination import LARGEST_PAGE, Page, Paging
 
 Shown = dict[str, Any]
 ROW_IDS: Final = range(2**62)

@@ -14,11 +14,11 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from trunkline.audit import auditing
 from trunkline.deadlines.deadlines import rebuild_deadlines
-from trunkline.doors import Operating
 from trunkline.errors import Refused
+from trunkline.http.dependencies import Operating
 from trunkline.projections.rebuild import Progress, Rebuild, Tell
+from trunkline.security.audit_log import auditing
 
 if TYPE_CHECKING:
     from trunkline.node import Node

@@ -12,15 +12,15 @@ import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from trunkline.audit import auditing
-from trunkline.bodies import Body
-from trunkline.doors import Operating
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.held import MOST_KEYS
+from trunkline.http.dependencies import Operating
+from trunkline.http.schemas import Body
 from trunkline.messaging.compacted_topics.feed import outgoing_document
 from trunkline.messaging.outbox_relay import say
 from trunkline.messaging.records import Outgoing
+from trunkline.security.audit_log import auditing
 
 if TYPE_CHECKING:
     from trunkline.node import Node

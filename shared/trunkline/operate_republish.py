@@ -10,11 +10,11 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from trunkline.bodies import Body, Instant
 from trunkline.contracts import dead_letters
 from trunkline.contracts.catalogue import catalogue
-from trunkline.doors import DryRun, Operating
 from trunkline.errors import Refused
+from trunkline.http.dependencies import DryRun, Operating
+from trunkline.http.schemas import Body, Instant
 from trunkline.messaging.kafka.client import AWAY, KafkaSettings, admin
 from trunkline.messaging.republish import Stretch, published_up_to
 from trunkline.operate_lists import ROW_IDS

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from trunkline.answers import Answer, change
-from trunkline.audit import auditing_work
-from trunkline.bodies import Body
-from trunkline.doors import Posted
 from trunkline.errors import Refused
 from trunkline.eventstore.failed_items import failed_items_page
 from trunkline.eventstore.unit_of_work import Work
+from trunkline.http.dependencies import Posted
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.pagination import TEXT, moment, page
+from trunkline.http.schemas import Body
 from trunkline.mail.outbox import discard_mail, retry_mail
 from trunkline.operate_lists import OperatePage, Pages, items
-from trunkline.paging import TEXT, moment, page
-from trunkline.parties import NothingThere
+from trunkline.security.audit_log import auditing_work
+from trunkline.security.authorization import NothingThere
 
 if TYPE_CHECKING:
     from trunkline.node import Node

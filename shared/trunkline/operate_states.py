@@ -9,15 +9,15 @@ import msgspec
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from trunkline.answers import DRY_RUN
-from trunkline.audit import auditing
-from trunkline.doors import DryRun, Operating
+from trunkline.http.dependencies import DryRun, Operating
+from trunkline.http.idempotency import DRY_RUN
 from trunkline.messaging.compacted_topics.fill import Filled
 from trunkline.messaging.kafka.client import AWAY, KafkaSettings
 from trunkline.operate_projections import LINES, STREAMED, stream_lines
 from trunkline.operate_republish import BrokerAway, NoBroker
 from trunkline.projections.rebuild import Tell
 from trunkline.runtime.compacted_topics import fill_states
+from trunkline.security.audit_log import auditing
 
 if TYPE_CHECKING:
     from trunkline.node import Node

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from trunkline.audit import auditing
-from trunkline.bodies import Instant
-from trunkline.doors import Operating
 from trunkline.errors import Refused
+from trunkline.http.dependencies import Operating
+from trunkline.http.pagination import page, row_id
+from trunkline.http.schemas import Instant
 from trunkline.operate_lists import OperatePage, Pages, Shown, items, show
-from trunkline.paging import page, row_id
-from trunkline.parties import OWN_ISSUER
-from trunkline.revocations import Revocation, Revocations, list_revocations
+from trunkline.security.audit_log import auditing
+from trunkline.security.principal import OWN_ISSUER
+from trunkline.security.revocations import Revocation, Revocations, list_revocations
 
 if TYPE_CHECKING:
     from trunkline.node import Node

@@ -12,13 +12,13 @@ import structlog
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from trunkline.answers import DRY_RUN
-from trunkline.audit import put_on_record
+from trunkline.http.idempotency import DRY_RUN
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.producer import Producer, TooLargeToSend
 from trunkline.messaging.records import Outgoing
 from trunkline.messaging.republish import Republished, SendPage, Stretch, history_published, pages, republish
 from trunkline.operate_projections import LINES, ndjson
+from trunkline.security.audit_log import put_on_record
 
 if TYPE_CHECKING:
     from trunkline.node import Node

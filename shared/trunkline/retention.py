@@ -15,7 +15,7 @@ from typing import Final
 from trunkline.clock import Clock
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.leader_election import Duties
-from trunkline.key_journal import take_over
+from trunkline.security.key_journal import take_over
 from trunkline.settings import Settings
 
 ANSWERS: Final = timedelta(days=30)

@@ -17,7 +17,7 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Cause, Codec, Recorded
 from trunkline.eventstore.schema import Migration
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import EmptyTree, Tree
+from trunkline.security.principal import EmptyTree, Tree
 
 if TYPE_CHECKING:  # a command that only reads the table need not load the web and Kafka packages
     from fastapi import APIRouter

@@ -22,7 +22,7 @@ from trunkline.cli import _app
 from trunkline.clock import FixedClock
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import stored_name
-from trunkline.http import create_app
+from trunkline.http.app import create_app
 from trunkline.operate import operate_router
 from trunkline.service import Service, installed_services
 from trunkline.settings import Settings

@@ -12,7 +12,8 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
-from trunkline import http, telemetry
+from trunkline import telemetry
+from trunkline.http import app
 from trunkline.settings import PREFIX, Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +94,7 @@ def test_then_files_that_are_mounted_exist() -> None:
 
 def test_then_the_dashboard_asks_for_metrics_that_there_are() -> None:
     """A name that is spelled wrong would be an empty panel."""
-    found = [value for module in (telemetry, http) for value in vars(module).values()]
+    found = [value for module in (telemetry, app) for value in vars(module).values()]
     counted = {metric.describe()[0].name for metric in found if isinstance(metric, MetricWrapperBase)}
     shown = (DEPLOY / "grafana" / "trunkline.json").read_text(encoding="utf-8")
     asked = set(re.findall(r"\btrunkline_\w+", shown))

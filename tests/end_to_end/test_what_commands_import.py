@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.test_every_wrong_value_is_refused_for_people import COMMANDS, EVERYWHERE, typed, usual
+from trunkline.security.signing_keys import signing_key
 from trunkline.settings import Settings
-from trunkline.signing_keys import signing_key
 from trunkline.variables import SETTINGS
 
 HEAVY = (
@@ -26,7 +26,7 @@ HEAVY = (
         "trunkline.settings",
         "trunkline.eventstore.event_store",
         "trunkline.messaging",
-        "trunkline.http",
+        "trunkline.http.app",
         "trunkline.contracts",
     ),
     *("trunkline_licensing", "trunkline_numbers"),

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.http.world import Caller, InProcess, created, prepare_licensing, prepare_numbers, running
-from trunkline.tokens import Tokens
+from trunkline.security.tokens import Tokens
 from trunkline_licensing.views.number_copy import Copy, read
 
 Json = Any

@@ -13,10 +13,11 @@ from fastapi import FastAPI
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from trunkline import connection_deadlines
-from trunkline.connection_deadlines import LEAST_BYTES, DeadlineProtocol
-from trunkline.http import server
-from trunkline.pieces import Pieces, StreamedFile
+from trunkline.files.pieces import Pieces
+from trunkline.http import connection_deadlines
+from trunkline.http.app import server
+from trunkline.http.connection_deadlines import LEAST_BYTES, DeadlineProtocol
+from trunkline.http.streaming import StreamedFile
 
 SHORT = 0.05
 HEAD = b"GET /soon HTTP/1.1\r\nHost: trunkline\r\n"

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from tests.http.world import prepare_licensing, prepare_numbers
 from trunkline.deployment import Deployment, NotConfigured
-from trunkline.health import metrics_router
+from trunkline.http.health import metrics_router
 from trunkline.settings import Settings
 
 

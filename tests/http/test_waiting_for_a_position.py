@@ -9,7 +9,7 @@ import pytest
 from tests.http.asked import operations
 from tests.http.estate import Door, Estate
 from tests.http.world import Caller, World, created, problem
-from trunkline import doors
+from trunkline.http import dependencies
 
 NOTHING_READ = {
     "GET /numbers/uploads/sample",
@@ -83,7 +83,7 @@ async def test_whoever_is_let_through_is_waited_for(world: World, monkeypatch: p
 
 async def test_what_cannot_be_waited_for_is_no_answer_to_the_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """O4, P2: the same request under the same key is done once its position can be waited for."""
-    monkeypatch.setattr(doors, "_WAIT_S", 0.0)
+    monkeypatch.setattr(dependencies, "_WAIT_S", 0.0)
     body = {"name": "b", "addons": []}
     path = f"/licensing/organizations/{world.east_org}/bulk-assignments"
     headers = {"Idempotency-Key": world.name, "Trunkline-Wait-For": "licensing/999999999"}

@@ -12,7 +12,7 @@ import pytest
 
 from tests.http.bulk import Office
 from tests.http.world import World, created, problem
-from trunkline import paging
+from trunkline.http import pagination
 
 PLACES: list[list[str]] = [
     [],
@@ -74,8 +74,8 @@ def lists(world: World, known: dict[str, str]) -> Iterator[str]:
 async def test_then_it_is_refused_and_nothing_falls_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """§9: with the right list's digest, too, a place that no item can have is no place to go on from."""
     known = await what_there_is(world)
-    digest = paging.blake2b(b"", digest_size=9)
-    monkeypatch.setattr(paging, "blake2b", lambda *_, **__: digest)
+    digest = pagination.blake2b(b"", digest_size=9)
+    monkeypatch.setattr(pagination, "blake2b", lambda *_, **__: digest)
     paths = list(lists(world, known))
     assert len(paths) > 20
     for path in paths:

@@ -12,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.http.world import Caller, InProcess, World, problem
-from trunkline.http import create_app
+from trunkline.http.app import create_app
 from trunkline.operate import operate_router
 
 JSON = {"Content-Type": "application/json"}

@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from trunkline.parties import (
-    ACTIONS,
-    Branch,
-    EmptyTree,
-    NotAllowed,
-    NothingThere,
-    Principal,
-    Resource,
-    Role,
-    ScopeMissing,
-    authorize,
-)
+from trunkline.roles import Role
+from trunkline.security.authorization import NotAllowed, NothingThere, Resource, ScopeMissing, authorize
+from trunkline.security.permissions import ACTIONS
+from trunkline.security.principal import Branch, EmptyTree, Principal
 
 PARTNER, ORG, OTHER, OTHER_ORG = "partner", "org", "other", "other-org"
 

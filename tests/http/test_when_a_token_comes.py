@@ -17,11 +17,11 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from trunkline.jwks import IssuerUnreachable, RemoteKeys
+from trunkline.security.jwks import IssuerUnreachable, RemoteKeys
+from trunkline.security.signing_keys import NoSigningKey, OwnKeys, publish, rotate
+from trunkline.security.tokens import Lifetimes, TokenRefused, Tokens, TrustedIssuer, signing_key
 from trunkline.settings import ClaimNames, load_settings
 from trunkline.settings import Issuer as Terms
-from trunkline.signing_keys import NoSigningKey, OwnKeys, publish, rotate
-from trunkline.tokens import Lifetimes, TokenRefused, Tokens, TrustedIssuer, signing_key
 
 ISSUER = "https://issuer.example"
 
@@ -298,7 +298,7 @@ def _until_fetched(keys: RemoteKeys) -> None:
 
 def test_an_answer_that_drips_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """T6: the whole answer has a deadline, not only each piece of it."""
-    monkeypatch.setattr("trunkline.jwks._TOTAL_S", 0.05)
+    monkeypatch.setattr("trunkline.security.jwks._TOTAL_S", 0.05)
     ended = threading.Event()
 
     class Drip(BaseHTTPRequestHandler):

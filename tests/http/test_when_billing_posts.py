@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from tests.http.world import World, created, event, problem
-from trunkline.event_sources import SourceForeign, check_sources
-from trunkline.parties import Principal
+from trunkline.security.event_sources import SourceForeign, check_sources
+from trunkline.security.principal import Principal
 
 PATH = "/licensing/billing-events"
 ONE = {"Content-Type": "application/cloudevents+json"}

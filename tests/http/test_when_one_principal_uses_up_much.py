@@ -10,10 +10,11 @@ import pytest
 from tests.http.bulk import Office
 from tests.http.test_when_numbers_are_uploaded import file_of, lines, send
 from tests.http.world import World, created, problem
-from trunkline import http
 from trunkline.files.export_slots import MOST_EXPORTS, MOST_EXPORTS_OF_PARTY
-from trunkline.parties import Principal
-from trunkline.usage_limits import Limits, Rates, Shares, TooManyRequests, TooManyStreams
+from trunkline.http import app as http
+from trunkline.http.usage_limits import Limits, Rates, TooManyRequests, TooManyStreams
+from trunkline.security.principal import Principal
+from trunkline.shares import Shares
 
 EAST, WEST = Principal("e", "partner-admin", "east"), Principal("w", "partner-admin", "west")
 

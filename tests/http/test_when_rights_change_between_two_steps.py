@@ -17,7 +17,7 @@ from tests.http.test_when_numbers_are_uploaded import file_of, lines, send, unti
 from tests.http.world import Caller, World, created, problem
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import Principal
+from trunkline.security.principal import Principal
 from trunkline_licensing.api.bulk_runs import _events
 from trunkline_licensing.bulk_assignment import BULK, start
 from trunkline_licensing.views.bulk_row_table import mark_running

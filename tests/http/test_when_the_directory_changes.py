@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 
 from tests.http.world import Caller, World, created, later, problem
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import NotAllowed, NothingThere, Principal, Resource, TokenOutdated, authorize
-from trunkline.revocations import Revocations
-from trunkline.tokens import TokenRefused, Tokens, Verified
+from trunkline.security.authorization import NotAllowed, NothingThere, Resource, TokenOutdated, authorize
+from trunkline.security.principal import Principal
+from trunkline.security.revocations import Revocations
+from trunkline.security.tokens import TokenRefused, Tokens, Verified
 from trunkline_licensing.api.branch import branch_of
 
 

@@ -17,10 +17,10 @@ from pydantic import SecretStr
 from trunkline.deployment import Deployment, all_migrations
 from trunkline.eventstore.schema import migrate
 from trunkline.facts import RELAY
-from trunkline.http import create_app
+from trunkline.http.app import create_app
 from trunkline.operate import operate_router
+from trunkline.security.tokens import Tokens
 from trunkline.settings import Settings
-from trunkline.tokens import Tokens
 from trunkline_licensing.wiring import service as licensing
 from trunkline_numbers.wiring import service as numbers
 

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from trunkline.bodies import Email
 from trunkline.contracts import parties
 from trunkline.contracts.cloudevents.errors import Unreadable
 from trunkline.contracts.cloudevents.message import read_data
 from trunkline.email_address import EmailAddressInvalid, email_address, header_address
+from trunkline.http.schemas import Email
 
 REFUSED = [
     "a@[",

@@ -23,7 +23,7 @@ from trunkline.mail.outbox import (
     post,
     retry_mail,
 )
-from trunkline.parties import NothingThere
+from trunkline.security.authorization import NothingThere
 from trunkline_numbers.party import PARTY
 from trunkline_numbers.reactions import notice_due
 

@@ -21,13 +21,13 @@ from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.schema import migrate
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.files.export_slots import ExportSlots
-from trunkline.http import create_app
+from trunkline.http.app import create_app
 from trunkline.operate import operate_router
-from trunkline.parties import Role
 from trunkline.projections.runner import Projector
+from trunkline.roles import Role
+from trunkline.security.tokens import Tokens
 from trunkline.service import Service, ServiceContext
 from trunkline.settings import Settings
-from trunkline.tokens import Tokens
 from trunkline_numbers.party import PARTY, PartyHeard
 from trunkline_numbers.reactions import subscription_changed
 from trunkline_numbers.wiring import service

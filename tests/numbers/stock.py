@@ -12,9 +12,10 @@ from trunkline.eventstore.decider import Event
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Envelope, Recorded, stored_name
 from trunkline.eventstore.schema import migrate
-from trunkline.parties import Branch, EmptyTree, Principal, Resource, visible
 from trunkline.projections.builds import Generations, table_of
 from trunkline.projections.runner import Projector
+from trunkline.security.authorization import Resource, visible
+from trunkline.security.principal import Branch, EmptyTree, Principal
 from trunkline_numbers import number as life
 from trunkline_numbers.number import NUMBER, Number, Party
 from trunkline_numbers.number_events import (

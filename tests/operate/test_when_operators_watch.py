@@ -21,7 +21,7 @@ from pathlib import Path
 import httpx
 from trunkline.deployment import Deployment
 from trunkline.settings import load_settings
-from trunkline.tokens import Tokens
+from trunkline.security.tokens import Tokens
 
 async def main():
     async with Deployment(load_settings()) as deployment:

@@ -7,10 +7,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from tests.http.world import Json, World, created, problem
-from trunkline.audit import list_audit
 from trunkline.eventstore.event_store import Store
-from trunkline.key_journal import JOURNAL, note, take_over
 from trunkline.retention import Retention
+from trunkline.security.audit_log import list_audit
+from trunkline.security.key_journal import JOURNAL, note, take_over
 
 OPERATE = "/numbers/operate"
 

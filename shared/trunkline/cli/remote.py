@@ -73,7 +73,7 @@ def operator_token(settings: Client) -> str | None:
     """Whoever can read the home's signing key is its operator; None where this home has no key (yet)."""
     if not (settings.keys / "signing.json").exists():
         return None
-    from trunkline.own_token import own_claims, signed
+    from trunkline.security.own_token import own_claims, signed
 
     try:
         user = getpass.getuser()

@@ -59,9 +59,9 @@ def rotate(
     """
     from datetime import UTC, datetime, timedelta
 
-    from trunkline.key_journal import note
-    from trunkline.signing_keys import PUBLIC
-    from trunkline.signing_keys import rotate as rotate_keys
+    from trunkline.security.key_journal import note
+    from trunkline.security.signing_keys import PUBLIC
+    from trunkline.security.signing_keys import rotate as rotate_keys
 
     keys, settings = call.settings.keys, call.settings
     overlap = timedelta(days=settings.machine_token_days if overlap_days is None else overlap_days)
@@ -79,7 +79,7 @@ def public_keys(call: Call) -> None:
     """Print the public keys (a JWKS): saved as `keys/public.json`, they are all that a copy needs to verify."""
     import json
 
-    from trunkline.signing_keys import publish
+    from trunkline.security.signing_keys import publish
 
     text = publish(call.settings.keys).read_text(encoding="utf-8")
     call.tell(json.loads(text), lambda: text)
@@ -131,9 +131,9 @@ def issue(
     from datetime import timedelta
     from uuid import uuid4
 
-    from trunkline.parties import Role
-    from trunkline.signing_keys import NoSigningKey
-    from trunkline.tokens import TokenRefused, Tokens
+    from trunkline.roles import Role
+    from trunkline.security.signing_keys import NoSigningKey
+    from trunkline.security.tokens import TokenRefused, Tokens
 
     made_for: Role = next(known for known in get_args(Role) if known == role.value)
     longest = call.settings.machine_token_days * 24 if role is RoleName.machine else call.settings.token_hours

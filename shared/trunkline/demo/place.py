@@ -15,9 +15,9 @@ from trunkline.cli.options import SERVICES
 from trunkline.cli.remote import Remote
 from trunkline.deployment import Deployment
 from trunkline.logs import logging_to
-from trunkline.parties import Role
+from trunkline.roles import Role
+from trunkline.security.tokens import Tokens
 from trunkline.settings import Settings
-from trunkline.tokens import Tokens
 
 _START_SECONDS = 60.0
 

@@ -7,8 +7,8 @@ from collections.abc import Generator, Iterator
 from typing import ClassVar, Final
 
 from trunkline.errors import Refused
-from trunkline.pieces import Pieces
-from trunkline.usage_limits import Shares
+from trunkline.files.pieces import Pieces
+from trunkline.shares import Shares
 
 MOST_EXPORTS: Final = 4
 MOST_EXPORTS_OF_PARTY: Final = 2

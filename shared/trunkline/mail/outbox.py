@@ -20,7 +20,7 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import BACK_OFF, cause_of, concerns_item
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import NothingThere
+from trunkline.security.authorization import NothingThere
 
 PAGE = 100
 

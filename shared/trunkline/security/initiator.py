@@ -7,7 +7,8 @@ from typing import cast
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import Principal, Role
+from trunkline.roles import Role
+from trunkline.security.principal import Principal
 
 _USER = "user:"
 

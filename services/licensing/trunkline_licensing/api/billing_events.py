@@ -10,16 +10,17 @@ from typing import Annotated, Any, ClassVar, Final
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import Headers
 
-from trunkline.answers import Answer, change
 from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.envelope import Message, Unreadable, decode, decode_batch, decode_structured
 from trunkline.contracts.cloudevents.http_binding import attributes
-from trunkline.doors import Asked, Posted, Problem, door
 from trunkline.errors import Refused
-from trunkline.event_sources import check_sources
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import Branch, Resource, authorize
-from trunkline.problems import MEDIA_TYPE
+from trunkline.http.dependencies import Asked, Posted, Problem, door
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.problems import MEDIA_TYPE
+from trunkline.security.authorization import Resource, authorize
+from trunkline.security.event_sources import check_sources
+from trunkline.security.principal import Branch
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.billing_outcomes import Outcomes, Reckoning, SingleOutcome, answered
 from trunkline_licensing.api.branch import branch_of

@@ -9,11 +9,11 @@ from typing import Final, Literal, get_args
 
 from pydantic import BaseModel
 
-from trunkline.answers import Answer
 from trunkline.clock import rfc3339
 from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.envelope import Message, Unreadable, content_hash
 from trunkline.eventstore.unit_of_work import Work
+from trunkline.http.idempotency import Answer
 from trunkline_licensing.license_codes import BASE, Catalogue
 from trunkline_licensing.reactions.billing_heard import PRODUCER
 from trunkline_licensing.subscription import SUBSCRIPTION

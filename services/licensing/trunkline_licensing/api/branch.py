@@ -7,7 +7,9 @@ from typing import ClassVar
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import PLATFORM, Branch, Person, Principal, Resource
+from trunkline.roles import PLATFORM
+from trunkline.security.authorization import Resource
+from trunkline.security.principal import Branch, Person, Principal
 from trunkline_licensing.extension import EXTENSION
 from trunkline_licensing.license_refusals import ExtensionUnknown
 from trunkline_licensing.organization import IDENTITY, PARTY

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from trunkline.bodies import Body, Name
+from trunkline.http.schemas import Body, Name
 from trunkline_licensing.bulk_assignment import ALLOWED, Bulk
 from trunkline_licensing.bulk_rows import Row
 from trunkline_licensing.views.bulk_row_table import Reported

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from trunkline.answers import Answer, check_version
-from trunkline.doors import Asked, reader
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import Principal, Resource, authorize
+from trunkline.http.dependencies import Asked, reader
+from trunkline.http.idempotency import Answer, check_version
+from trunkline.security.authorization import Resource, authorize
+from trunkline.security.principal import Principal
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.api.bulk_bodies import shown_bulk

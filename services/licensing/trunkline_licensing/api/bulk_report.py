@@ -8,13 +8,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from trunkline.doors import Reading, door, reader
 from trunkline.files.export_slots import BUSY
 from trunkline.files.table_writer import MEDIA_TYPES, csv_bytes
-from trunkline.paging import Items, Paging, one_page, page, whole
-from trunkline.paging import paging as paging_of
-from trunkline.parties import Principal
-from trunkline.pieces import StreamedFile
+from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.pagination import Items, Paging, one_page, page, whole
+from trunkline.http.pagination import paging as paging_of
+from trunkline.http.streaming import StreamedFile
+from trunkline.security.principal import Principal
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.bulk_bodies import Outcome, RowReported, reported_row
 from trunkline_licensing.api.bulk_door import ONE, TAG, UNKNOWN, seen

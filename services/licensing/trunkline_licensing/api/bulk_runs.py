@@ -11,11 +11,11 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from trunkline.answers import Answer, change, shown
-from trunkline.doors import Acting, Reading, door
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import Principal
+from trunkline.http.dependencies import Acting, Reading, door
+from trunkline.http.idempotency import Answer, change, shown
+from trunkline.security.principal import Principal
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.bulk_bodies import AssignPeople, BulkShown, Preflight, Progress, progress_of, shown_row
 from trunkline_licensing.api.bulk_door import ONE, TAG, UNKNOWN, answer, changing, seen, with_newest_people

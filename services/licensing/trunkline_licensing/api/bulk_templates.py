@@ -9,13 +9,13 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from trunkline.answers import Answer, change, shown
-from trunkline.bodies import OneForm
-from trunkline.doors import Changed, Posted, Reading, door, reader
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.paging import TEXT, Items, Paging, moment, one_page, page
-from trunkline.paging import paging as paging_of
-from trunkline.parties import authorize
+from trunkline.http.dependencies import Changed, Posted, Reading, door, reader
+from trunkline.http.idempotency import Answer, change, shown
+from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page
+from trunkline.http.pagination import paging as paging_of
+from trunkline.http.schemas import OneForm
+from trunkline.security.authorization import authorize
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.bulk_bodies import BulkChange, BulkListed, BulkShown, NewBulk, Status, shown_bulk

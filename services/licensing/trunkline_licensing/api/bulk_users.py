@@ -7,15 +7,15 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from trunkline.answers import Answer, change
-from trunkline.bodies import Name
-from trunkline.doors import Acting, Asked, Reading, door, reader
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.multipart import MEDIA_TYPE, FormUnreadable, read_form
-from trunkline.paging import Items, Paging, one_page, page, whole
-from trunkline.paging import paging as paging_of
-from trunkline.parties import authorize
+from trunkline.http.dependencies import Acting, Asked, Reading, door, reader
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.multipart import MEDIA_TYPE, FormUnreadable, read_form
+from trunkline.http.pagination import Items, Paging, one_page, page, whole
+from trunkline.http.pagination import paging as paging_of
+from trunkline.http.schemas import Name
+from trunkline.security.authorization import authorize
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.bulk_bodies import BulkShown, UserShown, shown_row

@@ -8,13 +8,14 @@ from typing import Annotated, Any, Final
 
 from fastapi import Query, Request, Response
 
-from trunkline.answers import Answer, check_version, shown
-from trunkline.bodies import OneForm
-from trunkline.doors import Asked, reader
 from trunkline.eventstore.decider import Decider
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.paging import TEXT, Items, Paging, one_page, page
-from trunkline.parties import Branch, Principal, Resource, authorize, visible
+from trunkline.http.dependencies import Asked, reader
+from trunkline.http.idempotency import Answer, check_version, shown
+from trunkline.http.pagination import TEXT, Items, Paging, one_page, page
+from trunkline.http.schemas import OneForm
+from trunkline.security.authorization import Resource, authorize, visible
+from trunkline.security.principal import Branch, Principal
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.party_bodies import IdentityShown, OrganizationShown, PartnerShown, shown_party

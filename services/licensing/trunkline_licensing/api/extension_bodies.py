@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from trunkline.bodies import Body, OneForm, Uuid
+from trunkline.http.schemas import Body, OneForm, Uuid
 from trunkline_licensing.extension import Extension
 from trunkline_licensing.license_codes import BASE, CONTACT_CENTER, Catalogue
 from trunkline_licensing.party_facts import Identity, Role

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from trunkline.answers import Answer, change, check_version
-from trunkline.doors import Changed, Posted, door
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work
+from trunkline.http.dependencies import Changed, Posted, door
+from trunkline.http.idempotency import Answer, change, check_version
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.branch import extension_resource
 from trunkline_licensing.api.catalogue import answer_within, catalogue

@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import Principal, Resource, authorize
+from trunkline.security.authorization import Resource, authorize
+from trunkline.security.principal import Principal
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.branch import branch_of, extension_resource, party_resource
 from trunkline_licensing.api.extension_bodies import ExtensionShown, shown_extension

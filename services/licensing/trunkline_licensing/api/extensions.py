@@ -8,10 +8,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from trunkline.answers import shown as answered
-from trunkline.bodies import OneForm
-from trunkline.doors import Reading, door, reader
-from trunkline.paging import TEXT, Items, Paging, one_page, page, paging, whole
+from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.idempotency import shown as answered
+from trunkline.http.pagination import TEXT, Items, Paging, one_page, page, paging, whole
+from trunkline.http.schemas import OneForm
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.extension_bodies import ExtensionShown, shown_extension

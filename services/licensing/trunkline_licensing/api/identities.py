@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from trunkline.answers import Answer, change
-from trunkline.doors import Changed, Posted, Reading, door, reader
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.paging import Items, Paging, paging
-from trunkline.parties import authorize
+from trunkline.http.dependencies import Changed, Posted, Reading, door, reader
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.pagination import Items, Paging, paging
+from trunkline.security.authorization import authorize
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.branch import branch_of, identity_resource, party_resource
 from trunkline_licensing.api.directory import UNKNOWN, Command, list_people, show_stream

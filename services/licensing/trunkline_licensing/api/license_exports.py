@@ -11,12 +11,12 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from trunkline.doors import Reading, door, reader
 from trunkline.files.export_slots import BUSY
 from trunkline.files.table_writer import MEDIA_TYPES, Cell, csv_bytes
-from trunkline.paging import TEXT, Items, Paging, one_page, page, paging
-from trunkline.parties import Principal
-from trunkline.pieces import StreamedFile
+from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.pagination import TEXT, Items, Paging, one_page, page, paging
+from trunkline.http.streaming import StreamedFile
+from trunkline.security.principal import Principal
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.extension_bodies import CENTER_ROLES

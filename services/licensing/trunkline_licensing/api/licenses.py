@@ -9,9 +9,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from trunkline.bodies import OneForm
-from trunkline.doors import Reading, door, reader
-from trunkline.paging import TEXT, Items, Paging, one_page, page, paging, whole
+from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.pagination import TEXT, Items, Paging, one_page, page, paging, whole
+from trunkline.http.schemas import OneForm
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.extension_bodies import CENTER_ROLES, CenterRole

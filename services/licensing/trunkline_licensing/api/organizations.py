@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from trunkline.answers import Answer, change
-from trunkline.doors import Changed, Posted, Reading, door
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.paging import Items, Paging, paging
-from trunkline.parties import Branch, NotAllowed, Resource, authorize
+from trunkline.http.dependencies import Changed, Posted, Reading, door
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.pagination import Items, Paging, paging
+from trunkline.security.authorization import NotAllowed, Resource, authorize
+from trunkline.security.principal import Branch
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.directory import UNKNOWN, Command, Search, asker_branch, list_parties, show_party

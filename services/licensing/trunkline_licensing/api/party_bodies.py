@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import BaseModel, Field
 
-from trunkline.bodies import Body, Domain, Email, Name, Uuid
+from trunkline.http.schemas import Body, Domain, Email, Name, Uuid
 from trunkline_licensing.organization import Party
 from trunkline_licensing.party_facts import (
     Change,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from trunkline.answers import Answer, change
-from trunkline.doors import Changed, Reading, door
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import PLATFORM, Resource, authorize
+from trunkline.http.dependencies import Changed, Reading, door
+from trunkline.http.idempotency import Answer, change
+from trunkline.roles import PLATFORM
+from trunkline.security.authorization import Resource, authorize
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.directory import UNKNOWN, Command, asker_branch, show_party

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from trunkline.answers import Answer, change, check_version
-from trunkline.doors import Acting, Posted, door
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
+from trunkline.http.dependencies import Acting, Posted, door
+from trunkline.http.idempotency import Answer, change, check_version
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.catalogue import answer_within, catalogue
 from trunkline_licensing.api.extension_bodies import (

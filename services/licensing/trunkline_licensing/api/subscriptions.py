@@ -13,12 +13,13 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from trunkline.answers import shown
-from trunkline.doors import Reading, door, reader
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Recorded, recorded
-from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
-from trunkline.parties import Branch, Resource, authorize
+from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.idempotency import shown
+from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
+from trunkline.security.authorization import Resource, authorize
+from trunkline.security.principal import Branch
 from trunkline.service import ServiceContext
 from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.organization import PARTY

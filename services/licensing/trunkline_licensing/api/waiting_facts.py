@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field, model_validator
 
-from trunkline.answers import Answer, change
-from trunkline.audit import auditing_work
-from trunkline.bodies import Body
-from trunkline.doors import Posted, door, operating
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import NothingThere
+from trunkline.http.dependencies import Posted, door, operating
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.schemas import Body
+from trunkline.security.audit_log import auditing_work
+from trunkline.security.authorization import NothingThere
 from trunkline_licensing.organization import IDENTITY, PARTY
 from trunkline_licensing.reactions import billing_heard, party_heard
 

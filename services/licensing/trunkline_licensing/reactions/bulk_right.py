@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import Resource, authorize
+from trunkline.security.authorization import Resource, authorize
 from trunkline.security.initiator import initiator
 from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.bulk_assignment import BULK, Bulk

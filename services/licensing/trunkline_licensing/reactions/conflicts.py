@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trunkline.errors import Refused
-from trunkline.problems import shown_value
+from trunkline.http.problems import shown_value
 from trunkline_licensing.license_refusals import SomeRefused
 
 

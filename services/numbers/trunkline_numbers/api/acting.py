@@ -7,10 +7,10 @@ from collections.abc import Callable
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from trunkline.answers import Answer, change
-from trunkline.bodies import Body, Uuid
-from trunkline.doors import Acting, Asked, door
-from trunkline.parties import NotAllowed, Resource, authorize
+from trunkline.http.dependencies import Acting, Asked, door
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.schemas import Body, Uuid
+from trunkline.security.authorization import NotAllowed, Resource, authorize
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.adding import key_in_path
 from trunkline_numbers.api.deed import Deed

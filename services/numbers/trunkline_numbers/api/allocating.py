@@ -8,13 +8,13 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from trunkline.answers import Answer, change
-from trunkline.bodies import Body, Uuid
-from trunkline.doors import Asked, Posted, door
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import authorize
+from trunkline.http.dependencies import Asked, Posted, door
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.schemas import Body, Uuid
+from trunkline.security.authorization import authorize
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.explaining import explained

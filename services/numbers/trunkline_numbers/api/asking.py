@@ -9,11 +9,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from trunkline.answers import Answer, change
-from trunkline.bodies import Body, Instant
-from trunkline.doors import Posted, Reading, door, reader
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import authorize, visible
+from trunkline.http.dependencies import Posted, Reading, door, reader
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.schemas import Body, Instant
+from trunkline.security.authorization import authorize, visible
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.adding import key_in_path
 from trunkline_numbers.api.branch import Sight

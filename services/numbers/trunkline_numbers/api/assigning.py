@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from trunkline.answers import Answer, change, check_version
-from trunkline.bodies import Body, Uuid
-from trunkline.doors import Acting, Asked, door
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import authorize, visible
+from trunkline.http.dependencies import Acting, Asked, door
+from trunkline.http.idempotency import Answer, change, check_version
+from trunkline.http.schemas import Body, Uuid
+from trunkline.security.authorization import authorize, visible
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.acting import PROBLEMS, carried_out, check_reserver
 from trunkline_numbers.api.adding import NumberUnreadable, key_in_path

@@ -7,12 +7,12 @@ from typing import ClassVar, Literal
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from trunkline.answers import Answer
-from trunkline.bodies import Body, Country, Label, Uuid
-from trunkline.doors import Acting, door
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Event
-from trunkline.parties import authorize, visible
+from trunkline.http.dependencies import Acting, door
+from trunkline.http.idempotency import Answer
+from trunkline.http.schemas import Body, Country, Label, Uuid
+from trunkline.security.authorization import authorize, visible
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.acting import PROBLEMS, carried_out
 from trunkline_numbers.api.adding import check_country, read_number

@@ -8,7 +8,8 @@ from typing import ClassVar
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Envelope
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import Branch, Person, Principal, Resource
+from trunkline.security.authorization import Resource
+from trunkline.security.principal import Branch, Person, Principal
 from trunkline_numbers.number import Absent, Assigned, Available, Number, Party, Reserved, visible
 from trunkline_numbers.number_refusals import NumberUnknown
 from trunkline_numbers.party import PARTY, PLATFORM, as_party

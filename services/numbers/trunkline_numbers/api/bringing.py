@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import NotAllowed, Principal, Resource, Role, authorize
+from trunkline.roles import Role
+from trunkline.security.authorization import NotAllowed, Resource, authorize
+from trunkline.security.principal import Principal
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.number import Party
 from trunkline_numbers.number_events import PartyKind

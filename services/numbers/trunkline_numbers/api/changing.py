@@ -9,10 +9,10 @@ import phonenumbers
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from trunkline.answers import Answer, change
-from trunkline.bodies import Body, Domain, Label
-from trunkline.doors import Changed, door
 from trunkline.errors import Refused
+from trunkline.http.dependencies import Changed, door
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.schemas import Body, Domain, Label
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.acting import PROBLEMS
 from trunkline_numbers.api.adding import key_in_path

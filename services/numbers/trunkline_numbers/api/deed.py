@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from trunkline.answers import Answer, check_version
-from trunkline.doors import Asked
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import Resource, authorize, visible
+from trunkline.http.dependencies import Asked
+from trunkline.http.idempotency import Answer, check_version
+from trunkline.security.authorization import Resource, authorize, visible
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.explaining import explained
 from trunkline_numbers.api.shown import shown_number

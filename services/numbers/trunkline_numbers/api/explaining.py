@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from trunkline.clock import rfc3339
 from trunkline.errors import Refused
-from trunkline.parties import authorize, visible
+from trunkline.security.authorization import authorize, visible
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.number import Assigned, Locked, Number, Reserved
 from trunkline_numbers.number_refusals import NumberHasBinding

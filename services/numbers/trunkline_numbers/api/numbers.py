@@ -8,13 +8,13 @@ from typing import Annotated, ClassVar, Literal
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from trunkline.answers import Answer, change, shown
-from trunkline.bodies import Body, Country, Instant, Label, Uuid
-from trunkline.doors import Asked, Posted, Reading, door, reader
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.paging import Items, Paging, history_page, paging
-from trunkline.parties import authorize
+from trunkline.http.dependencies import Asked, Posted, Reading, door, reader
+from trunkline.http.idempotency import Answer, change, shown
+from trunkline.http.pagination import Items, Paging, history_page, paging
+from trunkline.http.schemas import Body, Country, Instant, Label, Uuid
+from trunkline.security.authorization import authorize
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.adding import NumberTwice, check_country, key_in_path, named_numbers, read_number
 from trunkline_numbers.api.branch import Sight, party

@@ -9,7 +9,7 @@ from datetime import datetime
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Recorded, recorded
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import Resource, authorize, visible
+from trunkline.security.authorization import Resource, authorize, visible
 from trunkline_numbers.api.branch import Sight, parties_of
 from trunkline_numbers.api.shown import Happened, shown_event
 from trunkline_numbers.number import NUMBER, Number, evolve

@@ -6,12 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from trunkline.answers import Answer, change, check_version, shown
-from trunkline.doors import Asked, Changed, Reading, door, reader
 from trunkline.eventstore.recorded_event import Recorded, recorded
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.paging import Items, Paging, one_page, page, paging, whole
-from trunkline.parties import Principal, authorize
+from trunkline.http.dependencies import Asked, Changed, Reading, door, reader
+from trunkline.http.idempotency import Answer, change, check_version, shown
+from trunkline.http.pagination import Items, Paging, one_page, page, paging, whole
+from trunkline.security.authorization import authorize
+from trunkline.security.principal import Principal
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.policy_bodies import PolicyApplied, PolicyShown, PolicyToApply, changes, document

@@ -11,7 +11,7 @@ import phonenumbers
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from trunkline.bodies import Body, Country, Label
+from trunkline.http.schemas import Body, Country, Label
 from trunkline_numbers.policy import DEFAULT, Policy, ReservationCause, SpecialPeriod, SpecialProperty
 
 LONGEST_DAYS = 36_500

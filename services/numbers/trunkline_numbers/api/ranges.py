@@ -7,11 +7,11 @@ from typing import ClassVar, Final, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from trunkline.answers import Answer, change
-from trunkline.bodies import Body, Country, Label, Uuid
-from trunkline.doors import Asked, Posted, door
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
+from trunkline.http.dependencies import Asked, Posted, door
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.schemas import Body, Country, Label, Uuid
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.adding import NumberUnreadable, check_country, read_number
 from trunkline_numbers.api.bringing import Bringing, bringing

@@ -9,12 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from trunkline.answers import Answer, change, check_version
-from trunkline.bodies import Body
-from trunkline.doors import Acting, Reading, door, reader
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
-from trunkline.parties import authorize
+from trunkline.http.dependencies import Acting, Reading, door, reader
+from trunkline.http.idempotency import Answer, change, check_version
+from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
+from trunkline.http.schemas import Body
+from trunkline.security.authorization import authorize
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.assigning import authorize_subscription
 from trunkline_numbers.api.branch import Sight

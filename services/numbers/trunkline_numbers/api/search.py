@@ -11,13 +11,14 @@ from fastapi import APIRouter, Query, Response
 from starlette.responses import StreamingResponse
 
 from trunkline.clock import rfc3339
-from trunkline.doors import Reading, door, reader
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.files.export_slots import BUSY
 from trunkline.files.table_writer import MEDIA_TYPES
-from trunkline.paging import TEXT, Items, Kind, Page, Paging, moment, one_page, page, row_id
-from trunkline.parties import Principal, authorize
-from trunkline.pieces import StreamedFile
+from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.pagination import TEXT, Items, Kind, Page, Paging, moment, one_page, page, row_id
+from trunkline.http.streaming import StreamedFile
+from trunkline.security.authorization import authorize
+from trunkline.security.principal import Principal
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.search_query import ExportQuery, Filters, SearchQuery, SortNeedsAvailable

@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from trunkline.bodies import Country, Domain, Instant, OneForm, Uuid
 from trunkline.errors import Refused
 from trunkline.files.table_writer import Format
-from trunkline.paging import LARGEST_PAGE
+from trunkline.http.pagination import LARGEST_PAGE
+from trunkline.http.schemas import Country, Domain, Instant, OneForm, Uuid
 from trunkline_numbers.views.exported import Layout
 from trunkline_numbers.views.pattern import read_pattern
 from trunkline_numbers.views.wanted import Capability, State, Wanted

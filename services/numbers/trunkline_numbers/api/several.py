@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import Field
 
 from trunkline.errors import Refused
-from trunkline.parties import visible
+from trunkline.security.authorization import visible
 from trunkline_numbers.api.adding import NumberUnreadable, key_in_path
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.number import Number

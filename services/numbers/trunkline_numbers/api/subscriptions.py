@@ -9,10 +9,10 @@ from zlib import crc32
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from trunkline.answers import shown
-from trunkline.doors import Reading, door, reader
 from trunkline.eventstore.unit_of_work import Loaded
-from trunkline.parties import authorize
+from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.idempotency import shown
+from trunkline.security.authorization import authorize
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.number import NUMBER, Assigned, Number

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from trunkline.bodies import Domain
+from trunkline.http.schemas import Domain
 from trunkline.text import InvisibleCharacter, clean
 from trunkline_numbers.api.adding import country_named
 from trunkline_numbers.api.upload_refusals import (

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ValidationError
 
-from trunkline.bodies import Label, Uuid
-from trunkline.doors import MAX_BODY_BYTES
-from trunkline.multipart import MEDIA_TYPE, read_form
+from trunkline.http.dependencies import MAX_BODY_BYTES
+from trunkline.http.multipart import MEDIA_TYPE, read_form
+from trunkline.http.schemas import Label, Uuid
 from trunkline_numbers.api.upload_refusals import FieldNotTaken, FileKindUnsupported, FormWithoutFile
 
 MAX_FILE_BYTES: Final = 32 * MAX_BODY_BYTES

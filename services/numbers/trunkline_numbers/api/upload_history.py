@@ -10,10 +10,10 @@ import msgspec
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from trunkline.doors import Reading, door, reader
 from trunkline.eventstore.history import read_history
 from trunkline.eventstore.recorded_event import Recorded
-from trunkline.paging import Items, Paging, history_page, paging
+from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.pagination import Items, Paging, history_page, paging
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.shown import UNKNOWN_ROLE

@@ -10,17 +10,18 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from trunkline.answers import Answer, change, check_version, shown
-from trunkline.doors import Acting, Asked, Posted, Reading, door, reader
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import key_of
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.unit_of_work import Loaded, Work
 from trunkline.files.csv_reader import read_csv
 from trunkline.files.export_slots import BUSY
-from trunkline.paging import TEXT, Items, Paging, moment, one_page, page, paging
-from trunkline.parties import Principal, authorize
-from trunkline.pieces import StreamedFile
+from trunkline.http.dependencies import Acting, Asked, Posted, Reading, door, reader
+from trunkline.http.idempotency import Answer, change, check_version, shown
+from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
+from trunkline.http.streaming import StreamedFile
+from trunkline.security.authorization import authorize
+from trunkline.security.principal import Principal
 from trunkline.service import ServiceContext
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.bringing import Bringing, bringing, still_bringing, upload_resource

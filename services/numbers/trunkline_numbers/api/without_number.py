@@ -9,9 +9,9 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from trunkline.doors import door, operating
+from trunkline.http.dependencies import door, operating
+from trunkline.http.pagination import TEXT, page
 from trunkline.operate_lists import Pages
-from trunkline.paging import TEXT, page
 from trunkline_numbers.subscription import Subscription, is_dismissed
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from trunkline.eventstore.failed_items import FailedItems
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline.parties import Principal
 from trunkline.security.initiator import initiator
+from trunkline.security.principal import Principal
 from trunkline_numbers.api.bringing import Bringing, check_starter, still_bringing
 from trunkline_numbers.api.upload_refusals import DomainNotYours, LegacyLockNotYours
 from trunkline_numbers.number import NUMBER, Party

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from trunkline.eventstore.event_store import Store
-from trunkline.paging import Page
+from trunkline.http.pagination import Page
 
 SORTS: Final = {"started_at": "started_at", "number": "refused_number", "refused_at": "refused_since"}
 """What the list can be sorted by, and its column; the oldest start first is the order in which they are served."""

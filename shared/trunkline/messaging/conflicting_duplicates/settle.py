@@ -16,7 +16,7 @@ from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.conflicting_duplicates.store import Quarantined, is_put_aside, quarantined_message, settle
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
-from trunkline.parties import NothingThere
+from trunkline.security.authorization import NothingThere
 
 
 class ConflictSettled(Refused):

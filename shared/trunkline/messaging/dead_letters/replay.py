@@ -22,7 +22,7 @@ from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.conflicting_duplicates.store import is_put_aside
 from trunkline.messaging.dead_letters.store import Parked, Parts, older_of_its_key, parked_message, resolve
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
-from trunkline.parties import NothingThere
+from trunkline.security.authorization import NothingThere
 
 _NOT_THE_MESSAGES: Final = (
     Refused,

@@ -18,7 +18,7 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from trunkline.eventstore.event_store import Store
-from trunkline.tokens import TokenRefused, Verified
+from trunkline.security.tokens import TokenRefused, Verified
 
 _AGE_S: Final = 1.0
 _TIMEOUT_S: Final = 0.5

@@ -8,10 +8,10 @@ from typing import Final
 
 import structlog
 
-from trunkline.audit import put_on_record
 from trunkline.clock import Clock
 from trunkline.eventstore.event_store import Store
-from trunkline.tokens import Verified
+from trunkline.security.audit_log import put_on_record
+from trunkline.security.tokens import Verified
 
 _MOST: Final = 20_000
 log = structlog.get_logger(__name__)

@@ -20,11 +20,12 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import OKPKey
 
 from trunkline.errors import Refused
-from trunkline.jwks import Key, RemoteKeys
-from trunkline.own_token import own_claims, signed
-from trunkline.parties import OWN_ISSUER, PLATFORM, ROLES, Principal, Role
+from trunkline.roles import PLATFORM, ROLES, Role
+from trunkline.security.jwks import Key, RemoteKeys
+from trunkline.security.own_token import own_claims, signed
+from trunkline.security.principal import OWN_ISSUER, Principal
+from trunkline.security.signing_keys import OwnKeys, signing_key
 from trunkline.settings import ClaimNames, Issuer, Settings
-from trunkline.signing_keys import OwnKeys, signing_key
 
 __all__ = ["Lifetimes", "TokenMissing", "TokenRefused", "Tokens", "TrustedIssuer", "Verified", "signing_key"]
 

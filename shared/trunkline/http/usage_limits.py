@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, Final
 
 from trunkline.errors import Refused
-from trunkline.parties import Principal
+from trunkline.security.principal import Principal
+from trunkline.shares import Shares
 
 _MOST_PRINCIPALS: Final = 10_000
 _STREAM: Final = re.compile(r"/(watch|progress|export|report)$")
@@ -64,39 +65,6 @@ class Rates:
                 self._buckets.popitem(last=False)
         if left < 1.0:
             raise TooManyRequests(most=self._per_second)
-
-
-class Shares:
-    """How much each of several has of something at once. Thread-safe."""
-
-    def __init__(self, most: int) -> None:
-        """Bound each one's share."""
-        self.most = most
-        self._lock = threading.Lock()
-        self._taken: Counter[Hashable] = Counter()
-
-    def take(self, who: Hashable, refused: Refused, amount: int = 1) -> None:
-        """Take some. Raises `refused` where that is more than the share."""
-        with self._lock:
-            if self._taken[who] + amount > self.most:
-                raise refused
-            self._taken[who] += amount
-
-    def give_back(self, who: Hashable, amount: int = 1) -> None:
-        """Give back what was taken."""
-        with self._lock:
-            self._taken[who] -= amount
-            if not self._taken[who]:
-                del self._taken[who]
-
-    @contextmanager
-    def held(self, who: Hashable, refused: Refused, amount: int = 1) -> Iterator[None]:
-        """Have some for the block."""
-        self.take(who, refused, amount)
-        try:
-            yield
-        finally:
-            self.give_back(who, amount)
 
 
 class Limits:

@@ -21,7 +21,7 @@ from starlette.types import Scope
 from trunkline.contracts.validation_messages import sentence
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Conflict
-from trunkline.json_bodies import UnusableText, pointer
+from trunkline.http.json_bodies import UnusableText, pointer
 
 MEDIA_TYPE: Final = "application/problem+json"
 _log = structlog.get_logger("trunkline.http")

@@ -1,6 +1,6 @@
 """The deadlines of an HTTP connection: its peer sends the head of a request in time, and takes what is sent (T6).
 
-The body of a request has its own deadline (`http.py`), since it is read by whoever answers the request.
+The body of a request has its own deadline (`app.py`), since it is read by whoever answers the request.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from trunkline.problems import problem
+from trunkline.http.problems import problem
 
 _GZIP: Final = frozenset({"gzip", "x-gzip"})
 _PIECE: Final = 65_536

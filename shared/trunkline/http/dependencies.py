@@ -1,6 +1,6 @@
 """What every HTTP operation is made of: who asks for what, and the position that a read must have seen.
 
-What a change answers, once for each idempotency key, is in `answers.py`.
+What a change answers, once for each idempotency key, is in `idempotency.py`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from pydantic import BaseModel
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.json_bodies import JsonRoute
-from trunkline.parties import Branch, EmptyTree, Principal, authorize, when_authorized
-from trunkline.problems import MEDIA_TYPE
+from trunkline.http.json_bodies import JsonRoute
+from trunkline.http.problems import MEDIA_TYPE
+from trunkline.security.authorization import authorize, when_authorized
+from trunkline.security.principal import Branch, EmptyTree, Principal
 from trunkline.service import ServiceContext
 
 T = TypeVar("T")

@@ -1,7 +1,6 @@
-"""Who may do what, in which branch of the tree platform → partner → organization (DOMAIN P1 to P4, P6).
+"""Authorization: `authorize` is the one function that reads the table of permissions (P2 to P4, P6).
 
-The table is data. `authorize` is the one function that reads it, and every door goes through that function:
-outside the asker's branch there is nothing (404), inside it the table decides (403).
+Outside the principal's branch there is nothing (404), inside it the table decides (403).
 """
 
 from __future__ import annotations
@@ -10,201 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal, Protocol, get_args
+from typing import ClassVar, Final
 
 import msgspec
 
 from trunkline.errors import Refused
-from trunkline.own_token import ISSUER
-
-Role = Literal["platform-admin", "platform-support", "partner-admin", "org-admin", "member", "machine"]
-Scope = Literal["billing:write", "projections:read", "operate"]
-ROLES: Final[tuple[Role, ...]] = get_args(Role)
-SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
-PLATFORM: Final = "platform"
-"""The platform's own key among the parties."""
-OWN_ISSUER: Final = ISSUER
-"""The issuer of the tokens that the home's own key signs."""
-
-
-@dataclass(frozen=True)
-class Principal:
-    """Who asks (P1).
-
-    Attributes:
-        subject: who it is, unique over all issuers; goes into every event's envelope as `user:<subject>`.
-        role: an organization's owner is `org-admin` too.
-        party_id: the partner or organization it belongs to; None: the platform.
-        scopes: what a machine may do, and `operate` for people.
-        issuer: who issued the token.
-        sources: the CloudEvents sources that the token may use for its events; none: as its party may.
-        identity_id: the person of the directory that it is; None: nobody of the directory.
-        token_id: the token's `jti`.
-    """
-
-    subject: str
-    role: Role
-    party_id: str | None = None
-    scopes: frozenset[str] = frozenset()
-    issuer: str = OWN_ISSUER
-    sources: frozenset[str] = frozenset()
-    identity_id: str | None = None
-    token_id: str | None = None
-
-    @property
-    def person(self) -> str:
-        """Who it is to what serves a person (P4): the identity of the directory, or else the subject."""
-        return self.identity_id or self.subject
-
-    @property
-    def actor(self) -> str:
-        """How events name this principal."""
-        return f"user:{self.subject}"
-
-    @property
-    def sees_all(self) -> bool:
-        """Whether its branch is the whole tree."""
-        return self.party_id is None
-
-
-class Person(msgspec.Struct, frozen=True):
-    """A person of the directory, as far as tokens are held against it."""
-
-    organization_id: str
-    role: str
-    removed: bool = False
-
-
-class Tree(Protocol):
-    """The tree of parties, as a service knows it."""
-
-    @property
-    def knows_everybody(self) -> bool:
-        """Whether a person that it does not know does not exist."""
-        ...
-
-    def kind_of(self, party_id: str) -> str | None:
-        """`partner` or `organization`; None: unknown."""
-        ...
-
-    def person(self, identity_id: str) -> Person | None:
-        """A person of the directory, also one who has left; None: unknown."""
-        ...
-
-    def partner_of(self, organization_id: str) -> str | None:
-        """The partner above an organization; None for the platform's own, for a partner, and for the unknown."""
-        ...
-
-    def allows_external(self, organization_id: str) -> bool:
-        """Whether an organization is allowed external numbers (R6)."""
-        ...
-
-
-class EmptyTree:
-    """A tree without any party: for principals whose branch is the whole tree."""
-
-    knows_everybody = False
-
-    def kind_of(self, party_id: str) -> str | None:
-        """None: no party is known."""
-        return None
-
-    def person(self, identity_id: str) -> Person | None:
-        """None: nobody is known."""
-        return None
-
-    def partner_of(self, organization_id: str) -> str | None:
-        """None: no party is known."""
-        return None
-
-    def allows_external(self, organization_id: str) -> bool:
-        """False: no party is known."""
-        return False
-
-
-@dataclass(frozen=True)
-class Branch:
-    """What a principal sees: its party and all below it (P2)."""
-
-    principal: Principal
-    tree: Tree
-
-    def holds(self, party_id: str | None) -> bool:
-        """Whether a party is in it. None is the platform itself."""
-        mine = self.principal.party_id
-        if mine is None:
-            return True
-        if party_id is None or party_id == PLATFORM:
-            return False
-        return party_id == mine or self.tree.partner_of(party_id) == mine
-
-    def holds_any(self, party_ids: Iterable[str | None]) -> bool:
-        """Whether one of them is in it."""
-        return self.principal.sees_all or any(party is not None and self.holds(party) for party in party_ids)
-
-    def below(self, party_id: str | None) -> bool:
-        """Whether a party is under the asker's own, not the asker's own itself."""
-        return self.holds(party_id) and party_id != self.principal.party_id
-
-
-Reach = Literal["branch", "orgs", "uploaded", "held", "external", "own"]
-"""What of its branch a role reaches with an action: `branch` all of it; `orgs` what is below its own party;
-`uploaded` what the branch brought in; `held` what its own party holds or brought in; `external` all of it where
-the organization is allowed external numbers (R6); `own` what serves the asker as a person (P4)."""
-
-Row = Mapping[Role, Reach]
-
-# Platform roles and machines without a party have the whole tree as their branch.
-_EVERYONE: Final[Row] = {
-    "platform-admin": "branch",
-    "platform-support": "branch",
-    "partner-admin": "branch",
-    "org-admin": "branch",
-    "machine": "branch",
-}
-_CHIEFS: Final[Row] = {"platform-admin": "branch", "partner-admin": "branch", "org-admin": "branch"}
-_SELLERS: Final[Row] = {"platform-admin": "branch", "partner-admin": "orgs"}
-
-ACTIONS: Final[Mapping[str, Row]] = {
-    # P3, row by row
-    "see numbers": _EVERYONE,
-    "add numbers": {"platform-admin": "branch", "partner-admin": "branch", "org-admin": "external"},
-    "reserve numbers": {"platform-admin": "branch", "platform-support": "branch", "partner-admin": "branch"},
-    "assign numbers": _SELLERS,
-    "allocate numbers": _SELLERS,
-    "lock numbers": {"platform-admin": "branch", "platform-support": "branch", "partner-admin": "uploaded"},
-    "delete numbers": {"platform-admin": "branch", "partner-admin": "uploaded", "org-admin": "uploaded"},
-    "change numbers": {"platform-admin": "branch", "partner-admin": "held"},
-    "bind numbers": {"platform-admin": "branch", "partner-admin": "orgs", "org-admin": "branch"},
-    "allow external numbers": _SELLERS,
-    "change policies": {"platform-admin": "branch"},
-    # what the platform's import brings in: locks without end (N7), trunks' own forms of a number (R9)
-    "import legacy records": {"platform-admin": "branch"},
-    # P4, and the directory of P0
-    "see parties": _EVERYONE,
-    "change the platform": {"platform-admin": "branch"},
-    "change partners": {"platform-admin": "branch"},
-    "register organizations": {"platform-admin": "branch", "partner-admin": "branch"},
-    "change organizations": _CHIEFS,
-    "move organizations": {"platform-admin": "branch"},
-    "change identities": _CHIEFS,
-    "see subscriptions": _EVERYONE,
-    "see licenses": _EVERYONE,
-    "see extensions": {**_EVERYONE, "member": "own"},
-    "change licenses": _CHIEFS,
-    "publish billing events": {"platform-admin": "branch", "machine": "branch"},
-    # P6
-    "operate": {"platform-admin": "branch", "platform-support": "branch", "machine": "branch"},
-}
-
-_NEEDS_SCOPE: Final[Mapping[str, Scope]] = {
-    "publish billing events": "billing:write",
-    "see numbers": "projections:read",
-    "see parties": "projections:read",
-    "see subscriptions": "projections:read",
-    "see licenses": "projections:read",
-    "see extensions": "projections:read",
-}
+from trunkline.roles import Role, Scope
+from trunkline.security.permissions import ACTIONS, NEEDS_SCOPE, Reach
+from trunkline.security.principal import OWN_ISSUER, Branch
 
 
 class NotAllowed(Refused):
@@ -416,7 +228,7 @@ def authorize(branch: Branch, action: str, resource: Resource | None = None) -> 
         raise NotAllowed(role=principal.role, action=action, where=" with a token of one party")
     scope: Scope | None = "operate" if action == "operate" else None
     if principal.role == "machine":
-        scope = _NEEDS_SCOPE.get(action, "operate")
+        scope = NEEDS_SCOPE.get(action, "operate")
     if scope is not None and scope not in principal.scopes:
         raise ScopeMissing(scope=scope, action=action)
     if resource is not None and not principal.sees_all and not _reaches(branch, reach, resource):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import ClassVar, Final
 
 from trunkline.errors import Refused
-from trunkline.parties import Principal
+from trunkline.security.principal import Principal
 
 _RESERVED: Final = ("user:", "/trunkline/")
 """How events name people, and what Trunkline itself publishes."""

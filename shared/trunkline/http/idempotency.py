@@ -16,11 +16,12 @@ import msgspec
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from trunkline.doors import POSITION, Asked, WaitRefused, reader
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.parties import Branch, Grant, Principal, authorize_again, recording_grants
-from trunkline.problems import MEDIA_TYPE, refused_problem
+from trunkline.http.dependencies import POSITION, Asked, WaitRefused, reader
+from trunkline.http.problems import MEDIA_TYPE, refused_problem
+from trunkline.security.authorization import Grant, authorize_again, recording_grants
+from trunkline.security.principal import Branch, Principal
 from trunkline.service import ServiceContext
 
 DRY_RUN: Final = "Trunkline-Dry-Run"

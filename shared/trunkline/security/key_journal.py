@@ -14,10 +14,10 @@ from typing import Any, Final
 
 import structlog
 
-from trunkline.audit import insert
 from trunkline.clock import instant, rfc3339
 from trunkline.eventstore.append import Overtaken, move_follower
 from trunkline.eventstore.event_store import Store
+from trunkline.security.audit_log import insert
 
 JOURNAL: Final = "audit.jsonl"
 _FOLLOWER: Final = "key journal"

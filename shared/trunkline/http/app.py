@@ -19,19 +19,22 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from trunkline.connection_deadlines import DeadlineProtocol
-from trunkline.content_encoding import ContentDecoding
-from trunkline.docs_page import docs_router
-from trunkline.doors import MAX_BODY_BYTES
 from trunkline.errors import Refused
-from trunkline.health import health_router, metrics_router
-from trunkline.logins import Logins
-from trunkline.parties import ACTIONS, NotAllowed, Principal
-from trunkline.problems import add_problem_handlers, problem, refused_problem
-from trunkline.revocations import Revocations
+from trunkline.http.connection_deadlines import DeadlineProtocol
+from trunkline.http.content_encoding import ContentDecoding
+from trunkline.http.dependencies import MAX_BODY_BYTES
+from trunkline.http.docs_page import docs_router
+from trunkline.http.health import health_router, metrics_router
+from trunkline.http.problems import add_problem_handlers, problem, refused_problem
+from trunkline.http.usage_limits import Limits, TooManyBytes
+from trunkline.security.authorization import NotAllowed
+from trunkline.security.logins import Logins
+from trunkline.security.permissions import ACTIONS
+from trunkline.security.principal import Principal
+from trunkline.security.revocations import Revocations
+from trunkline.security.tokens import TokenMissing, Tokens, claimed_subject
 from trunkline.service import ServiceContext
-from trunkline.tokens import TokenMissing, Tokens, claimed_subject
-from trunkline.usage_limits import Limits, Shares, TooManyBytes
+from trunkline.shares import Shares
 
 Context = TypeVar("Context", bound=ServiceContext)
 

@@ -1,0 +1,1 @@
+"""The HTTP application: middleware, dependencies, idempotency, problems, pagination."""
