@@ -25,7 +25,7 @@ from bench import (
 from bench.figures import OUT, Figure, machine
 from bench.run import Run
 from bench.servers import kafka_version
-from trunkline.deployment import tune_interpreter
+from trunkline.application import tune_interpreter
 
 MEASURES: dict[tuple[str, ...], Callable[[Run], list[Figure]]] = {
     ("B1", "B2"): b01_intake.measure,

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from bench.baselines.copied import copy_again
 from bench.figures import Figure, at_least, interleaved, median
 from bench.run import Run
+from trunkline.application import all_migrations
 from trunkline.clock import SystemClock
-from trunkline.deployment import all_migrations
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.recorded_event import Cause

@@ -18,11 +18,11 @@ from bench.run import Run
 from trunkline.eventstore.event_store import Store
 from trunkline.messaging.inbox import Intake
 from trunkline.messaging.records import Record
-from trunkline.node import VIEWS_SHARE
-from trunkline.polling_loop import IDLE_POLL_SECONDS
 from trunkline.projections.builds import Generations, table_of
 from trunkline.projections.rebuild import Comparison, Rebuild
 from trunkline.projections.runner import Projector
+from trunkline.runtime.polling_loop import IDLE_POLL_SECONDS
+from trunkline.runtime.service_runtime import VIEWS_SHARE
 from trunkline_numbers.wiring import service as numbers_service
 
 B11 = at_least(ratio=0.35, text="≥ 35 %")

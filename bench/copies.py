@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from multiprocessing.synchronize import Barrier
 
 from bench.world import BATCH
-from trunkline.deployment import tune_interpreter
+from trunkline.application import tune_interpreter
 from trunkline.eventstore.event_store import Store
 from trunkline.messaging.inbox import Intake
 from trunkline.messaging.records import Record

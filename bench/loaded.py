@@ -16,10 +16,10 @@ import psycopg
 from bench.servers import Databases
 from bench.speech import Ids, heard
 from bench.world import Subscription
+from trunkline.application import all_migrations
 from trunkline.clock import DAY
 from trunkline.contracts import licensing
 from trunkline.contracts.cloudevents.envelope import encode
-from trunkline.deployment import all_migrations
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import Envelope, stored_name
 from trunkline.eventstore.schema import migrate

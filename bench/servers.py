@@ -15,7 +15,7 @@ from trunkline.broker import LocalBroker, libs_folder
 from trunkline.embedded import EmbeddedPostgres
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.topics import PARTITIONS, create_topics
-from trunkline.service import installed_services
+from trunkline.service_definition import installed_services
 from trunkline.settings import load_settings
 
 __all__ = ["PARTITIONS", "Databases", "kafka", "kafka_version", "postgres"]

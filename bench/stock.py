@@ -15,8 +15,8 @@ from itertools import islice
 
 from bench.servers import Databases
 from bench.speech import Ids
+from trunkline.application import all_migrations
 from trunkline.clock import DAY
-from trunkline.deployment import all_migrations
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Envelope, Recorded, stored_name

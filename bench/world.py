@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from bench.servers import Databases
 from bench.speech import Ids, billed, heard, party
+from trunkline.application import all_migrations
 from trunkline.clock import DAY
 from trunkline.contracts import billing, parties
-from trunkline.deployment import all_migrations
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.schema import migrate
@@ -20,7 +20,7 @@ from trunkline.messaging.inbox import Intake
 from trunkline.messaging.outbox_relay import FOLLOWER, read_page
 from trunkline.messaging.records import Outgoing, Record
 from trunkline.projections.runner import Projector
-from trunkline.service import Service
+from trunkline.service_definition import Service
 from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers import number_by_hand
 from trunkline_numbers.number import NUMBER

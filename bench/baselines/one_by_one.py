@@ -30,7 +30,7 @@ from trunkline.eventstore.event_store import HEARD, WAITS, Batch
 from trunkline.eventstore.recorded_event import Codec, recorded
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.records import Outgoing
-from trunkline.service import Service, installed_services
+from trunkline.service_definition import Service, installed_services
 
 PREFIX = "single."
 HOPS = {"licensing": ("BillingSubscriptionEvents",), "numbers": ("SubscriptionExpired",)}

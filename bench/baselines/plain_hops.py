@@ -23,7 +23,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from bench.servers import Databases
 from bench.services import NAMES, Process
 from bench.topics import create
-from trunkline.service import installed_services
+from trunkline.service_definition import installed_services
 
 PREFIX = "plain."
 FIRST, LAST = PREFIX + "BillingSubscriptionEvents", PREFIX + "NumberReserved"

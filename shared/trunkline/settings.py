@@ -27,7 +27,7 @@ from pydantic_settings import (
 
 from trunkline.hosts import is_loopback
 from trunkline.roles import PLATFORM, ROLES
-from trunkline.variables import PREFIX, nearest, unknown_variables
+from trunkline.settings_variables import PREFIX, nearest, unknown_variables
 
 _BROKER: Final = r"(\[[0-9A-Fa-f:.]+(%\w+)?\]|[^\s,:\[\]]+):\d{1,5}"
 """One broker's address; brackets around an IPv6 one."""

@@ -23,8 +23,8 @@ from trunkline.clock import FixedClock
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import stored_name
 from trunkline.http.app import create_app
-from trunkline.operate import operate_router
-from trunkline.service import Service, installed_services
+from trunkline.operations.routes import operate_router
+from trunkline.service_definition import Service, installed_services
 from trunkline.settings import Settings
 
 FOLDER = Path(__file__).parent / "promised"

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from trunkline.deployment import Deployment
+from trunkline.application import Deployment
 from trunkline.embedded import EmbeddedPostgres
 from trunkline.embedded_place import EmbeddedPostgresError
 from trunkline.embedded_watch import TRIES, keep_running

@@ -18,7 +18,7 @@ from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.messaging.inbox import Intake
 from trunkline.messaging.outbox_relay import read_page
 from trunkline.messaging.records import Record
-from trunkline.service import Service
+from trunkline.service_definition import Service
 from trunkline_licensing.organization import PARTY as DIRECTORY
 from trunkline_licensing.reactions import billing_heard
 from trunkline_licensing.reactions.party_heard import command, fact_of_data

@@ -25,7 +25,7 @@ from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.messaging.inbox import Intake
 from trunkline.messaging.outbox_relay import read_page
 from trunkline.messaging.records import Record
-from trunkline.service import Service
+from trunkline.service_definition import Service
 from trunkline_licensing.extension import EXTENSION, Extension, assign, give_up_number
 from trunkline_licensing.extension_events import AnyEvent, BulkRow
 from trunkline_licensing.extension_number import request_number

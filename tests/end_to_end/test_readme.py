@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from trunkline.broker import free_ports
 from trunkline.settings import PREFIX, Settings
-from trunkline.variables import CLIENT
+from trunkline.settings_variables import CLIENT
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ import pytest
 from tests.end_to_end.test_every_wrong_value_is_refused_for_people import COMMANDS, EVERYWHERE, typed, usual
 from trunkline.security.signing_keys import signing_key
 from trunkline.settings import Settings
-from trunkline.variables import SETTINGS
+from trunkline.settings_variables import SETTINGS
 
 HEAVY = (
     *("aiokafka", "faststream", "opentelemetry", "prometheus_client", "structlog"),

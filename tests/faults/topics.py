@@ -18,7 +18,7 @@ from aiokafka.protocol.group import LeaveGroupRequest
 
 from trunkline.messaging.kafka.client import KafkaSettings, admin
 from trunkline.messaging.kafka.topics import create_topics
-from trunkline.service import installed_services
+from trunkline.service_definition import installed_services
 
 T = TypeVar("T")
 Headers = Sequence[tuple[str, bytes | None]]

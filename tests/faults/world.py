@@ -20,16 +20,16 @@ from tests.conftest import Broker
 from tests.faults import doomed
 from tests.faults.doomed import Fuse
 from tests.faults.topics import PATIENCE, Topics
-from trunkline.deployment import all_migrations
+from trunkline.application import all_migrations
 from trunkline.embedded import EmbeddedPostgres
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.schema import migrate
 from trunkline.messaging.kafka.client import source_name
+from trunkline.operations.sandbox_clock import SandboxClock
 from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import Projector
-from trunkline.sandbox import SandboxClock
-from trunkline.service import Service
+from trunkline.service_definition import Service
 from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers.reactions import notice_due
 from trunkline_numbers.wiring import service as numbers_service
@@ -37,7 +37,7 @@ from trunkline_numbers.wiring import service as numbers_service
 # A process that has imported the services already and forks: what is started from it is there at once.
 _PROCESSES = get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
-    ["trunkline.deployment", "trunkline_licensing.__main__", "trunkline_numbers.__main__"]
+    ["trunkline.application", "trunkline_licensing.__main__", "trunkline_numbers.__main__"]
 )
 SERVICES = ("licensing", "numbers")
 LOOK_SECONDS = 0.02

@@ -10,8 +10,8 @@ import pytest
 
 from tests.inventory import Inventory
 from trunkline.eventstore.commit_signal import Wake
-from trunkline.node import Node
 from trunkline.runtime.in_process_transport import LocalTransport
+from trunkline.runtime.service_runtime import Node
 from trunkline.settings import Settings
 
 AN_HOUR = 3_600.0

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.inventory import Inventory, number
-from trunkline import node as loops
-from trunkline.node import Node
+from trunkline.runtime import service_runtime as loops
 from trunkline.runtime.in_process_transport import LocalTransport
+from trunkline.runtime.service_runtime import Node
 from trunkline.settings import Settings
 
 AN_HOUR = 3_600.0

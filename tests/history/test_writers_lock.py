@@ -16,7 +16,7 @@ from trunkline.eventsourcing_log.recorder import LogRecorder
 from trunkline.eventstore.append import AT_ONCE, WRITERS
 from trunkline.eventstore.event_store import Batch, ConnectionWhileLocked, Store
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline.sandbox import SandboxClock
+from trunkline.operations.sandbox_clock import SandboxClock
 from trunkline_numbers import number_by_hand as by_hand
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.number_events import Listing

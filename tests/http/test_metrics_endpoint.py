@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from tests.http.world import prepare_licensing, prepare_numbers
-from trunkline.deployment import Deployment, NotConfigured
+from trunkline.application import Deployment, NotConfigured
 from trunkline.http.health import metrics_router
 from trunkline.settings import Settings
 

@@ -8,7 +8,7 @@ from tests.http.asked import operations
 from tests.http.estate import Door, Estate
 from tests.http.test_when_another_partner_asks import QUESTIONS
 from tests.http.world import World
-from trunkline.facts import RELAY
+from trunkline.runtime.status import RELAY
 
 
 def _takes(operation: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from tests.http.world import Caller, InProcess, World, problem
 from trunkline.http.app import create_app
-from trunkline.operate import operate_router
+from trunkline.operations.routes import operate_router
 
 JSON = {"Content-Type": "application/json"}
 

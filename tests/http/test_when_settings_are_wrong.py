@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trunkline.deployment import bring_up_to_date
+from trunkline.application import bring_up_to_date
 from trunkline.eventstore.schema import MigrationError
 from trunkline.settings import Settings, SettingsError, load_settings
 from trunkline_licensing.wiring import service as licensing

@@ -14,11 +14,11 @@ import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from trunkline.deployment import Deployment, all_migrations
+from trunkline.application import Deployment, all_migrations
 from trunkline.eventstore.schema import migrate
-from trunkline.facts import RELAY
 from trunkline.http.app import create_app
-from trunkline.operate import operate_router
+from trunkline.operations.routes import operate_router
+from trunkline.runtime.status import RELAY
 from trunkline.security.tokens import Tokens
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing

@@ -19,7 +19,7 @@ from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.inbox import PART, Intake
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.records import Record
-from trunkline.service import Service
+from trunkline.service_definition import Service
 
 TOPIC = "Somewhere"
 LONG = "".join(random.Random(7).choices(string.printable[:90], k=20_000))

@@ -11,13 +11,13 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from trunkline import supervisor as module
 from trunkline.availability import Availability, database_availability, is_unavailable, shared_availability
 from trunkline.errors import EndsProcess
 from trunkline.eventstore.commit_signal import Wake
-from trunkline.polling_loop import PollingLoop
 from trunkline.runtime import kafka_transport
-from trunkline.supervisor import Supervisor
+from trunkline.runtime import supervisor as module
+from trunkline.runtime.polling_loop import PollingLoop
+from trunkline.runtime.supervisor import Supervisor
 
 PATIENCE = 60.0
 

@@ -14,7 +14,7 @@ from trunkline.eventstore.recorded_event import Recorded
 from trunkline.messaging.kafka.producer import TooLargeToSend
 from trunkline.messaging.outbox_relay import Relay
 from trunkline.messaging.records import Outgoing
-from trunkline.service import Public
+from trunkline.service_definition import Public
 
 PATIENCE = 60.0
 

@@ -24,7 +24,7 @@ from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.consumer import Consumer
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.records import Outgoing, Record
-from trunkline.service import Service
+from trunkline.service_definition import Service
 
 PATIENCE = 90.0
 """Seconds after which a test gives up; nothing is said about how long anything takes."""

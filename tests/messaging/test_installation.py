@@ -26,7 +26,7 @@ from trunkline.installation.topic import members, read_on_record
 from trunkline.messaging.kafka.client import KafkaSettings, admin
 from trunkline.messaging.kafka.topics import INSTALLATION_TOPIC, create_topics
 from trunkline.runtime import kafka_transport
-from trunkline.service import Service
+from trunkline.service_definition import Service
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing
 from trunkline_numbers.wiring import service as numbers

@@ -12,21 +12,21 @@ from typing import Any, TypeVar
 import httpx
 
 from tests.http.world import Caller
+from trunkline.application import all_migrations
 from trunkline.clock import FixedClock
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.deadlines.deadlines import Deadlines
-from trunkline.deployment import all_migrations
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.schema import migrate
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.files.export_slots import ExportSlots
 from trunkline.http.app import create_app
-from trunkline.operate import operate_router
+from trunkline.operations.routes import operate_router
 from trunkline.projections.runner import Projector
 from trunkline.roles import Role
 from trunkline.security.tokens import Tokens
-from trunkline.service import Service, ServiceContext
+from trunkline.service_definition import Service, ServiceContext
 from trunkline.settings import Settings
 from trunkline_numbers.party import PARTY, PartyHeard
 from trunkline_numbers.reactions import subscription_changed

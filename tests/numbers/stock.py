@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from trunkline.application import all_migrations
 from trunkline.clock import DAY
-from trunkline.deployment import all_migrations
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Envelope, Recorded, stored_name

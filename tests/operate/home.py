@@ -16,15 +16,15 @@ from pydantic import SecretStr
 
 from tests.http.licensed import Licensed
 from tests.http.world import InProcess, World, created, event
+from trunkline.application import Deployment
 from trunkline.cli.difference import Difference
 from trunkline.cli.reconcile_looking import Report, reconcile
 from trunkline.cli.reconcile_reading import Remotes
 from trunkline.cli.remote import Remote
-from trunkline.deployment import Deployment
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.messaging.records import Record
-from trunkline.node import Node
+from trunkline.runtime.service_runtime import Node
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing
 from trunkline_numbers.number import NUMBER, Assigned, Number

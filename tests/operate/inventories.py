@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from trunkline import held
 from trunkline.cli.difference import Difference
 from trunkline.cli.reconcile import COMPARING, side_by_side
+from trunkline.operations.reconciliation import records
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -32,41 +32,41 @@ def number() -> str:
     return f"+65{60_000_000 + next(_ids)}"
 
 
-def terms(status: str = "active", **more: Any) -> held.Terms:
+def terms(status: str = "active", **more: Any) -> records.Terms:
     """A number subscription of organization `o`."""
     ended = {"expired": {"expired_at": T0 + DAY}, "terminated": {"terminated_at": T0 + DAY}}.get(status, {})
     given = {"organization_id": "o", "product": "number", "status": status, "started_at": T0, "number": number()}
-    return held.Terms(**{**given, **ended, **more})
+    return records.Terms(**{**given, **ended, **more})
 
 
-def assigned(e164: str, **more: Any) -> held.Given:
+def assigned(e164: str, **more: Any) -> records.Given:
     """A number of a subscription of `o`."""
-    return held.Given(
+    return records.Given(
         **{"number": e164, "version": 2, "state": "assigned", "since": T0, "organization_id": "o", **more}
     )
 
 
-def kept(e164: str, cause: str) -> held.Given:
+def kept(e164: str, cause: str) -> records.Given:
     """A number reserved since its subscription lost it."""
-    return held.Given(number=e164, version=3, state="reserved", since=T0 + DAY, cause=cause)
+    return records.Given(number=e164, version=3, state="reserved", since=T0 + DAY, cause=cause)
 
 
-def sold(key: str, of: held.Terms) -> held.Subscription:
+def sold(key: str, of: records.Terms) -> records.Subscription:
     """A subscription in licensing."""
-    return held.Subscription(key=key, version=1, changed_at=T0, terms=of)
+    return records.Subscription(key=key, version=1, changed_at=T0, terms=of)
 
 
-def served(key: str, of: held.Terms | None, *numbers: held.Given, **more: Any) -> held.Served:
+def served(key: str, of: records.Terms | None, *numbers: records.Given, **more: Any) -> records.Served:
     """The same in numbers, which names what billing names."""
     named = of.number if of is not None else None
-    return held.Served(key=key, version=1, changed_at=T0, terms=of, **{"named": named, "numbers": numbers, **more})
+    return records.Served(key=key, version=1, changed_at=T0, terms=of, **{"named": named, "numbers": numbers, **more})
 
 
 def _story(name: str, key: str) -> Lines:
     """One subscription that both services know alike."""
     at = terms(name if name in ("expired", "terminated") else "active")
     e164 = str(at.number)
-    refusal = held.Refusal(number=e164, code="number-taken", since=T0)
+    refusal = records.Refusal(number=e164, code="number-taken", since=T0)
     match name:
         case "active":
             return sold(key, at), served(key, at, assigned(e164))
@@ -76,12 +76,12 @@ def _story(name: str, key: str) -> Lines:
             at = replace(at, status="expired", expired_at=T0)
             return sold(key, at), served(key, at)
         case "swapped":
-            at = replace(at, swapped_out=(held.SwappedOut(number(), T0),))
+            at = replace(at, swapped_out=(records.SwappedOut(number(), T0),))
             return sold(key, at), served(key, at, kept(at.swapped_out[0].number, "swapped"), assigned(e164))
         case "refused":
             return sold(key, at), served(key, at, refused=refusal)
         case "swap refused":  # the old number stays (N9)
-            at = replace(at, swapped_out=(held.SwappedOut(number(), T0),))
+            at = replace(at, swapped_out=(records.SwappedOut(number(), T0),))
             return sold(key, at), served(key, at, assigned(at.swapped_out[0].number), refused=refusal)
         case "dismissed":
             return sold(key, at), served(key, at, dismissed=e164)
@@ -99,18 +99,18 @@ STORIES = (
 )
 
 
-def extension(key: str, status: str = "bound", **more: Any) -> held.Extension:
+def extension(key: str, status: str = "bound", **more: Any) -> records.Extension:
     """An extension in licensing, with a number."""
     given = {"organization_id": "o", "user_id": "u", "number": number(), "generation": 2, "status": status}
-    return held.Extension(**{"key": key, "version": 4, "changed_at": T0, **given, **more})
+    return records.Extension(**{"key": key, "version": 4, "changed_at": T0, **given, **more})
 
 
-def rings(x: held.Extension, **more: Any) -> held.Ringing:
+def rings(x: records.Extension, **more: Any) -> records.Ringing:
     """The same in numbers."""
     state = "reserved" if x.status == "suspended" else "assigned"
     given = {"organization_id": x.organization_id, "user_id": x.user_id, "generation": x.generation, "state": state}
-    bound = held.Bound(**{"number": x.number, "version": 3, "changed_at": T0, **given, **more})
-    return held.Ringing(key=x.key, numbers=(bound,))
+    bound = records.Bound(**{"number": x.number, "version": 3, "changed_at": T0, **given, **more})
+    return records.Ringing(key=x.key, numbers=(bound,))
 
 
 def _line(status: str, key: str) -> Lines:
@@ -118,20 +118,20 @@ def _line(status: str, key: str) -> Lines:
     return x, rings(x) if status in ("bound", "suspended") else None
 
 
-def party(key: str, kind: str) -> held.Party:
+def party(key: str, kind: str) -> records.Party:
     """A party, as it is."""
     more = (
         {"partner_id": "p", "billing_email": "b@o.example"} if kind == "organization" else {"domains": ("d.example",)}
     )
-    return held.Party(key=key, version=1, changed_at=T0, kind=kind, name="N", **more)
+    return records.Party(key=key, version=1, changed_at=T0, kind=kind, name="N", **more)
 
 
 def _number(state: str, key: str) -> Lines:
-    own = held.Number(key=key, version=3, state=state, since=T0, bound=state == "assigned")
+    own = records.Number(key=key, version=3, state=state, since=T0, bound=state == "assigned")
     return (replace(own, state=None, since=None), own) if state == "deleted" else (own, own)
 
 
-_TELL: Final[dict[held.Subject, tuple[Callable[[], str], Callable[[str, str], Lines], tuple[str, ...]]]] = {
+_TELL: Final[dict[records.Subject, tuple[Callable[[], str], Callable[[str, str], Lines], tuple[str, ...]]]] = {
     "subscriptions": (uuid, _story, STORIES),
     "extensions": (uuid, _line, ("bound", "suspended", "requested", "refused", "lost")),
     "parties": (uuid, lambda kind, key: (party(key, kind), party(key, kind)), ("partner", "organization")),
@@ -144,19 +144,19 @@ class Inventory:
     """Two services that agree: subject -> key -> both lines."""
 
     def __init__(self, chance: Random, size: int) -> None:
-        self.things: dict[held.Subject, dict[str, Lines]] = {subject: {} for subject in COMPARING}
+        self.things: dict[records.Subject, dict[str, Lines]] = {subject: {} for subject in COMPARING}
         for subject, (_, _, stories) in _TELL.items():
             for _ in range(size):
                 self.add(subject, chance.choice(stories))
 
-    def add(self, subject: held.Subject, story: str) -> str:
+    def add(self, subject: records.Subject, story: str) -> str:
         """One thing more, to which this has happened; its key."""
         fresh, tell, _ = _TELL[subject]
         key = fresh()
         self.things[subject][key] = tell(story, key)
         return key
 
-    def read(self, subject: held.Subject, side: int) -> Iterator[Any]:
+    def read(self, subject: records.Subject, side: int) -> Iterator[Any]:
         """One side's list: 0 licensing's, 1 numbers'."""
         things = self.things[subject]
         return (line for key in sorted(things) if (line := things[key][side]) is not None)

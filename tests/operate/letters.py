@@ -13,7 +13,7 @@ from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.messaging.dead_letters.store import parked_page
 from trunkline.messaging.records import Record
-from trunkline.node import Node
+from trunkline.runtime.service_runtime import Node
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 _offsets = count()

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from tests.operate.inventories import T0, Lines, assigned, kept, number, rings
-from trunkline import held
+from trunkline.operations.reconciliation import records
 
 Named = set[tuple[str, str]]
 
@@ -25,7 +25,7 @@ class Tampering:
         names: (key, lines before, lines after) -> the kinds and keys of the differences.
     """
 
-    subject: held.Subject
+    subject: records.Subject
     stories: tuple[str, ...]
     do: Callable[[Lines], Lines]
     names: Callable[[str, Lines, Lines], Named]
@@ -46,7 +46,7 @@ def _with_number(kind: str, *kinds: str, side: int = 0) -> Callable[[str, Lines,
     return names
 
 
-def _numbers(change: Callable[[held.Given], held.Given | None]) -> Callable[[Lines], Lines]:
+def _numbers(change: Callable[[records.Given], records.Given | None]) -> Callable[[Lines], Lines]:
     """Change the number that is assigned; None: it is not any more."""
 
     def do(lines: Lines) -> Lines:
@@ -83,7 +83,7 @@ _ENDED = ("expired", "terminated", "lapsed")
 _RING = ("bound", "suspended")
 _THERE = ("available", "assigned", "reserved", "locked")
 _PARTIES = ("partner", "organization")
-_S: held.Subject = "subscriptions"
+_S: records.Subject = "subscriptions"
 
 TAMPERINGS: dict[str, Tampering] = {
     # numbers

@@ -15,9 +15,9 @@ from tests.operate.home import Home
 from trunkline.cli import doctor
 from trunkline.cli.doctor_checks import LEAST_BYTES, Check, duration, service_checks, size, without_number_check
 from trunkline.cli.ending import Refused, Unreachable
-from trunkline.disk import sentence, write_error
 from trunkline.eventstore.event_store import Store
-from trunkline.lag import behind, log_lags
+from trunkline.runtime.disk import sentence, write_error
+from trunkline.runtime.lag import behind, log_lags
 
 WELL: dict[str, Any] = {
     "server": "16.2", "end": 8_573, "database_bytes": 1 << 20, "database_error": None,

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.http.world import World, created, problem
 from trunkline.eventstore.unit_of_work import Work
-from trunkline.node import Node
+from trunkline.runtime.service_runtime import Node
 from trunkline_numbers.party import PARTY
 
 OPERATE = "/numbers/operate"

@@ -10,11 +10,11 @@ import pytest
 from pydantic import SecretStr
 
 from tests.http.world import InProcess, prepare_licensing, prepare_numbers, running
+from trunkline.application import NotConfigured
 from trunkline.cli.clock import _caught_up
 from trunkline.cli.ending import Misused
 from trunkline.cli.remote import check_private
-from trunkline.deployment import NotConfigured
-from trunkline.sandbox import SandboxClock
+from trunkline.operations.sandbox_clock import SandboxClock
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing
 from trunkline_numbers.wiring import service as numbers

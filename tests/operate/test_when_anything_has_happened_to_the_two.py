@@ -25,8 +25,8 @@ from trunkline.cli.difference import Difference
 from trunkline.cli.reconcile import COMPARING, side_by_side
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline.held import LINES
-from trunkline.held_doors import Holding, listed
+from trunkline.operations.reconciliation.records import LINES
+from trunkline.operations.reconciliation.routes import Holding, listed
 from trunkline.projections.runner import Projector
 from trunkline_licensing.api.held import HOLDINGS as OF_LICENSING
 from trunkline_numbers import number_by_hand as by_hand

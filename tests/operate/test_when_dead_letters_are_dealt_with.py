@@ -21,7 +21,7 @@ from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.records import Record
-from trunkline.node import Node
+from trunkline.runtime.service_runtime import Node
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing
 from trunkline_numbers.wiring import service as numbers

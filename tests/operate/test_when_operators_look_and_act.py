@@ -15,11 +15,11 @@ import pytest
 from pydantic import SecretStr
 
 from tests.http.world import InProcess, World, created, prepare_licensing, prepare_numbers, problem
-from trunkline.deployment import Deployment
+from trunkline.application import Deployment
 from trunkline.messaging.dead_letters.store import park
 from trunkline.messaging.records import Record
-from trunkline.node import Node
-from trunkline.sandbox import DurationUnreadable, SandboxClock, duration
+from trunkline.operations.sandbox_clock import DurationUnreadable, SandboxClock, duration
+from trunkline.runtime.service_runtime import Node
 from trunkline.settings import Settings
 
 OPERATE = "/numbers/operate"

@@ -19,7 +19,7 @@ _PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 import httpx
-from trunkline.deployment import Deployment
+from trunkline.application import Deployment
 from trunkline.settings import load_settings
 from trunkline.security.tokens import Tokens
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from tests.http.world import Json, World, created, problem
 from trunkline.eventstore.event_store import Store
-from trunkline.retention import Retention
+from trunkline.runtime.retention import Retention
 from trunkline.security.audit_log import list_audit
 from trunkline.security.key_journal import JOURNAL, note, take_over
 

@@ -27,15 +27,15 @@ from tests.operate.inventories import (
     terms,
 )
 from tests.operate.tampering import TAMPERINGS
-from trunkline import held
 from trunkline.cli.difference import Difference, Kind
 from trunkline.cli.reconcile import COMPARING, Pair, side_by_side
 from trunkline.cli.reconcile_looking import Report, Unsettled, reconcile
+from trunkline.operations.reconciliation import records
 
 KEY, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
 
 
-def compared(subject: held.Subject, licensing: Any, numbers: Any, key: str = KEY) -> list[Difference]:
+def compared(subject: records.Subject, licensing: Any, numbers: Any, key: str = KEY) -> list[Difference]:
     return COMPARING[subject].compare(key, licensing, numbers)
 
 
@@ -102,7 +102,7 @@ def test_then_a_number_kept_from_its_active_subscription_is_named() -> None:
 def test_then_what_is_on_record_is_no_difference(excuse: str) -> None:
     """S6, N9: a refusal, a dismissal; and the old number stays while the swap waits. Two numbers are one too many."""
     at = terms(number="+6531580002")
-    refusal = held.Refusal(number="+6531580002", code="number-taken", since=T0)
+    refusal = records.Refusal(number="+6531580002", code="number-taken", since=T0)
     more: Any = {"refused": refusal} if excuse == "refused" else {"dismissed": "+6531580002"}
     old = assigned("+6531580001")
     assert compared("subscriptions", sold(KEY, at), served(KEY, at, **more)) == []
@@ -184,10 +184,10 @@ class Told:
     def _now(self) -> list[Pair]:
         return self._instants[min(max(self._at, 0), len(self._instants) - 1)]
 
-    def everything(self, subject: held.Subject) -> Iterator[Pair]:
+    def everything(self, subject: records.Subject) -> Iterator[Pair]:
         return iter(self._now() if subject == "subscriptions" else [])
 
-    def some(self, subject: held.Subject, keys: list[str]) -> Iterator[Pair]:
+    def some(self, subject: records.Subject, keys: list[str]) -> Iterator[Pair]:
         return (pair for pair in self.everything(subject) if pair[0] in keys)
 
     def exchange(self) -> None:

@@ -16,7 +16,7 @@ from tests.operate.home import Home, kept_as_if_expired, keyed, lose, named, rel
 from trunkline.cli.ending import Partly
 from trunkline.cli.reconcile_looking import Report
 from trunkline.cli.reconcile_shown import ended
-from trunkline.held import MOST_KEYS
+from trunkline.operations.reconciliation.records import MOST_KEYS
 from trunkline_numbers.number_binding import unbind_extension
 from trunkline_numbers.policy import DEFAULT
 

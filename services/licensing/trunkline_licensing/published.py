@@ -11,7 +11,7 @@ from trunkline.contracts import licensing as says
 from trunkline.contracts.contract import Contract
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import Recorded
-from trunkline.service import Public
+from trunkline.service_definition import Public
 from trunkline_licensing import bulk_events as bulk
 from trunkline_licensing import extension_events as extension
 from trunkline_licensing import party_events as party

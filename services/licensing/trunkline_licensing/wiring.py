@@ -14,7 +14,7 @@ from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.schema import read_migrations
 from trunkline.messaging.compacted_topics.feed import StateTopic
 from trunkline.messaging.message_handler import MessageHandler
-from trunkline.service import Service
+from trunkline.service_definition import Service
 from trunkline_licensing.api.branch import DirectoryTree
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.routes import routes
@@ -44,7 +44,7 @@ from trunkline_licensing.views.pool_view import VIEW as POOL_VIEW
 from trunkline_licensing.views.subscription_view import VIEW as SUBSCRIPTION_VIEW
 
 if TYPE_CHECKING:
-    from trunkline.service import ServiceContext
+    from trunkline.service_definition import ServiceContext
 
 
 def _bulk(node: ServiceContext) -> Callable[[], int]:

@@ -16,7 +16,7 @@ from trunkline.mail.outbox import MailSender
 from trunkline.mail.transports import open_post_office
 from trunkline.messaging.compacted_topics.feed import StateTopic
 from trunkline.messaging.message_handler import MessageHandler
-from trunkline.service import Service
+from trunkline.service_definition import Service
 from trunkline_numbers.api.branch import DirectoryTree
 from trunkline_numbers.api.routes import routes
 from trunkline_numbers.extension import EXTENSION
@@ -42,7 +42,7 @@ from trunkline_numbers.views.party_view import VIEW as PARTY_VIEW
 from trunkline_numbers.views.subscription_view import VIEW as SUBSCRIPTION_VIEW
 
 if TYPE_CHECKING:
-    from trunkline.service import ServiceContext
+    from trunkline.service_definition import ServiceContext
 
 SUBSCRIPTION_TOPICS = tuple(name for name in heard.CONTRACTS if name.startswith("Subscription"))
 BINDING_TOPICS = ("NumberBindingRequested", "NumberUnbindingRequested")

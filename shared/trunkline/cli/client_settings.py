@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from trunkline.variables import PREFIX, SETTINGS, unknown_variables
+from trunkline.settings_variables import PREFIX, SETTINGS, unknown_variables
 
 _SWITCHES: Final = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}
 _MOST_PORT: Final = 65_535

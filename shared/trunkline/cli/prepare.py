@@ -17,7 +17,7 @@ from trunkline.cli.verb import Call, verb
 
 if TYPE_CHECKING:
     from trunkline.messaging.kafka.topics import TopicResult
-    from trunkline.service import Service
+    from trunkline.service_definition import Service
     from trunkline.settings import Settings
 
 topics = typer.Typer(help="The topics of the broker.", no_args_is_help=True)
@@ -44,7 +44,7 @@ def add_migrate(app: typer.Typer, panel: str) -> None:
 
 
 def _migrate(settings: Settings, *, dry_run: bool) -> dict[str, list[str]]:
-    from trunkline.deployment import bring_up_to_date
+    from trunkline.application import bring_up_to_date
 
     with databases(settings) as found:
         return {service.name: bring_up_to_date(url, service, dry_run=dry_run) for service, url in found}
@@ -54,7 +54,7 @@ def _migrate(settings: Settings, *, dry_run: bool) -> dict[str, list[str]]:
 def databases(settings: Settings) -> Iterator[list[tuple[Service, str]]]:
     """Every service with the URL of its database; an embedded server runs for the time of the block."""
     from trunkline.embedded import EmbeddedPostgres
-    from trunkline.service import installed_services
+    from trunkline.service_definition import installed_services
 
     with ExitStack() as open_:
         found: list[tuple[Service, str]] = []
@@ -159,7 +159,7 @@ def _create(settings: Settings, partitions: int | None, replication: int | None,
 
     from trunkline.messaging.kafka.client import KafkaSettings
     from trunkline.messaging.kafka.topics import PARTITIONS, TopicRefused, create_topics
-    from trunkline.service import installed_services
+    from trunkline.service_definition import installed_services
 
     kafka = KafkaSettings.of(settings)
     if kafka is None:

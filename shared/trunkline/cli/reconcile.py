@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from trunkline import held
 from trunkline.cli import reconcile_subscriptions
 from trunkline.cli.difference import Difference, Kind, apart, later, shown
+from trunkline.operations.reconciliation import records
 
 Pair = tuple[str, Any, Any]
 """A thing's key, its line in licensing's list, its line in numbers': None where a list has it not."""
 
-_PARTY: Final = tuple(name for name in held.Party.__struct_fields__ if name not in ("key", "version", "changed_at"))
-_COPIED: Final = tuple(name for name in held.Number.__struct_fields__ if name != "key")
+_PARTY: Final = tuple(name for name in records.Party.__struct_fields__ if name not in ("key", "version", "changed_at"))
+_COPIED: Final = tuple(name for name in records.Number.__struct_fields__ if name != "key")
 _ON_IT: Final = ("requested", "bound", "suspended")
 
 
@@ -53,12 +53,12 @@ def side_by_side(licensing: Iterable[Any], numbers: Iterable[Any]) -> Iterator[P
 # -- extensions -------------------------------------------------------------------------------------------------------
 
 
-def _of_extension(x: held.Extension | None, rings: held.Ringing | None) -> Iterator[Kind]:
+def _of_extension(x: records.Extension | None, rings: records.Ringing | None) -> Iterator[Kind]:
     if rings is not None or (x is not None and x.status in _ON_IT):
         yield "binding"
 
 
-def _extension(key: str, x: held.Extension | None, rings: held.Ringing | None) -> list[Difference]:
+def _extension(key: str, x: records.Extension | None, rings: records.Ringing | None) -> list[Difference]:
     """What licensing says rings there does, for the same person and request, and nothing else (R5, X5).
 
     What is only asked for needs no answer yet; one that numbers has given must have been heard.
@@ -82,18 +82,18 @@ def _extension(key: str, x: held.Extension | None, rings: held.Ringing | None) -
     ]
 
 
-def _place(at: held.Extension | held.Bound, *, kept: bool) -> tuple[Any, ...]:
+def _place(at: records.Extension | records.Bound, *, kept: bool) -> tuple[Any, ...]:
     return at.number, at.organization_id, at.user_id, at.generation, kept
 
 
-def _told(at: held.Extension | held.Bound) -> str:
+def _told(at: records.Extension | records.Bound) -> str:
     return f"{at.number} by request {at.generation} for user {shown(at.user_id)} of organization {at.organization_id}"
 
 
 # -- parties, and licensing's copy of the numbers ---------------------------------------------------------------------
 
 
-def _party(key: str, own: held.Party | None, copy: held.Party | None) -> list[Difference]:
+def _party(key: str, own: records.Party | None, copy: records.Party | None) -> list[Difference]:
     """Numbers knows each party as it is, and no other (P0)."""
     told = _apart(own, copy, _PARTY, lambda party: f"{party.kind} {party.name}", "there is no such party")
     if told is None:
@@ -112,7 +112,7 @@ def _party(key: str, own: held.Party | None, copy: held.Party | None) -> list[Di
     ]
 
 
-def _number(key: str, copy: held.Number | None, own: held.Number | None) -> list[Difference]:
+def _number(key: str, copy: records.Number | None, own: records.Number | None) -> list[Difference]:
     """Licensing's copy of a number is its newest document; of one that is gone there may be none (X1)."""
     if (copy is None or copy.state is None) and (own is None or own.state == "deleted"):
         return []
@@ -142,11 +142,11 @@ def _apart(
     return none if one is None else whole(one), none if other is None else whole(other)
 
 
-def _life(n: held.Number) -> str:
+def _life(n: records.Number) -> str:
     return f"{shown(n.state)} since {shown(n.since)}, version {n.version}"
 
 
-COMPARING: Final[dict[held.Subject, Comparing]] = {
+COMPARING: Final[dict[records.Subject, Comparing]] = {
     "subscriptions": Comparing(reconcile_subscriptions.kinds, reconcile_subscriptions.compare),
     "extensions": Comparing(_of_extension, _extension),
     "parties": Comparing(lambda _own, _copy: ("party",), _party),

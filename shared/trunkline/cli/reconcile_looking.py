@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from trunkline.cli.difference import Difference, Kind
 from trunkline.cli.reconcile import COMPARING, Pair
-from trunkline.held import Subject
+from trunkline.operations.reconciliation.records import Subject
 
 LOOKS: Final = 5
 """How often a thing that changes is looked at again."""

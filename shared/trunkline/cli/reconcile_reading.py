@@ -17,7 +17,7 @@ from trunkline.cli.reconcile import Pair, side_by_side
 from trunkline.cli.reconcile_looking import Unsettled
 from trunkline.cli.remote import Remote
 from trunkline.contracts import billing, parties
-from trunkline.held import LINES, MOST_KEYS, Rows, Subject
+from trunkline.operations.reconciliation.records import LINES, MOST_KEYS, Rows, Subject
 
 PATIENCE: Final = 60.0
 """Seconds that one side may take to hear all that the other has said."""

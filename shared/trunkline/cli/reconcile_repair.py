@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from trunkline.cli.difference import Difference, Kind
 from trunkline.cli.remote import Remote
-from trunkline.held import MOST_KEYS
+from trunkline.operations.reconciliation.records import MOST_KEYS
 
 Step = tuple[str, str]
 """A service, and the kind that it states again."""

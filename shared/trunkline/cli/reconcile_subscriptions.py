@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from trunkline.cli.difference import Difference, Kind, apart, later, shown
-from trunkline.held import Given, Served, Subscription, Terms
+from trunkline.operations.reconciliation.records import Given, Served, Subscription, Terms
 
 _TERMS: Final = Terms.__struct_fields__
 _NOTHING: Final = Served(key="")

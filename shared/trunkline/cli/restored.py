@@ -13,7 +13,7 @@ from trunkline.cli.up import why_not
 from trunkline.cli.verb import Call, verb
 
 if TYPE_CHECKING:
-    from trunkline.service import Service
+    from trunkline.service_definition import Service
     from trunkline.settings import Settings
 
 
@@ -66,8 +66,8 @@ def _check_stopped(name: str, url: str) -> None:
 
 
 def _declare(service: Service, url: str, *, dry_run: bool) -> int:
+    from trunkline.application import all_migrations
     from trunkline.clock import SystemClock
-    from trunkline.deployment import all_migrations
     from trunkline.eventstore.event_store import Store
     from trunkline.eventstore.schema import migrate
     from trunkline.installation.record import begin_epoch, read_epochs

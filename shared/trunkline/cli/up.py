@@ -12,8 +12,8 @@ from trunkline.cli.ending import Ended, Misused, Refused, Unreachable
 from trunkline.cli.verb import Call, verb
 
 if TYPE_CHECKING:
-    from trunkline.deployment import Deployment
-    from trunkline.service import Service
+    from trunkline.application import Deployment
+    from trunkline.service_definition import Service
 
 
 def add_up(app: typer.Typer, panel: str) -> None:
@@ -55,7 +55,7 @@ def serve(call: Call, services: Sequence[Service] | None) -> None:
     call.announce("Starting: databases, messages, HTTP")
     import asyncio
 
-    from trunkline.deployment import run
+    from trunkline.application import run
     from trunkline.logs import logging_to
 
     try:
@@ -74,7 +74,7 @@ def why_not(error: BaseException) -> Ended | None:
     """Why the databases or services could not be brought up, as a sentence; None: a mistake of this program."""
     import psycopg
 
-    from trunkline.deployment import NotConfigured
+    from trunkline.application import NotConfigured
     from trunkline.embedded_place import EmbeddedPostgresError
     from trunkline.eventstore.schema import MigrationError
     from trunkline.installation.judgement import InstallationRefused

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from trunkline.application import Deployment
 from trunkline.cli.options import SERVICES
 from trunkline.cli.remote import Remote
-from trunkline.deployment import Deployment
 from trunkline.logs import logging_to
 from trunkline.roles import Role
 from trunkline.security.tokens import Tokens

@@ -25,7 +25,7 @@ from eventsourcing.utils import Environment, EnvType
 from trunkline.eventsourcing_log.recorder import LogRecorder
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Codec, Envelope
-from trunkline.service import installed_services
+from trunkline.service_definition import installed_services
 
 DATABASE_URL: Final = "DATABASE_URL"
 

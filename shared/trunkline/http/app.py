@@ -33,7 +33,7 @@ from trunkline.security.permissions import ACTIONS
 from trunkline.security.principal import Principal
 from trunkline.security.revocations import Revocations
 from trunkline.security.tokens import TokenMissing, Tokens, claimed_subject
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline.shares import Shares
 
 Context = TypeVar("Context", bound=ServiceContext)

@@ -22,7 +22,7 @@ from trunkline.http.json_bodies import JsonRoute
 from trunkline.http.problems import MEDIA_TYPE
 from trunkline.security.authorization import authorize, when_authorized
 from trunkline.security.principal import Branch, EmptyTree, Principal
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 
 T = TypeVar("T")
 POSITION: Final = "Trunkline-Position"

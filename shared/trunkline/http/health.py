@@ -16,7 +16,7 @@ from psycopg_pool import PoolTimeout
 from pydantic import BaseModel, Field
 
 from trunkline.eventstore.failed_items import failed_item_counts
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 
 METRICS_SECONDS: Final = 1.0
 

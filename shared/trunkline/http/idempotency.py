@@ -22,7 +22,7 @@ from trunkline.http.dependencies import POSITION, Asked, WaitRefused, reader
 from trunkline.http.problems import MEDIA_TYPE, refused_problem
 from trunkline.security.authorization import Grant, authorize_again, recording_grants
 from trunkline.security.principal import Branch, Principal
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 
 DRY_RUN: Final = "Trunkline-Dry-Run"
 

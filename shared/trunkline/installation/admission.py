@@ -32,7 +32,7 @@ from trunkline.messaging.retry import Backoff
 
 if TYPE_CHECKING:
     from trunkline.eventstore.event_store import Store
-    from trunkline.service import Service, ServiceContext
+    from trunkline.service_definition import Service, ServiceContext
 
 log = structlog.get_logger(__name__)
 

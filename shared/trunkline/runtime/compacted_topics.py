@@ -13,7 +13,7 @@ from trunkline.messaging.kafka.client import AWAY, KafkaSettings
 from trunkline.messaging.retry import Backoff
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 log = structlog.get_logger(__name__)
 

@@ -22,7 +22,7 @@ from trunkline.messaging.outbox_relay import FOLLOWER
 from trunkline.messaging.records import Outgoing, Record
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 log = structlog.get_logger(__name__)
 

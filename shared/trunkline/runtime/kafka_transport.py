@@ -19,8 +19,8 @@ from trunkline.messaging.kafka.client_lifetime import closings_ended
 from trunkline.messaging.kafka.consumer import Consumer, TopicRecreated
 from trunkline.messaging.kafka.producer import Producer
 from trunkline.messaging.kafka.topic_prefix import PrefixedIntake, PrefixedTransport
-from trunkline.node import Node
 from trunkline.runtime.compacted_topics import keep_whole
+from trunkline.runtime.service_runtime import Node
 
 ADMITTED_SECONDS: Final = 30.0
 """So long a start waits for a broker that answers to show whose it is; it goes on at once without one that does not."""

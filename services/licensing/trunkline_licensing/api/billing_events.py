@@ -21,7 +21,7 @@ from trunkline.http.problems import MEDIA_TYPE
 from trunkline.security.authorization import Resource, authorize
 from trunkline.security.event_sources import check_sources
 from trunkline.security.principal import Branch
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.billing_outcomes import Outcomes, Reckoning, SingleOutcome, answered
 from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.api.catalogue import catalogue

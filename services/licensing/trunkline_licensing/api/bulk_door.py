@@ -10,7 +10,7 @@ from trunkline.http.dependencies import Asked, reader
 from trunkline.http.idempotency import Answer, check_version
 from trunkline.security.authorization import Resource, authorize
 from trunkline.security.principal import Principal
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.api.bulk_bodies import shown_bulk
 from trunkline_licensing.bulk_assignment import BULK, Bulk

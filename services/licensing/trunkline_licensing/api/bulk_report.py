@@ -15,7 +15,7 @@ from trunkline.http.pagination import Items, Paging, one_page, page, whole
 from trunkline.http.pagination import paging as paging_of
 from trunkline.http.streaming import StreamedFile
 from trunkline.security.principal import Principal
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.bulk_bodies import Outcome, RowReported, reported_row
 from trunkline_licensing.api.bulk_door import ONE, TAG, UNKNOWN, seen
 from trunkline_licensing.bulk_assignment import Bulk, check

@@ -16,7 +16,7 @@ from trunkline.eventstore.unit_of_work import Work
 from trunkline.http.dependencies import Acting, Reading, door
 from trunkline.http.idempotency import Answer, change, shown
 from trunkline.security.principal import Principal
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.bulk_bodies import AssignPeople, BulkShown, Preflight, Progress, progress_of, shown_row
 from trunkline_licensing.api.bulk_door import ONE, TAG, UNKNOWN, answer, changing, seen, with_newest_people
 from trunkline_licensing.api.catalogue import catalogue

@@ -16,7 +16,7 @@ from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, pag
 from trunkline.http.pagination import paging as paging_of
 from trunkline.http.schemas import OneForm
 from trunkline.security.authorization import authorize
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.bulk_bodies import BulkChange, BulkListed, BulkShown, NewBulk, Status, shown_bulk
 from trunkline_licensing.api.bulk_door import ONE, PATH, TAG, UNKNOWN, answer, changing, reach, seen

@@ -16,7 +16,7 @@ from trunkline.http.pagination import Items, Paging, one_page, page, whole
 from trunkline.http.pagination import paging as paging_of
 from trunkline.http.schemas import Name
 from trunkline.security.authorization import authorize
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.bulk_bodies import BulkShown, UserShown, shown_row
 from trunkline_licensing.api.bulk_door import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import lru_cache
 
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline.settings import AddonSetting
 from trunkline_licensing.license_codes import Addon, Catalogue
 

@@ -16,7 +16,7 @@ from trunkline.http.pagination import TEXT, Items, Paging, one_page, page
 from trunkline.http.schemas import OneForm
 from trunkline.security.authorization import Resource, authorize, visible
 from trunkline.security.principal import Branch, Principal
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.party_bodies import IdentityShown, OrganizationShown, PartnerShown, shown_party
 from trunkline_licensing.organization import PARTY, Party

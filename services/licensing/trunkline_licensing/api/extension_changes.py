@@ -12,7 +12,7 @@ from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.http.dependencies import Changed, Posted, door
 from trunkline.http.idempotency import Answer, change, check_version
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.branch import extension_resource
 from trunkline_licensing.api.catalogue import answer_within, catalogue
 from trunkline_licensing.api.extension_bodies import (

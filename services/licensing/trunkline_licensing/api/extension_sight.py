@@ -9,7 +9,7 @@ import msgspec
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.security.authorization import Resource, authorize
 from trunkline.security.principal import Principal
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.branch import branch_of, extension_resource, party_resource
 from trunkline_licensing.api.extension_bodies import ExtensionShown, shown_extension
 from trunkline_licensing.extension import EXTENSION, Extension

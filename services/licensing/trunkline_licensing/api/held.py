@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from trunkline import held
 from trunkline.eventstore.epochs import STRIDE
-from trunkline.held_doors import Holding, held_router
+from trunkline.operations.reconciliation import records
+from trunkline.operations.reconciliation.routes import Holding, held_router
 from trunkline_licensing.extension import Extension
 from trunkline_licensing.views.subscription_view import Listed
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from trunkline.service import ServiceContext
+    from trunkline.service_definition import ServiceContext
 
 _read_subscription: Final = msgspec.msgpack.Decoder(Listed).decode
 _read_extension: Final = msgspec.msgpack.Decoder(Extension).decode
@@ -33,19 +33,19 @@ _NUMBER: Final = (
 )
 
 
-def _subscription(row: Any) -> held.Subscription:
+def _subscription(row: Any) -> records.Subscription:
     key, version, changed_at, folded = row
     after = _read_subscription(folded).after
     assert after is not None, f"subscription {key} has a product and yet has not started"
-    return held.Subscription(key=key, version=version, changed_at=changed_at, terms=held.terms_of(after))
+    return records.Subscription(key=key, version=version, changed_at=changed_at, terms=records.terms_of(after))
 
 
-def _extension(row: Any) -> held.Extension:
+def _extension(row: Any) -> records.Extension:
     key, version, changed_at, folded = row
     facts = _read_extension(folded).facts
     assert facts is not None
     assert facts.number is not None, f"extension {key} has a number and yet has none"
-    return held.Extension(
+    return records.Extension(
         key=key,
         version=version,
         changed_at=changed_at,
@@ -57,16 +57,16 @@ def _extension(row: Any) -> held.Extension:
     )
 
 
-def _party(row: Any) -> held.Party:
-    party = held.Party(**dict(zip(held.Party.__struct_fields__, row, strict=True)))
+def _party(row: Any) -> records.Party:
+    party = records.Party(**dict(zip(records.Party.__struct_fields__, row, strict=True)))
     return msgspec.structs.replace(party, domains=tuple(party.domains))
 
 
-def _number(row: Any) -> held.Number:
-    return held.Number(**dict(zip(held.Number.__struct_fields__, row, strict=True)))
+def _number(row: Any) -> records.Number:
+    return records.Number(**dict(zip(records.Number.__struct_fields__, row, strict=True)))
 
 
-HOLDINGS: Final[dict[held.Subject, Holding]] = {
+HOLDINGS: Final[dict[records.Subject, Holding]] = {
     "subscriptions": Holding(
         f"SELECT key, version, changed_at, folded FROM {_OF_NUMBERS} AND {{these:key}}", _OF_NUMBERS, _subscription
     ),

@@ -17,7 +17,7 @@ from trunkline.http.dependencies import Reading, door, reader
 from trunkline.http.pagination import TEXT, Items, Paging, one_page, page, paging
 from trunkline.http.streaming import StreamedFile
 from trunkline.security.principal import Principal
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.extension_bodies import CENTER_ROLES
 from trunkline_licensing.api.extension_sight import PATH, ROW, ROWS, UNKNOWN, in_organization_of, of_row, rows

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from trunkline.http.dependencies import Reading, door, reader
 from trunkline.http.pagination import TEXT, Items, Paging, one_page, page, paging, whole
 from trunkline.http.schemas import OneForm
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.extension_bodies import CENTER_ROLES, CenterRole
 from trunkline_licensing.api.extension_sight import in_organization_of, rows

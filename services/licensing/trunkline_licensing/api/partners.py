@@ -12,7 +12,7 @@ from trunkline.http.dependencies import Changed, Posted, Reading, door
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.pagination import Items, Paging, paging
 from trunkline.security.authorization import authorize
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.directory import UNKNOWN, Command, Search, asker_branch, list_parties, show_party
 from trunkline_licensing.api.party_bodies import (

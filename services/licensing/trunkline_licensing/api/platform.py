@@ -9,7 +9,7 @@ from trunkline.http.dependencies import Changed, Reading, door
 from trunkline.http.idempotency import Answer, change
 from trunkline.roles import PLATFORM
 from trunkline.security.authorization import Resource, authorize
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.branch import branch_of, party_resource
 from trunkline_licensing.api.directory import UNKNOWN, Command, asker_branch, show_party
 from trunkline_licensing.api.party_bodies import (

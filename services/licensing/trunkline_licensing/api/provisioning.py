@@ -11,7 +11,7 @@ from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.http.dependencies import Acting, Posted, door
 from trunkline.http.idempotency import Answer, change, check_version
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.catalogue import answer_within, catalogue
 from trunkline_licensing.api.extension_bodies import (
     AssignExtension,

@@ -28,7 +28,7 @@ from trunkline_licensing.api import (
 )
 
 if TYPE_CHECKING:
-    from trunkline.service import ServiceContext
+    from trunkline.service_definition import ServiceContext
 
 
 def routes(node: ServiceContext) -> Sequence[APIRouter]:

@@ -20,7 +20,7 @@ from trunkline.http.idempotency import shown
 from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.security.authorization import Resource, authorize
 from trunkline.security.principal import Branch
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.organization import PARTY
 from trunkline_licensing.subscription import (

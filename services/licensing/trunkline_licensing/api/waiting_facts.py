@@ -19,7 +19,7 @@ from trunkline_licensing.organization import IDENTITY, PARTY
 from trunkline_licensing.reactions import billing_heard, party_heard
 
 if TYPE_CHECKING:
-    from trunkline.service import ServiceContext
+    from trunkline.service_definition import ServiceContext
 
 Category = Literal["subscription", "party", "identity"]
 Key = Annotated[str, Path(max_length=100, pattern=r"^[0-9a-z-]+$")]

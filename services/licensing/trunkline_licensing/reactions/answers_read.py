@@ -15,7 +15,7 @@ from trunkline_licensing.reactions.number_answered import TOPICS
 
 if TYPE_CHECKING:
     from trunkline.messaging.caught_up import Passed
-    from trunkline.service import ServiceContext
+    from trunkline.service_definition import ServiceContext
 
 LOOK_AGAIN: Final = timedelta(seconds=1)
 

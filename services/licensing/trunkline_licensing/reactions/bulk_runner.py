@@ -15,7 +15,7 @@ from trunkline.eventstore.failed_items import FailedItems
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.log_subscriber import Follower
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_licensing.bulk_assignment import BULK
 from trunkline_licensing.license_codes import Catalogue
 from trunkline_licensing.reactions import bulk_answered

@@ -11,7 +11,7 @@ from trunkline.http.dependencies import Acting, Asked, door
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.schemas import Body, Uuid
 from trunkline.security.authorization import NotAllowed, Resource, authorize
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.adding import key_in_path
 from trunkline_numbers.api.deed import Deed
 from trunkline_numbers.api.numbers import InPath

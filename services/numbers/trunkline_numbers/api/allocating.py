@@ -15,7 +15,7 @@ from trunkline.http.dependencies import Asked, Posted, door
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.schemas import Body, Uuid
 from trunkline.security.authorization import authorize
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.explaining import explained
 from trunkline_numbers.api.several import Several, check_seen, in_the_way, read_keys

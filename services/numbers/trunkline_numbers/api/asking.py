@@ -14,7 +14,7 @@ from trunkline.http.dependencies import Posted, Reading, door, reader
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.schemas import Body, Instant
 from trunkline.security.authorization import authorize, visible
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.adding import key_in_path
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.numbers import AsOfFuture, InPath

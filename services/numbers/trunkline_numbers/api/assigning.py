@@ -11,7 +11,7 @@ from trunkline.http.dependencies import Acting, Asked, door
 from trunkline.http.idempotency import Answer, change, check_version
 from trunkline.http.schemas import Body, Uuid
 from trunkline.security.authorization import authorize, visible
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.acting import PROBLEMS, carried_out, check_reserver
 from trunkline_numbers.api.adding import NumberUnreadable, key_in_path
 from trunkline_numbers.api.branch import Sight

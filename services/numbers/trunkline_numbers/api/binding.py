@@ -13,7 +13,7 @@ from trunkline.http.dependencies import Acting, door
 from trunkline.http.idempotency import Answer
 from trunkline.http.schemas import Body, Country, Label, Uuid
 from trunkline.security.authorization import authorize, visible
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.acting import PROBLEMS, carried_out
 from trunkline_numbers.api.adding import check_country, read_number
 from trunkline_numbers.api.changing import trunk_form

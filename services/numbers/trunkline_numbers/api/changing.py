@@ -13,7 +13,7 @@ from trunkline.errors import Refused
 from trunkline.http.dependencies import Changed, door
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.schemas import Body, Domain, Label
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.acting import PROBLEMS
 from trunkline_numbers.api.adding import key_in_path
 from trunkline_numbers.api.deed import Deed

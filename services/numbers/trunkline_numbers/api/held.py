@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from trunkline import held
-from trunkline.held_doors import Holding, held_router
+from trunkline.operations.reconciliation import records
+from trunkline.operations.reconciliation.routes import Holding, held_router
 from trunkline_numbers.number import Number
 from trunkline_numbers.number_binding import binding
 from trunkline_numbers.party import PartyCopy
@@ -16,12 +16,12 @@ from trunkline_numbers.subscription import Subscription, is_dismissed
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-    from trunkline.service import ServiceContext
+    from trunkline.service_definition import ServiceContext
 
 _read_number: Final = msgspec.msgpack.Decoder(Number).decode
 _read_party: Final = msgspec.msgpack.Decoder(PartyCopy).decode
 _read_subscription: Final = msgspec.msgpack.Decoder(Subscription).decode
-_read_given: Final = msgspec.json.Decoder(tuple[held.Given, ...]).decode
+_read_given: Final = msgspec.json.Decoder(tuple[records.Given, ...]).decode
 
 _SUBSCRIPTIONS: Final = """
     SELECT coalesce(s.key, n.key) AS key, s.version, s.changed_at, s.folded, n.numbers
@@ -47,35 +47,35 @@ _NUMBERS: Final = """
     FROM number_view WHERE {these:key}"""
 
 
-def _served(row: Any) -> held.Served:
+def _served(row: Any) -> records.Served:
     key, version, changed_at, folded, numbers = row
     given = () if numbers is None else _read_given(numbers)
     s = None if folded is None else _read_subscription(folded)
     if s is None or s.heard is None:
-        return held.Served(key=key, version=version, changed_at=changed_at, numbers=given)
+        return records.Served(key=key, version=version, changed_at=changed_at, numbers=given)
     named, refused = s.heard.number, s.refused
-    return held.Served(
+    return records.Served(
         key=key,
         version=version,
         changed_at=changed_at,
-        terms=held.terms_of(s.said or s.heard),
+        terms=records.terms_of(s.said or s.heard),
         named=named,
-        refused=held.Refusal(number=refused.number, code=refused.code, since=refused.at) if refused else None,
+        refused=records.Refusal(number=refused.number, code=refused.code, since=refused.at) if refused else None,
         dismissed=named if named is not None and is_dismissed(s, named) else None,
         numbers=given,
     )
 
 
-def _ringing(row: Any) -> held.Ringing:
+def _ringing(row: Any) -> records.Ringing:
     key, versions, changed, folded = row
-    return held.Ringing(key=key, numbers=tuple(map(_bound, versions, changed, folded)))
+    return records.Ringing(key=key, numbers=tuple(map(_bound, versions, changed, folded)))
 
 
-def _bound(version: int, changed_at: Any, folded: bytes) -> held.Bound:
+def _bound(version: int, changed_at: Any, folded: bytes) -> records.Bound:
     n = _read_number(folded)
     rings = binding(n, "pbx")
     assert rings is not None, f"{n.number} rings somewhere and yet does not"
-    return held.Bound(
+    return records.Bound(
         number=n.number,
         version=version,
         changed_at=changed_at,
@@ -86,11 +86,11 @@ def _bound(version: int, changed_at: Any, folded: bytes) -> held.Bound:
     )
 
 
-def _party(row: Any) -> held.Party:
+def _party(row: Any) -> records.Party:
     key, version, changed_at, folded = row
     heard = _read_party(folded).heard
     assert heard is not None, f"party {key} was heard of and yet was not"
-    return held.Party(
+    return records.Party(
         key=key,
         version=version,
         changed_at=changed_at,
@@ -105,11 +105,11 @@ def _party(row: Any) -> held.Party:
     )
 
 
-def _number(row: Any) -> held.Number:
-    return held.Number(**dict(zip(held.Number.__struct_fields__, row, strict=True)))
+def _number(row: Any) -> records.Number:
+    return records.Number(**dict(zip(records.Number.__struct_fields__, row, strict=True)))
 
 
-HOLDINGS: Final[dict[held.Subject, Holding]] = {
+HOLDINGS: Final[dict[records.Subject, Holding]] = {
     "subscriptions": Holding(_SUBSCRIPTIONS, "subscription_view", _served),
     "extensions": Holding(_RINGING, "number_view WHERE bound", _ringing),
     "parties": Holding(

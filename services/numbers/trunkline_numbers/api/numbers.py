@@ -15,7 +15,7 @@ from trunkline.http.idempotency import Answer, change, shown
 from trunkline.http.pagination import Items, Paging, history_page, paging
 from trunkline.http.schemas import Body, Country, Instant, Label, Uuid
 from trunkline.security.authorization import authorize
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.adding import NumberTwice, check_country, key_in_path, named_numbers, read_number
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.explaining import explained

@@ -13,7 +13,7 @@ from trunkline.http.idempotency import Answer, change, check_version, shown
 from trunkline.http.pagination import Items, Paging, one_page, page, paging, whole
 from trunkline.security.authorization import authorize
 from trunkline.security.principal import Principal
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.policy_bodies import PolicyApplied, PolicyShown, PolicyToApply, changes, document
 from trunkline_numbers.policy import CURRENT, DEFAULT, POLICY, apply_policy

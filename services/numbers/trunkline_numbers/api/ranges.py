@@ -12,7 +12,7 @@ from trunkline.eventstore.unit_of_work import Work
 from trunkline.http.dependencies import Asked, Posted, door
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.schemas import Body, Country, Label, Uuid
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.adding import NumberUnreadable, check_country, read_number
 from trunkline_numbers.api.bringing import Bringing, bringing
 from trunkline_numbers.number import NUMBER

@@ -15,7 +15,7 @@ from trunkline.http.idempotency import Answer, change, check_version
 from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.http.schemas import Body
 from trunkline.security.authorization import authorize
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.assigning import authorize_subscription
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.number_refusals import RemarkUnreadable

@@ -27,7 +27,7 @@ from trunkline_numbers.api import (
 )
 
 if TYPE_CHECKING:
-    from trunkline.service import ServiceContext
+    from trunkline.service_definition import ServiceContext
 
 
 def routes(node: ServiceContext) -> Sequence[APIRouter]:

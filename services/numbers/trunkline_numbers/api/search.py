@@ -19,7 +19,7 @@ from trunkline.http.pagination import TEXT, Items, Kind, Page, Paging, moment, o
 from trunkline.http.streaming import StreamedFile
 from trunkline.security.authorization import authorize
 from trunkline.security.principal import Principal
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.branch import Sight, party
 from trunkline_numbers.api.search_query import ExportQuery, Filters, SearchQuery, SortNeedsAvailable
 from trunkline_numbers.api.shown import NumberShown, shown_number

@@ -13,7 +13,7 @@ from trunkline.eventstore.unit_of_work import Loaded
 from trunkline.http.dependencies import Reading, door, reader
 from trunkline.http.idempotency import shown
 from trunkline.security.authorization import authorize
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.number import NUMBER, Assigned, Number
 from trunkline_numbers.number_covering import covers

@@ -14,7 +14,7 @@ from trunkline.eventstore.history import read_history
 from trunkline.eventstore.recorded_event import Recorded
 from trunkline.http.dependencies import Reading, door, reader
 from trunkline.http.pagination import Items, Paging, history_page, paging
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.shown import UNKNOWN_ROLE
 from trunkline_numbers.api.uploads import seen

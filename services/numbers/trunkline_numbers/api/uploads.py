@@ -22,7 +22,7 @@ from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, pag
 from trunkline.http.streaming import StreamedFile
 from trunkline.security.authorization import authorize
 from trunkline.security.principal import Principal
-from trunkline.service import ServiceContext
+from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.branch import Sight
 from trunkline_numbers.api.bringing import Bringing, bringing, still_bringing, upload_resource
 from trunkline_numbers.api.upload_cells import Terms

@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field
 
 from trunkline.http.dependencies import door, operating
 from trunkline.http.pagination import TEXT, page
-from trunkline.operate_lists import Pages
+from trunkline.operations.lists import Pages
 from trunkline_numbers.subscription import Subscription, is_dismissed
 
 if TYPE_CHECKING:
-    from trunkline.service import ServiceContext
+    from trunkline.service_definition import ServiceContext
 
 _read: Final = msgspec.msgpack.Decoder(Subscription).decode
 _FROM: Final = """

@@ -17,12 +17,12 @@ from trunkline.http.dependencies import DryRun, Operating
 from trunkline.http.schemas import Body, Instant
 from trunkline.messaging.kafka.client import AWAY, KafkaSettings, admin
 from trunkline.messaging.republish import Stretch, published_up_to
-from trunkline.operate_lists import ROW_IDS
-from trunkline.operate_projections import STREAMED
-from trunkline.republish_job import RepublishJob, Telling
+from trunkline.operations.lists import ROW_IDS
+from trunkline.operations.projection_routes import STREAMED
+from trunkline.operations.republish_job import RepublishJob, Telling
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 RATE: Final = 1_000
 _KNOWN: Final = frozenset({dead_letters.TOPIC, *(contract.topic for contract in catalogue.ALL)})

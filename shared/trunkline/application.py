@@ -35,12 +35,12 @@ from trunkline.installation.record import read_epochs
 from trunkline.messaging.caught_up import of_services
 from trunkline.messaging.compacted_topics.feed import begin_anew
 from trunkline.messaging.kafka.client import KafkaSettings
-from trunkline.node import Node
-from trunkline.operate import operate_router
+from trunkline.operations.routes import operate_router
+from trunkline.operations.sandbox_clock import SandboxClock, moved_ahead
 from trunkline.runtime.in_process_transport import LocalTransport, admit_together
 from trunkline.runtime.kafka_transport import connect
-from trunkline.sandbox import SandboxClock, moved_ahead
-from trunkline.service import Service, installed_services
+from trunkline.runtime.service_runtime import Node
+from trunkline.service_definition import Service, installed_services
 from trunkline.settings import Settings
 from trunkline.telemetry import start_traces
 

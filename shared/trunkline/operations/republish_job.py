@@ -17,11 +17,11 @@ from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.producer import Producer, TooLargeToSend
 from trunkline.messaging.records import Outgoing
 from trunkline.messaging.republish import Republished, SendPage, Stretch, history_published, pages, republish
-from trunkline.operate_projections import LINES, ndjson
+from trunkline.operations.projection_routes import LINES, ndjson
 from trunkline.security.audit_log import put_on_record
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,6 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.files.export_slots import ExportSlots
-from trunkline.gauges import update_gauges
 from trunkline.messaging.caught_up import Horizon
 from trunkline.messaging.compacted_topics.feed import StateFeed
 from trunkline.messaging.dead_letters.publisher import DeadLetters
@@ -25,14 +24,15 @@ from trunkline.messaging.inbox import Intake
 from trunkline.messaging.outbox_relay import Relay, Transport
 from trunkline.messaging.records import Outgoing
 from trunkline.messaging.retry import pause
-from trunkline.polling_loop import IDLE_POLL_SECONDS, SETTLE_SECONDS, PollingLoop
 from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import Projector, views_at
-from trunkline.retention import BETWEEN_SECONDS, Retention
+from trunkline.runtime.gauges import update_gauges
 from trunkline.runtime.in_process_transport import LocalTransport
-from trunkline.service import Service
+from trunkline.runtime.polling_loop import IDLE_POLL_SECONDS, SETTLE_SECONDS, PollingLoop
+from trunkline.runtime.retention import BETWEEN_SECONDS, Retention
+from trunkline.runtime.supervisor import Run, Supervisor
+from trunkline.service_definition import Service
 from trunkline.settings import Settings
-from trunkline.supervisor import Run, Supervisor
 from trunkline.telemetry import LOG_END, RELAY_AT, SETTLED, VIEWS_AT
 
 T = TypeVar("T")

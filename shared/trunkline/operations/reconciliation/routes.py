@@ -17,14 +17,14 @@ from pydantic import BaseModel, Field, StringConstraints
 from starlette.responses import StreamingResponse
 
 from trunkline.contracts import licensing, numbers
-from trunkline.facts import RELAY
 from trunkline.files.pieces import Pieces
-from trunkline.held import MEDIA_TYPE, MOST_KEYS, Rows, Subject
 from trunkline.http.dependencies import ViewsBehind, door, operating
 from trunkline.http.streaming import StreamedFile
+from trunkline.operations.reconciliation.records import MEDIA_TYPE, MOST_KEYS, Rows, Subject
+from trunkline.runtime.status import RELAY
 
 if TYPE_CHECKING:
-    from trunkline.service import ServiceContext
+    from trunkline.service_definition import ServiceContext
 
 _PAGE: Final = 2_000
 _VIEWS_SECONDS: Final = 5.0

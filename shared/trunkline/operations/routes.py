@@ -13,28 +13,28 @@ from pydantic import BaseModel
 
 from trunkline.errors import Refused
 from trunkline.eventstore.history import happened, read_history, read_page
-from trunkline.facts import deadline_facts, facts, projection_facts, waiting_page
 from trunkline.http.dependencies import Operating, door, operating
 from trunkline.http.pagination import TEXT, moment, page, row_id
 from trunkline.http.schemas import AnyInstant, Instant
 from trunkline.mail.outbox import MailState, find_mail, list_mail
-from trunkline.operate_audit import audited_route
-from trunkline.operate_conflicts import add_conflicts
-from trunkline.operate_letters import add_letters
-from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, Shown, items, show
-from trunkline.operate_projections import add_projections
-from trunkline.operate_repair import add_repair
-from trunkline.operate_republish import add_republish
-from trunkline.operate_resolving import add_resolving
-from trunkline.operate_states import add_states
-from trunkline.operate_tokens import add_tokens
-from trunkline.sandbox import NoSandbox, SandboxClock, duration
+from trunkline.operations.audit_routes import audited_route
+from trunkline.operations.compacted_topic_routes import add_states
+from trunkline.operations.conflicting_duplicate_routes import add_conflicts
+from trunkline.operations.dead_letter_routes import add_letters
+from trunkline.operations.failed_item_routes import add_resolving
+from trunkline.operations.lists import ROW_IDS, OperatePage, Pages, Shown, items, show
+from trunkline.operations.projection_routes import add_projections
+from trunkline.operations.repair_routes import add_repair
+from trunkline.operations.republish_routes import add_republish
+from trunkline.operations.sandbox_clock import NoSandbox, SandboxClock, duration
+from trunkline.operations.token_routes import add_tokens
+from trunkline.runtime.status import deadline_facts, facts, projection_facts, waiting_page
 from trunkline.security.audit_log import auditing, list_audit
 from trunkline.security.authorization import NothingThere
 from trunkline.security.revocations import Revocations
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 Key = Annotated[str, Path(max_length=300, pattern=r"^[^\x00]+$")]
 

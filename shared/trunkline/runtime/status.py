@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from trunkline.clock import Clock
-from trunkline.disk import DiskFacts, disks, write_error
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import failed_item_counts
-from trunkline.lag import RELAY, Lag, log_lags, projection_lag, state_lags
 from trunkline.projections.builds import Generations, Status
 from trunkline.projections.runner import Projector
+from trunkline.runtime.disk import DiskFacts, disks, write_error
+from trunkline.runtime.lag import RELAY, Lag, log_lags, projection_lag, state_lags
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 __all__ = ["RELAY", "Facts", "deadline_facts", "facts", "projection_facts", "waiting_page"]
 

@@ -23,7 +23,7 @@ from trunkline.security import audit_log
 from trunkline.security.principal import Principal
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 log = structlog.get_logger(__name__)
 READS: Final = ("/streams/", "/log", "/mail", "/parked", "/quarantined", "/conflicts")

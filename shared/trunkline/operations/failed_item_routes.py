@@ -16,12 +16,12 @@ from trunkline.http.idempotency import Answer, change
 from trunkline.http.pagination import TEXT, moment, page
 from trunkline.http.schemas import Body
 from trunkline.mail.outbox import discard_mail, retry_mail
-from trunkline.operate_lists import OperatePage, Pages, items
+from trunkline.operations.lists import OperatePage, Pages, items
 from trunkline.security.audit_log import auditing_work
 from trunkline.security.authorization import NothingThere
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 Named = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
 Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$")]

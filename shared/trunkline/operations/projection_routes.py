@@ -21,7 +21,7 @@ from trunkline.projections.rebuild import Progress, Rebuild, Tell
 from trunkline.security.audit_log import auditing
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 LINES = "application/x-ndjson"
 _SECONDS_BETWEEN = 0.1

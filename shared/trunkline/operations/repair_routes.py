@@ -14,16 +14,16 @@ from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Cause
-from trunkline.held import MOST_KEYS
 from trunkline.http.dependencies import Operating
 from trunkline.http.schemas import Body
 from trunkline.messaging.compacted_topics.feed import outgoing_document
 from trunkline.messaging.outbox_relay import say
 from trunkline.messaging.records import Outgoing
+from trunkline.operations.reconciliation.records import MOST_KEYS
 from trunkline.security.audit_log import auditing
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 Repairable = Literal["subscription", "party", "binding", "copy"]
 _STREAMS: Final = frozenset({"subscription", "party"})

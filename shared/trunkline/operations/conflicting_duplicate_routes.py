@@ -15,12 +15,12 @@ from trunkline.http.pagination import page, row_id
 from trunkline.http.schemas import Body
 from trunkline.messaging.conflicting_duplicates.settle import apply, dismiss
 from trunkline.messaging.conflicting_duplicates.store import Status, quarantined_page
-from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, items
+from trunkline.operations.lists import ROW_IDS, OperatePage, Pages, items
 from trunkline.security.audit_log import auditing_work
 from trunkline.security.authorization import NothingThere
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 

@@ -19,12 +19,12 @@ from trunkline.http.pagination import page, row_id
 from trunkline.http.schemas import Body
 from trunkline.messaging.dead_letters.replay import Edit, discard, retry
 from trunkline.messaging.dead_letters.store import Parked, Parts, parked_message, parked_page
-from trunkline.operate_lists import ROW_IDS, OperatePage, Pages, Shown, items, show
+from trunkline.operations.lists import ROW_IDS, OperatePage, Pages, Shown, items, show
 from trunkline.security.audit_log import auditing_work
 from trunkline.security.authorization import NothingThere
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 _LARGEST = 1_000_000
 Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trunkline.disk import disks
 from trunkline.eventstore.failed_items import KINDS, failed_item_counts, kind_of
-from trunkline.facts import counts, deadline_facts
+from trunkline.runtime.disk import disks
+from trunkline.runtime.status import counts, deadline_facts
 from trunkline.telemetry import (
     CONFLICTS,
     DATABASE_BYTES,
@@ -21,7 +21,7 @@ from trunkline.telemetry import (
 )
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 
 def update_gauges(node: Node) -> None:

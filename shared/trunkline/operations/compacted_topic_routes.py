@@ -13,14 +13,14 @@ from trunkline.http.dependencies import DryRun, Operating
 from trunkline.http.idempotency import DRY_RUN
 from trunkline.messaging.compacted_topics.fill import Filled
 from trunkline.messaging.kafka.client import AWAY, KafkaSettings
-from trunkline.operate_projections import LINES, STREAMED, stream_lines
-from trunkline.operate_republish import BrokerAway, NoBroker
+from trunkline.operations.projection_routes import LINES, STREAMED, stream_lines
+from trunkline.operations.republish_routes import BrokerAway, NoBroker
 from trunkline.projections.rebuild import Tell
 from trunkline.runtime.compacted_topics import fill_states
 from trunkline.security.audit_log import auditing
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 
 class StateTopics(msgspec.Struct, frozen=True):

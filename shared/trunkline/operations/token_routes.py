@@ -12,13 +12,13 @@ from trunkline.errors import Refused
 from trunkline.http.dependencies import Operating
 from trunkline.http.pagination import page, row_id
 from trunkline.http.schemas import Instant
-from trunkline.operate_lists import OperatePage, Pages, Shown, items, show
+from trunkline.operations.lists import OperatePage, Pages, Shown, items, show
 from trunkline.security.audit_log import auditing
 from trunkline.security.principal import OWN_ISSUER
 from trunkline.security.revocations import Revocation, Revocations, list_revocations
 
 if TYPE_CHECKING:
-    from trunkline.node import Node
+    from trunkline.runtime.service_runtime import Node
 
 _TEXT: Final = r"^[^\x00-\x1f\x7f]+$"
 

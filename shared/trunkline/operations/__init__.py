@@ -1,0 +1,1 @@
+"""HTTP routes that operators use, and what is behind them."""

@@ -1,0 +1,1 @@
+"""What one service holds, for comparison with the other."""
