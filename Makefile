@@ -71,11 +71,11 @@ bench: $(STAMP) ## Measure everything in the same run as its baseline (ONLY=B1 r
 .PHONY: kafka-up
 kafka-up: $(STAMP) ## Start a real Kafka, in a container or on the JDK, kept by the home; prints what to export
 	@echo "kafka-up: fetching the broker if it is not there, and starting it" >&2
-	@$(BIN)/python -m trunkline.dev_servers up
+	@$(BIN)/python -m trunkline.local_servers.servers up
 
 .PHONY: kafka-down
 kafka-down: $(STAMP) ## Stop the Kafka of the home
-	@$(BIN)/python -m trunkline.dev_servers down
+	@$(BIN)/python -m trunkline.local_servers.servers down
 
 .PHONY: audit
 audit: $(STAMP) ## Ask whether a locked package has a known vulnerability

@@ -25,9 +25,9 @@ import structlog
 from fastapi import FastAPI
 
 from trunkline.clock import Clock, SystemClock
-from trunkline.embedded import EmbeddedPostgres
-from trunkline.embedded_place import make_private
-from trunkline.embedded_watch import EMBEDDED, keep_running
+from trunkline.embedded_postgres.data_directory import make_private
+from trunkline.embedded_postgres.server import EmbeddedPostgres
+from trunkline.embedded_postgres.watch import EMBEDDED, keep_running
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.schema import Migration, migrate, read_migrations
 from trunkline.http.app import create_app, create_metrics_app, server

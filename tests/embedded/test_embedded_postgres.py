@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from trunkline.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from trunkline.embedded_postgres.server import EmbeddedPostgres, EmbeddedPostgresError
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account")
 
@@ -100,7 +100,7 @@ def test_the_server_outlives_the_process_that_started_it_while_another_uses_it(
 ) -> None:
     server.stop()
     program = (
-        "import sys; from pathlib import Path; from trunkline.embedded import EmbeddedPostgres;"
+        "import sys; from pathlib import Path; from trunkline.embedded_postgres.server import EmbeddedPostgres;"
         "server = EmbeddedPostgres(Path(sys.argv[1])).start();"
         "print(server.pid, flush=True); sys.stdin.read(); server.stop()"
     )
@@ -121,7 +121,7 @@ def test_the_server_outlives_the_process_that_started_it_while_another_uses_it(
 
 def test_a_user_that_was_killed_does_not_keep_the_server_up(server: EmbeddedPostgres) -> None:
     program = (
-        "import os, sys; from pathlib import Path; from trunkline.embedded import EmbeddedPostgres;"
+        "import os, sys; from pathlib import Path; from trunkline.embedded_postgres.server import EmbeddedPostgres;"
         "EmbeddedPostgres(Path(sys.argv[1])).start(); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", program, str(server.home)], check=False)
@@ -134,7 +134,7 @@ def test_a_user_that_was_killed_does_not_keep_the_server_up(server: EmbeddedPost
 def test_nothing_is_said_where_the_session_has_no_runtime_folder(outer: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
     program = (
-        "import sys; from pathlib import Path; from trunkline.embedded import EmbeddedPostgres;"
+        "import sys; from pathlib import Path; from trunkline.embedded_postgres.server import EmbeddedPostgres;"
         "server = EmbeddedPostgres(Path(sys.argv[1])).start(); server.url('a'); server.discard()"
     )
     done = subprocess.run(
@@ -217,7 +217,8 @@ def test_programs_that_the_owner_cannot_reach_are_copied_beside_the_data(
 ) -> None:
     # as under root with the environment in root's own private folder
     monkeypatch.setattr(
-        "trunkline.embedded_place._runs", lambda install, place: install.is_relative_to(place.data.parent)
+        "trunkline.embedded_postgres.data_directory._runs",
+        lambda install, place: install.is_relative_to(place.data.parent),
     )
     server = EmbeddedPostgres(outer / "home").start()
     try:

@@ -14,9 +14,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from trunkline.application import Deployment
-from trunkline.embedded import EmbeddedPostgres
-from trunkline.embedded_place import EmbeddedPostgresError
-from trunkline.embedded_watch import TRIES, keep_running
+from trunkline.embedded_postgres.data_directory import EmbeddedPostgresError
+from trunkline.embedded_postgres.server import EmbeddedPostgres
+from trunkline.embedded_postgres.watch import TRIES, keep_running
 from trunkline.settings import Settings
 
 PATIENCE = 120.0

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from trunkline.broker import free_ports
+from trunkline.local_servers.broker import free_ports
 from trunkline.settings import PREFIX, Settings
 from trunkline.settings_variables import CLIENT
 

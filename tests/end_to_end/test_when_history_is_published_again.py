@@ -20,7 +20,7 @@ from tests.conftest import start_broker
 from tests.end_to_end.shell import Shell, event, up
 from tests.faults.topics import Topics
 from trunkline.cli.remote import Remote, operator_token
-from trunkline.dev_servers import Servers
+from trunkline.local_servers.servers import Servers
 from trunkline.messaging.kafka.client import source_name
 from trunkline.settings import load_settings
 

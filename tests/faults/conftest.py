@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import start_broker
 from tests.faults.story import Picture, Story
 from tests.faults.world import World
-from trunkline.dev_servers import Servers
+from trunkline.local_servers.servers import Servers
 
 _numbers = count(1)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.faults.doomed import POINTS, Fuse
 from tests.faults.story import Picture, Story
 from tests.faults.world import World
-from trunkline.broker import LocalBroker, libs_folder
+from trunkline.local_servers.broker import LocalBroker, libs_folder
 
 _LIBS = libs_folder(Path(__file__).parent.parent.parent / ".trunkline")
 _ONLY_NUMBERS = ("deadlines", "notices", "mail", "state topic")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.faults.bulk import Assignment
 from tests.faults.world import World
-from trunkline.broker import LocalBroker, libs_folder
+from trunkline.local_servers.broker import LocalBroker, libs_folder
 
 _LIBS = libs_folder(Path(__file__).parent.parent.parent / ".trunkline")
 

@@ -21,7 +21,7 @@ from tests.faults import doomed
 from tests.faults.doomed import Fuse
 from tests.faults.topics import PATIENCE, Topics
 from trunkline.application import all_migrations
-from trunkline.embedded import EmbeddedPostgres
+from trunkline.embedded_postgres.server import EmbeddedPostgres
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.schema import migrate

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from trunkline import dev_containers
-from trunkline.broker import LocalBroker
-from trunkline.dev_servers import VARIABLE, BrokerUnavailable, Servers, choose, new_broker
+from trunkline.local_servers import containers
+from trunkline.local_servers.broker import LocalBroker
+from trunkline.local_servers.servers import VARIABLE, BrokerUnavailable, Servers, choose, new_broker
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +36,7 @@ def test_then_containers_without_docker_are_a_failure() -> None:
 
 
 def test_then_docker_that_answers_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dev_containers, "engine_version", lambda: "20.10")
+    monkeypatch.setattr(containers, "engine_version", lambda: "20.10")
     for environ in ({}, {VARIABLE: "containers"}):
         servers = choose(environ)
         assert servers.kind == "containers"

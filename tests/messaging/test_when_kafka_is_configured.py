@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import ear, event, id_of, listening, new_name
-from trunkline.broker import free_ports
+from trunkline.local_servers.broker import free_ports
 from trunkline.messaging.kafka.client import KafkaSettings, cluster_id
 from trunkline.messaging.kafka.producer import Producer
 from trunkline.settings import Settings

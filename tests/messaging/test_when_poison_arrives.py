@@ -22,7 +22,7 @@ from tests.faults.topics import Saying
 from tests.faults.world import World
 from trunkline.contracts import billing, dead_letters, parties
 from trunkline.contracts.cloudevents.envelope import MAX_VALUE_BYTES, encode
-from trunkline.dev_servers import Servers
+from trunkline.local_servers.servers import Servers
 from trunkline.messaging.dead_letters.store import Parked, parked_page
 from trunkline.messaging.kafka.client import source_name
 

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import PATIENCE, admin, ear, event, eventually, id_of, listening, new_name
-from trunkline.broker import libs_folder
+from trunkline.local_servers.broker import libs_folder
 from trunkline.messaging.kafka.client import KafkaSettings, source_name
 from trunkline.messaging.records import Outgoing, Record
 

@@ -21,7 +21,7 @@ from tests.model.convergence.describing import described
 from tests.model.convergence.product import START
 from tests.model.convergence.reducing import reduced
 from tests.model.convergence.stage import Stage
-from trunkline.embedded import EmbeddedPostgres
+from trunkline.embedded_postgres.server import EmbeddedPostgres
 
 APART = 10_000_000
 """How far the numbers of two seeds' examples lie apart."""

@@ -25,7 +25,7 @@ from tests.model.desk import Desk, prepare
 from tests.model.phone import Bought
 from tests.model.telling import E1, E2, OWN, W1, parties_heard, word
 from trunkline.clock import FixedClock
-from trunkline.embedded import EmbeddedPostgres
+from trunkline.embedded_postgres.server import EmbeddedPostgres
 from trunkline_numbers.number import NUMBER
 from trunkline_numbers.subscription import SUBSCRIPTION
 

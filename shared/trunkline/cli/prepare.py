@@ -53,7 +53,7 @@ def _migrate(settings: Settings, *, dry_run: bool) -> dict[str, list[str]]:
 @contextmanager
 def databases(settings: Settings) -> Iterator[list[tuple[Service, str]]]:
     """Every service with the URL of its database; an embedded server runs for the time of the block."""
-    from trunkline.embedded import EmbeddedPostgres
+    from trunkline.embedded_postgres.server import EmbeddedPostgres
     from trunkline.service_definition import installed_services
 
     with ExitStack() as open_:

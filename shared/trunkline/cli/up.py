@@ -75,7 +75,7 @@ def why_not(error: BaseException) -> Ended | None:
     import psycopg
 
     from trunkline.application import NotConfigured
-    from trunkline.embedded_place import EmbeddedPostgresError
+    from trunkline.embedded_postgres.data_directory import EmbeddedPostgresError
     from trunkline.eventstore.schema import MigrationError
     from trunkline.installation.judgement import InstallationRefused
 

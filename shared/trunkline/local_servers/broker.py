@@ -1,7 +1,7 @@
 """A real Apache Kafka on this machine, without Docker: the jars by Maven, the broker on a JDK 17+.
 
 `LocalBroker` is one broker with its own folder, on free loopback ports; tests kill and restart it.
-`dev_servers.py` decides whether it or a container is started.
+`servers.py` decides whether it or a container is started.
 Only in a checkout: the jars and the settings are named by the files in `deploy/kafka`.
 """
 
@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from trunkline.broker_jars import RECIPE, BrokerUnavailable, fetch_libs, libs_folder, run
-from trunkline.processes import runs_with
+from trunkline.embedded_postgres.process_ids import runs_with
+from trunkline.local_servers.broker_jars import RECIPE, BrokerUnavailable, fetch_libs, libs_folder, run
 
 __all__ = ["HOST", "BrokerUnavailable", "LocalBroker", "answers", "free_ports", "libs_folder"]
 

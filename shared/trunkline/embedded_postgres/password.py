@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from trunkline.embedded_place import Place
+from trunkline.embedded_postgres.data_directory import Place
 
 ONLY_BY_PASSWORD: Final = "local all all scram-sha-256\n"  # noqa: S105 - a rule, and no password
 """The whole of `pg_hba.conf`."""

@@ -25,15 +25,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from trunkline.embedded_password import (
-    ONLY_BY_PASSWORD,
-    believes_everybody,
-    given_password,
-    make_password,
-    needs_password,
-    read_password,
-)
-from trunkline.embedded_place import (
+from trunkline.embedded_postgres.data_directory import (
     PORT,
     EmbeddedPostgresError,
     Place,
@@ -47,6 +39,14 @@ from trunkline.embedded_place import (
     open_private,
     recorded_pid,
     socket_folder,
+)
+from trunkline.embedded_postgres.password import (
+    ONLY_BY_PASSWORD,
+    believes_everybody,
+    given_password,
+    make_password,
+    needs_password,
+    read_password,
 )
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]

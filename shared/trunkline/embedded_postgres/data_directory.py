@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
 
-from trunkline.processes import runs_with
+from trunkline.embedded_postgres.process_ids import runs_with
 
 PORT = "5432"  # only part of the socket file's name: no port is opened
 

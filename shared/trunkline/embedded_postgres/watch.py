@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from trunkline.embedded_place import EmbeddedPostgresError
+from trunkline.embedded_postgres.data_directory import EmbeddedPostgresError
 from trunkline.messaging.retry import Backoff, pause
 
 log = structlog.get_logger(__name__)

@@ -1,0 +1,1 @@
+"""PostgreSQL that an installation starts for itself."""
