@@ -212,7 +212,7 @@ def together(
         folder = running.enter_context(tempfile.TemporaryDirectory(prefix="trunkline-bench-home-"))
         environment = {f"TRUNKLINE_{n.upper()}_DATABASE_URL": url for n, url in urls.items()}
         environment |= {"TRUNKLINE_HOME": folder} | ({"TRUNKLINE_KAFKA_BOOTSTRAP": broker.bootstrap} if broker else {})
-        up = ["-c", "from trunkline.cli import main; main(['up'])"]
+        up = ["-c", "from trunkline.cli.main import main; main(['up'])"]
         programs = {n: ["-m", f"trunkline_{n}"] for n in NAMES} if broker else {"both": up}
         processes, answering = [], dict[str, str]()
         for (name, program), port in zip(programs.items(), free_ports(len(programs)), strict=True):

@@ -18,7 +18,7 @@ import click
 import typer
 from prometheus_client import REGISTRY
 
-from trunkline.cli import _app
+from trunkline.cli.main import _app
 from trunkline.clock import FixedClock
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import stored_name

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from tests.http import world
-from trunkline.cli import main
+from trunkline.cli.main import main
 
-UP = (sys.executable, "-c", "from trunkline.cli import main; main()", "up", "--json")
+UP = (sys.executable, "-c", "from trunkline.cli.main import main; main()", "up", "--json")
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def all_commands() -> list[tuple[str, ...]]:
     """Every command and group there is, found by walking the help's own tree."""
     import typer
 
-    from trunkline.cli import _app
+    from trunkline.cli.main import _app
 
     found: list[tuple[str, ...]] = []
 

@@ -16,7 +16,7 @@ DAY = timedelta(days=1)
 
 def tell(*options: str) -> subprocess.CompletedProcess[str]:
     """The story, told by a process of its own, which leaves nothing behind among its temporary files."""
-    command = [sys.executable, "-W", "error", "-c", "from trunkline.cli import main; main()", "demo", *options]
+    command = [sys.executable, "-W", "error", "-c", "from trunkline.cli.main import main; main()", "demo", *options]
     with tempfile.TemporaryDirectory(prefix="story-") as temporary:
         Path(temporary).chmod(0o711)  # as the system's own folder is: under root the database runs as somebody else
         environment = {**os.environ, "TMPDIR": temporary}

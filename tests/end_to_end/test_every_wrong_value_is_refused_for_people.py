@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from tests.end_to_end.shell import Shell
-from trunkline.cli import _app
+from trunkline.cli.main import _app
 
 TRACES = {
     "a regular expression": r"\(\?|\[\^|\\\\?[sSdDwx]\b|\{\d+,\d+\}|\^\[|\]\+\$|\\u00",

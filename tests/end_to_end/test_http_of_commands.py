@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from trunkline.cli.http_client import ConnectError, HttpClient, TransportError
+from trunkline.cli.client.http_client import ConnectError, HttpClient, TransportError
 
 
 class Service(BaseHTTPRequestHandler):

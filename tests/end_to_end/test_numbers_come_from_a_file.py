@@ -61,6 +61,6 @@ def test_then_a_file_that_is_none_is_refused(shell: Shell, tmp_path: Path) -> No
 def test_then_the_shell_is_told_what_can_be_typed(typed: str, place: int, offered: str) -> None:
     """O1: `trunkline --install-completion` makes the shell ask so."""
     environment = os.environ | {"_TRUNKLINE_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(place)}
-    command = [sys.executable, "-c", "from trunkline.cli import main; main()"]
+    command = [sys.executable, "-c", "from trunkline.cli.main import main; main()"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert offered in done.stdout.split()

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from trunkline import cli
-from trunkline.cli.fitting_table import FittingTable, fitting, shared_out
+from trunkline.cli.terminal.fitting_table import FittingTable, fitting, shared_out
 
 IDS = st.uuids().map(str)
 NUMBERS = st.integers(10**6, 10**14).map(lambda digits: f"+{digits}")

@@ -38,7 +38,7 @@ READS_MORE = {
 """Commands that need some of it, and why."""
 SCRIPT = """
 import json, sys
-from trunkline.cli import main
+from trunkline.cli.main import main
 heavy, commands = json.load(sys.stdin)
 found = {}
 for name, words in commands.items():

@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 
 from tests.end_to_end.shell import Shell
-from trunkline.cli import main
-from trunkline.cli.screen import distance
+from trunkline.cli.main import main
+from trunkline.cli.terminal.output import distance
 
 ADDRESSES = ("--owner-email", "o@p.example", "--support-email", "s@p.example")
 FIRST, SECOND = "aaaa1111-0000-4000-8000-000000000001", "aaaa2222-0000-4000-8000-000000000002"

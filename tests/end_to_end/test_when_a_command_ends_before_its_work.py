@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.shell import Shell
-from trunkline.cli.ending import Unreachable
-from trunkline.cli.remote import Remote
+from trunkline.cli.client.api_client import Remote
+from trunkline.cli.terminal.exit_codes import Unreachable
 
 ID, ORG = "5c1d9d8e-8a6f-4a53-9d43-0d9f6a7c5e04", "7f0f5f8e-51f5-4d53-8a7e-b3f1c2a9d902"
 SEEN = {"upload_id": ID, "rows": 2, "good": 2, "bad": 0, "unlikely": 0, "bad_rows": []}

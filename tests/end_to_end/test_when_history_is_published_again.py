@@ -19,7 +19,7 @@ from aiokafka import ConsumerRecord
 from tests.conftest import start_broker
 from tests.end_to_end.shell import Shell, event, up
 from tests.faults.topics import Topics
-from trunkline.cli.remote import Remote, operator_token
+from trunkline.cli.client.api_client import Remote, operator_token
 from trunkline.local_servers.servers import Servers
 from trunkline.messaging.kafka.client import source_name
 from trunkline.settings import load_settings
@@ -27,7 +27,7 @@ from trunkline.settings import load_settings
 LISTING = ("--vendor", "Carrier", "--country", "GB", "--sku", "GB-LONDON")
 NUMBERS = [f"+4420794600{n:02}" for n in range(1, 7)]
 Place = tuple[str, int]
-COMMAND = (sys.executable, "-c", "from trunkline.cli import main; main()")
+COMMAND = (sys.executable, "-c", "from trunkline.cli.main import main; main()")
 
 
 @pytest.fixture(scope="module")

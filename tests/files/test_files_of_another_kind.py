@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import xlsxwriter
 
-from trunkline.cli.billing_file import read_lines
-from trunkline.cli.ending import Misused
+from trunkline.cli.billing.event_file import read_lines
+from trunkline.cli.terminal.exit_codes import Misused
 from trunkline.files.csv_errors import FileIsOther, NotUtf8
 from trunkline.files.csv_reader import Layout, read_csv
 

@@ -13,7 +13,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from tests.http.world import World, problem
-from trunkline.cli.refused_values import refused_values
+from trunkline.cli.terminal.refused_values import refused_values
 from trunkline.contracts import values
 from trunkline.contracts.generate import SCHEMAS
 from trunkline.contracts.validation_messages import FORMS, form, sentence, without_patterns

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from tests.http.world import created
 from tests.messaging.test_installation import declare, ground
 from tests.operate.home import Home, at_home
-from trunkline.cli.doctor_states import contents_checks
+from trunkline.cli.doctor.state_topics import contents_checks
 from trunkline.messaging.compacted_topics.fill import Contents, Filled, is_filled, read_contents
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.runtime.compacted_topics import fill_states

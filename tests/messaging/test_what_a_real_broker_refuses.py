@@ -14,7 +14,7 @@ from tests.conftest import Broker
 from tests.http.world import prepare_licensing, prepare_numbers
 from tests.messaging.ear import create_topic, event, eventually, new_name, read_topic
 from trunkline.application import Deployment
-from trunkline.cli.prepare import _create
+from trunkline.cli.run.prepare import _create
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.producer import Producer, TooLargeToSend
 from trunkline.settings import Settings

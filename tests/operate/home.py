@@ -17,10 +17,10 @@ from pydantic import SecretStr
 from tests.http.licensed import Licensed
 from tests.http.world import InProcess, World, created, event
 from trunkline.application import Deployment
-from trunkline.cli.difference import Difference
-from trunkline.cli.reconcile_looking import Report, reconcile
-from trunkline.cli.reconcile_reading import Remotes
-from trunkline.cli.remote import Remote
+from trunkline.cli.client.api_client import Remote
+from trunkline.cli.reconcile.difference import Difference
+from trunkline.cli.reconcile.fetch import Remotes
+from trunkline.cli.reconcile.retry_until_settled import Report, reconcile
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.messaging.records import Record

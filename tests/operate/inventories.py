@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from trunkline.cli.difference import Difference
-from trunkline.cli.reconcile import COMPARING, side_by_side
+from trunkline.cli.reconcile.compare import COMPARING, side_by_side
+from trunkline.cli.reconcile.difference import Difference
 from trunkline.operations.reconciliation import records
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)

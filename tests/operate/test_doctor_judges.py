@@ -12,9 +12,9 @@ import pytest
 
 from tests.http.world import World, created, event
 from tests.operate.home import Home
-from trunkline.cli import doctor
-from trunkline.cli.doctor_checks import LEAST_BYTES, Check, duration, service_checks, size, without_number_check
-from trunkline.cli.ending import Refused, Unreachable
+from trunkline.cli.doctor import commands
+from trunkline.cli.doctor.checks import LEAST_BYTES, Check, duration, service_checks, size, without_number_check
+from trunkline.cli.terminal.exit_codes import Refused, Unreachable
 from trunkline.eventstore.event_store import Store
 from trunkline.runtime.disk import sentence, write_error
 from trunkline.runtime.lag import behind, log_lags
@@ -109,7 +109,7 @@ def test_then_figures_are_said_as_people_say_them() -> None:
 def test_then_services_that_run_apart_are_understood(running: Any, raised: Any, found: str, remedy: str) -> None:
     """O7: one address that serves one of the two, none that answers, and a token that may not."""
     remote = SimpleNamespace(urls={"numbers": "http://h:1"}, services_at=lambda _url: running)
-    check = doctor._away(SimpleNamespace(remote=remote), "numbers", raised)  # type: ignore[arg-type]
+    check = commands._away(SimpleNamespace(remote=remote), "numbers", raised)  # type: ignore[arg-type]
     assert (check.verdict, check.found, check.remedy) == ("wrong", found, remedy)
 
 

@@ -13,8 +13,8 @@ import pytest
 from tests.end_to_end.shell import Shell
 from tests.http.world import created, prepare_licensing, prepare_numbers
 from tests.operate.home import Home, at_home, keyed, lose, named
-from trunkline.cli.difference import Difference
-from trunkline.cli.reconcile_repair import Repair, repair, shown
+from trunkline.cli.reconcile.difference import Difference
+from trunkline.cli.reconcile.repair import Repair, repair, shown
 from trunkline.eventstore.leader_election import Duties
 from trunkline_licensing.extension import EXTENSION
 

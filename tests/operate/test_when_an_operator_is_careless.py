@@ -11,9 +11,9 @@ from pydantic import SecretStr
 
 from tests.http.world import InProcess, prepare_licensing, prepare_numbers, running
 from trunkline.application import NotConfigured
-from trunkline.cli.clock import _caught_up
-from trunkline.cli.ending import Misused
-from trunkline.cli.remote import check_private
+from trunkline.cli.client.api_client import check_private
+from trunkline.cli.operations.clock import _caught_up
+from trunkline.cli.terminal.exit_codes import Misused
 from trunkline.operations.sandbox_clock import SandboxClock
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from tests.end_to_end.pair import BY_HAND, Billing, Pair, prepare_licensing, prepare_numbers
 from tests.end_to_end.saga import shuffled, world_of
-from trunkline.cli.difference import Difference
-from trunkline.cli.reconcile import COMPARING, side_by_side
+from trunkline.cli.reconcile.compare import COMPARING, side_by_side
+from trunkline.cli.reconcile.difference import Difference
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.operations.reconciliation.records import LINES

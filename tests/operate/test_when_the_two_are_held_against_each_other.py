@@ -27,9 +27,9 @@ from tests.operate.inventories import (
     terms,
 )
 from tests.operate.tampering import TAMPERINGS
-from trunkline.cli.difference import Difference, Kind
-from trunkline.cli.reconcile import COMPARING, Pair, side_by_side
-from trunkline.cli.reconcile_looking import Report, Unsettled, reconcile
+from trunkline.cli.reconcile.compare import COMPARING, Pair, side_by_side
+from trunkline.cli.reconcile.difference import Difference, Kind
+from trunkline.cli.reconcile.retry_until_settled import Report, Unsettled, reconcile
 from trunkline.operations.reconciliation import records
 
 KEY, OTHER = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"

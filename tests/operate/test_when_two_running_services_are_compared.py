@@ -13,9 +13,9 @@ import pytest
 from tests.end_to_end.shell import Done, Shell
 from tests.http.world import created, problem
 from tests.operate.home import Home, kept_as_if_expired, keyed, lose, named, released
-from trunkline.cli.ending import Partly
-from trunkline.cli.reconcile_looking import Report
-from trunkline.cli.reconcile_shown import ended
+from trunkline.cli.reconcile.output import ended
+from trunkline.cli.reconcile.retry_until_settled import Report
+from trunkline.cli.terminal.exit_codes import Partly
 from trunkline.operations.reconciliation.records import MOST_KEYS
 from trunkline_numbers.number_binding import unbind_extension
 from trunkline_numbers.policy import DEFAULT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trunkline.cli.up import run_one
+from trunkline.cli.run.up import run_one
 from trunkline_numbers.wiring import service
 
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from trunkline.cli.extension_changing import save
-from trunkline.cli.named_parties import NAMED, ORGANIZATION
-from trunkline.cli.options import LIMIT, Limit, more
-from trunkline.cli.verb import Call, verb
+from trunkline.cli.client.named_parties import NAMED, ORGANIZATION
+from trunkline.cli.extension.changes import save
+from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.options import LIMIT, Limit, more
 
 app = typer.Typer(help="Licenses: bought, used, to spare.", no_args_is_help=True)
 
@@ -63,7 +63,7 @@ def available_numbers(
 
 
 def _overview(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.screen import table
+    from trunkline.cli.terminal.output import table
 
     if not items:
         return "No licenses."
@@ -73,7 +73,7 @@ def _overview(items: list[dict[str, Any]]) -> Any:
 
 
 def _units(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.screen import table
+    from trunkline.cli.terminal.output import table
 
     if not items:
         return "No unit is in use."
@@ -92,7 +92,7 @@ def _units(items: list[dict[str, Any]]) -> Any:
 
 
 def _numbers(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.screen import moment, table
+    from trunkline.cli.terminal.output import moment, table
 
     if not items:
         return "No number is free."

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import typer
 
-from trunkline.cli.ending import Misused, Refused
-from trunkline.cli.light_command import LightGroup
-from trunkline.cli.named_parties import NAMED, ORGANIZATION, PARTNER
-from trunkline.cli.options import LIMIT, DryRun, Limit, more
-from trunkline.cli.verb import Call, verb
+from trunkline.cli.client.named_parties import NAMED, ORGANIZATION, PARTNER
+from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.exit_codes import Misused, Refused
+from trunkline.cli.terminal.light_command import LightGroup
+from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, more
 
 app = typer.Typer(help="The platform, partners, organizations and people.", no_args_is_help=True)
 register = typer.Typer(help="Enter a party into the directory.", no_args_is_help=True)
@@ -174,7 +174,7 @@ def show(
     elif party == PLATFORM:
         _tell(call, call.remote.get("/licensing/platform"))
     else:
-        from trunkline.cli.named_parties import PARTY, party_id
+        from trunkline.cli.client.named_parties import PARTY, party_id
 
         _tell(call, _partner_or_organization(call, party_id(call.remote, PARTY, party, "PARTY")))
 
@@ -225,13 +225,13 @@ def _partner_or_organization(call: Call, party_id: str) -> Any:
 
 
 def _tell(call: Call, party: Any) -> None:
-    from trunkline.cli.screen import facts
+    from trunkline.cli.terminal.output import facts
 
     call.tell(party, lambda: facts(party))
 
 
 def _list(kind: Kind, items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.screen import table
+    from trunkline.cli.terminal.output import table
 
     if not items:
         return f"No {kind.value}."

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from trunkline.cli.ending import Misused
-from trunkline.cli.options import LIMIT, DryRun, Limit, more
-from trunkline.cli.verb import Call, verb
+from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.exit_codes import Misused
+from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, more
 
 app = typer.Typer(help="Periods, notice, locks, carriers and quarantines.", no_args_is_help=True)
 
@@ -118,7 +118,7 @@ def _json(value: Any, indent: int | None = 2) -> str:
 def _version(found: dict[str, Any]) -> Any:
     from rich.console import Group
 
-    from trunkline.cli.screen import facts, line, moment
+    from trunkline.cli.terminal.output import facts, line, moment
 
     head: dict[str, Any] = {"version": str(found["version"])}
     if found["applied_at"] is None:
@@ -140,7 +140,7 @@ def _shown(value: Any) -> Any:
 def _changes(answer: dict[str, Any], nothing: str, head: str) -> Any:
     from rich.console import Group
 
-    from trunkline.cli.screen import line, table
+    from trunkline.cli.terminal.output import line, table
 
     if not answer["changes"]:
         return nothing
@@ -149,7 +149,7 @@ def _changes(answer: dict[str, Any], nothing: str, head: str) -> Any:
 
 
 def _history(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.screen import moment, table
+    from trunkline.cli.terminal.output import moment, table
 
     rows = []
     for newer, older in zip(items, [*items[1:], None], strict=True):

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import typer
 
-from trunkline.cli.ending import Refused
-from trunkline.cli.named_parties import NAMED, ORGANIZATION, with_name
-from trunkline.cli.options import LIMIT, Limit, more
-from trunkline.cli.verb import Call, verb
+from trunkline.cli.client.named_parties import NAMED, ORGANIZATION, with_name
+from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.exit_codes import Refused
+from trunkline.cli.terminal.options import LIMIT, Limit, more
 
 app = typer.Typer(help="Subscriptions: what billing's facts come to.", no_args_is_help=True)
 
@@ -71,7 +71,7 @@ def _in_numbers(call: Call, subscription: UUID) -> Any:
 def _subscription(call: Call, found: dict[str, Any]) -> Any:
     from rich.console import Group
 
-    from trunkline.cli.screen import facts, line, moment, relative, state, table
+    from trunkline.cli.terminal.output import facts, line, moment, relative, state, table
 
     shown: dict[str, Any] = {"subscription_id": found["subscription_id"]}
     if (organization := found.get("organization_id")) is not None:
@@ -97,7 +97,7 @@ def _subscription(call: Call, found: dict[str, Any]) -> Any:
 
 def _assignment(found: dict[str, Any]) -> dict[str, Any]:
     """The number that was sold and whether it is assigned: two facts, of two services."""
-    from trunkline.cli.screen import relative
+    from trunkline.cli.terminal.output import relative
 
     shown: dict[str, Any] = {"number sold": found["number"]} if found["number"] is not None else {}
     held = found["in_numbers"]
@@ -119,7 +119,7 @@ def _assignment(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _subscriptions(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.screen import moment, state, table
+    from trunkline.cli.terminal.output import moment, state, table
 
     if not items:
         return "No subscriptions."

@@ -1,0 +1,1 @@
+"""The comparison of both services that `doctor --reconcile` makes."""

@@ -1,0 +1,1 @@
+"""Commands that start or prepare something: up, migrate, topics, demo."""
