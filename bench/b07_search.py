@@ -13,8 +13,8 @@ from bench.questions import Question, questions
 from bench.run import Run
 from bench.stock import Stocked
 from trunkline.eventstore.event_store import Store
-from trunkline_numbers.views.inventory import Inventory
-from trunkline_numbers.views.wanted import Scope
+from trunkline_numbers.queries.filters import Scope
+from trunkline_numbers.queries.inventory import Inventory
 from trunkline_numbers.wiring import service as numbers_service
 
 B7 = at_most(value=30, text="p95 ≤ 30 ms")

@@ -10,8 +10,8 @@ import psycopg
 
 from bench.figures import Figure, at_least, at_most, interleaved, median
 from bench.run import Run
-from trunkline_numbers.views.exported import LAYOUTS, Export
-from trunkline_numbers.views.wanted import Wanted, conditions
+from trunkline_numbers.queries.export import LAYOUTS, Export
+from trunkline_numbers.queries.filters import Wanted, conditions
 from trunkline_numbers.wiring import service as numbers_service
 
 B8 = at_least(ratio=0.20, text="≥ 20 %")

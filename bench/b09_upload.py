@@ -16,13 +16,13 @@ from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.schema import migrate
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.files.csv_reader import read_csv
-from trunkline_numbers.api.upload_cells import Terms
-from trunkline_numbers.api.upload_file import LAYOUT, preview
-from trunkline_numbers.api.upload_form import MAX_FILE_BYTES
-from trunkline_numbers.api.uploads import present
-from trunkline_numbers.reactions.upload_running import Uploads, start_upload
-from trunkline_numbers.upload import UPLOAD, UploadPreviewed
-from trunkline_numbers.views.upload_rows import keep
+from trunkline_numbers.api.uploads.form import MAX_FILE_BYTES
+from trunkline_numbers.api.uploads.routes import present
+from trunkline_numbers.application.imports.layout import Terms
+from trunkline_numbers.application.imports.parse import LAYOUT, preview
+from trunkline_numbers.application.imports.run import Uploads, start_upload
+from trunkline_numbers.domain.upload import UPLOAD, UploadPreviewed
+from trunkline_numbers.tables.upload_rows import keep
 from trunkline_numbers.wiring import service as numbers_service
 
 B9 = at_least(ratio=0.10, text="≥ 10 %")

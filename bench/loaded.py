@@ -24,11 +24,11 @@ from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import Envelope, stored_name
 from trunkline.eventstore.schema import migrate
 from trunkline.messaging.records import Outgoing, Record
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.number_events import Listing, NumberAdded, NumberAssigned, NumberReserved
-from trunkline_numbers.party import PARTY, PartyHeard
-from trunkline_numbers.subscription import SUBSCRIPTION
-from trunkline_numbers.subscription_events import SubscriptionHeard, SubscriptionServed
+from trunkline_numbers.domain.number.events import Listing, NumberAdded, NumberAssigned, NumberReserved
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.party_replica import PARTY, PartyHeard
+from trunkline_numbers.domain.subscription.events import SubscriptionHeard, SubscriptionServed
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 from trunkline_numbers.wiring import service as numbers_service
 
 ORGANIZATIONS = 50

@@ -10,12 +10,12 @@ from typing import Any
 
 from bench.stock import Stock
 from trunkline.eventstore.event_store import Store
-from trunkline_numbers.number_events import NumberAssigned
-from trunkline_numbers.views.inventory import Inventory
-from trunkline_numbers.views.pattern import read_pattern
-from trunkline_numbers.views.search import Total
-from trunkline_numbers.views.slices import Slice, where
-from trunkline_numbers.views.wanted import Conditions, Scope, Wanted, conditions
+from trunkline_numbers.domain.number.events import NumberAssigned
+from trunkline_numbers.queries.digit_pattern import read_pattern
+from trunkline_numbers.queries.filters import Conditions, Scope, Wanted, conditions
+from trunkline_numbers.queries.inventory import Inventory
+from trunkline_numbers.queries.page_window import Slice, where
+from trunkline_numbers.queries.search import Total
 
 PAGE = 50
 DEEP = 999 * PAGE

@@ -23,7 +23,7 @@ from trunkline.eventstore.recorded_event import Envelope, Recorded, stored_name
 from trunkline.eventstore.schema import migrate
 from trunkline.projections.builds import Generations, table_of
 from trunkline.projections.runner import Projector, View
-from trunkline_numbers.number_events import (
+from trunkline_numbers.domain.number.events import (
     Listing,
     NumberAdded,
     NumberAssigned,
@@ -32,8 +32,8 @@ from trunkline_numbers.number_events import (
     NumberLocked,
     NumberReserved,
 )
-from trunkline_numbers.policy import ReservationCause
-from trunkline_numbers.views.wanted import Scope
+from trunkline_numbers.domain.policy import ReservationCause
+from trunkline_numbers.queries.filters import Scope
 from trunkline_numbers.wiring import service as numbers_service
 
 PAGE = 20_000

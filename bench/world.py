@@ -22,10 +22,10 @@ from trunkline.messaging.records import Outgoing, Record
 from trunkline.projections.runner import Projector
 from trunkline.service_definition import Service
 from trunkline_licensing.wiring import service as licensing_service
-from trunkline_numbers import number_by_hand
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.number_events import Listing
-from trunkline_numbers.policy import DEFAULT
+from trunkline_numbers.domain.number import operator_commands
+from trunkline_numbers.domain.number.events import Listing
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.policy import DEFAULT
 from trunkline_numbers.wiring import service as numbers_service
 
 BATCH = 1_000
@@ -162,7 +162,7 @@ def _add_numbers(store: Store, numbers: Sequence[str], at: datetime) -> None:
             work.load((NUMBER, number) for number in page)
             for number in page:
                 n = work.state(NUMBER, number)
-                work.record(NUMBER, number, number_by_hand.add(n, listing, None, None, DEFAULT, at), cause)
+                work.record(NUMBER, number, operator_commands.add(n, listing, None, None, DEFAULT, at), cause)
 
         run(store, lambda: at, add)
 

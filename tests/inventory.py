@@ -19,12 +19,12 @@ from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.mail.outbox import MailRow, list_mail
 from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import Projector
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import NUMBER, Number, Party
-from trunkline_numbers.number_events import Listing
-from trunkline_numbers.party import PARTY, PLATFORM, PartyHeard
-from trunkline_numbers.policy import DEFAULT
-from trunkline_numbers.reactions import notice_due
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.events import Listing
+from trunkline_numbers.domain.number.number import NUMBER, Number, Party
+from trunkline_numbers.domain.party_replica import PARTY, PLATFORM, PartyHeard
+from trunkline_numbers.domain.policy import DEFAULT
+from trunkline_numbers.reactors import notice_mails
 from trunkline_numbers.wiring import service
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -59,7 +59,7 @@ class Inventory:
         self.projector.prepare()
         self.rebuild = Rebuild(self.projector, self.clock.now)
         self.deadlines = self.poller()
-        self.notices = Follower(self.store, self.clock, notice_due.FOLLOWER, notice_due.NAMES, notice_due.react)
+        self.notices = Follower(self.store, self.clock, notice_mails.FOLLOWER, notice_mails.NAMES, notice_mails.react)
         self._open: list[Store] = [self.store]
 
     def open_store(self) -> Store:

@@ -19,17 +19,17 @@ from trunkline.messaging.inbox import Intake
 from trunkline.messaging.outbox_relay import read_page
 from trunkline.messaging.records import Record
 from trunkline.service_definition import Service
-from trunkline_licensing.organization import PARTY as DIRECTORY
-from trunkline_licensing.reactions import billing_heard
-from trunkline_licensing.reactions.party_heard import command, fact_of_data
+from trunkline_licensing.domain.party.directory import PARTY as DIRECTORY
+from trunkline_licensing.message_handlers import billing_events
+from trunkline_licensing.message_handlers.party_events import command, fact_of_data
 from trunkline_licensing.wiring import service as licensing_service
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import NUMBER, Assigned, Available, Number, Reserved
-from trunkline_numbers.number_events import Listing
-from trunkline_numbers.policy import DEFAULT
-from trunkline_numbers.reactions.deadline_due import react as settle_due
-from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
-from trunkline_numbers.subscription import SUBSCRIPTION
+from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.events import Listing
+from trunkline_numbers.domain.number.number import NUMBER, Assigned, Available, Number, Reserved
+from trunkline_numbers.domain.policy import DEFAULT
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
+from trunkline_numbers.reactors.deadlines import react as settle_due
 from trunkline_numbers.wiring import service as numbers_service
 
 BY_HAND = Cause("test", "test", "test")
@@ -71,7 +71,7 @@ class Pair:
 
     def bill(self, messages: Sequence[Message]) -> None:
         """Give licensing a batch of billing's messages."""
-        run(self.licensing, lambda: self.now, lambda work: billing_heard.react(work, messages))
+        run(self.licensing, lambda: self.now, lambda work: billing_events.react(work, messages))
 
     def register(self, *parties: Any) -> None:
         """Register parties with licensing, given as the contracts of the intake topic."""

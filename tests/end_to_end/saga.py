@@ -26,24 +26,24 @@ from trunkline.messaging.inbox import Intake
 from trunkline.messaging.outbox_relay import read_page
 from trunkline.messaging.records import Record
 from trunkline.service_definition import Service
-from trunkline_licensing.extension import EXTENSION, Extension, assign, give_up_number
-from trunkline_licensing.extension_events import AnyEvent, BulkRow
-from trunkline_licensing.extension_number import request_number
-from trunkline_licensing.license_codes import Catalogue
-from trunkline_licensing.organization import IDENTITY
-from trunkline_licensing.organization import PARTY as DIRECTORY
-from trunkline_licensing.reactions import billing_heard
-from trunkline_licensing.reactions.party_heard import command, fact_of_data
-from trunkline_licensing.reactions.provisioning import NewExtension, provision
-from trunkline_licensing.reactions.withdrawal import withdraw
-from trunkline_licensing.views.number_copy import Copy, read
+from trunkline_licensing.application.extensions.provision import NewExtension, provision
+from trunkline_licensing.application.extensions.terminate import withdraw
+from trunkline_licensing.domain.extension.events import AnyEvent, BulkRow
+from trunkline_licensing.domain.extension.extension import EXTENSION, Extension, assign, give_up_number
+from trunkline_licensing.domain.extension.number_request import request_number
+from trunkline_licensing.domain.party.directory import IDENTITY
+from trunkline_licensing.domain.party.directory import PARTY as DIRECTORY
+from trunkline_licensing.domain.pool.catalogue import Catalogue
+from trunkline_licensing.message_handlers import billing_events
+from trunkline_licensing.message_handlers.party_events import command, fact_of_data
+from trunkline_licensing.replicas.number_replica import Copy, read
 from trunkline_licensing.wiring import service as licensing_service
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import NUMBER, Number
-from trunkline_numbers.number_binding import binding
-from trunkline_numbers.number_events import Listing
-from trunkline_numbers.policy import DEFAULT
-from trunkline_numbers.published import number_state
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.bindings import binding
+from trunkline_numbers.domain.number.events import Listing
+from trunkline_numbers.domain.number.number import NUMBER, Number
+from trunkline_numbers.domain.policy import DEFAULT
+from trunkline_numbers.publishing import number_state
 from trunkline_numbers.wiring import service as numbers_service
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ class Saga:
 
     def bill(self, *messages: Message) -> None:
         """Give licensing a batch of billing's messages."""
-        self.licensing.run(lambda work: billing_heard.react(work, messages))
+        self.licensing.run(lambda work: billing_events.react(work, messages))
 
     def sell(self, organization_id: str, code: str, quantity: int) -> None:
         """The organization buys licenses."""

@@ -17,8 +17,8 @@ from tests.end_to_end.pair import Billing, Pair, prepare_licensing, prepare_numb
 from trunkline.contracts import parties
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.limits import PAST_KEPT
-from trunkline_numbers.number import Available
-from trunkline_numbers.subscription import SUBSCRIPTION, Subscription, numbers_of
+from trunkline_numbers.domain.number.number import Available
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription, numbers_of
 
 HOUR = timedelta(hours=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)

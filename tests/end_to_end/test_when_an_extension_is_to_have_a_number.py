@@ -12,7 +12,7 @@ import pytest
 
 from tests.end_to_end.pair import Billing, prepare_licensing, prepare_numbers
 from tests.end_to_end.saga import BulkRow, NewExtension, Saga, world_of
-from trunkline_licensing.license_pool import POOL, pool_key
+from trunkline_licensing.domain.pool.pool import POOL, pool_key
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 fresh = count(61_000_000)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tests.end_to_end.pair import Billing, Pair, prepare_licensing, prepare_numbers
 from trunkline.contracts import parties
 from trunkline.contracts.cloudevents.message import Message
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.policy import DEFAULT
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.policy import DEFAULT
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)

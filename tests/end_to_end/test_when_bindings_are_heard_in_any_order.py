@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tests.end_to_end.pair import Billing, prepare_licensing, prepare_numbers
 from tests.end_to_end.saga import BulkRow, NewExtension, Saga, shuffled, world_of
-from trunkline_licensing.license_pool import POOL, pool_key
+from trunkline_licensing.domain.pool.pool import POOL, pool_key
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ORG = str(uuid4())

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from tests.http.world import Caller, InProcess, created, prepare_licensing, prepare_numbers, running
 from trunkline.security.tokens import Tokens
-from trunkline_licensing.views.number_copy import Copy, read
+from trunkline_licensing.replicas.number_replica import Copy, read
 
 Json = Any
 PATIENCE = 60.0

@@ -13,8 +13,8 @@ from tests.end_to_end.pair import Pair
 from tests.end_to_end.test_when_billing_comes_in_any_order import World, histories, shuffled
 from tests.end_to_end.test_when_billing_comes_in_any_order import pair as pair
 from trunkline.eventstore.history import read_history
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.subscription import SUBSCRIPTION
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 
 DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -14,14 +14,14 @@ from tests.end_to_end.pair import BY_HAND, Billing, Pair, prepare_licensing, pre
 from trunkline.contracts import billing, licensing, parties
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import Number, Party
-from trunkline_numbers.number_binding import bind
-from trunkline_numbers.policy import CURRENT, DEFAULT, POLICY, Policy, apply_policy
-from trunkline_numbers.reactions import binding_asked
-from trunkline_numbers.reactions.covering import extend_by
-from trunkline_numbers.reactions.number_changed import serve_waiting
-from trunkline_numbers.subscription import SUBSCRIPTION
+from trunkline_numbers.application.paid_reservations import extend_by
+from trunkline_numbers.application.retry_dependents import serve_waiting
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.bindings import bind
+from trunkline_numbers.domain.number.number import Number, Party
+from trunkline_numbers.domain.policy import CURRENT, DEFAULT, POLICY, Policy, apply_policy
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
+from trunkline_numbers.message_handlers import binding_requests
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -123,7 +123,7 @@ class World:
         )
         kind, key = "NumberBindingRequested", asked.extension_id
         message = Message(key, licensing.SOURCE, kind, key, self.pair.now, 1, None, None, asked)
-        self.does(lambda work: binding_asked.react(work, [message]))
+        self.does(lambda work: binding_requests.react(work, [message]))
         assert [b.extension_id for b in self.number(name).bindings] == [key]
 
     def serves_a_trunk(self, name: str) -> None:

@@ -18,12 +18,12 @@ from trunkline.contracts import billing, parties
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import Available, Party
-from trunkline_numbers.policy import DEFAULT
-from trunkline_numbers.reactions.covering import extend_by
-from trunkline_numbers.reactions.number_changed import serve_waiting
-from trunkline_numbers.subscription import SUBSCRIPTION
+from trunkline_numbers.application.paid_reservations import extend_by
+from trunkline_numbers.application.retry_dependents import serve_waiting
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.number import Available, Party
+from trunkline_numbers.domain.policy import DEFAULT
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)

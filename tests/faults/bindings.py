@@ -18,19 +18,19 @@ from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.contracts.contract import Contract
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline_licensing.extension import EXTENSION, Extension, give_up_number
-from trunkline_licensing.extension_events import BulkRow
-from trunkline_licensing.extension_number import request_number
-from trunkline_licensing.license_codes import Catalogue
-from trunkline_licensing.license_pool import POOL, pool_key
-from trunkline_licensing.reactions.provisioning import NewExtension, provision
-from trunkline_licensing.reactions.withdrawal import withdraw
-from trunkline_licensing.views.number_copy import read
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import NUMBER, Number
-from trunkline_numbers.number_binding import binding
-from trunkline_numbers.number_events import Listing
-from trunkline_numbers.policy import DEFAULT
+from trunkline_licensing.application.extensions.provision import NewExtension, provision
+from trunkline_licensing.application.extensions.terminate import withdraw
+from trunkline_licensing.domain.extension.events import BulkRow
+from trunkline_licensing.domain.extension.extension import EXTENSION, Extension, give_up_number
+from trunkline_licensing.domain.extension.number_request import request_number
+from trunkline_licensing.domain.pool.catalogue import Catalogue
+from trunkline_licensing.domain.pool.pool import POOL, pool_key
+from trunkline_licensing.replicas.number_replica import read
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.bindings import binding
+from trunkline_numbers.domain.number.events import Listing
+from trunkline_numbers.domain.number.number import NUMBER, Number
+from trunkline_numbers.domain.policy import DEFAULT
 
 CAUSE = Cause("test", "test", "test")
 _rounds = count(1)

@@ -14,15 +14,15 @@ from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.contracts.contract import Contract
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline_licensing.bulk_assignment import BULK, Bulk, File, add_users, create, start
-from trunkline_licensing.bulk_rows import Row
-from trunkline_licensing.license_pool import POOL, pool_key
-from trunkline_licensing.views.bulk_row_table import add_rows, mark_running, page_of_rows
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.number_binding import binding
-from trunkline_numbers.number_events import Listing
-from trunkline_numbers.policy import DEFAULT
+from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK, Bulk, File, add_users, create, start
+from trunkline_licensing.domain.bulk_assignment.rows import Row
+from trunkline_licensing.domain.pool.pool import POOL, pool_key
+from trunkline_licensing.tables.bulk_rows import add_rows, mark_running, page_of_rows
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.bindings import binding
+from trunkline_numbers.domain.number.events import Listing
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.policy import DEFAULT
 
 CAUSE = Cause("test", "test", "test")
 _rounds = count(1)

@@ -25,8 +25,8 @@ from trunkline.messaging.kafka import producer
 from trunkline.messaging.kafka.topics import STATE_TOPICS
 from trunkline.projections.builds import Generations
 from trunkline.projections.runner import Projector
-from trunkline_licensing.reactions import bulk_runner
-from trunkline_numbers.reactions import upload_running
+from trunkline_licensing.application.bulk_assignment import runner
+from trunkline_numbers.application.imports import run as upload_running
 
 
 class Fuse(NamedTuple):
@@ -205,8 +205,8 @@ UPLOAD_POINTS: dict[str, Callable[[Burning], None]] = {
 """Where numbers can be made to end while it runs an upload; the passages of the first are rows."""
 
 BULK_POINTS: dict[str, Callable[[Burning], None]] = {
-    "bulk: chunk not yet committed": lambda fuse: _uncommitted(bulk_runner, "bulk", fuse),
-    "bulk: chunk committed, nobody told": lambda fuse: _committed(bulk_runner, "bulk", fuse),
+    "bulk: chunk not yet committed": lambda fuse: _uncommitted(runner, "bulk", fuse),
+    "bulk: chunk committed, nobody told": lambda fuse: _committed(runner, "bulk", fuse),
     "bulk: answers not yet committed": lambda fuse: _uncommitted(follower, "bulk answers", fuse),
     "bulk: answers committed, nobody told": lambda fuse: _committed(follower, "bulk answers", fuse),
 }

@@ -24,10 +24,10 @@ from trunkline.contracts.contract import Contract
 from trunkline.eventstore.recorded_event import Cause, Recorded, recorded
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.messaging.outbox_relay import read_page
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.number_events import Listing
-from trunkline_numbers.policy import DEFAULT
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.events import Listing
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.policy import DEFAULT
 
 DAY = timedelta(days=1)
 STARTS, DAY_10, DAY_20, DUE = 3, 5, 7, 8

@@ -16,15 +16,15 @@ from tests.faults.world import Part, World
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.files.csv_reader import read_csv
-from trunkline_numbers.api import upload_file
-from trunkline_numbers.api.upload_cells import Terms
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.number_by_hand import add
-from trunkline_numbers.number_events import Listing
-from trunkline_numbers.policy import DEFAULT
-from trunkline_numbers.reactions.upload_running import start_upload
-from trunkline_numbers.upload import UPLOAD, Upload, UploadPreviewed
-from trunkline_numbers.views.upload_rows import keep, told
+from trunkline_numbers.application.imports import parse
+from trunkline_numbers.application.imports.layout import Terms
+from trunkline_numbers.application.imports.run import start_upload
+from trunkline_numbers.domain.number.events import Listing
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.operator_commands import add
+from trunkline_numbers.domain.policy import DEFAULT
+from trunkline_numbers.domain.upload import UPLOAD, Upload, UploadPreviewed
+from trunkline_numbers.tables.upload_rows import keep, told
 
 ROWS, CHUNK, DEATHS = 1_500, 50, 24
 BY = Cause("user:test", "test", "test")
@@ -33,8 +33,8 @@ BY = Cause("user:test", "test", "test")
 def send(part: Part, upload_id: str, numbers: list[str]) -> None:
     """Preview a file in chunks of `CHUNK` rows, and let it run, as the doors do."""
     rows = "".join(f"SG,{number},TRUE,FALSE,FALSE\n" for number in numbers)
-    file = read_csv(f"Country Code,Phone Number,Voice,SMS,Fax\n{rows}".encode(), upload_file.LAYOUT, max_bytes=10**6)
-    found = upload_file.preview(file, Terms(), lambda _: set())
+    file = read_csv(f"Country Code,Phone Number,Voice,SMS,Fax\n{rows}".encode(), parse.LAYOUT, max_bytes=10**6)
+    found = parse.preview(file, Terms(), lambda _: set())
 
     def decide(work: Work) -> None:
         facts = {"rows": found.rows, "good": found.good, "unlikely": found.unlikely, "chunks": len(found.chunks)}
@@ -62,7 +62,7 @@ def upload_of(part: Part, upload_id: str) -> Upload:
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_file, "ROWS_IN_CHUNK", CHUNK)
+    monkeypatch.setattr(parse, "ROWS_IN_CHUNK", CHUNK)
 
 
 @pytest.mark.usefixtures("small_chunks")

@@ -31,7 +31,7 @@ from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import Projector
 from trunkline.service_definition import Service
 from trunkline_licensing.wiring import service as licensing_service
-from trunkline_numbers.reactions import notice_due
+from trunkline_numbers.reactors import notice_mails
 from trunkline_numbers.wiring import service as numbers_service
 
 # A process that has imported the services already and forks: what is started from it is there at once.
@@ -337,7 +337,7 @@ def _notices_unread(part: Part, at: Mapping[str, int], _end: int) -> str | None:
     if "notices" not in part.service.followers:
         return None
     query = "SELECT coalesce(max(notification_id), 0) FROM stored_events WHERE topic = ANY(%s)"
-    last = part.store.fetch(query, (list(notice_due.NAMES),))[0][0]
+    last = part.store.fetch(query, (list(notice_mails.NAMES),))[0][0]
     return None if at.get("follower/notices", 0) >= last else "notices are unread"
 
 

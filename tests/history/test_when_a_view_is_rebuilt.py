@@ -12,8 +12,8 @@ import pytest
 from tests.inventory import Inventory, number
 from trunkline.projections.rebuild import NothingToRollBackTo, ProjectionUnknown, Rebuild, RebuildUnderWay
 from trunkline.projections.runner import Projector, View, views_at
-from trunkline_numbers.number import NUMBER, Number
-from trunkline_numbers.views.number_view import VIEW
+from trunkline_numbers.domain.number.number import NUMBER, Number
+from trunkline_numbers.projections.number import VIEW
 
 NAME = VIEW.name
 

@@ -17,10 +17,10 @@ from trunkline.eventstore.append import AT_ONCE, WRITERS
 from trunkline.eventstore.event_store import Batch, ConnectionWhileLocked, Store
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.operations.sandbox_clock import SandboxClock
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.number_events import Listing
-from trunkline_numbers.policy import DEFAULT
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.events import Listing
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.policy import DEFAULT
 
 THREADS = 64
 LISTING = Listing(country="SG", sku="did", vendor="acme")

@@ -11,7 +11,7 @@ import pytest
 
 from tests.http.shelf import Shelf
 from tests.http.world import Caller, World, created, event, later, problem
-from trunkline_numbers.views import sample, search
+from trunkline_numbers.queries import row_estimates, search
 
 
 async def ask(by: Caller, **params: Any) -> Any:
@@ -102,7 +102,7 @@ async def test_pages_are_turned_by_a_cursor_in_either_direction(shelf: Shelf) ->
 
 async def test_what_is_not_counted_is_marked(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     """N11: exact up to the bound; beyond it estimated and marked so, on every page alike."""
-    monkeypatch.setattr(sample, "BLOCKS", 1)
+    monkeypatch.setattr(row_estimates, "BLOCKS", 1)
     monkeypatch.setattr(search, "FEW", -1)
     assert (await ask(shelf.world.admin, vendor=shelf.vendor))["total_is"] == "exact"
     monkeypatch.setattr(search, "EXACT_TO", 23)

@@ -18,10 +18,10 @@ from tests.http.world import Caller, World, created, problem
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.security.principal import Principal
-from trunkline_licensing.api.bulk_runs import _events
-from trunkline_licensing.bulk_assignment import BULK, start
-from trunkline_licensing.views.bulk_row_table import mark_running
-from trunkline_numbers.reactions.upload_running import start_upload
+from trunkline_licensing.api.bulk_assignments.runs import _events
+from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK, start
+from trunkline_licensing.tables.bulk_rows import mark_running
+from trunkline_numbers.application.imports.run import start_upload
 
 FIRST = ("/release", "/unbind", "/reserve", "/extend")
 """Commands on a number that another one would make impossible come first."""

@@ -15,7 +15,7 @@ from trunkline.security.authorization import NotAllowed, NothingThere, Resource,
 from trunkline.security.principal import Principal
 from trunkline.security.revocations import Revocations
 from trunkline.security.tokens import TokenRefused, Tokens, Verified
-from trunkline_licensing.api.branch import branch_of
+from trunkline_licensing.application.visibility import branch_of
 
 
 async def _person(world: World, role: str) -> str:

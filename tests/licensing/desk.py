@@ -15,14 +15,14 @@ from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.projections.runner import Projector
-from trunkline_licensing.bulk_assignment import BULK, Bulk, File, add_users, create, start
-from trunkline_licensing.bulk_rows import Row
-from trunkline_licensing.extension_events import NumberBindingRequested
-from trunkline_licensing.license_codes import Catalogue
-from trunkline_licensing.license_pool import POOL, pool_key
-from trunkline_licensing.reactions import number_answered
-from trunkline_licensing.reactions.bulk_runner import Runner
-from trunkline_licensing.views.bulk_row_table import add_rows, mark_running, page_of_rows
+from trunkline_licensing.application.bulk_assignment.runner import Runner
+from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK, Bulk, File, add_users, create, start
+from trunkline_licensing.domain.bulk_assignment.rows import Row
+from trunkline_licensing.domain.extension.events import NumberBindingRequested
+from trunkline_licensing.domain.pool.catalogue import Catalogue
+from trunkline_licensing.domain.pool.pool import POOL, pool_key
+from trunkline_licensing.message_handlers import number_replies
+from trunkline_licensing.tables.bulk_rows import add_rows, mark_running, page_of_rows
 from trunkline_licensing.wiring import service
 
 ORG = "0a9e0000-0000-4000-8000-000000000001"
@@ -107,7 +107,7 @@ class Desk:
     def answer(self, requests: Iterable[tuple[str, NumberBindingRequested]], *, refuse: Sequence[str] = ()) -> None:
         """Numbers says yes, or no to these numbers."""
         messages = [self._answer(key, asked, asked.number in refuse) for key, asked in requests]
-        self.licensing.do(lambda work: number_answered.react(work, messages))
+        self.licensing.do(lambda work: number_replies.react(work, messages))
 
     def _answer(self, key: str, asked: NumberBindingRequested, refused: bool) -> Message:
         now = self.licensing.clock.now()

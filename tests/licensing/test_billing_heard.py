@@ -10,9 +10,9 @@ import pytest
 from trunkline.clock import DAY
 from trunkline.contracts.licensing import CONTRACTS
 from trunkline.eventstore.recorded_event import Recorded
-from trunkline_licensing.published import published
-from trunkline_licensing.reactions import billing_heard, party_heard
-from trunkline_licensing.subscription import SUBSCRIPTION
+from trunkline_licensing.domain.subscription.subscription import SUBSCRIPTION
+from trunkline_licensing.message_handlers import billing_events, party_events
+from trunkline_licensing.publishing import published
 
 ORG = "0a9e0000-0000-4000-8000-000000000001"
 SUB = "5ab5c1b7-0000-4000-8000-000000000001"
@@ -208,7 +208,7 @@ def test_then_a_registration_in_between_loses_nobody(
     rivals = [rival]
 
     def decide(work: Any) -> None:
-        (party_heard if mine is registered else billing_heard).react(work, [mine])
+        (party_events if mine is registered else billing_events).react(work, [mine])
         if rivals:
             licensing.hear(rivals.pop())
 
@@ -223,7 +223,7 @@ def test_then_a_repetition_in_between_has_no_effect(licensing: Any, say: Any, re
     rivals = [started(say)]
 
     def decide(work: Any) -> None:
-        billing_heard.react(work, [started(say)])
+        billing_events.react(work, [started(say)])
         if rivals:
             licensing.hear(rivals.pop())
 

@@ -11,7 +11,7 @@ import pytest
 from tests.licensing.desk import ORG, Desk
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.recorded_event import Cause
-from trunkline_licensing.reactions import bulk_run
+from trunkline_licensing.application.bulk_assignment import run
 
 PARTNER, OTHER = str(uuid4()), str(uuid4())
 ADMIN = str(uuid4())
@@ -26,7 +26,7 @@ ROWS = [(str(101 + n), name, "") for n, name in enumerate(PEOPLE)]
 @pytest.fixture
 def desk(licensing: Any, say: Callable[..., Message], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """The organization of a partner, with an administrator, and two rows to a batch."""
-    monkeypatch.setattr(bulk_run, "CHUNK", 2)
+    monkeypatch.setattr(run, "CHUNK", 2)
     addresses = {"owner_email": "o@p.example", "support_email": "s@p.example"}
     licensing.hear(*(say("party.partner.registered", key, name=key, **addresses) for key in (PARTNER, OTHER)))
     organization = {"partner_id": PARTNER, "name": "Acme", "billing_email": "b@acme.example"}

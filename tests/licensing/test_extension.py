@@ -8,19 +8,7 @@ from typing import Any
 import pytest
 
 from trunkline.testing import Story
-from trunkline_licensing.extension import (
-    EXTENSION,
-    assign,
-    change,
-    check_key,
-    check_name,
-    delete,
-    due,
-    e164,
-    keys_from,
-    provision,
-)
-from trunkline_licensing.extension_events import (
+from trunkline_licensing.domain.extension.events import (
     BulkRow,
     ExtensionAssigned,
     ExtensionChanged,
@@ -32,8 +20,20 @@ from trunkline_licensing.extension_events import (
     NumberOn,
     NumberUnbindingRequested,
 )
-from trunkline_licensing.license_codes import CONTACT_CENTER, DEVICES, STANDARD, Addon, Catalogue
-from trunkline_licensing.license_refusals import (
+from trunkline_licensing.domain.extension.extension import (
+    EXTENSION,
+    assign,
+    change,
+    check_key,
+    check_name,
+    delete,
+    due,
+    e164,
+    keys_from,
+    provision,
+)
+from trunkline_licensing.domain.pool.catalogue import CONTACT_CENTER, DEVICES, STANDARD, Addon, Catalogue
+from trunkline_licensing.domain.pool.errors import (
     AddonPrerequisite,
     AddonUnknown,
     ExtensionUnknown,

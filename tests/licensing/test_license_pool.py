@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from trunkline.testing import Story
-from trunkline_licensing.license_pool import POOL, Pool, due, pool_key, supply, unsettled
-from trunkline_licensing.license_refusals import NoAddonLicense, NoBaseLicense, ReferenceUnknown
-from trunkline_licensing.license_units import Spare, allocate, free, grant, units_of
-from trunkline_licensing.pool_events import (
+from trunkline_licensing.domain.pool.errors import NoAddonLicense, NoBaseLicense, ReferenceUnknown
+from trunkline_licensing.domain.pool.events import (
     PoolSupplied,
     Unit,
     UnitsAllocated,
@@ -19,6 +17,8 @@ from trunkline_licensing.pool_events import (
     UnitsResumed,
     UnitsSuspended,
 )
+from trunkline_licensing.domain.pool.pool import POOL, Pool, due, pool_key, supply, unsettled
+from trunkline_licensing.domain.pool.units import Spare, allocate, free, grant, units_of
 
 ORG = "0a9e0000-0000-4000-8000-000000000001"
 OLD, NEW = "5ab5c1b7-0000-4000-8000-000000000001", "5ab5c1b7-0000-4000-8000-000000000002"

@@ -9,10 +9,10 @@ import pytest
 from trunkline.contracts import parties
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Cause
-from trunkline_licensing.organization import IDENTITY, PARTY
-from trunkline_licensing.party_facts import Platform, Registration
-from trunkline_licensing.published import published
-from trunkline_licensing.reactions.party_heard import command, fact_of_data
+from trunkline_licensing.domain.party.directory import IDENTITY, PARTY
+from trunkline_licensing.domain.party.facts import Platform, Registration
+from trunkline_licensing.message_handlers.party_events import command, fact_of_data
+from trunkline_licensing.publishing import published
 
 PARTNER = "9a270000-0000-4000-8000-000000000001"
 ORG = "0a9e0000-0000-4000-8000-000000000001"

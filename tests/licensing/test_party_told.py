@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trunkline.errors import Refused
-from trunkline_licensing import organization
-from trunkline_licensing.organization import (
+from trunkline_licensing.domain.party import directory
+from trunkline_licensing.domain.party.directory import (
     IDENTITY,
     PARTY,
     Others,
@@ -23,7 +23,8 @@ from trunkline_licensing.organization import (
     next_due,
     retry,
 )
-from trunkline_licensing.party_events import (
+from trunkline_licensing.domain.party.errors import DomainTaken
+from trunkline_licensing.domain.party.events import (
     IdentityChanged,
     IdentityFactWaiting,
     IdentityRegistered,
@@ -34,7 +35,7 @@ from trunkline_licensing.party_events import (
     PartyFactScheduled,
     PartyFactWaiting,
 )
-from trunkline_licensing.party_facts import (
+from trunkline_licensing.domain.party.facts import (
     Change,
     Identity,
     IdentityChanges,
@@ -48,7 +49,6 @@ from trunkline_licensing.party_facts import (
     Registration,
     Removal,
 )
-from trunkline_licensing.party_refusals import DomainTaken
 
 ACME = Organization(partner_id="p", name="Acme", billing_email="b@acme.example")
 RESELLER = Partner(name="R", owner_email="o@r.example", support_email="s@r.example", domains=("r.example",))
@@ -77,7 +77,7 @@ def after(p: Party, events: Iterable[Any]) -> Party:
 
 
 def tell(p: Party, fact: PartyFact, others: Others, now: float = 1_000) -> Sequence[Any]:
-    return organization.tell(p, fact, others, at(now))
+    return directory.tell(p, fact, others, at(now))
 
 
 def told(*facts: PartyFact, others: Others = KNOWN, party: Party | None = None) -> Party:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from trunkline_licensing.bulk_rows import Row, judge
-from trunkline_licensing.license_codes import Catalogue
-from trunkline_licensing.reactions.bulk_people import nearest, people_of
+from trunkline_licensing.application.bulk_assignment.people import nearest, people_of
+from trunkline_licensing.domain.bulk_assignment.rows import Row, judge
+from trunkline_licensing.domain.pool.catalogue import Catalogue
 
 ADA, BOB, EVE, ZOE = (f"652d2f57-6e3b-4170-8bf9-00000000000{n}" for n in (1, 2, 3, 4))
 PEOPLE = {ADA: "Ada O'Neil", BOB: "Anne-Marie  Smith", EVE: "Stra\u00dfe", ZOE: "Zo\u00eb Lund"}

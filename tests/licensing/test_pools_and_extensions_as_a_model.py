@@ -23,14 +23,14 @@ from trunkline.deadlines.deadlines import Deadlines
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work
-from trunkline_licensing.extension import EXTENSION
-from trunkline_licensing.license_codes import BASE, Catalogue
-from trunkline_licensing.license_pool import POOL, pool_key
-from trunkline_licensing.reactions import pool_settled
-from trunkline_licensing.reactions.changing import Changing
-from trunkline_licensing.reactions.provisioning import NewExtension, provision
-from trunkline_licensing.reactions.provisioning_whole import ProvisionWhole
-from trunkline_licensing.reactions.withdrawal import withdraw
+from trunkline_licensing.application.extensions.change import Changing
+from trunkline_licensing.application.extensions.provision import NewExtension, provision
+from trunkline_licensing.application.extensions.provision_range import ProvisionWhole
+from trunkline_licensing.application.extensions.terminate import withdraw
+from trunkline_licensing.application.pools import allocate
+from trunkline_licensing.domain.extension.extension import EXTENSION
+from trunkline_licensing.domain.pool.catalogue import BASE, Catalogue
+from trunkline_licensing.domain.pool.pool import POOL, pool_key
 from trunkline_licensing.wiring import service
 
 CODES = (BASE, "team_chat", "device_ip_phone", "license_center")
@@ -394,7 +394,7 @@ def test_then_the_books_are_right_after_each_step(
     licensing: Any, say: Any, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """L1-L4, L15, S5: whatever is done, in chunks of one unit and of many."""
-    monkeypatch.setattr(pool_settled, "CHUNK", chunk)
+    monkeypatch.setattr(allocate, "CHUNK", chunk)
 
     class OnThisStore(Model):
         pass

@@ -12,10 +12,10 @@ import pytest
 
 from trunkline.contracts.licensing import CONTRACTS, STATE
 from trunkline.eventstore.recorded_event import Codec, Recorded, stored_name
-from trunkline_licensing.extension import EXTENSION, delete, provision
-from trunkline_licensing.extension_events import Facts, HungAddon
-from trunkline_licensing.extension_number import request_number
-from trunkline_licensing.published import PRIVATE, SAYS, extension_state, published
+from trunkline_licensing.domain.extension.events import Facts, HungAddon
+from trunkline_licensing.domain.extension.extension import EXTENSION, delete, provision
+from trunkline_licensing.domain.extension.number_request import request_number
+from trunkline_licensing.publishing import PRIVATE, SAYS, extension_state, published
 from trunkline_licensing.wiring import service
 
 STORED = sorted((Path(__file__).parent / "stored").glob("*.json"))

@@ -8,16 +8,8 @@ from typing import Any
 
 import pytest
 
-from trunkline_licensing import subscription
-from trunkline_licensing.subscription import (
-    SUBSCRIPTION,
-    Received,
-    Subscription,
-    awaited,
-    evolve,
-    organization_registered,
-)
-from trunkline_licensing.subscription_events import (
+from trunkline_licensing.domain.subscription import subscription
+from trunkline_licensing.domain.subscription.events import (
     AnyEvent,
     SubscriptionActivated,
     SubscriptionExpired,
@@ -29,7 +21,7 @@ from trunkline_licensing.subscription_events import (
     SubscriptionRenewed,
     SubscriptionTerminated,
 )
-from trunkline_licensing.subscription_facts import (
+from trunkline_licensing.domain.subscription.facts import (
     After,
     AnyFact,
     Expired,
@@ -40,6 +32,14 @@ from trunkline_licensing.subscription_facts import (
     Started,
     SwappedOut,
     Terminated,
+)
+from trunkline_licensing.domain.subscription.subscription import (
+    SUBSCRIPTION,
+    Received,
+    Subscription,
+    awaited,
+    evolve,
+    organization_registered,
 )
 
 SUBSCRIPTION_ID = "5ab5c1b7-0000-4000-8000-000000000001"

@@ -23,7 +23,22 @@ from tests.licensing.test_subscription_facts_in_any_order import (
     swapped,
 )
 from trunkline.limits import MOST_AHEAD
-from trunkline_licensing.subscription import (
+from trunkline_licensing.domain.subscription.events import (
+    SubscriptionFactRefused,
+    SubscriptionFactScheduled,
+    SubscriptionFactWaiting,
+)
+from trunkline_licensing.domain.subscription.facts import (
+    AnyFact,
+    Expired,
+    QuantityChanged,
+    Reactivated,
+    Renewed,
+    Started,
+    Terminated,
+)
+from trunkline_licensing.domain.subscription.order import fold
+from trunkline_licensing.domain.subscription.subscription import (
     MOST_FACTS,
     SUBSCRIPTION,
     Received,
@@ -33,21 +48,6 @@ from trunkline_licensing.subscription import (
     hear,
     overtaken,
 )
-from trunkline_licensing.subscription_events import (
-    SubscriptionFactRefused,
-    SubscriptionFactScheduled,
-    SubscriptionFactWaiting,
-)
-from trunkline_licensing.subscription_facts import (
-    AnyFact,
-    Expired,
-    QuantityChanged,
-    Reactivated,
-    Renewed,
-    Started,
-    Terminated,
-)
-from trunkline_licensing.subscription_order import fold
 
 
 class Clocked(Heard):

@@ -12,15 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trunkline.eventstore.recorded_event import Cause, Codec, Envelope, stored_name
-from trunkline_licensing.subscription import (
-    SUBSCRIPTION,
-    Received,
-    Subscription,
-    evolve,
-    hear,
-    organization_registered,
-)
-from trunkline_licensing.subscription_events import (
+from trunkline_licensing.domain.subscription.events import (
     AnyEvent,
     SubscriptionExpired,
     SubscriptionFactRefused,
@@ -28,7 +20,7 @@ from trunkline_licensing.subscription_events import (
     SubscriptionFactWaiting,
     SubscriptionReactivated,
 )
-from trunkline_licensing.subscription_facts import (
+from trunkline_licensing.domain.subscription.facts import (
     After,
     AnyFact,
     Expired,
@@ -41,7 +33,15 @@ from trunkline_licensing.subscription_facts import (
     SwappedOut,
     Terminated,
 )
-from trunkline_licensing.subscription_order import fold
+from trunkline_licensing.domain.subscription.order import fold
+from trunkline_licensing.domain.subscription.subscription import (
+    SUBSCRIPTION,
+    Received,
+    Subscription,
+    evolve,
+    hear,
+    organization_registered,
+)
 
 ORG = "0a9e0000-0000-4000-8000-000000000001"
 OTHER_ORG = "0a9e0000-0000-4000-8000-000000000002"

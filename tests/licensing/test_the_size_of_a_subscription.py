@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from trunkline.limits import PAST_KEPT
-from trunkline_licensing import subscription, subscription_order
-from trunkline_licensing.subscription import MOST_FACTS, SUBSCRIPTION
+from trunkline_licensing.domain.subscription import order as subscription_order
+from trunkline_licensing.domain.subscription import subscription
+from trunkline_licensing.domain.subscription.subscription import MOST_FACTS, SUBSCRIPTION
 
 SUB = "5ab5c1b7-0000-4000-8000-000000000001"
 COVER = {"product": "did_reservation", "quantity": 3, "plan_days": 30}

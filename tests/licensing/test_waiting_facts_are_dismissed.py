@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.licensing.test_subscription_fact_heard import ORG, SUBSCRIPTION_ID, fact, hear, started
-from trunkline_licensing.subscription import Subscription, awaited, dismiss, evolve
-from trunkline_licensing.subscription_events import AnyEvent
-from trunkline_licensing.subscription_facts import AnyFact, Expired, Renewed, Terminated
-from trunkline_licensing.subscription_refusals import FactDismissed
+from trunkline_licensing.domain.subscription.errors import FactDismissed
+from trunkline_licensing.domain.subscription.events import AnyEvent
+from trunkline_licensing.domain.subscription.facts import AnyFact, Expired, Renewed, Terminated
+from trunkline_licensing.domain.subscription.subscription import Subscription, awaited, dismiss, evolve
 
 LATER = [fact(Renewed, 2, renewed_until=datetime(2026, 5, 1, tzinfo=UTC)), fact(Expired, 5), fact(Terminated, 9)]
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from trunkline.errors import Refused
 from trunkline.testing import Story
-from trunkline_licensing import bulk_assignment as bulk
-from trunkline_licensing import bulk_events as events
-from trunkline_licensing.api.bulk_bodies import progress_of
-from trunkline_licensing.bulk_assignment import BULK, Bulk, File
-from trunkline_licensing.bulk_refusals import (
+from trunkline_licensing.api.bulk_assignments.schemas import progress_of
+from trunkline_licensing.domain.bulk_assignment import bulk_assignment as bulk
+from trunkline_licensing.domain.bulk_assignment import events
+from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK, Bulk, File
+from trunkline_licensing.domain.bulk_assignment.errors import (
     BulkAssignmentInProgress,
     BulkAssignmentIsCompleted,
     BulkAssignmentIsDraft,

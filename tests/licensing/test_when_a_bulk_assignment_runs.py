@@ -12,11 +12,11 @@ import pytest
 from tests.licensing.desk import CAUSE, Desk
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.event_store import Store
-from trunkline_licensing.bulk_events import BulkChunkDone
-from trunkline_licensing.extension import EXTENSION, give_up_number
-from trunkline_licensing.extension_events import ExtensionProvisioned
-from trunkline_licensing.pool_events import UnitsAllocated
-from trunkline_licensing.reactions.withdrawal import withdraw
+from trunkline_licensing.application.extensions.terminate import withdraw
+from trunkline_licensing.domain.bulk_assignment.events import BulkChunkDone
+from trunkline_licensing.domain.extension.events import ExtensionProvisioned
+from trunkline_licensing.domain.extension.extension import EXTENSION, give_up_number
+from trunkline_licensing.domain.pool.events import UnitsAllocated
 
 PEOPLE = [f"Person {n}" for n in range(1, 13)]
 
@@ -132,7 +132,7 @@ def test_then_all_or_nothing_is_undone_when_numbers_refuses_one(desk: Desk) -> N
 
 def test_then_another_copy_takes_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """L13: one copy of the service runs it at a time; the next one goes on behind the last row that was done."""
-    monkeypatch.setattr("trunkline_licensing.reactions.bulk_run.CHUNK", 3)
+    monkeypatch.setattr("trunkline_licensing.application.bulk_assignment.run.CHUNK", 3)
     desk.buy(12)
     key = desk.assign(rows(12, numbers=False))
     other = desk.new_runner()
@@ -154,7 +154,7 @@ class Dead(BaseException):
 @pytest.mark.parametrize("seed", range(8))
 def test_then_it_goes_on_where_it_died(desk: Desk, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """L13: before or after any commit of the run; no row twice, none lost, counts as if it had lived."""
-    monkeypatch.setattr("trunkline_licensing.reactions.bulk_run.CHUNK", 3)
+    monkeypatch.setattr("trunkline_licensing.application.bulk_assignment.run.CHUNK", 3)
     desk.buy(8)
     key = desk.assign([(k, who, no if n % 2 else "") for n, (k, who, no) in enumerate(rows(12))])
     chance = random.Random(seed)

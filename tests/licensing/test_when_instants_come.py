@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from trunkline.deadlines.deadlines import Deadlines, rebuild_deadlines
-from trunkline_licensing.license_pool import POOL, pool_key
-from trunkline_licensing.organization import PARTY
-from trunkline_licensing.published import published
-from trunkline_licensing.subscription import SUBSCRIPTION
+from trunkline_licensing.domain.party.directory import PARTY
+from trunkline_licensing.domain.pool.pool import POOL, pool_key
+from trunkline_licensing.domain.subscription.subscription import SUBSCRIPTION
+from trunkline_licensing.publishing import published
 from trunkline_licensing.wiring import service
 
 ORG = "0a9e0000-0000-4000-8000-000000000001"

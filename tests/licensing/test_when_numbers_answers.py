@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
 from trunkline.testing import Story
-from trunkline_licensing.extension import EXTENSION, Extension, assign, delete, due, give_up_number, provision
-from trunkline_licensing.extension_events import (
+from trunkline_licensing.domain.extension.events import (
     AnyEvent,
     BulkRow,
     ExtensionDeleted,
@@ -21,7 +20,16 @@ from trunkline_licensing.extension_events import (
     NumberOn,
     NumberUnbindingRequested,
 )
-from trunkline_licensing.extension_number import (
+from trunkline_licensing.domain.extension.extension import (
+    EXTENSION,
+    Extension,
+    assign,
+    delete,
+    due,
+    give_up_number,
+    provision,
+)
+from trunkline_licensing.domain.extension.number_request import (
     TIMEOUT,
     bound,
     compensated,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline_licensing.bulk_rows import People, Row, judge
-from trunkline_licensing.license_codes import Catalogue
+from trunkline_licensing.domain.bulk_assignment.rows import People, Row, judge
+from trunkline_licensing.domain.pool.catalogue import Catalogue
 
 ADA, BOB, EVE = (f"652d2f57-6e3b-4170-8bf9-00000000000{n}" for n in (1, 2, 3))
 PEOPLE = People(named={"ada": (ADA,), "bob": (BOB,), "eve": (EVE, BOB)}, known={ADA, BOB, EVE})

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from random import Random
 
-from trunkline_licensing import license_users
-from trunkline_licensing.license_pool import POOL
-from trunkline_licensing.license_users import Users
-from trunkline_licensing.pool_events import PoolSupplied, Unit, UnitsAllocated, UnitsFreed
+from trunkline_licensing.domain.pool import users as license_users
+from trunkline_licensing.domain.pool.events import PoolSupplied, Unit, UnitsAllocated, UnitsFreed
+from trunkline_licensing.domain.pool.pool import POOL
+from trunkline_licensing.domain.pool.users import Users
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 

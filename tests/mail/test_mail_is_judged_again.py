@@ -24,8 +24,8 @@ from trunkline.mail.outbox import (
     retry_mail,
 )
 from trunkline.security.authorization import NothingThere
-from trunkline_numbers.party import PARTY
-from trunkline_numbers.reactions import notice_due
+from trunkline_numbers.domain.party_replica import PARTY
+from trunkline_numbers.reactors import notice_mails
 
 
 class Office:
@@ -51,7 +51,7 @@ def office() -> Office:
 
 @pytest.fixture
 def sender(inventory: Inventory, office: Office) -> Iterator[MailSender]:
-    made = MailSender(inventory.store, inventory.clock, office, judge=notice_due.judge)
+    made = MailSender(inventory.store, inventory.clock, office, judge=notice_mails.judge)
     yield made
     made.resign()
 
@@ -203,7 +203,7 @@ def test_no_early_notice_goes_that_is_not_so(databases: Any, story: list[str]) -
                     wrong.append(mail.key)
             super().deliver(mails, done)
 
-    sender = MailSender(inventory.store, inventory.clock, Checks(), judge=notice_due.judge)
+    sender = MailSender(inventory.store, inventory.clock, Checks(), judge=notice_mails.judge)
     try:
         inventory.introduce()
         inventory.add(number(1))

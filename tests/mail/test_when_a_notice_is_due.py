@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tests.inventory import ORG, PARTNER, RESELLER, Inventory, number
 from trunkline.eventstore.log_subscriber import Follower
-from trunkline_numbers.reactions import notice_due
+from trunkline_numbers.reactors import notice_mails
 
 
 def told(inventory: Inventory) -> dict[str, str | None]:
@@ -91,7 +91,7 @@ def test_no_replay_mails_again(inventory: Inventory) -> None:
         inventory.rebuild.rebuild(name)
     with inventory.store.connection() as conn:
         conn.execute(b"DELETE FROM notification_tracking")
-    again = Follower(inventory.store, inventory.clock, notice_due.FOLLOWER, notice_due.NAMES, notice_due.react)
+    again = Follower(inventory.store, inventory.clock, notice_mails.FOLLOWER, notice_mails.NAMES, notice_mails.react)
     inventory.notices.resign()
     assert again.step() == 1
     assert again.step() == 0
@@ -111,9 +111,9 @@ def test_two_copies_that_both_follow_write_each_mail_once(inventory: Inventory) 
         Follower(
             inventory.store,
             inventory.clock,
-            notice_due.FOLLOWER,
-            notice_due.NAMES,
-            notice_due.react,
+            notice_mails.FOLLOWER,
+            notice_mails.NAMES,
+            notice_mails.react,
             Everybody(),  # type: ignore[arg-type]
         )
         for _ in range(2)

@@ -28,8 +28,8 @@ from trunkline.roles import Role
 from trunkline.security.tokens import Tokens
 from trunkline.service_definition import Service, ServiceContext
 from trunkline.settings import Settings
-from trunkline_numbers.party import PARTY, PartyHeard
-from trunkline_numbers.reactions import subscription_changed
+from trunkline_numbers.domain.party_replica import PARTY, PartyHeard
+from trunkline_numbers.message_handlers import subscription_events
 from trunkline_numbers.wiring import service
 
 T = TypeVar("T")
@@ -116,7 +116,7 @@ class Desk:
 
     def hears(self, messages: Sequence[Message]) -> None:
         """A batch of what licensing says of subscriptions."""
-        self.work(partial(subscription_changed.react, messages=messages))
+        self.work(partial(subscription_events.react, messages=messages))
 
     def timers_run(self) -> None:
         """All that is due by the clock is settled."""

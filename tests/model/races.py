@@ -26,8 +26,8 @@ from tests.model.phone import Bought
 from tests.model.telling import E1, E2, OWN, W1, parties_heard, word
 from trunkline.clock import FixedClock
 from trunkline.embedded_postgres.server import EmbeddedPostgres
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.subscription import SUBSCRIPTION
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 
 WRITERS = 64
 TAKES = ("numbers.NumberReserved", "numbers.NumberAssigned", "numbers.NumberLocked")

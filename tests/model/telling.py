@@ -11,7 +11,7 @@ from tests.model.phone import PLATFORM, Bought
 from tests.model.sight import Parties
 from trunkline.contracts import licensing
 from trunkline.contracts.cloudevents.message import Message
-from trunkline_numbers.party import PartyHeard
+from trunkline_numbers.domain.party_replica import PartyHeard
 
 EAST, WEST, E1, E2, W1, OWN = (str(uuid4()) for _ in range(6))
 PARTIES = Parties(

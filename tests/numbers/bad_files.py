@@ -20,9 +20,9 @@ import msgspec
 
 from trunkline.errors import Refused
 from trunkline.files.csv_reader import read_csv
-from trunkline_numbers.api.upload_cells import Terms
-from trunkline_numbers.api.upload_file import LAYOUT, SAMPLE, Preview, preview
-from trunkline_numbers.views.upload_rows import Chunk
+from trunkline_numbers.application.imports.layout import Terms
+from trunkline_numbers.application.imports.parse import LAYOUT, SAMPLE, Preview, preview
+from trunkline_numbers.tables.upload_rows import Chunk
 
 _WORDS = (
     *(b",", b'"', b'""', b"\r", b"\n", b"\r\n", b"\x00", b"\xef\xbb\xbf", b"\xff\xfe", b"\xe9", b"\x80", b";", b"\t"),

@@ -9,13 +9,13 @@ from tests.numbers.facts import ACME, KEY, LISTING, day, uuid
 from tests.numbers.world import World
 from trunkline.contracts import licensing
 from trunkline.contracts.cloudevents.message import Message
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.extension import NumberBindingRefused
-from trunkline_numbers.number import Number, Party
-from trunkline_numbers.number_binding import binding
-from trunkline_numbers.number_events import NumberBound, NumberUnbound
-from trunkline_numbers.policy import DEFAULT
-from trunkline_numbers.reactions import binding_asked
+from trunkline_numbers.domain.extension import NumberBindingRefused
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.bindings import binding
+from trunkline_numbers.domain.number.events import NumberBound, NumberUnbound
+from trunkline_numbers.domain.number.number import Number, Party
+from trunkline_numbers.domain.policy import DEFAULT
+from trunkline_numbers.message_handlers import binding_requests
 
 EXT, OTHER_EXT, THIRD_EXT = (uuid("e", place) for place in range(1, 4))
 USER, OTHER_USER = uuid("face", 1), uuid("face", 2)
@@ -46,7 +46,7 @@ def withdraws(generation: int = 1, number: str = KEY, **own: Any) -> Message:
 
 def hears(world: World, *messages: Message) -> World:
     """One batch of what licensing asks."""
-    world.place.run(lambda work: binding_asked.react(work, messages))
+    world.place.run(lambda work: binding_requests.react(work, messages))
     return world
 
 

@@ -7,14 +7,14 @@ from functools import partial
 from typing import Any
 
 from trunkline.testing import Story
-from trunkline_numbers import number_binding as binding
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers import number_changing as changing
-from trunkline_numbers import number_covering as covering
-from trunkline_numbers.number import NUMBER, Number, Party, settle
-from trunkline_numbers.number_events import Listing, NumberBound, NumberReserved
-from trunkline_numbers.number_following import Hold, Keep, Target, follow
-from trunkline_numbers.policy import DEFAULT, Policy
+from trunkline_numbers.domain.number import attribute_commands as changing
+from trunkline_numbers.domain.number import bindings as binding
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number import paid_reservation as covering
+from trunkline_numbers.domain.number.events import Listing, NumberBound, NumberReserved
+from trunkline_numbers.domain.number.number import NUMBER, Number, Party, settle
+from trunkline_numbers.domain.number.subscription_sync import Hold, Keep, Target, follow
+from trunkline_numbers.domain.policy import DEFAULT, Policy
 
 KEY = "+6512345678"
 

@@ -16,9 +16,9 @@ from trunkline.projections.builds import Generations, table_of
 from trunkline.projections.runner import Projector
 from trunkline.security.authorization import Resource, visible
 from trunkline.security.principal import Branch, EmptyTree, Principal
-from trunkline_numbers import number as life
-from trunkline_numbers.number import NUMBER, Number, Party
-from trunkline_numbers.number_events import (
+from trunkline_numbers.domain.number import number as life
+from trunkline_numbers.domain.number.errors import NumberUnknown
+from trunkline_numbers.domain.number.events import (
     Listing,
     NumberAdded,
     NumberAllocated,
@@ -29,9 +29,9 @@ from trunkline_numbers.number_events import (
     NumberLocked,
     NumberReserved,
 )
-from trunkline_numbers.number_refusals import NumberUnknown
-from trunkline_numbers.views.pattern import Pattern
-from trunkline_numbers.views.wanted import Scope, Wanted
+from trunkline_numbers.domain.number.number import NUMBER, Number, Party
+from trunkline_numbers.queries.digit_pattern import Pattern
+from trunkline_numbers.queries.filters import Scope, Wanted
 from trunkline_numbers.wiring import service
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -11,10 +11,10 @@ import pytest
 
 from tests.numbers.facts import ACME, NOW, OTHER_SUB, PARTNERS, RESELLER, USER, Tale, outcome, states
 from trunkline.errors import Refused
-from trunkline_numbers import number_binding as binding
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers import number_changing as changing
-from trunkline_numbers import number_refusals
+from trunkline_numbers.domain.number import attribute_commands as changing
+from trunkline_numbers.domain.number import bindings as binding
+from trunkline_numbers.domain.number import errors
+from trunkline_numbers.domain.number import operator_commands as by_hand
 
 COMMANDS: dict[str, Callable[[Tale], Tale]] = {
     "add": lambda n: n.added(NOW),
@@ -114,7 +114,7 @@ def test_then_it_happens_or_is_refused_as_the_table_says(state: str, command: st
     if tale.refused is not None:
         assert tale.state == before
         tale.then_refused(type(tale.refused))
-        assert type(tale.refused).__module__ == number_refusals.__name__
+        assert type(tale.refused).__module__ == errors.__name__
 
 
 @pytest.mark.parametrize("state", states())
@@ -133,10 +133,10 @@ def test_then_it_needs_a_remark_in_every_state(state: str, command: str) -> None
         "recover": lambda remark: by_hand.recover(n, remark, now),
     }
     for remark in ("", "  \n "):
-        with pytest.raises(number_refusals.RemarkMissing):
+        with pytest.raises(errors.RemarkMissing):
             asked[command](remark)
     for remark in ("x" * 1001, "bell\a"):
-        with pytest.raises(number_refusals.RemarkUnreadable):
+        with pytest.raises(errors.RemarkUnreadable):
             asked[command](remark)
 
 
@@ -155,7 +155,7 @@ def test_then_a_remark_is_welcome_but_must_be_readable(state: str, command: str)
         "unbind": lambda remark: binding.unbind(n, "trunk", policy, now, remark=remark),
     }
     for unreadable in ("x" * 10_000, "bell\a", "\0"):
-        with pytest.raises(number_refusals.RemarkUnreadable):
+        with pytest.raises(errors.RemarkUnreadable):
             asked[command](unreadable)
     with suppress(Refused):
         assert all(getattr(event, "remark", None) is None for event in asked[command]("  \n "))  # type: ignore[attr-defined]

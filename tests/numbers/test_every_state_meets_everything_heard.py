@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.numbers.facts import NOW, OTHER_SUB, Tale, day, outcome, states
-from trunkline_numbers.number_following import Keep, Leave
+from trunkline_numbers.domain.number.subscription_sync import Keep, Leave
 
 HEARD: dict[str, Callable[[Tale], Tale]] = {
     "active": lambda n: n.holds(NOW),

@@ -6,7 +6,7 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from trunkline_numbers.api.adding import NumberUnreadable, read_number
+from trunkline_numbers.application.phone_number import NumberUnreadable, read_number
 
 _TYPES = (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE, PhoneNumberType.TOLL_FREE, PhoneNumberType.VOIP)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.numbers.facts import ACME, PARTNER, RESELLER, SISTER, STRANGER, SUB, THIRD_SUB, Tale, day
-from trunkline_numbers import number_refusals as refusals
-from trunkline_numbers.number import Number, visible
-from trunkline_numbers.number_events import NumberAllocated
+from trunkline_numbers.domain.number import errors as refusals
+from trunkline_numbers.domain.number.events import NumberAllocated
+from trunkline_numbers.domain.number.number import Number, visible
 
 OTHER_RESELLER = STRANGER.partner_id
 

@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from tests.numbers.facts import ACME, LISTING, Tale, day
-from trunkline_numbers import number_refusals as refusals
-from trunkline_numbers.number_events import NumberChanged, NumberReserved
-from trunkline_numbers.policy import Policy, SpecialPeriod
+from trunkline_numbers.domain.number import errors as refusals
+from trunkline_numbers.domain.number.events import NumberChanged, NumberReserved
+from trunkline_numbers.domain.policy import Policy, SpecialPeriod
 
 ADDED = replace(LISTING, voice_carrier="default")
 

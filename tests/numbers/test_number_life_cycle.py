@@ -6,10 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from tests.numbers.facts import ACME, COVER, LISTING, PARTNER, RESELLER, SISTER, SUB, Tale, day
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers import number_refusals as refusals
-from trunkline_numbers.number import Party
-from trunkline_numbers.number_events import (
+from trunkline_numbers.domain.number import errors as refusals
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.events import (
     LockExpired,
     NumberAdded,
     NumberAssigned,
@@ -23,8 +22,9 @@ from trunkline_numbers.number_events import (
     ReservationExpired,
     ReservationExtended,
 )
-from trunkline_numbers.number_following import Keep
-from trunkline_numbers.policy import DEFAULT
+from trunkline_numbers.domain.number.number import Party
+from trunkline_numbers.domain.number.subscription_sync import Keep
+from trunkline_numbers.domain.policy import DEFAULT
 
 
 def kept(cause: str, at: float, end: float, **own: object) -> NumberReserved:

@@ -8,11 +8,11 @@ import pytest
 
 from tests.numbers.facts import ACME, KEY, OTHER_PARTNER, OTHER_SUB, PARTNER, SISTER, STRANGER, SUB, THIRD_SUB, day
 from tests.numbers.world import Database, Licensing, World
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import Assigned
-from trunkline_numbers.party import PLATFORM
-from trunkline_numbers.policy import DEFAULT, Policy
-from trunkline_numbers.subscription_events import NumberAssignmentRefused
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.number import Assigned
+from trunkline_numbers.domain.party_replica import PLATFORM
+from trunkline_numbers.domain.policy import DEFAULT, Policy
+from trunkline_numbers.domain.subscription.events import NumberAssignmentRefused
 
 B, C = "+6522222222", "+6533333333"
 

@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from tests.numbers.facts import ACME, LISTING, QUARANTINE, RESELLER, SISTER, SUB, USER, Tale, day
-from trunkline_numbers import number_refusals as refusals
-from trunkline_numbers.number_events import NumberBound, NumberUnbound
+from trunkline_numbers.domain.number import errors as refusals
+from trunkline_numbers.domain.number.events import NumberBound, NumberUnbound
 
 BOTH = replace(LISTING, sms=True)
 

@@ -8,22 +8,22 @@ import pytest
 
 from tests.numbers.facts import ACME, COVER, OTHER_SUB, QUARANTINE, RESELLER, SUB, Tale, day
 from trunkline.testing import Story
-from trunkline_numbers.number import Reserved
-from trunkline_numbers.number_events import (
+from trunkline_numbers.domain.number.events import (
     NumberReleased,
     NumberReserved,
     ReservationEnding,
     ReservationExpired,
     ReservationExtended,
 )
-from trunkline_numbers.subscription import SUBSCRIPTION, Cover, Subscription
-from trunkline_numbers.subscription_covers import Judged, Standing, Until, judge
-from trunkline_numbers.subscription_events import (
+from trunkline_numbers.domain.number.number import Reserved
+from trunkline_numbers.domain.subscription.events import (
     CoversFrom,
     ReservationCovered,
     ReservationUncovered,
     SubscriptionHeard,
 )
+from trunkline_numbers.domain.subscription.paid_reservations import Judged, Standing, Until, judge
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Cover, Subscription
 
 
 def judged(*steps: tuple[float, int, float | None], extended: dict[str, float], **freed: float) -> Judged:

@@ -17,11 +17,11 @@ from trunkline.contracts import licensing
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
-from trunkline_licensing import subscription_facts as facts
-from trunkline_licensing.subscription_order import fold
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import Available
-from trunkline_numbers.reactions.covering import extend_by
+from trunkline_licensing.domain.subscription import facts
+from trunkline_licensing.domain.subscription.order import fold
+from trunkline_numbers.application.paid_reservations import extend_by
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.number import Available
 
 NUMBERS = tuple(f"+6511111{place}" for place in range(4))
 Step = tuple[str, int, int]

@@ -12,8 +12,8 @@ import pytest
 from tests.numbers.facts import KEY, SUB
 from trunkline.contracts.numbers import CONTRACTS
 from trunkline.eventstore.recorded_event import Recorded, stored_name
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.published import PRIVATE, SAID, published
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.publishing import PRIVATE, SAID, published
 from trunkline_numbers.wiring import service
 
 STORED = sorted((Path(__file__).parent / "stored").glob("*.json"))

@@ -9,19 +9,9 @@ import pytest
 
 from tests.numbers.facts import ACME, SUB, day
 from trunkline.testing import Story
-from trunkline_numbers.number_following import Hold, Keep, Leave
-from trunkline_numbers.number_refusals import NumberTaken
-from trunkline_numbers.subscription import (
-    SUBSCRIPTION,
-    Subscription,
-    end_refusal,
-    forgo,
-    hear,
-    named_since,
-    numbers_of,
-    refuse,
-)
-from trunkline_numbers.subscription_events import (
+from trunkline_numbers.domain.number.errors import NumberTaken
+from trunkline_numbers.domain.number.subscription_sync import Hold, Keep, Leave
+from trunkline_numbers.domain.subscription.events import (
     AssignmentRefusalEnded,
     Gap,
     NumberAssignmentRefused,
@@ -31,7 +21,17 @@ from trunkline_numbers.subscription_events import (
     SubscriptionServed,
     SwappedOut,
 )
-from trunkline_numbers.subscription_tenures import Standing, target, tenures
+from trunkline_numbers.domain.subscription.subscription import (
+    SUBSCRIPTION,
+    Subscription,
+    end_refusal,
+    forgo,
+    hear,
+    named_since,
+    numbers_of,
+    refuse,
+)
+from trunkline_numbers.domain.subscription.tenures import Standing, target, tenures
 
 A, B, C, Z = "+6511111111", "+6522222222", "+6533333333", "+6599999999"
 

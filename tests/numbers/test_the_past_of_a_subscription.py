@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trunkline.limits import PAST_KEPT
-from trunkline_numbers.subscription import SUBSCRIPTION, hear
-from trunkline_numbers.subscription_events import CoversFrom, SubscriptionAhead, SubscriptionHeard, SwappedOut
-from trunkline_numbers.subscription_past import counts_from
+from trunkline_numbers.domain.subscription.events import CoversFrom, SubscriptionAhead, SubscriptionHeard, SwappedOut
+from trunkline_numbers.domain.subscription.past import counts_from
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, hear
 
 ORG = "0a9e0000-0000-4000-8000-000000000001"
 

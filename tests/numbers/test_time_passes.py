@@ -24,9 +24,8 @@ from tests.numbers.facts import (
     reserved_by,
     states,
 )
-from trunkline_numbers import number_refusals as refusals
-from trunkline_numbers.number import due
-from trunkline_numbers.number_events import (
+from trunkline_numbers.domain.number import errors as refusals
+from trunkline_numbers.domain.number.events import (
     Listing,
     LockEnding,
     LockExpired,
@@ -39,7 +38,8 @@ from trunkline_numbers.number_events import (
     ReservationExpired,
     ReservationExtended,
 )
-from trunkline_numbers.policy import Policy, SpecialPeriod
+from trunkline_numbers.domain.number.number import due
+from trunkline_numbers.domain.policy import Policy, SpecialPeriod
 
 SECOND = timedelta(seconds=1)
 

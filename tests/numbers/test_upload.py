@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from trunkline.eventstore.decider import Event
 from trunkline.testing import Story
-from trunkline_numbers import upload as u
-from trunkline_numbers.upload import (
+from trunkline_numbers.domain import upload as u
+from trunkline_numbers.domain.upload import (
     UPLOAD,
     NothingToUpload,
     Upload,

@@ -15,10 +15,10 @@ from tests.numbers.world import Licensing, World, in_memory
 from trunkline.clock import FixedClock
 from trunkline.contracts import licensing
 from trunkline.contracts.cloudevents.message import Message
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import Assigned
-from trunkline_numbers.party import PartyHeard
-from trunkline_numbers.reactions import binding_asked
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.number import Assigned
+from trunkline_numbers.domain.party_replica import PartyHeard
+from trunkline_numbers.message_handlers import binding_requests
 
 B = "+6522222222"
 
@@ -75,7 +75,7 @@ def test_then_a_binding_request_is_answered_for_the_one_that_waited() -> None:
     message = Message(
         "1", licensing.SOURCE, "NumberBindingRequested", asked.extension_id, day(30), 1, None, None, asked
     )
-    world.place.run(lambda work: binding_asked.react(work, [message]))
+    world.place.run(lambda work: binding_requests.react(work, [message]))
     served(world)
     assert [b.extension_id for b in world.number().bindings] == [asked.extension_id]
 

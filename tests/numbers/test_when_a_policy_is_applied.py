@@ -11,10 +11,11 @@ from tests.numbers.facts import ACME, KEY, LISTING, PARTNER, SUB, day
 from tests.numbers.world import BY_HAND, Database, Licensing, World, prepare
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import NUMBER, Available, Locked, Reserved
-from trunkline_numbers.number_events import Listing, NumberReserved
-from trunkline_numbers.policy import (
+from trunkline_numbers.application.current_policy import THE_POLICY, in_force
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.events import Listing, NumberReserved
+from trunkline_numbers.domain.number.number import NUMBER, Available, Locked, Reserved
+from trunkline_numbers.domain.policy import (
     CURRENT,
     DEFAULT,
     POLICY,
@@ -25,7 +26,6 @@ from trunkline_numbers.policy import (
     SpecialPeriod,
     apply_policy,
 )
-from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
 from trunkline_numbers.wiring import service
 
 LONG = Policy(expired_days=100, terminated_days=80, manual_days=60, lock_days=50, notice_days=3)

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from tests.numbers.bindings import EXT, OTHER_EXT, USER
 from tests.numbers.facts import ACME, LISTING, QUARANTINE, SISTER, STRANGER, SUB, THIRD_SUB, Tale, day
-from trunkline_numbers.number import Number, evolve
-from trunkline_numbers.number_binding import Asked, bind, bind_extension, unbind, unbind_extension
-from trunkline_numbers.number_events import NumberBound, NumberReserved, NumberUnbound
-from trunkline_numbers.number_refusals import BindingNotAllowed, NumberInQuarantine, NumberNotBound, NumberUnknown
-from trunkline_numbers.policy import DEFAULT
+from trunkline_numbers.domain.number.bindings import Asked, bind, bind_extension, unbind, unbind_extension
+from trunkline_numbers.domain.number.errors import BindingNotAllowed, NumberInQuarantine, NumberNotBound, NumberUnknown
+from trunkline_numbers.domain.number.events import NumberBound, NumberReserved, NumberUnbound
+from trunkline_numbers.domain.number.number import Number, evolve
+from trunkline_numbers.domain.policy import DEFAULT
 
 CAPABLE = replace(LISTING, sms=True)
 

@@ -14,12 +14,12 @@ from trunkline.eventstore.leader_election import Duties
 from trunkline.eventstore.recorded_event import Cause
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.files.csv_reader import read_csv
-from trunkline_numbers.api import upload_file
-from trunkline_numbers.api.upload_cells import Terms
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.reactions.upload_running import Uploads, cancel_upload, start_upload
-from trunkline_numbers.upload import UPLOAD, Upload, UploadPreviewed
-from trunkline_numbers.views.upload_rows import keep, told
+from trunkline_numbers.application.imports import parse
+from trunkline_numbers.application.imports.layout import Terms
+from trunkline_numbers.application.imports.run import Uploads, cancel_upload, start_upload
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.upload import UPLOAD, Upload, UploadPreviewed
+from trunkline_numbers.tables.upload_rows import keep, told
 
 BY = Cause("user:test", "test", "test")
 CHUNK = 20
@@ -35,7 +35,7 @@ class Everybody(Duties):
 @pytest.fixture
 def stock(new_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> Inventory:
     """An empty inventory, and small chunks."""
-    monkeypatch.setattr(upload_file, "ROWS_IN_CHUNK", CHUNK)
+    monkeypatch.setattr(parse, "ROWS_IN_CHUNK", CHUNK)
     return Inventory(new_database(prepare))
 
 
@@ -46,8 +46,8 @@ def numbers(count: int, begin: int = 31_000_000) -> list[str]:
 def upload(stock: Inventory, rows: list[str]) -> str:
     """A file that was previewed and runs."""
     lines = "".join(f"SG,{number},TRUE,FALSE,FALSE\n" for number in rows)
-    file = read_csv(f"Country Code,Phone Number,Voice,SMS,Fax\n{lines}".encode(), upload_file.LAYOUT, max_bytes=10**6)
-    found, upload_id = upload_file.preview(file, Terms(), lambda _: set()), str(uuid4())
+    file = read_csv(f"Country Code,Phone Number,Voice,SMS,Fax\n{lines}".encode(), parse.LAYOUT, max_bytes=10**6)
+    found, upload_id = parse.preview(file, Terms(), lambda _: set()), str(uuid4())
 
     def decide(work: Work) -> None:
         facts = {"rows": found.rows, "good": found.good, "unlikely": found.unlikely, "chunks": len(found.chunks)}

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, ValidationResult
 
 from trunkline.errors import Refused
-from trunkline_numbers.api.adding import country_named, read_number
-from trunkline_numbers.api.phone_plan import Plan, plan_by_calling_code, plan_of
+from trunkline_numbers.application.numbering_plan import Plan, plan_by_calling_code, plan_of
+from trunkline_numbers.application.phone_number import country_named, read_number
 
 COUNTRIES = sorted(phonenumbers.SUPPORTED_REGIONS)
 TYPES = range(11)

@@ -8,9 +8,9 @@ import pytest
 from tests.numbers.bad_files import check
 from trunkline.errors import Refused
 from trunkline.files.csv_reader import read_csv
-from trunkline_numbers.api.upload_cells import Terms
-from trunkline_numbers.api.upload_file import LAYOUT, preview
-from trunkline_numbers.views.upload_rows import Chunk
+from trunkline_numbers.application.imports.layout import Terms
+from trunkline_numbers.application.imports.parse import LAYOUT, preview
+from trunkline_numbers.tables.upload_rows import Chunk
 
 HEADER = ",".join(LAYOUT.columns)
 GOOD = dict(

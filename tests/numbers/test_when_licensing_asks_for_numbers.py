@@ -7,9 +7,9 @@ import pytest
 from tests.numbers.bindings import EXT, OTHER_EXT, THIRD_EXT, answers, asks, hears, holds, rings_at, withdraws
 from tests.numbers.facts import ACME, KEY, OTHER_SUB, STRANGER, SUB
 from tests.numbers.world import Licensing, World, in_memory
-from trunkline_numbers.extension import EXTENSION, NumberBindingRefused
-from trunkline_numbers.number_refusals import NumberUnavailable
-from trunkline_numbers.policy import Policy
+from trunkline_numbers.domain.extension import EXTENSION, NumberBindingRefused
+from trunkline_numbers.domain.number.errors import NumberUnavailable
+from trunkline_numbers.domain.policy import Policy
 
 A, B = KEY, "+6522222222"
 

@@ -17,10 +17,10 @@ from trunkline.eventstore.event_store import Store
 from trunkline.files.csv_reader import read_csv
 from trunkline.files.formula_escaping import bare
 from trunkline.files.table_writer import Format, text_of
-from trunkline_numbers.api.upload_file import LAYOUT, Terms, preview
-from trunkline_numbers.views import exported as exported_view
-from trunkline_numbers.views.exported import LAYOUTS, Export
-from trunkline_numbers.views.wanted import Wanted, conditions
+from trunkline_numbers.application.imports.parse import LAYOUT, Terms, preview
+from trunkline_numbers.queries import export as exported_view
+from trunkline_numbers.queries.export import LAYOUTS, Export
+from trunkline_numbers.queries.filters import Wanted, conditions
 
 LIVES = drawn(300, seed=23)
 NUMBERS = folded(LIVES)

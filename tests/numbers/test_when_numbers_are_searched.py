@@ -26,14 +26,14 @@ from tests.numbers.stock import (
 from trunkline.clock import DAY
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Store
-from trunkline_numbers.number import Number
-from trunkline_numbers.views import inventory, sample, search
-from trunkline_numbers.views.inventory import Found, Inventory
-from trunkline_numbers.views.pattern import Pattern, read_pattern
-from trunkline_numbers.views.sample import Sample
-from trunkline_numbers.views.search import Total
-from trunkline_numbers.views.slices import Slice
-from trunkline_numbers.views.wanted import Conditions, Wanted, conditions
+from trunkline_numbers.domain.number.number import Number
+from trunkline_numbers.queries import inventory, row_estimates, search
+from trunkline_numbers.queries.digit_pattern import Pattern, read_pattern
+from trunkline_numbers.queries.filters import Conditions, Wanted, conditions
+from trunkline_numbers.queries.inventory import Found, Inventory
+from trunkline_numbers.queries.page_window import Slice
+from trunkline_numbers.queries.row_estimates import Sample
+from trunkline_numbers.queries.search import Total
 
 LIVES = drawn(400, seed=11)
 NUMBERS = folded(LIVES)
@@ -123,7 +123,7 @@ def test_then_what_is_common_is_found_by_walking_and_its_number_estimated(
 ) -> None:
     """N11: the same items in the same order; what is told of their number comes from rows that the asker may see."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sample, "BLOCKS", 1)
+        patch.setattr(row_estimates, "BLOCKS", 1)
         patch.setattr(search, "COMMON", 0)
         patch.setattr(search, "FEW", -1)
         patch.setattr(search, "LONG_WALK", 60)
@@ -141,7 +141,7 @@ def test_then_what_may_be_few_is_counted_up_to_a_bound(
 ) -> None:
     """N11: exact to the bound, whatever the sample says; marked as an estimate beyond it, and more than the bound."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sample, "BLOCKS", 1)
+        patch.setattr(row_estimates, "BLOCKS", 1)
         patch.setattr(search, "FEW", -1)
         patch.setattr(search, "EXACT_TO", 20)
         found, total = pages(store, wanted, asker, Slice(7, descending=descending))
@@ -161,8 +161,8 @@ def test_then_what_a_sample_shows_to_be_many_is_not_counted(
 ) -> None:
     """N11: the same items; an estimate never stands for what should have been counted, however few are one's own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sample, "BLOCKS", 15)
-        patch.setattr(sample, "RUN", 3)
+        patch.setattr(row_estimates, "BLOCKS", 15)
+        patch.setattr(row_estimates, "RUN", 3)
         patch.setattr(search, "FEW", few)
         patch.setattr(search, "EXACT_TO", 10)
         found, total = pages(store, wanted, asker, Slice(50, descending=descending))
@@ -180,13 +180,13 @@ def test_then_the_first_pages_sample_serves_the_others_however_wrong_it_has_beco
     taken: list[Sample] = []
 
     def take_once(*asked: Any) -> Sample | None:
-        if (said := sample.take(*asked)) is not None:
+        if (said := row_estimates.take(*asked)) is not None:
             each = tuple((condition, count * wrong) for condition, count in said.each)
             taken.append(replace(said, all=said.all * wrong, each=each, own=said.own * wrong))
         return taken[0] if said is not None else None
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sample, "BLOCKS", 1)
+        patch.setattr(row_estimates, "BLOCKS", 1)
         patch.setattr(search, "FEW", 20)
         patch.setattr(search, "take", take_once)
         found, _ = pages(store, wanted, asker, Slice(limit))
@@ -197,10 +197,10 @@ def test_then_the_first_pages_sample_serves_the_others_however_wrong_it_has_beco
 def test_then_no_more_samples_are_kept_than_so_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """N11, P2: each is kept for the very search it was taken for; the one asked for longest ago is forgotten first."""
     taken: list[Conditions] = []
-    monkeypatch.setattr(sample, "BLOCKS", 1)
+    monkeypatch.setattr(row_estimates, "BLOCKS", 1)
     monkeypatch.setattr(search, "FEW", -1)
     monkeypatch.setattr(inventory, "SAMPLES", 2)
-    monkeypatch.setattr(search, "take", lambda *given: taken.append(given[1]) or sample.take(*given))
+    monkeypatch.setattr(search, "take", lambda *given: taken.append(given[1]) or row_estimates.take(*given))
     numbers, after = Inventory(store), Slice(5, after="+1")
     by_asker = [conditions(Wanted(states=("available",)), scope(asker)) for asker in (None, "org-east-1", "org-own")]
     for place in (0, 1, 0, 2, 0, 1):
@@ -215,8 +215,8 @@ def test_then_each_state_is_counted_by_whatever_index_tells_it(
     store: Store, monkeypatch: pytest.MonkeyPatch, asker: str | None, bound: bool | None, pattern: str | None
 ) -> None:
     """N11: states with what else an index of numbers' lives may tell, from the rarest to the most common."""
-    monkeypatch.setattr(sample, "BLOCKS", 15)
-    monkeypatch.setattr(sample, "RUNS", 0)
+    monkeypatch.setattr(row_estimates, "BLOCKS", 15)
+    monkeypatch.setattr(row_estimates, "RUNS", 0)
     monkeypatch.setattr(search, "FEW", -1)
     monkeypatch.setattr(search, "EXACT_TO", 500)
     for states in ((), ("available",), ("reserved",), ("assigned",), ("locked", "deleted")):
@@ -230,8 +230,8 @@ def test_then_each_state_is_counted_by_whatever_index_tells_it(
 
 def test_then_runs_along_a_filter_spare_the_count(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """N11: more than a few hundred of what has voice and no binding: known without reading that many."""
-    monkeypatch.setattr(sample, "BLOCKS", 15)
-    monkeypatch.setattr(sample, "RUN", 2)
+    monkeypatch.setattr(row_estimates, "BLOCKS", 15)
+    monkeypatch.setattr(row_estimates, "RUN", 2)
     monkeypatch.setattr(search, "FEW", -1)
     monkeypatch.setattr(search, "EXACT_TO", 20)
     monkeypatch.setattr(search, "statements", lambda *_: pytest.fail("counted"))
@@ -253,7 +253,7 @@ def test_then_available_numbers_can_be_sorted_by_how_long_they_are(
     wanted = Wanted(**{**{f: getattr(wanted, f) for f in wanted.__dataclass_fields__}, "states": ("available",)})
     with pytest.MonkeyPatch.context() as patch:
         if common:
-            patch.setattr(sample, "BLOCKS", 1)
+            patch.setattr(row_estimates, "BLOCKS", 1)
             patch.setattr(search, "COMMON", 0)
         found, _ = pages(store, wanted, asker, Slice(limit, "available_since", descending, upto=NOW))
     right = sorted(expected(wanted, asker), key=lambda n: (n.life.since, n.number), reverse=descending)  # type: ignore[union-attr]

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from tests.numbers.stock import NOW, drawn, keep, open_views
 from trunkline.clock import DAY
 from trunkline.eventstore.event_store import Store
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.number_events import NumberReleased, NumberReserved
-from trunkline_numbers.views import sample, search
-from trunkline_numbers.views.inventory import Inventory
-from trunkline_numbers.views.slices import Slice, Sort
-from trunkline_numbers.views.wanted import Wanted, conditions
+from trunkline_numbers.domain.number.events import NumberReleased, NumberReserved
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.queries import row_estimates, search
+from trunkline_numbers.queries.filters import Wanted, conditions
+from trunkline_numbers.queries.inventory import Inventory
+from trunkline_numbers.queries.page_window import Slice, Sort
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_then_pages_neither_skip_nor_repeat_while_numbers_change(
     upto = NOW if sort == "available_since" else None
     with pytest.MonkeyPatch.context() as patch:
         if common:
-            patch.setattr(sample, "BLOCKS", 1)
+            patch.setattr(row_estimates, "BLOCKS", 1)
             patch.setattr(search, "COMMON", 0)
             patch.setattr(search, "FEW", -1)
         inventory = Inventory(bare)

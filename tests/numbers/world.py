@@ -17,13 +17,14 @@ from trunkline.eventstore.recorded_event import Cause, Recorded, recorded
 from trunkline.eventstore.schema import migrate, read_migrations
 from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.testing import Memory
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.number import NUMBER, Assigned, Available, Number, Reserved
-from trunkline_numbers.party import PLATFORM
-from trunkline_numbers.policy import CURRENT, POLICY, Policy, apply_policy
-from trunkline_numbers.reactions import deadline_due, party_changed, subscription_changed
-from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
-from trunkline_numbers.subscription import SUBSCRIPTION, Subscription
+from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.number.number import NUMBER, Assigned, Available, Number, Reserved
+from trunkline_numbers.domain.party_replica import PLATFORM
+from trunkline_numbers.domain.policy import CURRENT, POLICY, Policy, apply_policy
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription
+from trunkline_numbers.message_handlers import party_events, subscription_events
+from trunkline_numbers.reactors import deadlines
 from trunkline_numbers.wiring import service
 
 T = TypeVar("T")
@@ -124,11 +125,11 @@ class World:
             )
         kind = f"{type(data).__name__}Registered"
         message = self._message(kind, party, self.place.clock.now(), sequence, data)
-        self.place.run(lambda work: party_changed.react(work, [message]))
+        self.place.run(lambda work: party_events.react(work, [message]))
 
     def hears(self, *facts: Message) -> World:
         """One batch of what licensing says of subscriptions."""
-        self.place.run(lambda work: subscription_changed.react(work, facts))
+        self.place.run(lambda work: subscription_events.react(work, facts))
         return self
 
     @staticmethod
@@ -161,7 +162,7 @@ class World:
         """The clock moves to that day, and the timer runs."""
         self.moves_to(n)
         while due := self.place.due():
-            self.place.run(lambda work, due=due: deadline_due.react(work, due))  # type: ignore[misc]
+            self.place.run(lambda work, due=due: deadlines.react(work, due))  # type: ignore[misc]
         return self
 
     def moves_to(self, n: float) -> World:

@@ -27,8 +27,8 @@ from trunkline.messaging.records import Record
 from trunkline.runtime.service_runtime import Node
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing
-from trunkline_numbers.number import NUMBER, Assigned, Number
-from trunkline_numbers.number_events import NumberReleased, NumberReserved
+from trunkline_numbers.domain.number.events import NumberReleased, NumberReserved
+from trunkline_numbers.domain.number.number import NUMBER, Assigned, Number
 from trunkline_numbers.wiring import service as numbers
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from typing import Any
 from tests.http.world import World, created, problem
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.runtime.service_runtime import Node
-from trunkline_numbers.party import PARTY
+from trunkline_numbers.domain.party_replica import PARTY
 
 OPERATE = "/numbers/operate"
 PATIENCE = 90.0

@@ -16,7 +16,7 @@ from tests.operate.home import Home, at_home, keyed, lose, named
 from trunkline.cli.reconcile.difference import Difference
 from trunkline.cli.reconcile.repair import Repair, repair, shown
 from trunkline.eventstore.leader_election import Duties
-from trunkline_licensing.extension import EXTENSION
+from trunkline_licensing.domain.extension.extension import EXTENSION
 
 
 async def repaired(home: Home, found: list[Difference]) -> list[Repair]:

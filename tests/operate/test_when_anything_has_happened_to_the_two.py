@@ -28,12 +28,12 @@ from trunkline.eventstore.unit_of_work import Work, run
 from trunkline.operations.reconciliation.records import LINES
 from trunkline.operations.reconciliation.routes import Holding, listed
 from trunkline.projections.runner import Projector
-from trunkline_licensing.api.held import HOLDINGS as OF_LICENSING
-from trunkline_numbers import number_by_hand as by_hand
-from trunkline_numbers.api.held import HOLDINGS as OF_NUMBERS
-from trunkline_numbers.policy import DEFAULT
-from trunkline_numbers.reactions.given_by_hand import dismiss_refusal, give, swap
-from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_licensing.api.reconciliation import HOLDINGS as OF_LICENSING
+from trunkline_numbers.api.reconciliation import HOLDINGS as OF_NUMBERS
+from trunkline_numbers.application.manual_assignment import dismiss_refusal, give, swap
+from trunkline_numbers.application.retry_dependents import serve_waiting
+from trunkline_numbers.domain.number import operator_commands as by_hand
+from trunkline_numbers.domain.policy import DEFAULT
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ORG = str(uuid4())

@@ -17,8 +17,8 @@ from trunkline.cli.reconcile.output import ended
 from trunkline.cli.reconcile.retry_until_settled import Report
 from trunkline.cli.terminal.exit_codes import Partly
 from trunkline.operations.reconciliation.records import MOST_KEYS
-from trunkline_numbers.number_binding import unbind_extension
-from trunkline_numbers.policy import DEFAULT
+from trunkline_numbers.domain.number.bindings import unbind_extension
+from trunkline_numbers.domain.policy import DEFAULT
 
 # -- two that agree -----------------------------------------------------------------------------------------------
 

@@ -15,33 +15,28 @@ from trunkline.eventstore.schema import read_migrations
 from trunkline.messaging.compacted_topics.feed import StateTopic
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.service_definition import Service
-from trunkline_licensing.api.branch import DirectoryTree
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.routes import routes
-from trunkline_licensing.bulk_assignment import BULK
-from trunkline_licensing.extension import EXTENSION
-from trunkline_licensing.license_pool import POOL
-from trunkline_licensing.organization import IDENTITY, PARTY
-from trunkline_licensing.published import PRIVATE, extension_state, published
-from trunkline_licensing.reactions import (
-    billing_heard,
-    bulk_answered,
-    deadline_due,
-    number_answered,
-    number_copied,
-    party_heard,
-    repairing,
-)
-from trunkline_licensing.reactions.answers_read import AnswersRead
-from trunkline_licensing.reactions.bulk_runner import Runner
-from trunkline_licensing.subscription import SUBSCRIPTION
-from trunkline_licensing.views import number_copy
-from trunkline_licensing.views.bulk_view import VIEW as BULK_VIEW
-from trunkline_licensing.views.extension_view import VIEW as EXTENSION_VIEW
-from trunkline_licensing.views.identity_view import VIEW as IDENTITY_VIEW
-from trunkline_licensing.views.party_view import VIEW as PARTY_VIEW
-from trunkline_licensing.views.pool_view import VIEW as POOL_VIEW
-from trunkline_licensing.views.subscription_view import VIEW as SUBSCRIPTION_VIEW
+from trunkline_licensing.application import repair
+from trunkline_licensing.application.bulk_assignment import replies
+from trunkline_licensing.application.bulk_assignment.runner import Runner
+from trunkline_licensing.application.visibility import DirectoryTree
+from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK
+from trunkline_licensing.domain.extension.extension import EXTENSION
+from trunkline_licensing.domain.party.directory import IDENTITY, PARTY
+from trunkline_licensing.domain.pool.pool import POOL
+from trunkline_licensing.domain.subscription.subscription import SUBSCRIPTION
+from trunkline_licensing.message_handlers import billing_events, number_replies, number_states, party_events
+from trunkline_licensing.projections.bulk_assignment import VIEW as BULK_VIEW
+from trunkline_licensing.projections.extension import VIEW as EXTENSION_VIEW
+from trunkline_licensing.projections.identity import VIEW as IDENTITY_VIEW
+from trunkline_licensing.projections.party import VIEW as PARTY_VIEW
+from trunkline_licensing.projections.pool import VIEW as POOL_VIEW
+from trunkline_licensing.projections.subscription import VIEW as SUBSCRIPTION_VIEW
+from trunkline_licensing.publishing import PRIVATE, extension_state, published
+from trunkline_licensing.reactors import deadlines
+from trunkline_licensing.reactors.reply_barrier import AnswersRead
+from trunkline_licensing.replicas import number_replica
 
 if TYPE_CHECKING:
     from trunkline.service_definition import ServiceContext
@@ -59,23 +54,23 @@ def service() -> Service:
         name="licensing",
         deciders=(SUBSCRIPTION, PARTY, IDENTITY, POOL, EXTENSION, BULK),
         message_handlers=(
-            MessageHandler({parties.TOPIC: parties.CONTRACTS}, party_heard.react),
-            MessageHandler({billing.TOPIC: billing.CONTRACTS}, billing_heard.react),
+            MessageHandler({parties.TOPIC: parties.CONTRACTS}, party_events.react),
+            MessageHandler({billing.TOPIC: billing.CONTRACTS}, billing_events.react),
             MessageHandler(
-                {name: {name: numbers.CONTRACTS[name]} for name in number_answered.TOPICS}, number_answered.react
+                {name: {name: numbers.CONTRACTS[name]} for name in number_replies.TOPICS}, number_replies.react
             ),
-            MessageHandler({numbers.STATE.topic: {numbers.STATE.name: numbers.STATE}}, number_copied.react),
+            MessageHandler({numbers.STATE.topic: {numbers.STATE.name: numbers.STATE}}, number_states.react),
         ),
         published=published,
         private=frozenset(map(stored_name, PRIVATE)),
         says=tuple(CONTRACTS.values()),
-        settle=partial(deadline_due.react, answers=answers),
+        settle=partial(deadlines.react, answers=answers),
         views=(SUBSCRIPTION_VIEW, PARTY_VIEW, IDENTITY_VIEW, POOL_VIEW, EXTENSION_VIEW, BULK_VIEW),
         followers={"bulk": _bulk, "answers": answers.watch},
-        subscribers={bulk_answered.FOLLOWER: bulk_answered.NAMES},
+        subscribers={replies.FOLLOWER: replies.NAMES},
         states=(StateTopic(STATE, EXTENSION_VIEW.name, extension_state),),
-        prepare=number_copy.begin_anew_where_empty,
-        repairs={"binding": repairing.repair_bindings, "copy": repairing.drop_copies},
+        prepare=number_replica.begin_anew_where_empty,
+        repairs={"binding": repair.repair_bindings, "copy": repair.drop_copies},
         routes=routes,
         tree=DirectoryTree,
         migrations=tuple(read_migrations(files("trunkline_licensing") / "migrations")),

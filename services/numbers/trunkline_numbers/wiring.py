@@ -17,29 +17,23 @@ from trunkline.mail.transports import open_post_office
 from trunkline.messaging.compacted_topics.feed import StateTopic
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.service_definition import Service
-from trunkline_numbers.api.branch import DirectoryTree
 from trunkline_numbers.api.routes import routes
-from trunkline_numbers.extension import EXTENSION
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.party import PARTY
-from trunkline_numbers.person import PERSON
-from trunkline_numbers.policy import POLICY
-from trunkline_numbers.published import PRIVATE, number_state, published
-from trunkline_numbers.reactions import (
-    binding_asked,
-    deadline_due,
-    notice_due,
-    party_changed,
-    person_changed,
-    subscription_changed,
-)
-from trunkline_numbers.reactions.upload_running import Uploads
-from trunkline_numbers.subscription import SUBSCRIPTION
-from trunkline_numbers.upload import UPLOAD
-from trunkline_numbers.views.listing_view import VIEW as LISTING_VIEW
-from trunkline_numbers.views.number_view import VIEW as NUMBER_VIEW
-from trunkline_numbers.views.party_view import VIEW as PARTY_VIEW
-from trunkline_numbers.views.subscription_view import VIEW as SUBSCRIPTION_VIEW
+from trunkline_numbers.application.imports.run import Uploads
+from trunkline_numbers.application.visibility import DirectoryTree
+from trunkline_numbers.domain.extension import EXTENSION
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.party_replica import PARTY
+from trunkline_numbers.domain.person_replica import PERSON
+from trunkline_numbers.domain.policy import POLICY
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
+from trunkline_numbers.domain.upload import UPLOAD
+from trunkline_numbers.message_handlers import binding_requests, party_events, person_events, subscription_events
+from trunkline_numbers.projections.listing import VIEW as LISTING_VIEW
+from trunkline_numbers.projections.number import VIEW as NUMBER_VIEW
+from trunkline_numbers.projections.party import VIEW as PARTY_VIEW
+from trunkline_numbers.projections.subscription import VIEW as SUBSCRIPTION_VIEW
+from trunkline_numbers.publishing import PRIVATE, number_state, published
+from trunkline_numbers.reactors import deadlines, notice_mails
 
 if TYPE_CHECKING:
     from trunkline.service_definition import ServiceContext
@@ -56,7 +50,9 @@ def _topics(names: tuple[str, ...]) -> dict[str, dict[str, Contract]]:
 
 def _notices(node: ServiceContext) -> Callable[[], int]:
     """Notices that are due become mails (N5, N6)."""
-    follower = Follower(node.store, node.clock, notice_due.FOLLOWER, notice_due.NAMES, notice_due.react, node.duties)
+    follower = Follower(
+        node.store, node.clock, notice_mails.FOLLOWER, notice_mails.NAMES, notice_mails.react, node.duties
+    )
     return follower.step
 
 
@@ -64,7 +60,7 @@ def _mail(node: ServiceContext) -> Callable[[], int]:
     """Mails are handed in, over SMTP or into the home's mailbox."""
     settings = node.settings
     office = open_post_office(settings.smtp_url, settings.mail_from, settings.home / "mailbox")
-    return MailSender(node.store, node.clock, office, node.duties, notice_due.judge).step
+    return MailSender(node.store, node.clock, office, node.duties, notice_mails.judge).step
 
 
 def _uploads(node: ServiceContext) -> Callable[[], int]:
@@ -79,18 +75,18 @@ def service() -> Service:
         name="numbers",
         deciders=(NUMBER, SUBSCRIPTION, EXTENSION, PARTY, PERSON, POLICY, UPLOAD),
         message_handlers=(
-            MessageHandler(_topics(PARTY_TOPICS), party_changed.react),
-            MessageHandler(_topics(PERSON_TOPICS), person_changed.react),
-            MessageHandler(_topics(SUBSCRIPTION_TOPICS), subscription_changed.react),
-            MessageHandler(_topics(BINDING_TOPICS), binding_asked.react),
+            MessageHandler(_topics(PARTY_TOPICS), party_events.react),
+            MessageHandler(_topics(PERSON_TOPICS), person_events.react),
+            MessageHandler(_topics(SUBSCRIPTION_TOPICS), subscription_events.react),
+            MessageHandler(_topics(BINDING_TOPICS), binding_requests.react),
         ),
         published=published,
         private=frozenset(map(stored_name, PRIVATE)),
         says=tuple(said.CONTRACTS.values()),
-        settle=deadline_due.react,
+        settle=deadlines.react,
         views=(NUMBER_VIEW, LISTING_VIEW, SUBSCRIPTION_VIEW, PARTY_VIEW),
         followers={"notices": _notices, "mail": _mail, "uploads": _uploads},
-        subscribers={notice_due.FOLLOWER: notice_due.NAMES},
+        subscribers={notice_mails.FOLLOWER: notice_mails.NAMES},
         states=(StateTopic(said.STATE, NUMBER_VIEW.name, number_state),),
         routes=routes,
         tree=DirectoryTree,

@@ -13,15 +13,16 @@ from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.licensing import NumberBindingRequested, NumberUnbindingRequested
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work
-from trunkline_numbers import number_binding, number_by_hand, number_changing
-from trunkline_numbers.extension import EXTENSION
-from trunkline_numbers.number import NUMBER, Assigned, Number
-from trunkline_numbers.number_events import Listing
-from trunkline_numbers.policy import Policy
-from trunkline_numbers.reactions import binding_asked, covering, given_by_hand
-from trunkline_numbers.reactions.number_changed import load_to_act
-from trunkline_numbers.reactions.serving import load_parties, party_of
-from trunkline_numbers.subscription import SUBSCRIPTION
+from trunkline_numbers.application import manual_assignment, paid_reservations
+from trunkline_numbers.application.retry_dependents import load_to_act
+from trunkline_numbers.application.serve_subscription import load_parties, party_of
+from trunkline_numbers.domain.extension import EXTENSION
+from trunkline_numbers.domain.number import attribute_commands, bindings, operator_commands
+from trunkline_numbers.domain.number.events import Listing
+from trunkline_numbers.domain.number.number import NUMBER, Assigned, Number
+from trunkline_numbers.domain.policy import Policy
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
+from trunkline_numbers.message_handlers import binding_requests
 
 POLICY_OF_THE_MODEL = Policy(quarantine_days={"MY": 10})
 
@@ -50,14 +51,14 @@ class Acting:
         match self.act.kind:
             case "assign":
                 self._known(subscription)
-                given_by_hand.give(self.work, subscription, self.number, None, BY_HAND, self.policy)
+                manual_assignment.give(self.work, subscription, self.number, None, BY_HAND, self.policy)
             case "swap":
                 self._known(subscription)
                 old = self.world.numbers[self.act.old]
-                given_by_hand.swap(self.work, subscription, old, self.number, None, BY_HAND, self.policy)
+                manual_assignment.swap(self.work, subscription, old, self.number, None, BY_HAND, self.policy)
             case "extend":
                 self._known(subscription)
-                covering.extend_by(self.work, subscription, self.number, None, BY_HAND, self.policy)
+                paid_reservations.extend_by(self.work, subscription, self.number, None, BY_HAND, self.policy)
             case _:
                 load_to_act(self.work, [(NUMBER, self.number)])
                 n = self.work.state(NUMBER, self.number)
@@ -70,17 +71,17 @@ class Acting:
     def _decide(self, n: Number) -> list[Any]:
         policy, now = self.policy, self.now
         decisions: dict[str, Callable[[], list[Any]]] = {
-            "add": lambda: number_by_hand.add(n, listing(self.world), None, None, policy, now),
-            "reserve": lambda: number_by_hand.reserve(n, self._party(), "kept", policy, now),
-            "release": lambda: number_by_hand.release(n, "free", policy, now),
-            "lock": lambda: number_by_hand.lock(n, "locked", policy, now),
-            "unlock": lambda: number_by_hand.unlock(n, "free", policy, now),
-            "delete": lambda: number_by_hand.delete(n, "faulty", "gone", policy, now),
-            "recover": lambda: number_by_hand.recover(n, "back", now),
+            "add": lambda: operator_commands.add(n, listing(self.world), None, None, policy, now),
+            "reserve": lambda: operator_commands.reserve(n, self._party(), "kept", policy, now),
+            "release": lambda: operator_commands.release(n, "free", policy, now),
+            "lock": lambda: operator_commands.lock(n, "locked", policy, now),
+            "unlock": lambda: operator_commands.unlock(n, "free", policy, now),
+            "delete": lambda: operator_commands.delete(n, "faulty", "gone", policy, now),
+            "recover": lambda: operator_commands.recover(n, "back", now),
             "bind": lambda: self._bind(n),
             "unbind": lambda: self._unbind(n),
-            "allocate": lambda: number_changing.allocate(n, self._party(), None, lambda _: None, None, policy, now),
-            "take_back": lambda: number_changing.take_back(n, None, None, policy, now),
+            "allocate": lambda: attribute_commands.allocate(n, self._party(), None, lambda _: None, None, policy, now),
+            "take_back": lambda: attribute_commands.take_back(n, None, None, policy, now),
         }
         return decisions[self.act.kind]()
 
@@ -96,7 +97,7 @@ class Acting:
         organization = n.life.organization_id if isinstance(n.life, Assigned) else n.holder_id
         organization = organization or new_id()
         if self.act.user == TRUNK:
-            return number_binding.bind(n, "trunk", new_id(), organization, self.policy, self.now)
+            return bindings.bind(n, "trunk", new_id(), organization, self.policy, self.now)
         extension = new_id()
         self._request(NumberBindingRequested, extension, organization, 1)
         if self.work.state(EXTENSION, extension).number is None:
@@ -106,7 +107,7 @@ class Acting:
     def _unbind(self, n: Number) -> list[Any]:
         pbx = next((b for b in n.bindings if b.kind == "pbx"), None)
         if pbx is None:
-            return number_binding.unbind(n, "trunk", self.policy, self.now)
+            return bindings.unbind(n, "trunk", self.policy, self.now)
         assert pbx.extension_id is not None
         self._request(NumberUnbindingRequested, pbx.extension_id, pbx.organization_id, 1)
         return []
@@ -121,7 +122,7 @@ class Acting:
         )
         source = "/trunkline/licensing"
         message = Message(new_id(), source, kind.__name__, extension, self.now, generation, None, None, data)
-        binding_asked.react(self.work, [message])
+        binding_requests.react(self.work, [message])
 
 
 class ExtensionRefused(Refused):

@@ -12,10 +12,10 @@ from tests.model.convergence.numbers import Line
 from tests.model.convergence.product import World, hours
 from tests.model.convergence.timeline import Outcome
 from trunkline.eventstore.unit_of_work import Work
-from trunkline_licensing.subscription import SUBSCRIPTION as BILLED
-from trunkline_numbers.number import NUMBER, Available, Number, Reserved
-from trunkline_numbers.number_events import LockEnding, ReservationEnding
-from trunkline_numbers.subscription import SUBSCRIPTION
+from trunkline_licensing.domain.subscription.subscription import SUBSCRIPTION as BILLED
+from trunkline_numbers.domain.number.events import LockEnding, ReservationEnding
+from trunkline_numbers.domain.number.number import NUMBER, Available, Number, Reserved
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 
 Seen = dict[str, dict[str, Any]]
 NOTICE: Hours = 7 * DAY

@@ -14,12 +14,12 @@ from tests.model.convergence.product import new_id as _new_id
 from trunkline.contracts import parties
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import Work, run
-from trunkline_numbers import number_by_hand
-from trunkline_numbers.number import Number
-from trunkline_numbers.number_events import Listing
-from trunkline_numbers.policy import CURRENT, POLICY, apply_policy
-from trunkline_numbers.reactions.deadline_due import react as settle_due
-from trunkline_numbers.reactions.number_changed import serve_waiting
+from trunkline_numbers.application.retry_dependents import serve_waiting
+from trunkline_numbers.domain.number import operator_commands
+from trunkline_numbers.domain.number.events import Listing
+from trunkline_numbers.domain.number.number import Number
+from trunkline_numbers.domain.policy import CURRENT, POLICY, apply_policy
+from trunkline_numbers.reactors.deadlines import react as settle_due
 
 
 class Stage:
@@ -75,7 +75,7 @@ class Stage:
                 self.pair.act(*numbers, decide=lambda n, at=listing: self._added(n, at))  # type: ignore[misc]
 
     def _added(self, n: Number, listing: Listing) -> list[Any]:
-        return number_by_hand.add(n, listing, None, None, POLICY_OF_THE_MODEL, self.pair.now)
+        return operator_commands.add(n, listing, None, None, POLICY_OF_THE_MODEL, self.pair.now)
 
     def _round(self, steps: dict[World, Step], now: int) -> None:
         self.run_timers([world for world, step in steps.items() if step.timers])

@@ -23,12 +23,12 @@ from trunkline.security.event_sources import check_sources
 from trunkline.security.principal import Branch
 from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.billing_outcomes import Outcomes, Reckoning, SingleOutcome, answered
-from trunkline_licensing.api.branch import branch_of
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.subscriptions import SubscriptionUnknown
-from trunkline_licensing.party_refusals import PartyUnknown
-from trunkline_licensing.reactions.billing_heard import react
-from trunkline_licensing.subscription import SUBSCRIPTION
+from trunkline_licensing.application.visibility import branch_of
+from trunkline_licensing.domain.party.errors import PartyUnknown
+from trunkline_licensing.domain.subscription.subscription import SUBSCRIPTION
+from trunkline_licensing.message_handlers.billing_events import react
 
 MAX_BODY_BYTES: Final = 16 * 1_048_576
 MOST_EVENTS: Final = 5_000

@@ -14,10 +14,10 @@ from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.envelope import Message, Unreadable, content_hash
 from trunkline.eventstore.unit_of_work import Work
 from trunkline.http.idempotency import Answer
-from trunkline_licensing.license_codes import BASE, Catalogue
-from trunkline_licensing.reactions.billing_heard import PRODUCER
-from trunkline_licensing.subscription import SUBSCRIPTION
-from trunkline_licensing.subscription_events import SubscriptionFactRefused
+from trunkline_licensing.domain.pool.catalogue import BASE, Catalogue
+from trunkline_licensing.domain.subscription.events import SubscriptionFactRefused
+from trunkline_licensing.domain.subscription.subscription import SUBSCRIPTION
+from trunkline_licensing.message_handlers.billing_events import PRODUCER
 
 _KNOWN: Final = (
     "SELECT i.source, i.id, i.payload_hash FROM inbox i"

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from trunkline.service_definition import ServiceContext
 from trunkline.settings import AddonSetting
-from trunkline_licensing.license_codes import Addon, Catalogue
+from trunkline_licensing.domain.pool.catalogue import Addon, Catalogue
 
 
 def catalogue(node: ServiceContext) -> Catalogue:

@@ -19,12 +19,12 @@ from trunkline.http.streaming import StreamedFile
 from trunkline.security.principal import Principal
 from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.catalogue import catalogue
-from trunkline_licensing.api.extension_bodies import CENTER_ROLES
-from trunkline_licensing.api.extension_sight import PATH, ROW, ROWS, UNKNOWN, in_organization_of, of_row, rows
+from trunkline_licensing.api.extensions.schemas import CENTER_ROLES
+from trunkline_licensing.api.extensions.visibility import PATH, ROW, ROWS, UNKNOWN, in_organization_of, of_row, rows
 from trunkline_licensing.api.licenses import PATH as LICENSES
-from trunkline_licensing.extension_events import ON_IT, Facts
-from trunkline_licensing.license_codes import CONTACT_CENTER, Catalogue
-from trunkline_licensing.party_facts import Identity
+from trunkline_licensing.domain.extension.events import ON_IT, Facts
+from trunkline_licensing.domain.party.facts import Identity
+from trunkline_licensing.domain.pool.catalogue import CONTACT_CENTER, Catalogue
 
 PAGE: Final = 2_000
 _CSV: Final[dict[int | str, dict[str, Any]]] = {

@@ -14,9 +14,9 @@ from trunkline.http.pagination import TEXT, Items, Paging, one_page, page, pagin
 from trunkline.http.schemas import OneForm
 from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.catalogue import catalogue
-from trunkline_licensing.api.extension_bodies import CENTER_ROLES, CenterRole
-from trunkline_licensing.api.extension_sight import in_organization_of, rows
-from trunkline_licensing.license_codes import BASE, CONTACT_CENTER, Catalogue
+from trunkline_licensing.api.extensions.schemas import CENTER_ROLES, CenterRole
+from trunkline_licensing.api.extensions.visibility import in_organization_of, rows
+from trunkline_licensing.domain.pool.catalogue import BASE, CONTACT_CENTER, Catalogue
 
 PATH = "/licensing/organizations/{organization_id}/licenses"
 

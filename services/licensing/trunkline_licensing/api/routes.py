@@ -9,23 +9,16 @@ from fastapi import APIRouter
 
 from trunkline_licensing.api import (
     billing_events,
-    bulk_report,
-    bulk_runs,
-    bulk_templates,
-    bulk_users,
-    extension_changes,
-    extensions,
-    held,
-    identities,
     license_exports,
     licenses,
-    organizations,
-    partners,
-    platform,
-    provisioning,
+    reconciliation,
     subscriptions,
     waiting_facts,
 )
+from trunkline_licensing.api.bulk_assignments import report, runs, templates, users
+from trunkline_licensing.api.extensions import changes, provisioning
+from trunkline_licensing.api.extensions import routes as extensions
+from trunkline_licensing.api.parties import identities, organizations, partners, platform
 
 if TYPE_CHECKING:
     from trunkline.service_definition import ServiceContext
@@ -34,6 +27,9 @@ if TYPE_CHECKING:
 def routes(node: ServiceContext) -> Sequence[APIRouter]:
     """The routers that the composition root names."""
     parties = (platform, partners, organizations, identities)
-    bulk = (bulk_users, bulk_templates, bulk_runs, bulk_report)
-    lines = (licenses, license_exports, provisioning, extension_changes, extensions)
-    return [noun.router(node) for noun in (billing_events, subscriptions, *parties, *lines, *bulk, held, waiting_facts)]
+    bulk = (users, templates, runs, report)
+    lines = (licenses, license_exports, provisioning, changes, extensions)
+    return [
+        noun.router(node)
+        for noun in (billing_events, subscriptions, *parties, *lines, *bulk, reconciliation, waiting_facts)
+    ]

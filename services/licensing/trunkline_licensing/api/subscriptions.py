@@ -21,9 +21,11 @@ from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, pag
 from trunkline.security.authorization import Resource, authorize
 from trunkline.security.principal import Branch
 from trunkline.service_definition import ServiceContext
-from trunkline_licensing.api.branch import branch_of
-from trunkline_licensing.organization import PARTY
-from trunkline_licensing.subscription import (
+from trunkline_licensing.application.visibility import branch_of
+from trunkline_licensing.domain.party.directory import PARTY
+from trunkline_licensing.domain.subscription.events import AnyEvent, SubscriptionFactRefused
+from trunkline_licensing.domain.subscription.facts import After, AnyFact
+from trunkline_licensing.domain.subscription.subscription import (
     SUBSCRIPTION,
     Subscription,
     due_organizations,
@@ -31,8 +33,6 @@ from trunkline_licensing.subscription import (
     fall_due,
     overtaken,
 )
-from trunkline_licensing.subscription_events import AnyEvent, SubscriptionFactRefused
-from trunkline_licensing.subscription_facts import After, AnyFact
 
 Product = Literal["number", "license", "did_reservation"]
 Status = Literal["active", "expired", "terminated"]

@@ -15,8 +15,8 @@ from trunkline.http.idempotency import Answer, change
 from trunkline.http.schemas import Body
 from trunkline.security.audit_log import auditing_work
 from trunkline.security.authorization import NothingThere
-from trunkline_licensing.organization import IDENTITY, PARTY
-from trunkline_licensing.reactions import billing_heard, party_heard
+from trunkline_licensing.domain.party.directory import IDENTITY, PARTY
+from trunkline_licensing.message_handlers import billing_events, party_events
 
 if TYPE_CHECKING:
     from trunkline.service_definition import ServiceContext
@@ -88,10 +88,10 @@ def router(node: ServiceContext) -> APIRouter:
             awaited = _check_that_it_waits(work, stream)
             cause = asked.cause
             if category == "subscription":
-                count = billing_heard.dismiss_waiting(work, stream_key, body.chosen, body.remark, cause)
+                count = billing_events.dismiss_waiting(work, stream_key, body.chosen, body.remark, cause)
             else:
                 decider = PARTY if category == "party" else IDENTITY
-                count = party_heard.dismiss_waiting(work, decider, stream_key, body.chosen, body.remark, cause)
+                count = party_events.dismiss_waiting(work, decider, stream_key, body.chosen, body.remark, cause)
             if count == 0:
                 raise NothingThere(key=f"{body.source} {body.id}")
             return SettledFacts(stream=stream, dismissed=count, still_awaits=_still(work, stream, awaited))
@@ -107,7 +107,7 @@ def router(node: ServiceContext) -> APIRouter:
 
         def decide(work: Work) -> SettledFacts:
             awaited = _check_that_it_waits(work, stream)
-            party_heard.retry_waiting(work, awaited, asked.cause)
+            party_events.retry_waiting(work, awaited, asked.cause)
             return SettledFacts(stream=stream, still_awaits=_still(work, stream, awaited))
 
         return answer(asked, "retry", {"stream": stream}, decide)

@@ -16,16 +16,22 @@ from trunkline.http.pagination import Items, Paging, history_page, paging
 from trunkline.http.schemas import Body, Country, Instant, Label, Uuid
 from trunkline.security.authorization import authorize
 from trunkline.service_definition import ServiceContext
-from trunkline_numbers.api.adding import NumberTwice, check_country, key_in_path, named_numbers, read_number
-from trunkline_numbers.api.branch import Sight, party
-from trunkline_numbers.api.explaining import explained
-from trunkline_numbers.api.past import number_at, past_of
-from trunkline_numbers.api.shown import Happened, NumberShown, shown_number
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.number_by_hand import add
-from trunkline_numbers.number_events import Listing, PartyKind
-from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
-from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
+from trunkline_numbers.api.error_details import explained
+from trunkline_numbers.api.number_history import number_at, past_of
+from trunkline_numbers.api.number_schemas import Happened, NumberShown, shown_number
+from trunkline_numbers.application.current_policy import THE_POLICY, in_force
+from trunkline_numbers.application.phone_number import (
+    NumberTwice,
+    check_country,
+    key_in_path,
+    named_numbers,
+    read_number,
+)
+from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
+from trunkline_numbers.application.visibility import Sight, party
+from trunkline_numbers.domain.number.events import Listing, PartyKind
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.operator_commands import add
 
 AsOf = Annotated[Instant | None, Query(description="As it was at an instant with its offset.")]
 InPath = Annotated[str, Path(description="E.164, with or without `+`.", max_length=40)]

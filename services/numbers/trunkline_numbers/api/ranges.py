@@ -13,13 +13,13 @@ from trunkline.http.dependencies import Asked, Posted, door
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.schemas import Body, Country, Label, Uuid
 from trunkline.service_definition import ServiceContext
-from trunkline_numbers.api.adding import NumberUnreadable, check_country, read_number
-from trunkline_numbers.api.bringing import Bringing, bringing
-from trunkline_numbers.number import NUMBER
-from trunkline_numbers.number_by_hand import add
-from trunkline_numbers.number_events import Listing
-from trunkline_numbers.reactions.number_changed import load_settled, serve_waiting
-from trunkline_numbers.reactions.policy_in_force import THE_POLICY, in_force
+from trunkline_numbers.application.current_policy import THE_POLICY, in_force
+from trunkline_numbers.application.imports.authorization import Bringing, bringing
+from trunkline_numbers.application.phone_number import NumberUnreadable, check_country, read_number
+from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
+from trunkline_numbers.domain.number.events import Listing
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.operator_commands import add
 
 _MOST_ERRORS: Final = 100
 

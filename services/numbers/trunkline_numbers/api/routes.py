@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter
 
 from trunkline_numbers.api import (
-    acting,
-    allocating,
-    asking,
-    assigning,
-    binding,
-    changing,
-    held,
+    allocations,
+    assignments,
+    attributes,
+    bindings,
+    number_actions,
+    number_questions,
     numbers,
-    policies,
     ranges,
-    refused,
-    search,
+    reconciliation,
+    refused_assignments,
     subscriptions,
-    upload_history,
-    uploads,
     without_number,
 )
+from trunkline_numbers.api.policies import routes as policies
+from trunkline_numbers.api.search import routes as search
+from trunkline_numbers.api.uploads import history
+from trunkline_numbers.api.uploads import routes as uploads
 
 if TYPE_CHECKING:
     from trunkline.service_definition import ServiceContext
@@ -36,6 +36,17 @@ def routes(node: ServiceContext) -> Sequence[APIRouter]:
     Args:
         node: numbers.
     """
-    fixed = (refused, subscriptions, assigning, policies, allocating, asking, search, ranges, uploads, upload_history)
-    one_number = (numbers, acting, binding, changing)
-    return [doors.router(node) for doors in (held, without_number, *fixed, *one_number)]
+    fixed = (
+        refused_assignments,
+        subscriptions,
+        assignments,
+        policies,
+        allocations,
+        number_questions,
+        search,
+        ranges,
+        uploads,
+        history,
+    )
+    one_number = (numbers, number_actions, bindings, attributes)
+    return [doors.router(node) for doors in (reconciliation, without_number, *fixed, *one_number)]

@@ -14,12 +14,12 @@ from trunkline.http.dependencies import Reading, door, reader
 from trunkline.http.idempotency import shown
 from trunkline.security.authorization import authorize
 from trunkline.service_definition import ServiceContext
-from trunkline_numbers.api.branch import Sight
-from trunkline_numbers.number import NUMBER, Assigned, Number
-from trunkline_numbers.number_covering import covers
-from trunkline_numbers.reactions.number_changed import load_settled
-from trunkline_numbers.reactions.policy_in_force import THE_POLICY
-from trunkline_numbers.subscription import SUBSCRIPTION, Subscription, is_dismissed, numbers_of
+from trunkline_numbers.application.current_policy import THE_POLICY
+from trunkline_numbers.application.retry_dependents import load_settled
+from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.domain.number.number import NUMBER, Assigned, Number
+from trunkline_numbers.domain.number.paid_reservation import covers
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription, is_dismissed, numbers_of
 
 
 class RefusalShown(BaseModel):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from trunkline.http.dependencies import door, operating
 from trunkline.http.pagination import TEXT, page
 from trunkline.operations.lists import Pages
-from trunkline_numbers.subscription import Subscription, is_dismissed
+from trunkline_numbers.domain.subscription.subscription import Subscription, is_dismissed
 
 if TYPE_CHECKING:
     from trunkline.service_definition import ServiceContext

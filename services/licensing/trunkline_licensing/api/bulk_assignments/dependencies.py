@@ -1,0 +1,64 @@
+"""What the doors of bulk assignments share: one template, as the one gate lets through to it (P4)."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from trunkline.eventstore.unit_of_work import Work
+from trunkline.http.dependencies import Asked, reader
+from trunkline.http.idempotency import Answer, check_version
+from trunkline.security.authorization import Resource, authorize
+from trunkline.security.principal import Principal
+from trunkline.service_definition import ServiceContext
+from trunkline_licensing.api.bulk_assignments.schemas import shown_bulk
+from trunkline_licensing.application.visibility import branch_of
+from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK, Bulk
+from trunkline_licensing.domain.bulk_assignment.errors import BulkAssignmentUnknown
+
+PATH: Final = "/licensing/organizations/{organization_id}/bulk-assignments"
+ONE: Final = PATH + "/{bulk_id}"
+TAG: Final = "bulk assignments"
+_VIEWS_WITHIN_S: Final = 1.0
+UNKNOWN: Final = {404: "no such bulk assignment, or not in the asker's branch", 409: "not in its status"}
+
+
+def reach(work: Work, asker: Principal, action: str, organization_id: UUID, bulk_id: UUID) -> Bulk:
+    """A template that the asker is let through to.
+
+    Raises:
+        BulkAssignmentUnknown: there is none of this organization in the asker's branch.
+        NotAllowed, ScopeMissing: the role may not.
+    """
+    b = work.state(BULK, str(bulk_id))
+    exists = b.exists and b.organization_id == str(organization_id)
+    resource = Resource(BulkAssignmentUnknown(key=str(bulk_id)), parties=(str(organization_id),), exists=exists)
+    authorize(branch_of(work, asker), action, resource)
+    return b
+
+
+def seen(node: ServiceContext, asker: Principal, organization_id: UUID, bulk_id: UUID) -> tuple[Bulk, Work, int]:
+    """A template to look at, what it was read with, and its version."""
+    work = reader(node)
+    b = reach(work, asker, "see licenses", organization_id, bulk_id)
+    return b, work, work.get(BULK, b.id).version
+
+
+def changing(work: Work, asked: Asked, organization_id: UUID, bulk_id: UUID) -> Bulk:
+    """A template to change, in the version that If-Match names."""
+    b = reach(work, asked.principal, "change licenses", organization_id, bulk_id)
+    check_version(asked, work.get(BULK, b.id).version)
+    return b
+
+
+def answer(work: Work, bulk_id: str, status: int = 200) -> Answer:
+    """A template as it is after what was recorded."""
+    loaded = work.get(BULK, bulk_id)
+    b = loaded.state
+    where = f"{PATH.format(organization_id=b.organization_id)}/{b.id}"
+    return Answer(shown_bulk(b), status, loaded.version + len(loaded.new), where)
+
+
+def with_newest_people(node: ServiceContext) -> None:
+    """Wait, not for long, until the view of people has seen all there is: a row may name somebody just hired."""
+    node.wait_for_views(node.store.end_of_log(), _VIEWS_WITHIN_S)

@@ -1,0 +1,1 @@
+"""Parties and identities over HTTP."""

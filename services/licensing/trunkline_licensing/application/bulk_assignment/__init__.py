@@ -1,0 +1,1 @@
+"""Bulk assignments of people: layouts, preflight, run."""

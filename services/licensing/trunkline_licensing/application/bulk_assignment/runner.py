@@ -1,0 +1,118 @@
+"""The loop that keeps bulk assignments going: answers first, then a chunk of each template in progress (L13).
+
+Whatever it has in hand is only a copy of what the tables and streams say: killed at any instant, it goes on from there,
+in this copy of the service or another. Chunks do not wait for answers about numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from trunkline.eventstore.failed_items import FailedItems
+from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.log_subscriber import Follower
+from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.service_definition import ServiceContext
+from trunkline_licensing.application.bulk_assignment import replies
+from trunkline_licensing.application.bulk_assignment.people import judged_rows
+from trunkline_licensing.application.bulk_assignment.preflight import what_fails
+from trunkline_licensing.application.bulk_assignment.run import Sheet, refuse_all, run_chunk
+from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK
+from trunkline_licensing.domain.pool.catalogue import Catalogue
+from trunkline_licensing.tables.bulk_rows import running
+
+log = structlog.get_logger(__name__)
+
+_VIEWS_WITHIN_S = 5.0
+
+
+class Runner:
+    """Runs the templates in progress of one store, one copy of the service at a time. Synchronous."""
+
+    def __init__(
+        self, node: ServiceContext, catalogue: Catalogue, answer_within: timedelta, duties: Duties | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            node: the service.
+            catalogue: the add-ons there are.
+            answer_within: how long numbers may take to answer about a number.
+            duties: the process's duties; None makes its own.
+        """
+        self._node, self._catalogue, self._answer_within = node, catalogue, answer_within
+        self._duties = duties or Duties(node.store.url)
+        self._answers = Follower(node.store, node.clock, replies.FOLLOWER, replies.NAMES, replies.react, self._duties)
+        self._failed = FailedItems(node.store, node.clock.now, "bulk")
+        self._sheets: dict[str, Sheet] = {}
+        self._idle: dict[str, int] = {}
+        self._term = 0
+
+    def step(self) -> int:
+        """Do what answers there are, and the next chunk of every template; how many rows and answers that were."""
+        done = self._answers.step()
+        before, self._term = self._term, self._duties.hold("bulk")
+        if self._term != before:  # another copy may have gone on with them
+            self._sheets.clear()
+            self._failed.load()
+        if not self._term:
+            return done
+        open_ = running(self._node.store.fetch)
+        for gone in self._sheets.keys() - set(open_):
+            del self._sheets[gone]
+            self._idle.pop(gone, None)
+        return done + sum(self._attempt(bulk_id) for bulk_id in self._failed.ready(open_))
+
+    def resign(self) -> None:
+        """Let another copy of the service do it."""
+        self._duties.resign()
+
+    def _attempt(self, bulk_id: str) -> int:
+        """The next chunk of one template; one that fails is set aside and tried again later, from what is stored."""
+        done = 0
+        with self._failed.attempt(bulk_id):
+            try:
+                done = self._advance(bulk_id)
+            except Exception:
+                self._sheets.pop(bulk_id, None)
+                self._idle.pop(bulk_id, None)
+                raise
+        return done
+
+    def _advance(self, bulk_id: str) -> int:
+        sheet = self._sheets.get(bulk_id)
+        if sheet is None:
+            begun = self._begin(bulk_id)
+            if begun is None:
+                return 0
+            sheet = self._sheets[bulk_id] = begun
+        version = Work(self._node.store, self._node.clock.now()).get(BULK, bulk_id).version
+        if self._idle.get(bulk_id) == version:  # nothing was to be done, and nothing has happened since
+            return 0
+        done = self._do(lambda work: run_chunk(work, bulk_id, sheet, self._catalogue, self._answer_within))
+        self._idle = {**self._idle, bulk_id: version} if not done else self._idle
+        return done
+
+    def _begin(self, bulk_id: str) -> Sheet | None:
+        """The rows of a template, people found; None: not yet. All or nothing that is nothing is told at once."""
+        store = self._node.store
+        if not self._node.wait_for_views(store.end_of_log(), _VIEWS_WITHIN_S):
+            log.warning("a bulk assignment waits for the view of people", bulk_id=bulk_id)
+            return None
+        work = Work(store, self._node.clock.now())
+        b = work.state(BULK, bulk_id)
+        judged = judged_rows(work.fetch, b, self._catalogue)
+        if b.all_or_nothing and b.pending == b.total:
+            failures = what_fails(work, b, judged, self._catalogue)
+            if failures:
+                self._do(lambda work: refuse_all(work, bulk_id, failures, [j.row.place for j in judged]))
+                return None
+        return {j.row.place: j for j in judged}
+
+    def _do(self, decide: Callable[[Work], int | None]) -> int:
+        """One transaction; whoever follows the log is woken, this loop too."""
+        done, _ = run(self._node.store, self._node.clock.now, decide)
+        return done or 0

@@ -1,0 +1,91 @@
+"""Add-ons of extensions, of several at once: units change hands, or nothing does (L3, L17)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from trunkline.errors import Refused
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
+from trunkline_licensing.application.extensions.conflicts import Conflicts
+from trunkline_licensing.domain.extension.events import HungAddon
+from trunkline_licensing.domain.extension.extension import EXTENSION, Extension, change
+from trunkline_licensing.domain.pool.catalogue import Catalogue
+from trunkline_licensing.domain.pool.pool import POOL, pool_key
+from trunkline_licensing.domain.pool.units import Spare, free
+
+Wanted = Mapping[str, Sequence[str]]
+"""Extension -> the codes of all add-ons it is to have."""
+
+
+def hang(
+    work: Work,
+    organization_id: str,
+    wanted: Wanted,
+    catalogue: Catalogue,
+    cause: Cause,
+    conflicts: Conflicts,
+    pointers: Mapping[str, str],
+) -> dict[str, tuple[str, ...]]:
+    """Give extensions exactly these add-ons. What some give up, others of the same call can have.
+
+    Args:
+        work: what it reads and records; to be thrown away where a conflict was found.
+        organization_id: whose extensions these are; every one of them is there.
+        wanted: in the order in which they are served.
+        catalogue: the add-ons there are.
+        cause: goes into the envelopes.
+        conflicts: what stands in the way is added here.
+        pointers: extension -> its place in the request.
+
+    Returns:
+        Extension -> the codes it has given up; of those that have.
+    """
+    work.load((EXTENSION, key) for key in wanted)
+    states = {key: work.state(EXTENSION, key) for key in wanted}
+    lost = {key: tuple(c for c in _codes(x) if c not in wanted[key]) for key, x in states.items()}
+    gained = {key: [c for c in dict.fromkeys(wanted[key]) if c not in _codes(x)] for key, x in states.items()}
+    for key, x in states.items():
+        try:
+            catalogue.check(tuple(dict.fromkeys(wanted[key])), _codes(x))
+        except Refused as refused:
+            conflicts.add(pointers[key], refused)
+    if conflicts:
+        return {}
+    codes = dict.fromkeys(code for part in (lost, gained) for named in part.values() for code in named)
+    work.load((POOL, pool_key(organization_id, code)) for code in codes)
+    hung: dict[str, list[HungAddon]] = {key: [] for key in wanted}
+    for code in codes:
+        _change_hands(work, pool_key(organization_id, code), code, lost, gained, hung, cause, conflicts, pointers)
+    for key, x in states.items():
+        kept = [addon for addon in x.facts.addons if addon.code in wanted[key]] if x.facts is not None else []
+        work.record(EXTENSION, key, change(x, work.now, addons=[*kept, *hung[key]]), cause)
+    return {key: codes for key, codes in lost.items() if codes}
+
+
+def _change_hands(
+    work: Work,
+    pool: str,
+    code: str,
+    lost: Mapping[str, Sequence[str]],
+    gained: Mapping[str, Sequence[str]],
+    hung: Mapping[str, list[HungAddon]],
+    cause: Cause,
+    conflicts: Conflicts,
+    pointers: Mapping[str, str],
+) -> None:
+    """Free the units of one add-on that are given up, then give units to those that gain it."""
+    giving_up = [key for key, codes in lost.items() if code in codes]
+    work.record(POOL, pool, free(work.state(POOL, pool), giving_up, "by_hand", work.now), cause)
+    spare = Spare(work.state(POOL, pool))
+    for key, codes in gained.items():
+        if code in codes:
+            try:
+                hung[key].append(HungAddon(code, spare.take(key)))
+            except Refused as refused:
+                conflicts.add(pointers[key], refused)
+    work.record(POOL, pool, spare.allocated(work.now), cause)
+
+
+def _codes(x: Extension) -> tuple[str, ...]:
+    return x.facts.codes if x.facts is not None else ()

@@ -1,0 +1,1 @@
+"""The directory of parties and identities."""

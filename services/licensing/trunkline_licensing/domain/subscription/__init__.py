@@ -1,0 +1,1 @@
+"""Subscriptions as billing's facts make them."""

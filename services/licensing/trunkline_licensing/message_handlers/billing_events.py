@@ -1,0 +1,218 @@
+"""What billing says of its subscriptions (S1-S4, S7): from a batch of messages to the subscriptions' streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from trunkline.contracts import billing
+from trunkline.contracts.cloudevents.envelope import Message
+from trunkline.eventstore.decider import Decider, key_of
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
+from trunkline.files.possible_numbers import is_possible
+from trunkline_licensing.application.deduplication import heard_once
+from trunkline_licensing.application.pools.supply import SupplyChange, concerns_pools, feed
+from trunkline_licensing.domain.party.directory import PARTY
+from trunkline_licensing.domain.subscription.events import AnyEvent
+from trunkline_licensing.domain.subscription.facts import (
+    AnyFact,
+    Expired,
+    NumberSwapped,
+    QuantityChanged,
+    Reactivated,
+    Renewed,
+    Started,
+    Terminated,
+    number_named,
+)
+from trunkline_licensing.domain.subscription.subscription import (
+    SUBSCRIPTION,
+    Received,
+    Subscription,
+    awaited,
+    dismiss,
+    due,
+    due_organizations,
+    fall_due,
+    hear,
+    hear_together,
+    needs_fold,
+    organization_registered,
+)
+
+PRODUCER = "billing"
+
+
+def react(work: Work, messages: Sequence[Message]) -> None:
+    """Hear a batch, each message once; one query reads what was heard before and all streams.
+
+    Facts that can be judged only together with all others of their subscription are taken together, so that a batch
+    costs one fold for each subscription, whatever the order of its facts.
+    """
+    streams: list[tuple[Decider[Any], str]] = [(SUBSCRIPTION, message.subject) for message in messages]
+    streams += [(PARTY, key) for key in {message.data.organization_id for message in messages}]
+    fresh = heard_once(work, PRODUCER, messages, streams)
+    settle(work, {message.subject for message in fresh})
+    supplies: list[SupplyChange] = []
+    taken: set[str] = set()
+    for index, message in enumerate(fresh):
+        if message.subject in taken:
+            continue
+        received = _received(work, message)
+        subscription = work.state(SUBSCRIPTION, message.subject)
+        if needs_fold(subscription, received, work.now):
+            taken.add(message.subject)
+            rest = [m for m in fresh[index:] if m.subject == message.subject]
+            events = hear_together(subscription, [_received(work, m) for m in rest], work.now)
+            causes = {(m.source, m.id): cause_of(m) for m in rest}
+            supplies += _record(work, subscription, events, cause_of(message), causes)
+        else:
+            events = hear(subscription, received, work.now)
+            supplies += _record(work, subscription, events, cause_of(message))
+    feed(work, supplies)
+
+
+def organization_known(work: Work, subscription_id: str, organization_id: str, cause: Cause) -> None:
+    """Go on with a subscription whose facts may have waited for an organization that is registered now (S7)."""
+    settle(work, [subscription_id])
+    subscription = work.state(SUBSCRIPTION, subscription_id)
+    feed(work, _record(work, subscription, organization_registered(subscription, organization_id), cause))
+
+
+def dismiss_waiting(work: Work, subscription_id: str, chosen: tuple[str, str] | None, remark: str, cause: Cause) -> int:
+    """Refuse what waits in a subscription, because a person says so; how many facts that were (S7, O7).
+
+    Args:
+        work: where it is recorded.
+        subscription_id: whose facts.
+        chosen: (source, id) of one of them; None: all.
+        remark: why.
+        cause: who does it.
+    """
+    subscription = work.state(SUBSCRIPTION, subscription_id)
+    events = dismiss(subscription, chosen, remark)
+    feed(work, _record(work, subscription, events, cause))
+    return len(events)
+
+
+def scheduled_due(work: Work, stream_ids: Sequence[str]) -> None:
+    """Judge the scheduled facts of subscriptions whose deadline has come (D10.14).
+
+    Args:
+        work: the timer's.
+        stream_ids: `subscription/…` streams, each once.
+    """
+    work.load((SUBSCRIPTION, key_of(stream_id)) for stream_id in stream_ids)
+    settle(work, [key_of(stream_id) for stream_id in stream_ids])
+    work.touch_streams(stream_ids)
+
+
+def settle(work: Work, subscription_ids: Iterable[str]) -> None:
+    """Judge the scheduled facts whose instant has come, before anything else is decided: a late timer changes nothing.
+
+    Args:
+        work: has loaded the subscriptions.
+        subscription_ids: each once.
+    """
+    late = [key for key in subscription_ids if work.state(SUBSCRIPTION, key).scheduled]
+    late = [key for key in late if due_organizations(work.state(SUBSCRIPTION, key), work.now)]
+    if not late:
+        return
+    organizations = {key: due_organizations(work.state(SUBSCRIPTION, key), work.now) for key in late}
+    work.load((PARTY, party) for parties in organizations.values() for party in parties)
+    supplies: list[SupplyChange] = []
+    for key in sorted(late, key=lambda key: (due(work.state(SUBSCRIPTION, key)) or work.now, key)):
+        subscription = work.state(SUBSCRIPTION, key)
+        known = {party for party in organizations[key] if work.state(PARTY, party).kind == "organization"}
+        events = fall_due(subscription, known, work.now)
+        causes = {name: Cause("timer", name[1], name[1]) for name in subscription.scheduled}
+        supplies += _record(work, subscription, events, Cause("timer", subscription.id, f"due/{key}"), causes)
+    feed(work, supplies)
+
+
+def cause_of(message: Message) -> Cause:
+    """The cause of what follows from a message."""
+    return Cause(message.source, message.correlation_id or message.id, message.id)
+
+
+def _received(work: Work, message: Message) -> Received:
+    fact = fact_of(message)
+    known = work.state(PARTY, fact.organization_id).kind == "organization"
+    return Received(fact, known, is_possible(number_named(fact)))
+
+
+def _record(
+    work: Work,
+    before: Subscription,
+    events: Sequence[AnyEvent],
+    cause: Cause,
+    causes: Mapping[tuple[str, str], Cause] = MappingProxyType({}),
+) -> list[SupplyChange]:
+    """Record, with waits; what it means for pools: for a subscription for a number nothing, so nothing is read.
+
+    `causes`: of the facts that have one of their own.
+    """
+    if not events:
+        return []
+    if causes:
+        for event in events:
+            work.record(SUBSCRIPTION, before.id, [event], causes.get(event.fact.name, cause))
+        after = work.state(SUBSCRIPTION, before.id)
+    else:
+        after = work.record(SUBSCRIPTION, before.id, events, cause)
+    if before.waiting or after.waiting:
+        _wait(work, before, after)
+    if not concerns_pools(before.after, after.after):
+        return []
+    return [SupplyChange(before.id, before.after, after.after, events[-1].at, cause)]
+
+
+def _wait(work: Work, before: Subscription, after: Subscription) -> None:
+    stream = SUBSCRIPTION.stream(before.id)
+    was, now = awaited(before), awaited(after)
+    for kind, key in was - now:
+        work.stop_waiting((PARTY if kind == "organization" else SUBSCRIPTION).stream(key), stream)
+    for kind, key in now - was:
+        if kind == "organization":
+            work.wait(PARTY.stream(key), stream, work.now, f"organization {key} is not registered")
+        else:
+            work.wait(stream, stream, work.now, "its start has not been heard")
+
+
+# -- from the contract's words to the aggregate's ---------------------------------------------------------------------
+
+
+def fact_of(message: Message) -> AnyFact:
+    """A message of billing as a fact of its subscription."""
+    return _FACTS[type(message.data)](message, message.data)
+
+
+def _fact(kind: Callable[..., AnyFact], *names: str) -> Callable[[Message, Any], AnyFact]:
+    """How to make one kind of fact: from the message, the organization, and the fields named."""
+
+    def make(m: Message, data: Any) -> AnyFact:
+        return kind(
+            source=m.source,
+            id=m.id,
+            at=m.time,
+            sequence=m.sequence,
+            organization_id=data.organization_id,
+            **{name: getattr(data, name) for name in names},
+        )
+
+    return make
+
+
+_FACTS: dict[type[billing.Fact], Callable[[Message, Any], AnyFact]] = {
+    billing.NumberStarted: _fact(Started, "product", "reference", "number", "sku"),
+    billing.LicenseStarted: _fact(Started, "product", "reference", "license_code", "quantity"),
+    billing.DidReservationStarted: _fact(Started, "product", "reference", "quantity", "plan_days"),
+    billing.Renewed: _fact(Renewed, "renewed_until"),
+    billing.QuantityChanged: _fact(QuantityChanged, "quantity"),
+    billing.Expired: _fact(Expired),
+    billing.Reactivated: _fact(Reactivated),
+    billing.Terminated: _fact(Terminated),
+    billing.NumberSwapped: _fact(NumberSwapped, "old_number", "new_number"),
+}

@@ -1,0 +1,83 @@
+"""Numbers answers what licensing asked for its extensions, or takes a binding back: heard in batches (X5, L12).
+
+One reaction for the three topics, which may overtake each other: the generation says which request is meant, and what
+is not about the newest one changes nothing. A row of a bulk assignment whose number is refused is compensated in the
+same transaction: no extension, no units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trunkline.contracts.cloudevents.message import Message
+from trunkline.contracts.numbers import NumberBindingRefused, NumberBound, NumberUnbound
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
+from trunkline_licensing.application.extensions.terminate import withdraw
+from trunkline_licensing.domain.extension.events import AnyEvent
+from trunkline_licensing.domain.extension.extension import EXTENSION, Extension
+from trunkline_licensing.domain.extension.number_request import bound, compensated, is_unknown, lost, number_is, refused
+from trunkline_licensing.replicas.number_replica import Copy, read
+
+TOPICS = ("NumberBound", "NumberBindingRefused", "NumberUnbound")
+REFUSED = "number_refused"
+"""Why a row's extension is no more."""
+
+
+def react(work: Work, messages: Sequence[Message]) -> None:
+    """Hear a batch of answers.
+
+    Args:
+        work: where what they mean for extensions is recorded.
+        messages: of `TOPICS`, in any order, any of them again; those about trunk and SMS users do not concern us.
+    """
+    heard = [m for m in messages if m.data.extension_id is not None and m.data.generation is not None]
+    if not heard:
+        return
+    work.load(((EXTENSION, m.data.extension_id) for m in heard), waiters=True)
+    copies = read(work.fetch, [m.data.number for m in heard if isinstance(m.data, NumberBound)])
+    causes: dict[str, Cause] = {}
+    for message in heard:
+        x = work.state(EXTENSION, message.data.extension_id)
+        cause = Cause(message.source, message.correlation_id or message.id, message.id)
+        _wait_for_request(work, x, message)
+        events = _decide(x, message, work)
+        if not events:
+            continue
+        x = work.record(EXTENSION, x.id, events, cause)
+        if isinstance(message.data, NumberBound):
+            work.record(EXTENSION, x.id, _suspended(x, message.data, copies, work), cause)
+        if compensated(x, events):
+            causes[x.id] = cause
+    if causes:
+        withdraw(work, list(causes), REFUSED, [*causes.values()][-1], causes=causes)
+
+
+def _decide(x: Extension, message: Message, work: Work) -> list[AnyEvent]:
+    match message.data:
+        case NumberBound() as said:
+            return bound(x, said.number, said.generation or 0, said.user_id, work.now, work.epoch)
+        case NumberBindingRefused() as said:
+            return refused(x, said.generation, said.code, said.reason, work.now)
+        case NumberUnbound() as said:
+            return lost(x, said.generation or 0, said.cause, message.time)
+        case _:
+            return []
+
+
+def _wait_for_request(work: Work, x: Extension, message: Message) -> None:
+    """Keep a binding whose request is not on record here for people to see, until numbers ends it (S7)."""
+    extension, number = EXTENSION.stream(x.id), f"number/{message.data.number}"
+    if isinstance(message.data, NumberBound) and is_unknown(x, message.data.generation or 0):
+        reason = f"numbers has bound it by request {message.data.generation}, which is not on record here"
+        work.wait(extension, number, message.time, reason)
+    elif number in work.waiters([extension]).get(extension, ()):
+        work.stop_waiting(extension, number)
+
+
+def _suspended(x: Extension, said: NumberBound, copies: dict[str, Copy], work: Work) -> list[AnyEvent]:
+    """What the number's own document said before the answer was heard: its subscription may have expired since."""
+    copy = copies.get(said.number)
+    if copy is None or (copy.extension_id, copy.generation) != (x.id, said.generation) or not copy.suspends:
+        return []
+    return number_is(x, said.generation or 0, work.now, suspended=True)

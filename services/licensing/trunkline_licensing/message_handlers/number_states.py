@@ -1,0 +1,46 @@
+"""The newest document of each number is copied, and an extension whose number is only kept for it shows so (X5, L19).
+
+Nothing is asked of the database for a number that rings nowhere: one statement writes a whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trunkline.contracts.cloudevents.message import Message
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
+from trunkline_licensing.domain.extension.extension import EXTENSION
+from trunkline_licensing.domain.extension.number_request import number_is
+from trunkline_licensing.replicas.number_replica import Copy, copy_of, read, write
+
+
+def react(work: Work, messages: Sequence[Message]) -> None:
+    """Hear a batch of documents.
+
+    Args:
+        work: where the copies are written, and what they mean for extensions is recorded.
+        messages: `NumberState` of numbers, data None for a tombstone; in any order, any of them again.
+    """
+    newest: dict[str, tuple[Copy, Message]] = {}
+    for message in messages:
+        copy = copy_of(message.subject, message.sequence or 0, message.data)
+        if message.subject not in newest or newest[message.subject][0].version < copy.version:
+            newest[message.subject] = (copy, message)
+    ringing = [copy for copy, _ in newest.values() if copy.extension_id is not None]
+    known = read(work.fetch, [copy.number for copy in ringing])
+    write(work, (copy for copy, _ in newest.values()))
+    doubtful = [copy for copy in ringing if _may_matter(copy, known.get(copy.number))]
+    work.load((EXTENSION, str(copy.extension_id)) for copy in doubtful)
+    for copy in doubtful:
+        message = newest[copy.number][1]
+        x = work.state(EXTENSION, str(copy.extension_id))
+        events = number_is(x, copy.generation or 0, work.now, suspended=copy.suspends)
+        work.record(EXTENSION, x.id, events, Cause(message.source, message.correlation_id or message.id, message.id))
+
+
+def _may_matter(copy: Copy, before: Copy | None) -> bool:
+    """Whether an extension may have to be told: nearly never, so that its stream need not be read."""
+    if before is not None and before.version >= copy.version:
+        return False
+    return copy.suspends or before is None or before.suspends

@@ -1,0 +1,281 @@
+"""What is said of parties (P0, S7): by messages of PartyEvents, and by commands of the doors.
+
+Whoever registers a party wakes, in the same work, all that waited for it: subscriptions for their organization,
+organizations for their partner, people for their organization. Whoever leaves gives up their extension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from trunkline.contracts import parties
+from trunkline.contracts.cloudevents.envelope import Message
+from trunkline.eventstore.decider import Decider, key_of
+from trunkline.eventstore.event_store import Conflict
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
+from trunkline_licensing.application.deduplication import heard_once
+from trunkline_licensing.application.identity_removed import has_left, unassign
+from trunkline_licensing.application.unique_keys import Claims
+from trunkline_licensing.domain.extension.extension import user_claim
+from trunkline_licensing.domain.party.directory import (
+    IDENTITY,
+    PARTY,
+    Others,
+    Party,
+    claims_wanted,
+    dismiss,
+    fall_due,
+    next_due,
+    parties_named,
+    retry,
+    tell,
+)
+from trunkline_licensing.domain.party.events import AnyEvent
+from trunkline_licensing.domain.party.facts import (
+    Change,
+    Identity,
+    IdentityChanges,
+    Organization,
+    OrganizationChanges,
+    Partner,
+    PartnerChanges,
+    PartyFact,
+    Registration,
+    Removal,
+)
+from trunkline_licensing.domain.subscription.subscription import SUBSCRIPTION
+from trunkline_licensing.message_handlers.billing_events import cause_of, organization_known
+
+PRODUCER = "parties"
+
+
+def react(work: Work, messages: Sequence[Message]) -> None:
+    """Hear a batch, each message once; streams, claims and waiters are read together."""
+    fresh = heard_once(work, PRODUCER, messages)
+    facts = [(message, decider_of(message.data), fact_of(message)) for message in fresh]
+    directory = _Directory(work)
+    directory.read([(decider, message.subject, fact) for message, decider, fact in facts])
+    for message, decider, fact in facts:
+        directory.tell(decider, message.subject, fact, cause_of(message))
+
+
+def command(work: Work, decider: Decider[Party], key: str, fact: PartyFact, cause: Cause) -> Party:
+    """Register, change or remove a party because somebody asks for it now.
+
+    Args:
+        work: the command's work.
+        decider: `PARTY`, or `IDENTITY` for a person.
+        key: the party's id; `PLATFORM` for the platform.
+        fact: without source and id (see `fact_of_data`).
+        cause: who asks.
+
+    Returns:
+        The party after it; the same as before if it was so already.
+
+    Raises:
+        Refused: see `party_refusals`; nothing is recorded.
+    """
+    directory = _Directory(work)
+    directory.read([(decider, key, fact)])
+    directory.tell(decider, key, fact, cause)
+    return work.state(decider, key)
+
+
+def dismiss_waiting(
+    work: Work, decider: Decider[Party], key: str, chosen: tuple[str, str] | None, remark: str, cause: Cause
+) -> int:
+    """Refuse what waits in a party's stream, because a person says so; how many facts that were (S7, O7).
+
+    Args:
+        work: where it is recorded.
+        decider: `PARTY` or `IDENTITY`.
+        key: the party's id.
+        chosen: (source, id) of one fact; None: all.
+        remark: why.
+        cause: who does it.
+    """
+    return _Directory(work).dismiss(decider, key, chosen, remark, cause)
+
+
+def retry_waiting(work: Work, awaited: Sequence[str], cause: Cause) -> None:
+    """Decide again what waits for these streams, as when they change (S7)."""
+    _Directory(work).wake_streams(awaited, cause)
+
+
+def party_known(work: Work, keys: Iterable[str], cause: Cause) -> None:
+    """Wake all that waited for parties registered in this work (S7). `react` and `command` do so themselves."""
+    _Directory(work).wake(list(keys), cause)
+
+
+def scheduled_due(work: Work, stream_ids: Sequence[str]) -> None:
+    """Let the scheduled messages about parties count whose deadline has come (D10.14).
+
+    Args:
+        work: the timer's.
+        stream_ids: `party/…` and `identity/…` streams, each once.
+    """
+    work.load(_stream(stream_id) for stream_id in stream_ids)
+    directory = _Directory(work)
+    for stream_id in stream_ids:
+        directory.settle(*_stream(stream_id))
+    work.touch_streams(stream_ids)
+
+
+class _Directory:
+    """The parties within one work."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._claims = Claims(work)
+
+    def read(self, told: Sequence[tuple[Decider[Party], str, PartyFact]]) -> None:
+        """Read ahead, in four queries, what a batch of facts needs; what else it needs is read as it turns up."""
+        work = self._work
+        work.load((decider, key) for decider, key, _ in told)
+        states = [(work.state(decider, key), fact) for decider, key, fact in told]
+        work.load((PARTY, named) for party, fact in states for named in parties_named(party, fact))
+        wanted = [claim for party, fact in states for claim in claims_wanted(party, fact)]
+        self._claims.read([*wanted, *(user_claim(party.key) for party, fact in states if isinstance(fact, Removal))])
+        work.waiters([party.stream for party, _ in states])
+
+    def settle(self, decider: Decider[Party], key: str) -> None:
+        """Let the scheduled messages count whose instant has come, before anything else is decided (D10.14)."""
+        while (fact := next_due(before := self._work.state(decider, key), self._work.now)) is not None:
+            events = fall_due(before, fact, self._others(before, fact))
+            cause = Cause("timer", fact.id or before.stream, fact.id or before.stream)
+            if self._record(decider, key, before, events, cause):
+                self._wake([before.stream], cause)
+
+    def tell(self, decider: Decider[Party], key: str, fact: PartyFact, cause: Cause) -> None:
+        self.settle(decider, key)
+        before = self._work.state(decider, key)
+        events = tell(before, fact, self._others(before, fact), self._work.now)
+        if self._record(decider, key, before, events, cause):
+            self._wake([before.stream], cause)
+
+    def wake(self, keys: Sequence[str], cause: Cause) -> None:
+        """Go on with what waited for these parties, and with what waited for those that are registered thereby."""
+        self._wake([PARTY.stream(key) for key in keys if self._work.state(PARTY, key).details is not None], cause)
+
+    def wake_streams(self, streams: Sequence[str], cause: Cause) -> None:
+        """Go on with what waits for these streams where they are registered."""
+        self._work.load(_stream(stream) for stream in streams)
+        self._wake([s for s in streams if (found := _stream(s))[0] is not SUBSCRIPTION and self._known(*found)], cause)
+
+    def dismiss(
+        self, decider: Decider[Party], key: str, chosen: tuple[str, str] | None, remark: str, cause: Cause
+    ) -> int:
+        before = self._work.state(decider, key)
+        events = dismiss(before, chosen, remark)
+        self._record(decider, key, before, events, cause)
+        return len(events)
+
+    def _known(self, decider: Decider[Party], key: str) -> bool:
+        return self._work.state(decider, key).details is not None
+
+    def _wake(self, moved: Sequence[str], cause: Cause) -> None:
+        """Go on with what waited for these streams, and so on."""
+        work = self._work
+        while moved:
+            waiters = work.waiters(moved)
+            work.load(_stream(waiter) for waiting in waiters.values() for waiter in waiting)
+            woken = [(awaited, waiter) for awaited, waiting in waiters.items() for waiter in sorted(waiting)]
+            moved = []
+            for awaited, waiter in woken:
+                decider, key = _stream(waiter)
+                if decider is SUBSCRIPTION:
+                    organization_known(work, key, key_of(awaited), cause)
+                    continue
+                before = work.state(decider, key)
+                if self._record(decider, key, before, retry(before, self._others(before)), cause):
+                    moved.append(waiter)
+
+    def _others(self, party: Party, fact: PartyFact | None = None) -> Others:
+        named = {key: self._work.state(PARTY, key).kind for key in parties_named(party, fact)}
+        return Others(
+            known={key: kind for key, kind in named.items() if kind is not None},
+            taken=self._claims.of_others(party.stream, claims_wanted(party, fact)),
+        )
+
+    def _record(
+        self, decider: Decider[Party], key: str, before: Party, events: Sequence[AnyEvent], cause: Cause
+    ) -> bool:
+        """Record, with claims and waits; whether others may have waited for this: a registration, a claim given up."""
+        if not events:
+            return False
+        work = self._work
+        after = work.record(decider, key, events, cause)
+        self._claims.move(after.stream, before.claims, after.claims)
+        if has_left(before, after):
+            unassign(work, self._claims, key, events[-1].at, cause)
+        was = {waiting.awaits for waiting in before.waiting}
+        now = {waiting.awaits for waiting in after.waiting}
+        for awaited in was - now:
+            work.stop_waiting(awaited, after.stream)
+        for awaited in now - was:
+            work.wait(awaited, after.stream, work.now, self._reason(after, awaited))
+        registered = before.details is None and after.details is not None
+        return (registered and decider is PARTY) or not before.claims <= after.claims
+
+    def _reason(self, waiting: Party, awaited: str) -> str:
+        decider, key = _stream(awaited)
+        other = self._work.state(decider, key)  # read, so that a change of it meanwhile is a conflict
+        if other.details is None or awaited == waiting.stream:
+            return f"{key} is not registered"
+        if other.claims.isdisjoint(claims_wanted(waiting)):
+            msg = f"{awaited} has given up what {waiting.stream} waits for"
+            raise Conflict(msg)
+        return f"{key} has what is wanted"
+
+
+_DECIDERS: dict[str, Decider[Any]] = {d.category: d for d in (SUBSCRIPTION, PARTY, IDENTITY)}
+
+
+def _stream(stream_id: str) -> tuple[Decider[Any], str]:
+    category, _, key = stream_id.partition("/")
+    return _DECIDERS[category], key
+
+
+# -- from the contract's words to the aggregate's ---------------------------------------------------------------------
+
+_REGISTERED: dict[type[Any], type[Any]] = {
+    parties.PartnerRegistered: Partner,
+    parties.OrganizationRegistered: Organization,
+    parties.IdentityRegistered: Identity,
+}
+_CHANGED: dict[type[Any], type[Any]] = {
+    parties.PartnerChanged: PartnerChanges,
+    parties.OrganizationChanged: OrganizationChanges,
+    parties.IdentityChanged: IdentityChanges,
+}
+
+
+def decider_of(data: Any) -> Decider[Party]:
+    """The kind of stream that data of a PartyEvents contract is about."""
+    return IDENTITY if hasattr(data, "identity_id") else PARTY
+
+
+def fact_of(message: Message) -> PartyFact:
+    """A message of PartyEvents as something said of its party."""
+    return fact_of_data(message.data, message.time, message.sequence, message.source, message.id)
+
+
+def fact_of_data(
+    data: Any,
+    at: datetime,
+    sequence: int | None = None,
+    source: str | None = None,
+    id: str | None = None,  # noqa: A002 - the message's own name for it
+) -> PartyFact:
+    """Data of a PartyEvents contract as something said of its party; without source and id, as a command."""
+    kind = type(data)
+    if kind is parties.IdentityRemoved:
+        return Removal(at=at, sequence=sequence, source=source, id=id)
+    wanted = _REGISTERED.get(kind) or _CHANGED[kind]
+    said = wanted(**{name: getattr(data, name) for name in wanted.__struct_fields__})
+    if kind in _REGISTERED:
+        return Registration(at=at, sequence=sequence, source=source, id=id, details=said)
+    return Change(at=at, sequence=sequence, source=source, id=id, changes=said)

@@ -1,1 +1,0 @@
-"""What licensing does about what it hears or what falls due: one module per subject."""

@@ -1,0 +1,49 @@
+"""Requests for numbers that nobody has answered in time are refused; a row's extension goes with them (X5, L12)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trunkline.deadlines.deadlines import Later
+from trunkline.eventstore.decider import key_of
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
+from trunkline_licensing.application.extensions.terminate import withdraw
+from trunkline_licensing.domain.extension.extension import EXTENSION, due
+from trunkline_licensing.domain.extension.number_request import compensated, unanswered
+from trunkline_licensing.message_handlers.number_replies import REFUSED
+from trunkline_licensing.reactors.reply_barrier import AnswersRead
+
+
+def react(work: Work, stream_ids: Sequence[str], answers: AnswersRead) -> None:
+    """Refuse what has been waited for long enough; one whose answer has come meanwhile is left as it is.
+
+    Args:
+        work: `work.now` is the instant up to which is settled.
+        stream_ids: `extension/…` streams, each once.
+        answers: up to when all answers have been heard.
+
+    Raises:
+        Later: some may have an answer that is not read yet.
+    """
+    keys = [key_of(stream_id) for stream_id in stream_ids]
+    work.load((EXTENSION, key) for key in keys)
+    waiting = {key: at for key in keys if (at := due(work.state(EXTENSION, key))) is not None and at <= work.now}
+    later = {
+        EXTENSION.stream(key): until
+        for key, at in waiting.items()
+        if (until := answers.put_off(at, work.now)) is not None
+    }
+    if later:
+        raise Later(later)
+    causes: dict[str, Cause] = {}
+    for key in keys:
+        x = work.state(EXTENSION, key)
+        cause = Cause("timer", EXTENSION.stream(key), f"due/{key}")
+        events = unanswered(x, work.now)
+        x = work.record(EXTENSION, key, events, cause)
+        work.touch(EXTENSION, key)
+        if compensated(x, events):
+            causes[key] = cause
+    if causes:
+        withdraw(work, list(causes), REFUSED, Cause("timer", "due", "due"), causes=causes)

@@ -1,0 +1,1 @@
+"""Copies of the other service's state, written with the messages."""

@@ -1,1 +1,0 @@
-"""What licensing can be asked: one module per question."""

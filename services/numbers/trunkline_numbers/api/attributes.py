@@ -1,0 +1,126 @@
+"""Changing what a number is: capabilities, carriers, routing, portal domains, marks, the trunk's form (R8, R9, R10)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, Final
+
+import phonenumbers
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from trunkline.errors import Refused
+from trunkline.http.dependencies import Changed, door
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.schemas import Body, Domain, Label
+from trunkline.service_definition import ServiceContext
+from trunkline_numbers.api.number_actions import PROBLEMS
+from trunkline_numbers.api.number_command import Deed
+from trunkline_numbers.api.number_schemas import NumberShown
+from trunkline_numbers.api.numbers import InPath
+from trunkline_numbers.application.phone_number import key_in_path
+from trunkline_numbers.domain.number.attribute_commands import Changes
+from trunkline_numbers.domain.number.attribute_commands import change as change_attributes
+
+_FORM: Final = re.compile(r"\+[0-9]{3,15}", re.ASCII)
+MOST_DOMAINS: Final = 100
+
+
+class CapabilityChange(Body):
+    """The capabilities that are to be others."""
+
+    voice: bool = Field(default_factory=bool)
+    sms: bool = Field(default_factory=bool)
+    fax: bool = Field(default_factory=bool)
+
+
+class NumberChange(Body):
+    """The attributes that are to be others; what is not named stays."""
+
+    capabilities: CapabilityChange = Field(default_factory=CapabilityChange)
+    voice_carrier: Label | None = Field(default_factory=lambda: None, description="Only while no user is served.")
+    sms_carrier: Label | None = Field(default_factory=lambda: None, description="Only while no user is served.")
+    routing: Label | None = Field(default_factory=lambda: None)
+    golden: bool = Field(default_factory=bool)
+    ported_in: bool = Field(default_factory=bool)
+    domains: list[Domain] = Field(
+        default_factory=list, max_length=MOST_DOMAINS, description="The portals it is shown to; none: all of them."
+    )
+    sku: Label = Field(default_factory=str)
+    vendor: Label = Field(default_factory=str)
+    trunk_form: str | None = Field(
+        default_factory=lambda: None,
+        description="The legacy form of a trunk that has one; null: the number itself from now on.",
+    )
+    remark: str = Field(default="", description="Welcome.")
+
+
+class DomainNotYours(Refused):
+    """{value} is no portal domain of the asker's branch."""
+
+    status: ClassVar[int] = 422
+
+
+class TrunkFormUnreadable(Refused):
+    """{value!r} is not the legacy form of {number}: it takes +{code} and the extension, 3 to 15 digits in all."""
+
+    status: ClassVar[int] = 422
+
+
+def router(node: ServiceContext) -> APIRouter:
+    """The operation."""
+    routes = door(node, "numbers", PROBLEMS)
+
+    @routes.patch("/numbers/{number}", summary="Change a number's attributes", response_model=NumberShown)
+    def change_number(number: InPath, body: NumberChange, asked: Changed) -> Response:
+        key = key_in_path(number)
+
+        def decide(work: Any) -> Answer:
+            deed = Deed(work, asked, key, "change")
+            deed.authorize("change numbers")
+            changes = _changes(deed, body)
+            return deed.done(lambda n: change_attributes(n, changes, body.remark, deed.policy, work.now))
+
+        return change(node, asked, decide)
+
+    return routes
+
+
+def trunk_form(text: str, number: str, pointer: str) -> str:
+    """A legacy form `+CC<extension>` of a number (R9).
+
+    Raises:
+        TrunkFormUnreadable: it is none.
+    """
+    code = phonenumbers.parse(number).country_code
+    if not _FORM.fullmatch(text) or not text.startswith(f"+{code}") or text == f"+{code}":
+        raise TrunkFormUnreadable(value=text[:60], number=number, code=code, pointer=pointer)
+    return text
+
+
+def _changes(deed: Deed, body: NumberChange) -> Changes:
+    """What the body names, and only that."""
+    said = {name: getattr(body, name) for name in body.model_fields_set - {"capabilities", "remark"}}
+    said |= {name: getattr(body.capabilities, name) for name in body.capabilities.model_fields_set}
+    if said.get("trunk_form") is not None:
+        said["trunk_form"] = trunk_form(said["trunk_form"], deed.number.number, "#/trunk_form")
+    if "domains" in said:
+        said["domains"] = _domains(deed, said["domains"])
+    return Changes(**said)
+
+
+def _domains(deed: Deed, wanted: list[str]) -> tuple[str, ...]:
+    """The domains after the change: the asker disposes of those of its own branch, the others stay (P2).
+
+    Raises:
+        DomainNotYours: one that is not its own.
+    """
+    named = tuple(dict.fromkeys(wanted))
+    principal = deed.asked.principal
+    if principal.sees_all:
+        return named
+    own = deed.by.domains if deed.by is not None else ()
+    for place, domain in enumerate(wanted):
+        if domain not in own:
+            raise DomainNotYours(value=domain, pointer=f"#/domains/{place}")
+    return (*(domain for domain in deed.number.listing.domains if domain not in own), *named)

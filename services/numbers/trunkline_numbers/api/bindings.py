@@ -1,0 +1,162 @@
+"""Binding a number to a trunk or SMS user, and unbinding it; an external number also on the spot (R5, R6, R9)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from trunkline.errors import Refused
+from trunkline.eventstore.decider import Event
+from trunkline.http.dependencies import Acting, door
+from trunkline.http.idempotency import Answer
+from trunkline.http.schemas import Body, Country, Label, Uuid
+from trunkline.security.authorization import authorize, visible
+from trunkline.service_definition import ServiceContext
+from trunkline_numbers.api.attributes import trunk_form
+from trunkline_numbers.api.number_actions import PROBLEMS, carried_out
+from trunkline_numbers.api.number_command import Deed
+from trunkline_numbers.api.number_schemas import NumberShown
+from trunkline_numbers.api.numbers import InPath
+from trunkline_numbers.application.phone_number import check_country, read_number
+from trunkline_numbers.domain.number.bindings import bind, unbind
+from trunkline_numbers.domain.number.events import Listing
+from trunkline_numbers.domain.number.number import Assigned, Number, Party
+from trunkline_numbers.domain.number.operator_commands import add
+
+Kind = Literal["trunk", "sms"]
+
+
+class External(Body):
+    """A number that is not in the inventory yet, to be added for an organization that may bring its own (R6)."""
+
+    country: Country = Field(description="ISO 3166, or 001 for none.")
+    vendor: Label = Field(description="Whom it comes from.")
+    sku: Label = Field(default="external")
+    voice: bool = True
+    sms: bool = Field(default_factory=bool, description="By default only where an SMS user is bound.")
+    fax: bool = False
+    organization_id: Uuid | None = Field(
+        default=None, description="Whose it is to be; by default the asker's own organization."
+    )
+
+
+class Bind(Body):
+    """A user that the number is to serve. That of a PBX user is made through the extension."""
+
+    kind: Kind = Field(description="`trunk`: the default number of a trunk user; `sms`: an SMS user.")
+    user_id: Uuid
+    external: External | None = Field(default=None, description="Where it is not in the inventory: add it as well.")
+    trunk_form: str | None = Field(
+        default=None, description="`+CC<extension>` of a trunk from before: only by the platform's import (R9)."
+    )
+    remark: str = Field(default="", description="Welcome.")
+
+
+class Unbind(Body):
+    """The kind of user that it is to serve no more."""
+
+    kind: Kind
+    remark: str = Field(default="", description="Welcome.")
+
+
+class OrganizationMissing(Refused):
+    """An external number is an organization's: say whose by external/organization_id."""
+
+    status: ClassVar[int] = 422
+
+
+class TrunkFormNotOfSms(Refused):
+    """Only a trunk binding can have a legacy form."""
+
+    status: ClassVar[int] = 422
+
+
+def router(node: ServiceContext) -> APIRouter:
+    """The operations."""
+    routes = door(node, "numbers", PROBLEMS)
+
+    @routes.post("/numbers/{number}/bind", summary="Let a number serve a user", response_model=NumberShown)
+    def bind_number(number: InPath, body: Bind, asked: Acting) -> Response:
+        return carried_out(node, asked, number, "bind", lambda deed: _bound(deed, body))
+
+    @routes.post("/numbers/{number}/unbind", summary="Let a number serve a user no more", response_model=NumberShown)
+    def unbind_number(number: InPath, body: Unbind, asked: Acting) -> Response:
+        def act(deed: Deed) -> Answer:
+            deed.authorize("bind numbers")
+            return deed.done(lambda n: unbind(n, body.kind, deed.policy, deed.work.now, remark=body.remark))
+
+        return carried_out(node, asked, number, "unbind", act)
+
+    return routes
+
+
+def _bound(deed: Deed, body: Bind) -> Answer:
+    if body.trunk_form is not None and body.kind != "trunk":
+        raise TrunkFormNotOfSms(pointer="#/trunk_form", value=body.trunk_form)
+    if body.external is not None and not visible(deed.sight.branch, deed.sight.number(deed.number)):
+        return _bound_on_the_spot(deed, body, body.external)
+    deed.authorize("bind numbers")
+    form = _form(deed, body)
+    return deed.done(lambda n: _bind(deed, body, n, form))
+
+
+def _bound_on_the_spot(deed: Deed, body: Bind, external: External) -> Answer:
+    """Add the number for an organization that may bring its own, and bind it: both or neither (R6).
+
+    One that is in the inventory already, unseen by the asker, is refused as adding it would be.
+    """
+    number, pointer = deed.number.number, "#/external/organization_id"
+    organization_id = external.organization_id or deed.asked.principal.party_id
+    if organization_id is None:
+        raise OrganizationMissing(pointer=pointer)
+    party = deed.authorize_for("add numbers", organization_id, pointer)
+    authorize(deed.sight.branch, "bind numbers", deed.sight.holder(organization_id, pointer))
+    if party.kind != "organization":
+        raise OrganizationMissing(pointer=pointer, value=organization_id)
+    check_country(external.country)
+    read_number(number, external.country)
+    form = _form(deed, body)
+    return deed.done(
+        lambda n: _add(deed, body, n, external, party),
+        lambda n: _bind(deed, body, n, form),
+    )
+
+
+def _add(deed: Deed, body: Bind, n: Number, external: External, party: Party) -> list[Event]:
+    sms = external.sms if "sms" in external.model_fields_set else body.kind == "sms"
+    listing = Listing(
+        country=external.country,
+        sku=external.sku,
+        vendor=external.vendor,
+        voice=external.voice,
+        sms=sms,
+        fax=external.fax,
+    )
+    by = deed.by
+    return add(
+        n,
+        listing,
+        by.id if by else None,
+        party,
+        deed.policy,
+        deed.work.now,
+        uploader_kind=by.kind if by else None,
+        remark=body.remark,
+    )
+
+
+def _bind(deed: Deed, body: Bind, n: Number, form: str | None) -> list[Event]:
+    """To a user of the organization that it is assigned to, else of the one that holds it."""
+    holding = n.holder_id if n.holder_kind == "organization" else None
+    organization_id = n.life.organization_id if isinstance(n.life, Assigned) else holding or ""
+    now = deed.work.now
+    return bind(n, body.kind, body.user_id, organization_id, deed.policy, now, trunk_form=form, remark=body.remark)
+
+
+def _form(deed: Deed, body: Bind) -> str | None:
+    if body.trunk_form is None:
+        return None
+    authorize(deed.sight.branch, "import legacy records")
+    return trunk_form(body.trunk_form, deed.number.number, "#/trunk_form")

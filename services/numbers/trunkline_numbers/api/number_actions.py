@@ -1,0 +1,138 @@
+"""What people do with one number: reserve, release, lock, unlock, delete, recover (DOMAIN §3, P3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import APIRouter, Response
+from pydantic import Field
+
+from trunkline.http.dependencies import Acting, Asked, door
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.schemas import Body, Uuid
+from trunkline.security.authorization import NotAllowed, Resource, authorize
+from trunkline.service_definition import ServiceContext
+from trunkline_numbers.api.number_command import Deed
+from trunkline_numbers.api.number_schemas import NumberShown
+from trunkline_numbers.api.numbers import InPath
+from trunkline_numbers.application.phone_number import key_in_path
+from trunkline_numbers.domain.number.events import DeleteReason
+from trunkline_numbers.domain.number.number import Reserved
+from trunkline_numbers.domain.number.operator_commands import delete, lock, recover, release, reserve, unlock
+
+PROBLEMS = {
+    404: "no such number, or not in the asker's branch",
+    409: "the number refuses: which state it is in, since when, for whom, and what can be done instead",
+    412: "it is another version than If-Match names",
+}
+_MUST = "Why, in a few words: at most 1,000 characters."
+
+
+class Remarked(Body):
+    """An action that demands a remark."""
+
+    remark: str = Field(default="", description=_MUST)
+
+
+class Reserve(Remarked):
+    """A reservation."""
+
+    reserver_id: Uuid = Field(description="The organization or partner it is kept for.")
+
+
+class Lock(Remarked):
+    """A lock."""
+
+    legacy: bool = Field(default=False, description="Without end and notice: only by the platform's import (N7).")
+
+
+class Delete(Remarked):
+    """A deletion."""
+
+    reason: DeleteReason
+
+
+def router(node: ServiceContext) -> APIRouter:
+    """The operations."""
+    routes = door(node, "numbers", PROBLEMS)
+    path = "/numbers/{number}"
+
+    @routes.post(path + "/reserve", summary="Keep an available number for a party", response_model=NumberShown)
+    def reserve_number(number: InPath, body: Reserve, asked: Acting) -> Response:
+        def act(deed: Deed) -> Answer:
+            deed.authorize("reserve numbers")
+            reserver = deed.authorize_for("reserve numbers", body.reserver_id, "#/reserver_id")
+            return deed.done(lambda n: reserve(n, reserver, body.remark, deed.policy, deed.work.now))
+
+        return carried_out(node, asked, number, "reserve", act)
+
+    @routes.post(path + "/release", summary="End a reservation", response_model=NumberShown)
+    def release_number(number: InPath, body: Remarked, asked: Acting) -> Response:
+        def act(deed: Deed) -> Answer:
+            deed.authorize("reserve numbers")
+            check_reserver(deed, "release numbers")
+            return deed.done(lambda n: release(n, body.remark, deed.policy, deed.work.now))
+
+        return carried_out(node, asked, number, "release", act)
+
+    @routes.post(path + "/lock", summary="Take an available number out of sale", response_model=NumberShown)
+    def lock_number(number: InPath, body: Lock, asked: Acting) -> Response:
+        def act(deed: Deed) -> Answer:
+            deed.authorize("lock numbers")
+            if body.legacy:
+                deed.authorize("import legacy records")
+            return deed.done(lambda n: lock(n, body.remark, deed.policy, deed.work.now, legacy=body.legacy))
+
+        return carried_out(node, asked, number, "lock", act)
+
+    @routes.post(path + "/unlock", summary="End a lock", response_model=NumberShown)
+    def unlock_number(number: InPath, body: Remarked, asked: Acting) -> Response:
+        def act(deed: Deed) -> Answer:
+            deed.authorize("lock numbers")
+            return deed.done(lambda n: unlock(n, body.remark, deed.policy, deed.work.now))
+
+        return carried_out(node, asked, number, "unlock", act)
+
+    @routes.post(path + "/delete", summary="Take a number out of the inventory", response_model=NumberShown)
+    def delete_number(number: InPath, body: Delete, asked: Acting) -> Response:
+        def act(deed: Deed) -> Answer:
+            deed.authorize("delete numbers")
+            return deed.done(lambda n: delete(n, body.reason, body.remark, deed.policy, deed.work.now, deed.by))
+
+        return carried_out(node, asked, number, "delete", act)
+
+    @routes.post(path + "/recover", summary="Bring a deleted number back", response_model=NumberShown)
+    def recover_number(number: InPath, body: Remarked, asked: Acting) -> Response:
+        def act(deed: Deed) -> Answer:
+            deed.authorize("delete numbers")
+            return deed.done(lambda n: recover(n, body.remark, deed.work.now))
+
+        return carried_out(node, asked, number, "recover", act)
+
+    return routes
+
+
+def carried_out(node: ServiceContext, asked: Asked, number: str, verb: str, act: Callable[[Deed], Answer]) -> Response:
+    """Do one thing to the number in a path, once.
+
+    Args:
+        node: numbers.
+        asked: who asks.
+        number: as the path has it.
+        verb: what is asked for.
+        act: authorizes, decides, records.
+    """
+    key = key_in_path(number)
+    return change(node, asked, lambda work: act(Deed(work, asked, key, verb)))
+
+
+def check_reserver(deed: Deed, action: str) -> None:
+    """Who may reserve for its reserver may release or extend a reservation; a number's holder sees it, and no more.
+
+    Raises:
+        NotAllowed: it is kept for a party outside the asker's branch.
+    """
+    life, principal = deed.number.life, deed.asked.principal
+    if isinstance(life, Reserved):
+        refused = NotAllowed(role=principal.role, action=action, where=" kept for another party")
+        authorize(deed.sight.branch, "reserve numbers", Resource(refused, parties=(life.reserver_id,)))

@@ -1,0 +1,190 @@
+"""Questions about numbers: many at once, who held one at an instant, whether it has changed hands since (N13, P2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+
+from trunkline.eventstore.unit_of_work import Work
+from trunkline.http.dependencies import Posted, Reading, door, reader
+from trunkline.http.idempotency import Answer, change
+from trunkline.http.schemas import Body, Instant
+from trunkline.security.authorization import authorize, visible
+from trunkline.service_definition import ServiceContext
+from trunkline_numbers.api.bulk_requests import Several, read_keys
+from trunkline_numbers.api.number_history import Past, number_at, past_of
+from trunkline_numbers.api.number_schemas import BindingShown, Happened, NumberShown, shown_number
+from trunkline_numbers.api.numbers import AsOfFuture, InPath
+from trunkline_numbers.application.current_policy import THE_POLICY
+from trunkline_numbers.application.phone_number import key_in_path
+from trunkline_numbers.application.retry_dependents import load_settled
+from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.domain.number.number import NUMBER, Number
+
+
+class LookUp(Body):
+    """Numbers to look up."""
+
+    numbers: Several
+
+
+class LookedUp(BaseModel):
+    """One number; `found` is null where it is not in the inventory, or not in the asker's branch."""
+
+    number: str
+    found: NumberShown | None
+
+
+class LookedUpNumbers(BaseModel):
+    """Each number once, in the order they were named."""
+
+    found: int
+    unknown: int
+    numbers: list[LookedUp]
+
+
+class Holding(BaseModel):
+    """With whom a number was at an instant. Parties outside the asker's branch are null; so are their names."""
+
+    number: str
+    at: datetime
+    state: str
+    since: datetime
+    ends_at: datetime | None
+    holder_id: str | None
+    holder: str | None
+    organization_id: str | None
+    organization: str | None
+    subscription_id: str | None
+    reserver_id: str | None
+    reserver: str | None
+    bindings: list[BindingShown]
+
+
+class Turn(BaseModel):
+    """The number left a customer, or came to another one."""
+
+    at: datetime
+    what: Literal["released", "assigned"]
+    organization_id: str | None
+    subscription_id: str | None
+
+
+class Recycling(BaseModel):
+    """Whether a number has changed hands since an instant, as far as the asker's branch knows it.
+
+    `recycled`: it left the customer that had it, or came to another than the last. `known_from`: since when the asker's
+    branch has had it in sight; what was before may not be told.
+    """
+
+    number: str
+    since: datetime
+    recycled: bool
+    known_from: datetime | None
+    turns: list[Turn]
+
+
+_Instant = Annotated[Instant, Query(description="An instant with its offset.")]
+
+
+def router(node: ServiceContext) -> APIRouter:
+    """The operations."""
+    routes = door(node, "numbers", {404: "no such number, or not in the asker's branch"})
+
+    @routes.post("/numbers/lookup", summary="Many numbers as they are now", response_model=LookedUpNumbers)
+    def look_up(body: LookUp, asked: Posted) -> Response:
+        def decide(work: Work) -> Answer:
+            return Answer(_looked_up(work, Sight(work, asked.principal), read_keys(body.numbers)))
+
+        return change(node, asked, decide)
+
+    @routes.get("/numbers/{number}/held-by", summary="With whom a number was at an instant")
+    def held_by(number: InPath, asker: Reading, at: _Instant) -> Holding:
+        work = reader(node)
+        _check_past(work, at, "at")
+        key = key_in_path(number)
+        load_settled(work, [THE_POLICY, (NUMBER, key)])
+        n = number_at(work, key, at)
+        sight = Sight(work, asker)
+        authorize(sight.branch, "see numbers", sight.number(n))
+        return _holding(n, at, sight)
+
+    @routes.get("/numbers/{number}/recycled", summary="Whether a number has changed hands since an instant")
+    def recycled(number: InPath, asker: Reading, since: _Instant) -> Recycling:
+        work = reader(node)
+        _check_past(work, since, "since")
+        key = key_in_path(number)
+        return _recycling(key, since, past_of(node.store, key, Sight(work, asker)))
+
+    return routes
+
+
+def _check_past(work: Work, at: datetime, name: str) -> None:
+    if at > work.now:
+        raise AsOfFuture(value=at, now=work.now, part="query", pointer=f"#/{name}")
+
+
+def _looked_up(work: Work, sight: Sight, keys: list[str]) -> LookedUpNumbers:
+    authorize(sight.branch, "see numbers")
+    load_settled(work, [THE_POLICY, *((NUMBER, key) for key in keys)])
+    rows: list[LookedUp] = []
+    for key in keys:
+        n = work.state(NUMBER, key)
+        seen = visible(sight.branch, sight.number(n))
+        rows.append(LookedUp(number=key, found=shown_number(n, sight) if seen else None))
+    found = sum(row.found is not None for row in rows)
+    return LookedUpNumbers(found=found, unknown=len(rows) - found, numbers=rows)
+
+
+def _holding(n: Number, at: datetime, sight: Sight) -> Holding:
+    shown = shown_number(n, sight)
+
+    def name(party_id: str | None) -> str | None:
+        return None if party_id is None else sight.name_of(party_id)
+
+    return Holding(
+        number=n.number,
+        at=at,
+        state=shown.state,
+        since=shown.since,
+        ends_at=shown.ends_at,
+        holder_id=shown.holder_id,
+        holder=name(shown.holder_id),
+        organization_id=shown.organization_id,
+        organization=name(shown.organization_id),
+        subscription_id=shown.subscription_id,
+        reserver_id=shown.reserver_id,
+        reserver=name(shown.reserver_id),
+        bindings=shown.bindings,
+    )
+
+
+def _recycling(key: str, since: datetime, past: Past) -> Recycling:
+    """From what the asker may know: whose the number was at `since`, and every time it changed hands after."""
+    customer: str | None = None
+    turns: list[Turn] = []
+    for turn in _turns(past.happened):
+        if turn.what == "assigned" and turn.organization_id == customer:
+            if turns and turns[-1].what == "released":
+                turns.pop()  # it came back to whom it had left
+            continue
+        if turn.at > since and (customer is not None or turn.what == "released"):
+            turns.append(turn)
+        customer = turn.organization_id if turn.what == "assigned" else customer
+    return Recycling(number=key, since=since, recycled=bool(turns), known_from=past.since, turns=turns)
+
+
+def _turns(happened: Iterable[Happened]) -> Iterable[Turn]:
+    """Each time the number was assigned, and each time it went back into the inventory after it had been."""
+    organization_id = subscription_id = None
+    for h in happened:
+        if h.event == "NumberAssigned":
+            organization_id, subscription_id = h.data["organization_id"], h.data["subscription_id"]
+            yield Turn(at=h.at, what="assigned", organization_id=organization_id, subscription_id=subscription_id)
+        elif h.event == "NumberReleased" and organization_id is not None:
+            yield Turn(at=h.at, what="released", organization_id=organization_id, subscription_id=subscription_id)
+            organization_id = None

@@ -1,0 +1,89 @@
+"""The policy in force and all that were before it; the platform's administrators apply another (N15)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from trunkline.eventstore.recorded_event import Recorded, recorded
+from trunkline.eventstore.unit_of_work import Work
+from trunkline.http.dependencies import Asked, Changed, Reading, door, reader
+from trunkline.http.idempotency import Answer, change, check_version, shown
+from trunkline.http.pagination import Items, Paging, one_page, page, paging, whole
+from trunkline.security.authorization import authorize
+from trunkline.security.principal import Principal
+from trunkline.service_definition import ServiceContext
+from trunkline_numbers.api.policies.schemas import PolicyApplied, PolicyShown, PolicyToApply, changes, document
+from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.domain.policy import CURRENT, DEFAULT, POLICY, apply_policy
+
+
+def router(node: ServiceContext) -> APIRouter:
+    """The operations."""
+    routes = door(node, "policies", {409: "another version is in force by now"})
+
+    @routes.get("/numbers/policy", summary="The policy in force", response_model=PolicyShown)
+    def show_policy(asker: Reading, request: Request) -> Response:
+        _authorize(node, asker)
+        *_, newest = _versions(node)
+        return shown(request, newest, newest.version)
+
+    @routes.get("/numbers/policy/history", summary="Every policy there was")
+    def history(asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[PolicyShown]:
+        _authorize(node, asker)
+        wanted = page(asked, {"version": (whole,)}, "policy")
+        versions = _versions(node)
+        total = len(versions)
+        if wanted.descending:
+            versions.reverse()
+        if wanted.after:
+            (last,) = wanted.place()
+            versions = [v for v in versions if (v.version < last if wanted.descending else v.version > last)]
+        return one_page(wanted, versions[: wanted.limit + 1], total, lambda v: v, lambda v: (str(v.version),))
+
+    @routes.put("/numbers/policy", summary="Put a policy in force", response_model=PolicyApplied)
+    def put_policy(body: PolicyToApply, asked: Changed) -> Response:
+        return change(node, asked, lambda work: _apply(work, asked, body))
+
+    return routes
+
+
+def _authorize(node: ServiceContext, asker: Principal) -> None:
+    authorize(Sight(reader(node), asker).branch, "change policies")
+
+
+def _apply(work: Work, asked: Asked, body: PolicyToApply) -> Answer:
+    """Put it in force for all that is written from now on, whichever copy of the service writes it."""
+    authorize(Sight(work, asked.principal).branch, "change policies")
+    loaded = work.get(POLICY, CURRENT)
+    check_version(asked, loaded.version)
+    before = loaded.state
+    policy = body.policy.policy()
+    events = apply_policy(before, policy, body.remark, work.now, body.policy.version)
+    after = work.record(POLICY, CURRENT, events, asked.cause)
+    answer = PolicyApplied(
+        version=after.version,
+        policy=document(after.policy),
+        applied_at=after.since,
+        outcome="applied" if events else "in force already",
+        changes=changes(before.policy, after.policy),
+    )
+    return Answer(answer, version=after.version)
+
+
+def _versions(node: ServiceContext) -> list[PolicyShown]:
+    """From the built-in one to the one in force."""
+    rows = node.store.read_streams([POLICY.stream(CURRENT)])
+    found = (recorded(node.store.codec, (0, *row)) for row in rows)
+    return [PolicyShown(version=0, policy=document(DEFAULT)), *map(_shown, found)]
+
+
+def _shown(applied: Recorded) -> PolicyShown:
+    return PolicyShown(
+        version=applied.version,
+        policy=document(applied.event.policy),
+        applied_at=applied.event.at,
+        applied_by=applied.meta.actor,
+        remark=applied.event.remark,
+    )

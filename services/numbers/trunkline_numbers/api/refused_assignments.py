@@ -1,0 +1,104 @@
+"""Assignments that were refused and wait for their number: seen, and ended by hand (S6)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field
+
+from trunkline.eventstore.unit_of_work import Work
+from trunkline.http.dependencies import Acting, Reading, door, reader
+from trunkline.http.idempotency import Answer, change, check_version
+from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
+from trunkline.http.schemas import Body
+from trunkline.security.authorization import authorize
+from trunkline.service_definition import ServiceContext
+from trunkline_numbers.api.assignments import authorize_subscription
+from trunkline_numbers.application.manual_assignment import dismiss_refusal
+from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.domain.number.errors import RemarkUnreadable
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
+from trunkline_numbers.queries import refused_assignments
+from trunkline_numbers.queries.refused_assignments import Waiting
+
+
+class RefusedAssignment(BaseModel):
+    """An assignment that waits for its number to change."""
+
+    subscription_id: str
+    organization_id: str
+    number: str
+    code: str
+    reason: str
+    refused_at: datetime
+    started_at: datetime
+
+
+class Dismiss(Body):
+    """Let it wait no more."""
+
+    remark: str = Field(default="", description="Welcome.")
+
+
+class Dismissed(BaseModel):
+    """The subscription waits no more for this number, unless billing or a person names it anew."""
+
+    subscription_id: str
+    number: str
+
+
+_PROBLEMS = {404: "no such subscription, or not in the asker's branch", 409: "it waits for no number"}
+
+
+_SORTS = {sort: (TEXT if sort == "number" else moment, TEXT) for sort in refused_assignments.SORTS}
+
+
+def router(node: ServiceContext) -> APIRouter:
+    """The operations."""
+    routes = door(node, "numbers", _PROBLEMS)
+
+    @routes.get("/numbers/refused", summary="Assignments that wait for their number, the oldest start first")
+    def refused(asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[RefusedAssignment]:
+        authorize(Sight(reader(node), asker).branch, "see numbers")
+        wanted = page(asked, _SORTS, asker.subject, asker.party_id)
+        rows, total = refused_assignments.waiting(node.store, asker.party_id, wanted)
+        return one_page(wanted, rows, total, _shown, lambda row: row.place(wanted.sort))
+
+    @routes.post(
+        "/numbers/refused/{subscription_id}/dismiss",
+        summary="Let a subscription wait no more for the number it was refused",
+        response_model=Dismissed,
+    )
+    def dismiss(subscription_id: UUID, body: Dismiss, asked: Acting) -> Response:
+        key = str(subscription_id)
+
+        def decide(work: Work) -> Answer:
+            authorize_subscription(work, Sight(work, asked.principal), "assign numbers", key)
+            loaded = work.get(SUBSCRIPTION, key)
+            check_version(asked, loaded.version)
+            refused = loaded.state.refused
+            try:
+                dismiss_refusal(work, key, body.remark, asked.cause)
+            except RemarkUnreadable as unreadable:
+                raise RemarkUnreadable(**unreadable.facts, pointer="#/remark") from None
+            number = refused.number if refused is not None else ""
+            return Answer(Dismissed(subscription_id=key, number=number), version=loaded.version + len(loaded.new))
+
+        return change(node, asked, decide)
+
+    return routes
+
+
+def _shown(row: Waiting) -> RefusedAssignment:
+    return RefusedAssignment(
+        subscription_id=row.subscription_id,
+        organization_id=row.organization_id,
+        number=row.number,
+        code=row.code,
+        reason=row.reason,
+        refused_at=row.refused_at,
+        started_at=row.started_at,
+    )

@@ -1,0 +1,1 @@
+"""Search and export of numbers over HTTP."""

@@ -1,0 +1,1 @@
+"""Uploads of numbers over HTTP."""

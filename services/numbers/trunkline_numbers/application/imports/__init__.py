@@ -1,0 +1,1 @@
+"""Uploads of numbers: layout, parsing, authorization, run."""

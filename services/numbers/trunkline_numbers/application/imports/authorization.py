@@ -1,0 +1,107 @@
+"""Who brings numbers in, and for whom: the same for one, for a range and for a file (P3, R6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trunkline.eventstore.unit_of_work import Work
+from trunkline.roles import Role
+from trunkline.security.authorization import NotAllowed, Resource, authorize
+from trunkline.security.principal import Principal
+from trunkline_numbers.application.visibility import Sight, party
+from trunkline_numbers.domain.number.events import PartyKind
+from trunkline_numbers.domain.number.number import Party
+from trunkline_numbers.domain.party_replica import PARTY
+from trunkline_numbers.domain.upload import Upload, UploadPreviewed, UploadUnknown, file_of
+
+
+@dataclass(frozen=True)
+class Bringing:
+    """Who brings numbers in.
+
+    Attributes:
+        uploader_id: the asker's party; None: the platform.
+        uploader_kind: decides who may delete the numbers (R7).
+        holder: whose to use or resell they will be; None: nobody's yet.
+        domains: the portal domains that the asker may show numbers to; None: any.
+        legacy: whether the asker may bring in locks without end (N7).
+    """
+
+    uploader_id: str | None
+    uploader_kind: PartyKind | None
+    holder: Party | None
+    domains: frozenset[str] | None
+    legacy: bool
+
+
+def bringing(work: Work, asker: Principal, holder_id: str | None) -> Bringing:
+    """Authorize it.
+
+    Args:
+        work: where parties are read.
+        asker: who asks.
+        holder_id: the partner or organization the numbers are for; None: the asker's own, the platform's nobody's.
+
+    Raises:
+        HolderUnknown: there is no such party in the asker's branch.
+        NotAllowed: not with this role, or for an organization that is not allowed external numbers (R6).
+    """
+    sight = Sight(work, asker)
+    for_whom = holder_id or asker.party_id
+    authorize(sight.branch, "add numbers", sight.holder(for_whom) if for_whom is not None else None)
+    kind: PartyKind = "partner" if asker.role == "partner-admin" else "organization"
+    own = party(work, asker.party_id)
+    return Bringing(
+        asker.party_id,
+        None if asker.party_id is None else kind,
+        party(work, for_whom),
+        None if asker.sees_all else frozenset(own.domains if own is not None else ()),
+        _may_import(sight),
+    )
+
+
+def still_bringing(work: Work, file: UploadPreviewed) -> Bringing:
+    """Authorize the party that sent a file once more, as the tree and the party's rights are now (P2, R6).
+
+    Args:
+        work: where parties are read.
+        file: as it was previewed.
+
+    Raises:
+        HolderUnknown, NotAllowed: the holder has moved, or is not allowed external numbers any more.
+    """
+    role: Role = "platform-admin"
+    if file.uploader_id is not None:
+        role = "partner-admin" if file.uploader_kind == "partner" else "org-admin"
+    return bringing(work, Principal("", role, file.uploader_id), file.holder_id)
+
+
+def upload_resource(work: Work, u: Upload) -> Resource:
+    """An upload belongs to whoever sent the file: what its rows were refused for was said to them."""
+    uploader_id = u.file.uploader_id if u.file is not None else None
+    heard = work.state(PARTY, uploader_id).heard if uploader_id is not None else None
+    return Resource(
+        unknown=UploadUnknown(upload_id=u.upload_id),
+        parties=(uploader_id,),
+        uploader_id=uploader_id,
+        external=heard is not None and heard.allow_external_numbers,
+        exists=u.file is not None,
+    )
+
+
+def check_starter(work: Work, u: Upload, began: Principal) -> None:
+    """Authorize who let an upload run once more, as the directory is now (P2, P3).
+
+    Raises:
+        UploadUnknown, HolderUnknown, NotAllowed, TokenOutdated: it could not let it run any more.
+    """
+    authorize(Sight(work, began).branch, "add numbers", upload_resource(work, u))
+    bringing(work, began, file_of(u).holder_id)
+
+
+def _may_import(sight: Sight) -> bool:
+    try:
+        authorize(sight.branch, "import legacy records")
+    except NotAllowed:
+        return False
+    return True

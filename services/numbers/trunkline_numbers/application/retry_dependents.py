@@ -1,0 +1,121 @@
+"""What fell due is settled, and whoever waits for what changed is decided again, oldest start first (N10, S6, S7)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+from trunkline.eventstore.decider import Decider, Event, key_of
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
+from trunkline_numbers.application.current_policy import THE_POLICY, in_force
+from trunkline_numbers.application.serve_subscription import load_parties, serve
+from trunkline_numbers.domain.number.events import AssignmentUndone
+from trunkline_numbers.domain.number.number import NUMBER, Assigned, settle
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, numbers_of
+
+_AWAITED = ("number/", "party/")
+_MOST_TURNS: Final = 100
+"""How often one subscription is served in one piece of work: a few times are enough, and none may go on for ever."""
+_TIMER: Final = Cause("timer", "due", "due")
+
+
+def load_settled(work: Work, wanted: Iterable[tuple[Decider[Any], str]], *, waiters: bool = False) -> None:
+    """Read streams, and settle what fell due of the numbers among them before anything else is decided (S6, N10).
+
+    Every command, message and read takes its numbers in hand through this function, so that all of them find what a
+    timer would have left: the number settled, and those served who waited for it. It costs nothing unless one of the
+    numbers has fallen due.
+
+    Args:
+        work: as `Work.load` has it.
+        wanted: as `Work.load` has it.
+        waiters: as `Work.load` has it.
+    """
+    work.load(wanted, waiters=waiters)
+    if work.has_overdue:
+        serve_waiting(work, _TIMER)
+
+
+def load_to_act(work: Work, wanted: Iterable[tuple[Decider[Any], str]]) -> None:
+    """Read streams as `load_settled` does, before a person or an extension acts on the numbers among them.
+
+    A number may serve a subscription that waits for another one, and gives it up when that falls due: so that one is
+    settled first, too (N9, S6). One more query where a number is assigned.
+
+    Args:
+        work: as `Work.load` has it.
+        wanted: as `Work.load` has it.
+    """
+    streams = list(wanted)
+    load_settled(work, streams)
+    lives = [work.state(NUMBER, key).life for decider, key in streams if decider is NUMBER]
+    holders = sorted({life.subscription_id for life in lives if isinstance(life, Assigned)})
+    work.load((SUBSCRIPTION, key) for key in holders)
+    refused = [work.state(SUBSCRIPTION, key).refused for key in holders]
+    load_settled(work, ((NUMBER, each.number) for each in refused if each is not None))
+
+
+def serve_waiting(work: Work, cause: Cause) -> None:
+    """Serve those who wait for anything this work has changed, until nothing changes any more.
+
+    Called at the end of every piece of work that records something of a number or a party: an assignment that frees
+    another number is followed up in the same transaction. What fell due of the numbers in hand is settled first.
+
+    Args:
+        work: with everything decided so far recorded.
+        cause: goes into the envelopes of what follows.
+    """
+    seen = 0
+    served: Counter[str] = Counter()
+    while True:
+        _settle_overdue(work)
+        recorded = work.recorded
+        changed = {stream_id for stream_id, _ in recorded[seen:] if stream_id.startswith(_AWAITED)}
+        if not changed:
+            return
+        _pay_again(work, [event for _, event in recorded[seen:]], cause)
+        known = _waiting(work, changed)
+        if work.has_overdue:
+            continue  # numbers of those who wait have fallen due themselves, and others may wait for these
+        seen = len(recorded)
+        if not known:
+            return
+        for key in known:
+            served[key] += 1
+            if served[key] <= _MOST_TURNS:
+                serve(work, key, cause, in_force(work), woken=True)
+
+
+def _pay_again(work: Work, events: Iterable[Event], cause: Cause) -> None:
+    """Let DID reservation subscriptions cover again what an assignment had taken that did not count (N4, D10.12)."""
+    covers = {event.cover_id for event in events if isinstance(event, AssignmentUndone)} - {None}
+    if covers:
+        from trunkline_numbers.application.paid_reservations import (
+            cover,  # it takes numbers in hand through this module
+        )
+
+        for cover_id in sorted(filter(None, covers)):
+            cover(work, cover_id, cause, in_force(work))
+
+
+def _settle_overdue(work: Work) -> None:
+    """Record what fell due of the numbers in hand, each with its due instant."""
+    keys = [key_of(stream_id) for stream_id in work.take_overdue() if stream_id.startswith("number/")]
+    for key in keys:
+        events = settle(work.state(NUMBER, key), work.now, work.now, in_force(work))
+        work.record(NUMBER, key, events, Cause("timer", f"number/{key}", f"due/{key}"))
+
+
+def _waiting(work: Work, changed: set[str]) -> list[str]:
+    """The subscriptions that wait for these streams, oldest start first; all that serving them needs is in hand."""
+    waiting = {waiter for waiters in work.waiters(sorted(changed)).values() for waiter in waiters}
+    if not waiting:
+        return []
+    ids = [key_of(waiter) for waiter in waiting]
+    work.load([THE_POLICY, *((SUBSCRIPTION, key) for key in ids)])
+    known = {key: heard for key in ids if (heard := work.state(SUBSCRIPTION, key).heard) is not None}
+    load_parties(work, (heard.organization_id for heard in known.values()))
+    work.load((NUMBER, number) for key in known for number in numbers_of(work.state(SUBSCRIPTION, key)))
+    return sorted(known, key=lambda k: (known[k].started_at, k))

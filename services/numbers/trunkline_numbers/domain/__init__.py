@@ -1,0 +1,1 @@
+"""Pure decisions: aggregates, their events and errors."""

@@ -1,0 +1,1 @@
+"""Numbers: the life cycle as one pure decision."""

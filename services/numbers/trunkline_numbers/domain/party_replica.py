@@ -1,0 +1,79 @@
+"""What numbers has heard of one party: the platform, a partner, or an organization (P0).
+
+Licensing owns the directory; each thing it says carries the whole party, so the newest one counts.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import msgspec
+
+from trunkline.eventstore.decider import Decider, Event
+from trunkline_numbers.domain.number.number import Party
+
+PLATFORM = "platform"
+"""The key of the platform's own stream."""
+
+
+class PartyHeard(Event, frozen=True, kw_only=True):
+    """The party as licensing last said it is. Fields that a kind of party has not are None."""
+
+    TYPE: ClassVar[str] = "numbers.PartyHeard"
+    sequence: int
+    kind: Literal["platform", "partner", "organization"]
+    name: str
+    partner_id: str | None = None
+    owner_email: str | None = None
+    support_email: str | None = None
+    billing_email: str | None = None
+    domains: tuple[str, ...] = ()
+    allow_external_numbers: bool = False
+
+
+class PartyCopy(msgspec.Struct, frozen=True):
+    """A party here: `heard` is None as long as nothing has been heard of it (S7)."""
+
+    party_id: str
+    heard: PartyHeard | None = None
+
+    @property
+    def sequence(self) -> int:
+        """The newest sequence heard; 0 before the first."""
+        return self.heard.sequence if self.heard else 0
+
+
+def evolve(party: PartyCopy, event: PartyHeard) -> PartyCopy:
+    """The newest word counts."""
+    return PartyCopy(party.party_id, event)
+
+
+PARTY: Decider[PartyCopy] = Decider("party", PartyCopy, evolve, (PartyHeard,))
+
+
+def hear(party: PartyCopy, said: PartyHeard) -> list[Event]:
+    """Take what licensing says, unless something newer has been heard."""
+    return [said] if said.sequence > party.sequence else []
+
+
+def as_party(party: PartyCopy, partner: PartyCopy | None) -> Party | None:
+    """The party as number decisions see it: an organization is shown what its partner's portals show.
+
+    Args:
+        party: an organization, or a partner.
+        partner: an organization's partner; the platform where the organization is the platform's own.
+
+    Returns:
+        None as long as the party, or the partner it belongs to, is not known.
+    """
+    heard = party.heard
+    if heard is None or heard.kind == "platform":
+        return None
+    if heard.kind == "partner":
+        return Party(party.party_id, "partner", party.party_id, heard.domains)
+    if heard.partner_id is None:
+        domains = partner.heard.domains if partner is not None and partner.heard is not None else ()
+        return Party(party.party_id, "organization", None, domains)
+    if partner is None or partner.heard is None:
+        return None
+    return Party(party.party_id, "organization", heard.partner_id, partner.heard.domains)

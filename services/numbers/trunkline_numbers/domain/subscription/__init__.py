@@ -1,0 +1,1 @@
+"""Subscriptions as numbers knows them."""

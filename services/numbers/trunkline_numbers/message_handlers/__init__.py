@@ -1,0 +1,1 @@
+"""One module for each family of messages that the service consumes."""

@@ -1,0 +1,27 @@
+"""Licensing published a change of a person: keep what tokens are held against (P0, P1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trunkline.contracts.cloudevents.message import Message
+from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.unit_of_work import Work
+from trunkline_numbers.domain.person_replica import PERSON, PersonUpdated, update
+
+REMOVED = "IdentityRemoved"
+
+
+def react(work: Work, messages: Sequence[Message]) -> None:
+    """Take a batch of `Identity…` events; one query reads all streams."""
+    work.load((PERSON, message.subject) for message in messages)
+    for message in messages:
+        event = PersonUpdated(
+            at=message.time,
+            sequence=message.sequence or 0,
+            organization_id=message.data.organization_id,
+            role=message.data.role,
+            removed=message.type == REMOVED,
+        )
+        cause = Cause(message.source, message.correlation_id or message.id, message.id)
+        work.record(PERSON, message.subject, update(work.state(PERSON, message.subject), event), cause)

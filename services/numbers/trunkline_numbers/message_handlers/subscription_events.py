@@ -1,0 +1,132 @@
+"""Licensing said something of a subscription: move its numbers to where its state says they belong.
+
+One reaction for all seven topics. It never looks at the type, so events of one subscription that overtake each other
+end where in-order delivery ends (X4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET
+
+from trunkline.contracts.cloudevents.message import Message
+from trunkline.contracts.licensing import SubscriptionFact
+from trunkline.eventstore.decider import Event, key_of
+from trunkline.eventstore.recorded_event import Cause, event_id
+from trunkline.eventstore.unit_of_work import Work
+from trunkline_numbers.application.current_policy import THE_POLICY, in_force
+from trunkline_numbers.application.paid_reservations import cover
+from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
+from trunkline_numbers.application.serve_subscription import likely_parties, load_parties, serve
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.party_replica import PARTY
+from trunkline_numbers.domain.policy import Policy
+from trunkline_numbers.domain.subscription.events import CoversFrom, Gap, SubscriptionHeard, SwappedOut
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, fall_due, hear, numbers_of
+
+
+def react(work: Work, messages: Sequence[Message]) -> None:
+    """Hear a batch, in its order, and settle everything that follows from it.
+
+    Args:
+        work: where it is read, decided and recorded.
+        messages: `Subscription…` events of licensing; those about licenses do not concern numbers.
+    """
+    messages = [m for m in messages if m.data.product != "license"]
+    _load(work, messages)
+    fresh = [m for m in messages if (m.sequence or 0) > work.state(SUBSCRIPTION, m.subject).sequence]
+    if not fresh:
+        return
+    load_parties(work, {m.data.organization_id for m in fresh})
+    load_settled(work, ((NUMBER, number) for m in fresh for number in _numbers(work, m)))
+    policy = in_force(work)
+    for message in fresh:
+        cause = Cause(message.source, message.correlation_id or message.id, message.id)
+        events = hear(work.state(SUBSCRIPTION, message.subject), _heard(message), work.now)
+        _take(work, message.subject, events, cause, policy)
+    last = fresh[-1]
+    serve_waiting(work, Cause(last.source, last.correlation_id or last.id, last.id))
+
+
+def ahead_due(work: Work, stream_ids: Sequence[str]) -> None:
+    """Take the states that lay ahead of this service's clock, now that their instants have come (D10.14).
+
+    Args:
+        work: the timer's.
+        stream_ids: `subscription/…` streams, each once.
+    """
+    keys = [key_of(stream_id) for stream_id in stream_ids]
+    work.load([THE_POLICY, *((SUBSCRIPTION, key) for key in keys)], waiters=True)
+    states = {key: s for key in keys if (s := work.state(SUBSCRIPTION, key)).ahead is not None}
+    ahead = {key: s.ahead.said for key, s in states.items() if s.ahead is not None}
+    load_parties(work, {said.organization_id for said in ahead.values()})
+    named = {n for said in ahead.values() for n in (said.number, *(out.number for out in said.swapped_out)) if n}
+    named.update(number for s in states.values() for number in numbers_of(s))
+    load_settled(work, ((NUMBER, number) for number in sorted(named)), waiters=True)
+    policy = in_force(work)
+    for key, said in sorted(ahead.items(), key=lambda item: (item[1].at, item[0])):
+        cause = Cause("timer", event_id(SUBSCRIPTION.stream(key), said.sequence), f"due/{key}")
+        _take(work, key, fall_due(work.state(SUBSCRIPTION, key), work.now), cause, policy)
+    serve_waiting(work, Cause("timer", "due", "due"))
+    work.touch_streams(stream_ids)
+
+
+def _take(work: Work, key: str, events: Sequence[Event], cause: Cause, policy: Policy) -> None:
+    if not events:
+        return
+    before = numbers_of(work.state(SUBSCRIPTION, key))
+    after = numbers_of(work.record(SUBSCRIPTION, key, events, cause))
+    for number in set(before) - set(after):
+        work.stop_waiting(NUMBER.stream(number), SUBSCRIPTION.stream(key))
+    if isinstance(events[0], SubscriptionHeard):
+        serve(work, key, cause, policy)
+        cover(work, key, cause, policy)
+
+
+def _load(work: Work, messages: Sequence[Message]) -> None:
+    """Read in one query all that such a batch nearly always needs; the rest follows where it turns out to be needed."""
+    organizations = {m.data.organization_id for m in messages}
+    work.load(
+        [
+            THE_POLICY,
+            *((SUBSCRIPTION, m.subject) for m in messages),
+            *((NUMBER, number) for m in messages for number in _named(m)),
+            *((PARTY, key) for key in likely_parties(organizations)),
+        ],
+        waiters=True,
+    )
+
+
+def _numbers(work: Work, message: Message) -> list[str]:
+    """Every number that the message can move, so that one query reads them for the whole batch."""
+    return _named(message) + numbers_of(work.state(SUBSCRIPTION, message.subject))
+
+
+def _named(message: Message) -> list[str]:
+    fact: SubscriptionFact = message.data
+    named = [out.number for out in fact.swapped_out]
+    if fact.number is not None:
+        named.append(fact.number)
+    return named
+
+
+def _heard(message: Message) -> SubscriptionHeard:
+    fact: SubscriptionFact = message.data
+    return SubscriptionHeard(
+        at=message.time,
+        sequence=message.sequence or 0,
+        organization_id=fact.organization_id,
+        product=fact.product,
+        status=fact.status,
+        started_at=fact.started_at or message.time,
+        expired_at=fact.expired_at,
+        terminated_at=fact.terminated_at,
+        number=fact.number,
+        swapped_out=tuple(SwappedOut(out.number, out.at) for out in fact.swapped_out),
+        quantity=fact.quantity,
+        plan_days=fact.plan_days,
+        renewed_until=fact.renewed_until,
+        covers=tuple(CoversFrom(c.at, c.units, c.renewed_until) for c in fact.covers) if fact.covers else (),
+        gaps=None if fact.gaps is UNSET else tuple(Gap(g.expired_at, g.reactivated_at) for g in fact.gaps),
+    )

@@ -1,0 +1,33 @@
+"""One row a party: which organizations a partner has, for lists that stay within a branch (P0, P2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trunkline.eventstore.event_store import Store
+from trunkline.projections.single_stream import state_view
+from trunkline_numbers.domain.party_replica import PARTY, PartyCopy
+
+COLUMNS = {"kind": "text", "partner_id": "text"}
+
+
+def _row(party: PartyCopy) -> tuple[Any, ...]:
+    heard = party.heard
+    return (None, None) if heard is None else (heard.kind, heard.partner_id)
+
+
+VIEW = state_view(
+    "party_view",
+    1,
+    PARTY,
+    PartyCopy,
+    COLUMNS,
+    _row,
+    indexes=("(partner_id, key) WHERE partner_id IS NOT NULL",),
+)
+
+
+def branch_of(store: Store, party_id: str) -> list[str]:
+    """A party and all that is below it."""
+    rows = store.fetch("SELECT key FROM party_view WHERE partner_id = %s AND kind = 'organization'", (party_id,))
+    return [party_id, *(key for (key,) in rows)]

@@ -1,0 +1,1 @@
+"""Reactions to time and to the service's own log."""

@@ -1,0 +1,1 @@
+"""Tables that are written with the events, and are no projections."""

@@ -1,1 +1,0 @@
-"""What numbers can be asked: one module per question."""
