@@ -140,6 +140,7 @@ async def test_then_it_is_ready_while_only_kafka_is_away(world: World, monkeypat
         "troubles": {},
         "degraded": {"numbers": ["Kafka does not answer"]},
         "services": ["licensing", "numbers"],
+        "now": answer.json()["now"],
     }
 
 

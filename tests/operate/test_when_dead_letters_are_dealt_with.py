@@ -210,7 +210,8 @@ async def test_then_it_is_dealt_with_once(world: World) -> None:
     outcomes = Counter(outcome for _, _, outcome in await audit(world))
     assert outcomes == {"done": 1, "refused: dead-letter-resolved": 11}
     status = (await shown(world, letter))["status"]
-    assert node(world).store.fetch("SELECT count(*) FROM inbox WHERE source = '/billing'") == [(status == "retried",)]
+    processed = node(world).store.fetch("SELECT count(*) FROM inbox WHERE source = 'billing:/billing'")
+    assert processed == [(status == "retried",)]
 
 
 async def test_then_the_same_request_again_has_the_same_answer(world: World) -> None:
