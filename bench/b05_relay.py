@@ -12,9 +12,9 @@ from bench.figures import Figure, at_least, interleaved, median
 from bench.run import Run
 from bench.servers import kafka
 from bench.world import hear, outbox
-from trunkline.eventstore.commit_signal import Wake
+from trunkline.eventstore.commit_signal import CommitSignal
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.producer import Producer
 from trunkline.messaging.outbox_relay import FOLLOWER, Relay
@@ -57,10 +57,10 @@ async def _relayed(bootstrap: str, store: Store, begin: int) -> float:
     if position != begin:
         store.move(FOLLOWER, position, begin)
     end = store.end_of_log()
-    duties = Duties(store.url)
+    duties = LeaderElection(store.url)
     async with Producer(KafkaSettings(bootstrap)) as producer:
         await producer.send_page([])
-        wake = Wake(asyncio.get_running_loop())
+        wake = CommitSignal(asyncio.get_running_loop())
         relay = Relay(store, numbers_service(), producer, wake, duties)
         begun = time.perf_counter()
         running = asyncio.create_task(relay.run(lambda: relay.position >= end))

@@ -11,10 +11,10 @@ from bench.run import Run
 from trunkline.application import all_migrations
 from trunkline.clock import SystemClock
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.leader_election import Duties
-from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.leader_election import LeaderElection
+from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.schema import migrate
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.files.csv_reader import read_csv
 from trunkline_numbers.api.uploads.form import MAX_FILE_BYTES
 from trunkline_numbers.api.uploads.routes import present
@@ -26,7 +26,7 @@ from trunkline_numbers.tables.upload_rows import keep
 from trunkline_numbers.wiring import service as numbers_service
 
 B9 = at_least(ratio=0.10, text="≥ 10 %")
-_BY = Cause("user:bench", "bench", "bench")
+_BY = Causation("user:bench", "bench", "bench")
 _ID = "0b9e0000-0000-4000-8000-000000000009"
 
 
@@ -56,7 +56,7 @@ def _upload(run_: Run, data: bytes, n: int) -> tuple[float, float, float]:
     url = run_.databases.create()
     service = numbers_service()
     migrate(url, all_migrations(service))
-    store, clock, duties = Store(url, service.codec()), SystemClock(), Duties(url)
+    store, clock, duties = Store(url, service.codec()), SystemClock(), LeaderElection(url)
     begun = time.perf_counter()
     _preview(store, data)
     previewed = time.perf_counter()
@@ -79,7 +79,7 @@ def _preview(store: Store, data: bytes) -> None:
     file = read_csv(data, LAYOUT, max_bytes=MAX_FILE_BYTES)
     found = preview(file, Terms(), lambda numbers: present(store, numbers))
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         read = UploadPreviewed(
             at=work.now,
             file_name="bench.csv",

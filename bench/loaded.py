@@ -21,7 +21,7 @@ from trunkline.clock import DAY
 from trunkline.contracts import licensing
 from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.eventstore.decider import Event
-from trunkline.eventstore.recorded_event import Envelope, stored_name
+from trunkline.eventstore.recorded_event import EventMetadata, stored_name
 from trunkline.eventstore.schema import migrate
 from trunkline.messaging.records import Outgoing, Record
 from trunkline_numbers.domain.number.events import Listing, NumberAdded, NumberAssigned, NumberReserved
@@ -135,7 +135,7 @@ class _Writer:
 
     def _stream(self, stream_id: str, events: Sequence[Event]) -> Iterator[Row]:
         for version, event in enumerate(events, start=1):
-            meta = Envelope(event.at, event.at, "bench", "bench", "bench")
+            meta = EventMetadata(event.at, event.at, "bench", "bench", "bench")
             yield stream_id, version, stored_name(type(event)), self._encode(meta, event)
 
 

@@ -19,7 +19,7 @@ from trunkline.application import all_migrations
 from trunkline.clock import DAY
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.recorded_event import Envelope, Recorded, stored_name
+from trunkline.eventstore.recorded_event import EventMetadata, RecordedEvent, stored_name
 from trunkline.eventstore.schema import migrate
 from trunkline.projections.builds import Generations, table_of
 from trunkline.projections.runner import Projector, View
@@ -106,7 +106,7 @@ def stocked(databases: Databases, size: int) -> Stocked:
     return Stocked(url, size, stock)
 
 
-def _apply(store: Store, view: View, page: Sequence[Recorded]) -> None:
+def _apply(store: Store, view: View, page: Sequence[RecordedEvent]) -> None:
     active = Generations(store).one(view.name, "active")
     assert active is not None
     kept = page if view.names is None else [e for e in page if stored_name(type(e.event)) in view.names]
@@ -115,7 +115,7 @@ def _apply(store: Store, view: View, page: Sequence[Recorded]) -> None:
         view.apply(conn, table_of(active), kept)
 
 
-def _numbers(stock: Stock, ids: Ids, size: int) -> Iterator[list[Recorded]]:
+def _numbers(stock: Stock, ids: Ids, size: int) -> Iterator[list[RecordedEvent]]:
     """The life of each number, as the log would have it."""
     chance = random.Random(3)
     lives = _Lives(stock, ids, chance)
@@ -128,9 +128,9 @@ def _numbers(stock: Stock, ids: Ids, size: int) -> Iterator[list[Recorded]]:
             yield [_recorded(number, version, event) for version, event in enumerate(life, start=1)]
 
 
-def _recorded(number: str, version: int, event: Event) -> Recorded:
-    return Recorded(
-        version, f"number/{number}", version, Envelope(event.at, event.at, "bench", "bench", "bench"), event
+def _recorded(number: str, version: int, event: Event) -> RecordedEvent:
+    return RecordedEvent(
+        version, f"number/{number}", version, EventMetadata(event.at, event.at, "bench", "bench", "bench"), event
     )
 
 

@@ -13,9 +13,9 @@ from trunkline.application import all_migrations
 from trunkline.clock import DAY
 from trunkline.contracts import billing, parties
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.schema import migrate
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.messaging.inbox import Intake
 from trunkline.messaging.outbox_relay import FOLLOWER, read_page
 from trunkline.messaging.records import Outgoing, Record
@@ -154,11 +154,11 @@ def _start(ids: Ids, at: datetime, s: Subscription) -> Outgoing:
 
 def _add_numbers(store: Store, numbers: Sequence[str], at: datetime) -> None:
     listing = Listing(country="SG", sku="SG-DID", vendor="Vendor")
-    cause = Cause("bench", "bench", "bench")
+    cause = Causation("bench", "bench", "bench")
     for start in range(0, len(numbers), BATCH):
         page = numbers[start : start + BATCH]
 
-        def add(work: Work, page: Sequence[str] = page) -> None:
+        def add(work: UnitOfWork, page: Sequence[str] = page) -> None:
             work.load((NUMBER, number) for number in page)
             for number in page:
                 n = work.state(NUMBER, number)

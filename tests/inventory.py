@@ -12,10 +12,10 @@ from trunkline.clock import DAY, FixedClock
 from trunkline.deadlines.deadlines import Deadlines
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.log_subscriber import Follower
-from trunkline.eventstore.recorded_event import Cause, Recorded, recorded
+from trunkline.eventstore.log_subscriber import LogSubscriber
+from trunkline.eventstore.recorded_event import Causation, RecordedEvent, recorded
 from trunkline.eventstore.schema import migrate, read_migrations
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.mail.outbox import MailRow, list_mail
 from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import Projector
@@ -32,7 +32,7 @@ ORG = "0a9e0000-0000-4000-8000-000000000001"
 PARTNER = "9a270000-0000-4000-8000-000000000001"
 ACME = Party(ORG, "organization", PARTNER)
 RESELLER = Party(PARTNER, "partner", PARTNER)
-BY_HAND = Cause("user:test", "test", "test")
+BY_HAND = Causation("user:test", "test", "test")
 
 Decide = Callable[[Number, datetime], Sequence[Event]]
 
@@ -59,7 +59,9 @@ class Inventory:
         self.projector.prepare()
         self.rebuild = Rebuild(self.projector, self.clock.now)
         self.deadlines = self.poller()
-        self.notices = Follower(self.store, self.clock, notice_mails.FOLLOWER, notice_mails.NAMES, notice_mails.react)
+        self.notices = LogSubscriber(
+            self.store, self.clock, notice_mails.FOLLOWER, notice_mails.NAMES, notice_mails.react
+        )
         self._open: list[Store] = [self.store]
 
     def open_store(self) -> Store:
@@ -83,7 +85,7 @@ class Inventory:
         """Decide on some numbers and commit it together."""
         keys = list(numbers)
 
-        def work(work: Work) -> None:
+        def work(work: UnitOfWork) -> None:
             work.load((NUMBER, key) for key in keys)
             for key in keys:
                 work.record(NUMBER, key, decide(work.state(NUMBER, key), work.now), BY_HAND)
@@ -128,7 +130,7 @@ class Inventory:
             ),
         }
 
-        def work(work: Work) -> None:
+        def work(work: UnitOfWork) -> None:
             for key, heard in told.items():
                 work.record(PARTY, key, [heard], BY_HAND)
 
@@ -157,7 +159,7 @@ class Inventory:
 
     # -- what is to be seen -----------------------------------------------------------------------------------
 
-    def log(self, after: int = 0) -> list[Recorded]:
+    def log(self, after: int = 0) -> list[RecordedEvent]:
         return [recorded(self.store.codec, row) for row in self.store.read_log(after, 100_000)]
 
     def story(self, *numbers: str) -> list[tuple[str, str, datetime]]:
@@ -169,7 +171,7 @@ class Inventory:
         ]
 
     def state(self, key: str) -> Number:
-        return Work(self.store, self.clock.now()).state(NUMBER, key)
+        return UnitOfWork(self.store, self.clock.now()).state(NUMBER, key)
 
     def due(self) -> dict[str, datetime]:
         return dict(self.store.fetch("SELECT key, due_at FROM deadlines"))

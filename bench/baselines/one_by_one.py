@@ -26,9 +26,9 @@ from bench.topics import create
 from bench.world import Subscription, World
 from trunkline.contracts.cloudevents.envelope import decode, encode
 from trunkline.eventstore.epochs import Epochs
-from trunkline.eventstore.event_store import HEARD, WAITS, Batch
+from trunkline.eventstore.event_store import HEARD, WAITS, CommitBatch
 from trunkline.eventstore.recorded_event import Codec, recorded
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.records import Outgoing
 from trunkline.service_definition import Service, installed_services
 
@@ -71,7 +71,7 @@ class PlainStore:
         """Rows."""
         return self.conn.execute(sql.encode(), params, binary=True).fetchall()
 
-    def append(self, batch: Batch, _conn: object = None) -> int:
+    def append(self, batch: CommitBatch, _conn: object = None) -> int:
         """Write what one message brought about, and commit."""
         assert not batch.waits
         assert not batch.claims
@@ -120,7 +120,7 @@ class Hop:
         """Let one record take effect; what is to be said of it."""
         handle, known = self._handlers[record.topic.removeprefix(PREFIX)]
         message = decode(record.headers, record.value, known)
-        work = Work(self._store, datetime.now(UTC))
+        work = UnitOfWork(self._store, datetime.now(UTC))
         handle(work, [message])
         work.advance(f"{record.topic}/{record.partition}", None, record.offset)
         work.commit()

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from trunkline.contracts.cloudevents.envelope import Contract
 from trunkline.eventstore.decider import Decider
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.recorded_event import Cause, Codec, Recorded
+from trunkline.eventstore.recorded_event import Causation, Codec, RecordedEvent
 from trunkline.eventstore.schema import Migration
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.security.principal import EmptyTree, Tree
 
 if TYPE_CHECKING:  # a command that only reads the table need not load the web and Kafka packages
     from fastapi import APIRouter
 
     from trunkline.clock import Clock
-    from trunkline.eventstore.leader_election import Duties
+    from trunkline.eventstore.leader_election import LeaderElection
     from trunkline.files.export_slots import ExportSlots
     from trunkline.messaging.caught_up import Horizon
     from trunkline.messaging.compacted_topics.feed import StateTopic
@@ -61,7 +61,7 @@ class ServiceContext(Protocol):
         """The process's settings."""
 
     @property
-    def duties(self) -> Duties:
+    def duties(self) -> LeaderElection:
         """Which tasks this process runs, of those that only one copy may run."""
 
     @property
@@ -77,7 +77,7 @@ class ServiceContext(Protocol):
     def exports(self) -> ExportSlots:
         """Its slots for files."""
 
-    def run(self, decide: Callable[[Work], T]) -> tuple[T, int]:
+    def run(self, decide: Callable[[UnitOfWork], T]) -> tuple[T, int]:
         """`trunkline.eventstore.unit_of_work.run` on its store and clock."""
 
     def wait_for_views(self, position: int, at_most: float, /) -> bool:
@@ -120,9 +120,9 @@ class Service:
     name: str
     deciders: tuple[Decider[Any], ...]
     message_handlers: tuple[MessageHandler, ...]
-    published: Callable[[Recorded], Public | None]
+    published: Callable[[RecordedEvent], Public | None]
     says: tuple[Contract, ...]
-    settle: Callable[[Work, Sequence[str]], None]
+    settle: Callable[[UnitOfWork, Sequence[str]], None]
     private: frozenset[str] = frozenset()
     views: tuple[View, ...] = ()
     followers: Mapping[str, Callable[[ServiceContext], Callable[[], int]]] = field(default_factory=dict)
@@ -130,9 +130,11 @@ class Service:
     states: tuple[StateTopic, ...] = ()
     routes: Callable[[ServiceContext], Sequence[APIRouter]] = lambda _context: ()
     migrations: tuple[Migration, ...] = field(default=())
-    repairs: Mapping[str, Callable[[Work, Mapping[str, Sequence[str]], Cause], int]] = field(default_factory=dict)
+    repairs: Mapping[str, Callable[[UnitOfWork, Mapping[str, Sequence[str]], Causation], int]] = field(
+        default_factory=dict
+    )
     prepare: Callable[[Store], None] = lambda _store: None
-    tree: Callable[[Work], Tree] = lambda _work: EmptyTree()
+    tree: Callable[[UnitOfWork], Tree] = lambda _work: EmptyTree()
 
     @property
     def source(self) -> str:

@@ -19,7 +19,7 @@ from trunkline.clock import FixedClock, rfc3339
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Decider, Event
 from trunkline.eventstore.epochs import Epochs
-from trunkline.eventstore.unit_of_work import Loaded, Work
+from trunkline.eventstore.unit_of_work import LoadedStream, UnitOfWork
 
 __all__ = ["FixedClock", "Memory", "Story", "told"]
 
@@ -142,9 +142,9 @@ class Memory:
         self.clock = clock
         self.log: list[tuple[str, Event]] = []
         self.awaited: dict[tuple[str, str], str] = {}
-        self._states: dict[str, Loaded[Any]] = {}
+        self._states: dict[str, LoadedStream[Any]] = {}
 
-    def run(self, decide: Callable[[Work], T]) -> T:
+    def run(self, decide: Callable[[UnitOfWork], T]) -> T:
         """Do one piece of work, as `trunkline.eventstore.unit_of_work.run` does; a refusal leaves nothing behind."""
         with self._work() as work:
             return decide(work)
@@ -170,7 +170,7 @@ class Memory:
         work.change_waits(self.awaited)
 
 
-def _due(loaded: Loaded[Any]) -> datetime | None:
+def _due(loaded: LoadedStream[Any]) -> datetime | None:
     return loaded.decider.due(loaded.state) if loaded.decider.due is not None else None
 
 
@@ -180,16 +180,16 @@ class _NoStore:
     epochs = Epochs()
 
 
-class _MemoryWork(Work):
+class _MemoryWork(UnitOfWork):
     """Work whose reads come from a `Memory`."""
 
-    def __init__(self, memory: Memory, states: dict[str, Loaded[Any]], now: datetime) -> None:
+    def __init__(self, memory: Memory, states: dict[str, LoadedStream[Any]], now: datetime) -> None:
         super().__init__(_NoStore(), now)  # type: ignore[arg-type] # nothing below asks it for more
         self._memory = memory
         self._before = states
 
     @property
-    def streams(self) -> dict[str, Loaded[Any]]:
+    def streams(self) -> dict[str, LoadedStream[Any]]:
         """The streams in hand."""
         return self._streams
 
@@ -205,7 +205,7 @@ class _MemoryWork(Work):
             stream_id = decider.stream(key)
             if stream_id in self._streams:
                 continue
-            loaded = Loaded(decider, key)
+            loaded = LoadedStream(decider, key)
             if stream_id in self._before:
                 loaded.state, loaded.last = self._before[stream_id].state, self._before[stream_id].last
             self._note_due(loaded)

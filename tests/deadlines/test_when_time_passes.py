@@ -10,7 +10,7 @@ from datetime import timedelta
 from tests.inventory import START, Inventory, number
 from trunkline.clock import DAY
 from trunkline.deadlines.deadlines import Deadlines, rebuild_deadlines
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 
 
 @contextmanager
@@ -194,7 +194,7 @@ def test_a_stale_row_never_wipes_out_a_rivals_deadline(inventory: Inventory) -> 
         conn.execute(b"INSERT INTO deadlines VALUES ('number/' || %s, %s, 1)", (number(1), START))
     calls: list[str] = []
 
-    def settle(work: Work, stream_ids: list[str]) -> None:
+    def settle(work: UnitOfWork, stream_ids: list[str]) -> None:
         inventory.service.settle(work, stream_ids)
         if not calls:
             calls.append("reserved meanwhile")

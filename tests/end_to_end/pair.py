@@ -12,9 +12,9 @@ from trunkline.contracts import billing
 from trunkline.contracts import licensing as said
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.schema import migrate, read_migrations
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.messaging.inbox import Intake
 from trunkline.messaging.outbox_relay import read_page
 from trunkline.messaging.records import Record
@@ -32,7 +32,7 @@ from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 from trunkline_numbers.reactors.deadlines import react as settle_due
 from trunkline_numbers.wiring import service as numbers_service
 
-BY_HAND = Cause("test", "test", "test")
+BY_HAND = Causation("test", "test", "test")
 
 
 def prepare_licensing(url: str) -> None:
@@ -76,7 +76,7 @@ class Pair:
     def register(self, *parties: Any) -> None:
         """Register parties with licensing, given as the contracts of the intake topic."""
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             for data in parties:
                 key = getattr(data, "organization_id", None) or data.partner_id
                 command(work, DIRECTORY, key, fact_of_data(data, self.now), BY_HAND)
@@ -118,7 +118,7 @@ class Pair:
     def act(self, *numbers: str, decide: Callable[[Number], list[Any]]) -> None:
         """Do something to numbers by hand, with all that follows."""
 
-        def work_it(work: Work) -> None:
+        def work_it(work: UnitOfWork) -> None:
             load_settled(work, ((NUMBER, number) for number in numbers))
             for number in numbers:
                 work.record(NUMBER, number, decide(work.state(NUMBER, number)), BY_HAND)
@@ -135,7 +135,7 @@ class Pair:
         """Let licensing settle what is due there."""
         self._settle(self.licensing, self.now, self.licensing_service.settle)
 
-    def _settle(self, store: Store, now: datetime, settle: Callable[[Work, list[str]], None]) -> None:
+    def _settle(self, store: Store, now: datetime, settle: Callable[[UnitOfWork, list[str]], None]) -> None:
         while rows := store.fetch(
             "SELECT key FROM deadlines WHERE due_at <= %s ORDER BY due_at, key LIMIT 1000", (now,)
         ):
@@ -144,7 +144,7 @@ class Pair:
 
     def number(self, number: str) -> Number:
         """The number as it is."""
-        return Work(self.numbers, self.now).state(NUMBER, number)
+        return UnitOfWork(self.numbers, self.now).state(NUMBER, number)
 
     def picture(self, number: str, names: dict[str, str]) -> tuple[Any, ...]:
         """Where a number is, with ids replaced by the names a test gave them, so that two worlds can be compared."""
@@ -162,7 +162,7 @@ class Pair:
 
     def refused(self, subscription_id: str) -> str | None:
         """The code of the refusal that the subscription waits on."""
-        state = Work(self.numbers, self.now).state(SUBSCRIPTION, subscription_id)
+        state = UnitOfWork(self.numbers, self.now).state(SUBSCRIPTION, subscription_id)
         return state.refused.code if state.refused else None
 
 

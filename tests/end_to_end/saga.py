@@ -21,7 +21,7 @@ from trunkline.contracts.cloudevents.message import Message
 from trunkline.deadlines.deadlines import Deadlines
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.messaging.inbox import Intake
 from trunkline.messaging.outbox_relay import read_page
 from trunkline.messaging.records import Record
@@ -61,7 +61,7 @@ class Side:
         self._said_up_to = 0
         self._offsets = 0
 
-    def run(self, decide: Callable[[Work], T]) -> T:
+    def run(self, decide: Callable[[UnitOfWork], T]) -> T:
         return run(self.store, self.now, decide)[0]
 
     def says(self) -> list[Record]:
@@ -83,7 +83,7 @@ class Side:
             self.intake.accept(mine[start : start + batch])
 
     def state(self, decider: Any, key: str) -> Any:
-        return Work(self.store, self.now()).state(decider, key)
+        return UnitOfWork(self.store, self.now()).state(decider, key)
 
 
 class Saga:
@@ -107,7 +107,7 @@ class Saga:
     def register(self, *told: Any) -> None:
         """Register parties and people, given as the contracts of the intake topic."""
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             for data in told:
                 decider = IDENTITY if hasattr(data, "identity_id") else DIRECTORY
                 key = getattr(data, "identity_id", None) or getattr(data, "organization_id", None) or data.partner_id
@@ -131,7 +131,7 @@ class Saga:
         """Put numbers into the inventory, visible to everybody."""
         listing = Listing(country="SG", sku="SG-LOCAL", vendor="Vendor")
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             for number in numbers:
                 events = by_hand.add(work.state(NUMBER, number), listing, None, None, DEFAULT, self.now)
                 work.record(NUMBER, number, events, BY_HAND)
@@ -141,7 +141,7 @@ class Saga:
     def delete_number(self, number: str) -> None:
         """Take a number out of the inventory."""
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             events = by_hand.delete(work.state(NUMBER, number), "faulty", "crackles", DEFAULT, self.now)
             work.record(NUMBER, number, events, BY_HAND)
 
@@ -189,14 +189,14 @@ class Saga:
         self.to_licensing += records
         self._changed |= {r.key.decode() for r in records if r.key and r.key[:1] == b"+"}
         if states:
-            work = Work(self.numbers.store, self.now)
+            work = UnitOfWork(self.numbers.store, self.now)
             work.load((NUMBER, number) for number in self._changed)
             self.to_licensing += [self._document(work.get(NUMBER, number)) for number in sorted(self._changed)]
             self._changed.clear()
 
     def document(self, number: str) -> Record:
         """What the state topic says of a number now."""
-        return self._document(Work(self.numbers.store, self.now).get(NUMBER, number))
+        return self._document(UnitOfWork(self.numbers.store, self.now).get(NUMBER, number))
 
     def _document(self, loaded: Any) -> Record:
         number, version = loaded.state.number, loaded.version

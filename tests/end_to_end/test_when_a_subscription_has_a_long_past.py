@@ -15,7 +15,7 @@ import pytest
 
 from tests.end_to_end.pair import Billing, Pair, prepare_licensing, prepare_numbers
 from trunkline.contracts import parties
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.limits import PAST_KEPT
 from trunkline_numbers.domain.number.number import Available
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription, numbers_of
@@ -61,7 +61,7 @@ def swapping(pair: Pair, swaps: int) -> tuple[Billing, list[str]]:
 
 def known(pair: Pair, billing: Billing) -> Subscription:
     """What numbers knows of the subscription."""
-    work = Work(pair.numbers, pair.now)
+    work = UnitOfWork(pair.numbers, pair.now)
     work.load([(SUBSCRIPTION, billing.subscription_id)])
     return work.state(SUBSCRIPTION, billing.subscription_id)
 

@@ -13,7 +13,7 @@ import pytest
 from tests.end_to_end.pair import BY_HAND, Billing, Pair, prepare_licensing, prepare_numbers
 from trunkline.contracts import billing, licensing, parties
 from trunkline.contracts.cloudevents.message import Message
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline_numbers.application.paid_reservations import extend_by
 from trunkline_numbers.application.retry_dependents import serve_waiting
 from trunkline_numbers.domain.number import operator_commands as by_hand
@@ -133,7 +133,7 @@ class World:
         self.pair.act(number, decide=lambda n: bind(n, "trunk", user, ORGANIZATION, DEFAULT, now))
         assert [b.user_id for b in self.number(name).bindings] == [user]
 
-    def does(self, act: Callable[[Work], Any]) -> None:
+    def does(self, act: Callable[[UnitOfWork], Any]) -> None:
         run(self.pair.numbers, lambda: self.pair.now, act)
 
 
@@ -152,7 +152,7 @@ def own_paid_reservation(pair: Pair) -> World:
     b = world.numbers["B"]
     pair.act(b, decide=lambda n: by_hand.reserve(n, party, "kept", DEFAULT, pair.now))
 
-    def extends(work: Work) -> None:
+    def extends(work: UnitOfWork) -> None:
         extend_by(work, world.paying.subscription_id, b, None, BY_HAND, DEFAULT)  # type: ignore[attr-defined]
         serve_waiting(work, BY_HAND)
 
@@ -175,7 +175,7 @@ def test_then_a_swap_that_is_refused_after_all_leaves_no_trace_on_a_paid_reserva
         world.passes_to(2).hears(*(facts[place] for place in order))
         assert world.seen("B") == before, order
         assert world.seen("A")["cause"] == "terminated"
-        covers = Work(pair.numbers, pair.now).state(SUBSCRIPTION, world.paying.subscription_id).covers  # type: ignore[attr-defined]
+        covers = UnitOfWork(pair.numbers, pair.now).state(SUBSCRIPTION, world.paying.subscription_id).covers  # type: ignore[attr-defined]
         assert list(covers) == [world.numbers["B"]]
 
 
@@ -195,8 +195,8 @@ def test_then_a_renewal_heard_meanwhile_moves_the_end_of_what_is_undone(pair: Pa
 def test_then_an_assignment_that_did_not_count_brings_no_quarantine(pair: Pair) -> None:
     """N15, §10.12: B was never assigned, whatever was believed for a while."""
 
-    def quarantine(days: int) -> Callable[[Work], None]:
-        def apply(work: Work) -> None:
+    def quarantine(days: int) -> Callable[[UnitOfWork], None]:
+        def apply(work: UnitOfWork) -> None:
             policy = Policy(quarantine_days={"SG": days} if days else {})
             work.record(POLICY, CURRENT, apply_policy(work.state(POLICY, CURRENT), policy, None, work.now), BY_HAND)
 

@@ -17,7 +17,7 @@ from tests.end_to_end.pair import BY_HAND, Billing, Pair, prepare_licensing, pre
 from trunkline.contracts import parties
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline_numbers.application.manual_assignment import dismiss_refusal, give, swap
 from trunkline_numbers.application.retry_dependents import serve_waiting
 from trunkline_numbers.domain.number import operator_commands as by_hand
@@ -90,7 +90,7 @@ class World:
         """A person gives it a number: in the place of the one that serves it, if one does."""
         has, id_ = self.serving(), self.billing.subscription_id
 
-        def act(work: Work) -> None:
+        def act(work: UnitOfWork) -> None:
             if has is None:
                 give(work, id_, self.numbers[name], "asked for", BY_HAND, DEFAULT)
             else:

@@ -17,7 +17,7 @@ from tests.end_to_end.pair import BY_HAND, Billing, Pair, prepare_licensing, pre
 from trunkline.contracts import billing, parties
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline_numbers.application.paid_reservations import extend_by
 from trunkline_numbers.application.retry_dependents import serve_waiting
 from trunkline_numbers.domain.number import operator_commands as by_hand
@@ -93,7 +93,7 @@ class World:
     def extends(self, name: str) -> str | None:
         """The code of the refusal, if it is one."""
 
-        def act(work: Work) -> None:
+        def act(work: UnitOfWork) -> None:
             extend_by(work, self.did.subscription_id, self.numbers[name], None, BY_HAND, DEFAULT)
             serve_waiting(work, BY_HAND)
 
@@ -183,7 +183,7 @@ def test_then_a_unit_covers_one_number_and_is_free_again_with_it(pair: Pair) -> 
     assert [world.extends("A"), world.extends("B"), world.extends("A")] == [None, "nothing-spare", "covered-already"]
     pair.act(world.numbers["A"], decide=lambda n: by_hand.release(n, "not needed", DEFAULT, pair.now))
     assert world.extends("B") is None
-    state = Work(pair.numbers, pair.now).state(SUBSCRIPTION, world.did.subscription_id)
+    state = UnitOfWork(pair.numbers, pair.now).state(SUBSCRIPTION, world.did.subscription_id)
     assert list(state.covers) == [world.numbers["B"]]
 
 

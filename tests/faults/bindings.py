@@ -16,8 +16,8 @@ from tests.faults.world import World
 from trunkline.contracts import billing, parties
 from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.contracts.contract import Contract
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline_licensing.application.extensions.provision import NewExtension, provision
 from trunkline_licensing.application.extensions.terminate import withdraw
 from trunkline_licensing.domain.extension.events import BulkRow
@@ -32,7 +32,7 @@ from trunkline_numbers.domain.number.events import Listing
 from trunkline_numbers.domain.number.number import NUMBER, Number
 from trunkline_numbers.domain.policy import DEFAULT
 
-CAUSE = Cause("test", "test", "test")
+CAUSE = Causation("test", "test", "test")
 _rounds = count(1)
 
 
@@ -55,7 +55,7 @@ class Round:
         """The organization, its licenses, and a subscription on each number that has one: two of three."""
         listing = Listing(country="DE", sku="DID", vendor="Vendor")
 
-        def add(work: Work) -> None:
+        def add(work: UnitOfWork) -> None:
             work.load((NUMBER, key) for key in self.numbers)
             for key in self.numbers:
                 events = by_hand.add(work.state(NUMBER, key), listing, None, None, DEFAULT, self.begins)
@@ -111,7 +111,7 @@ class Round:
             for n, key in enumerate(self.extensions)
         ]
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             outcomes = provision(work, self.org, rows, Catalogue(), CAUSE, answer_within=patience)
             assert outcomes == [None] * self.size
 
@@ -121,7 +121,7 @@ class Round:
         """Of those that have their number one of five is deleted, one gives it up, one wants another and comes back."""
         now = self.world.licensing.clock.now()
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             withdraw(work, [self.extensions[n] for n in self.going("deleted")], "by_hand", CAUSE)
             for n in self.going("removed"):
                 x = work.state(EXTENSION, self.extensions[n])
@@ -160,11 +160,11 @@ class Round:
         return on.status if on is not None else None
 
     def extension(self, n: int) -> Extension:
-        work = Work(self.world.licensing.store, self.begins)
+        work = UnitOfWork(self.world.licensing.store, self.begins)
         return work.state(EXTENSION, self.extensions[n])
 
     def number(self, n: int) -> Number:
-        return Work(self.world.numbers.store, self.begins).state(NUMBER, self.numbers[n])
+        return UnitOfWork(self.world.numbers.store, self.begins).state(NUMBER, self.numbers[n])
 
     def check(self, expected: dict[str, str | None]) -> None:
         """X5, L12: every place is where its way leads; both services and the pool agree; nothing is said twice."""
@@ -180,7 +180,7 @@ class Round:
             assert x.facts is not None
             assert x.facts.number is not None
             assert has.generation == x.facts.number.generation
-        pool = Work(self.world.licensing.store, self.begins).state(POOL, pool_key(self.org, "phone_system"))
+        pool = UnitOfWork(self.world.licensing.store, self.begins).state(POOL, pool_key(self.org, "phone_system"))
         assert pool.allocated == sum(status != "gone" for status in wanted.values())
         copies = read(self.world.licensing.store.fetch, self.numbers)
         for n, key in enumerate(self.numbers):

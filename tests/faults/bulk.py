@@ -12,8 +12,8 @@ from tests.faults.world import World
 from trunkline.contracts import billing, parties
 from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.contracts.contract import Contract
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK, Bulk, File, add_users, create, start
 from trunkline_licensing.domain.bulk_assignment.rows import Row
 from trunkline_licensing.domain.pool.pool import POOL, pool_key
@@ -24,7 +24,7 @@ from trunkline_numbers.domain.number.events import Listing
 from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.policy import DEFAULT
 
-CAUSE = Cause("test", "test", "test")
+CAUSE = Causation("test", "test", "test")
 _rounds = count(1)
 
 
@@ -74,7 +74,7 @@ class Assignment:
         listing = Listing(country="DE", sku="DID", vendor="Vendor")
         numbers = [row.number for row in self.rows if row.number and row.place % 7]
 
-        def add(work: Work) -> None:
+        def add(work: UnitOfWork) -> None:
             work.load((NUMBER, key) for key in numbers)
             for key in numbers:
                 events = by_hand.add(work.state(NUMBER, key), listing, None, None, DEFAULT, self.begins)
@@ -110,7 +110,7 @@ class Assignment:
         headers, value = encode(contract, **named, correlation_id=None, causation_id=None, data=data)
         return Saying(contract.topic, key.encode(), value, headers)
 
-    def _draft(self, work: Work) -> None:
+    def _draft(self, work: UnitOfWork) -> None:
         work.record(BULK, self.id, create(work.state(BULK, self.id), self.org, "Everybody", (), work.now), CAUSE)
         file = File("people.csv", "digest", "name", self.size)
         work.record(BULK, self.id, add_users(work.state(BULK, self.id), file, work.now), CAUSE)
@@ -119,7 +119,7 @@ class Assignment:
     def press(self) -> None:
         """Assign."""
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             work.record(BULK, self.id, start(work.state(BULK, self.id), False, work.now), CAUSE)
             mark_running(work, self.id)
 
@@ -130,12 +130,12 @@ class Assignment:
     @property
     def state(self) -> Bulk:
         """The template as it is."""
-        return Work(self.world.licensing.store, self.begins).state(BULK, self.id)
+        return UnitOfWork(self.world.licensing.store, self.begins).state(BULK, self.id)
 
     def check(self) -> None:
         """L10-L13: each row once and none lost; counts, units, extensions and bindings agree to the last one."""
         expected = list(self.expected())
-        work = Work(self.world.licensing.store, self.begins)
+        work = UnitOfWork(self.world.licensing.store, self.begins)
         found = page_of_rows(work.fetch, self.state, 0, self.size + 1)
         assert [row.code for row in found] == expected
         good = expected.count(None)
@@ -159,7 +159,7 @@ class Assignment:
         claims = store.fetch("SELECT stream_id FROM claims WHERE starts_with(claim, %s)", (f"ext:{self.org}/",))
         assert {stream for (stream,) in claims} == {f"extension/{key}" for key in alive}
         numbers = {row.number: key for key, row in alive.items() if row.number}
-        work = Work(self.world.numbers.store, self.begins)
+        work = UnitOfWork(self.world.numbers.store, self.begins)
         work.load((NUMBER, row.number) for row in self.rows if row.number)
         for row in self.rows:
             if row.number:

@@ -21,8 +21,8 @@ from tests.faults.world import Part, World
 from trunkline.contracts import billing, parties
 from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.contracts.contract import Contract
-from trunkline.eventstore.recorded_event import Cause, Recorded, recorded
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.recorded_event import Causation, RecordedEvent, recorded
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.messaging.outbox_relay import read_page
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.events import Listing
@@ -160,11 +160,11 @@ class Story:
         listing = Listing(country="DE", sku="SG-LOCAL", vendor="Vendor")
         part = self.world.numbers
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             work.load((NUMBER, key) for key in (*self.held, *self.spare))
             for key in (*self.held, *self.spare):
                 added = by_hand.add(work.state(NUMBER, key), listing, None, None, DEFAULT, self.begins)
-                work.record(NUMBER, key, added, Cause("test", "test", "test"))
+                work.record(NUMBER, key, added, Causation("test", "test", "test"))
 
         run(part.store, lambda: self.begins, decide)
 
@@ -249,7 +249,7 @@ class Story:
             mail=self._mail(),
         )
 
-    def _events(self, part: Part) -> list[Recorded]:
+    def _events(self, part: Part) -> list[RecordedEvent]:
         ids = [decider.stream(key) for decider in part.service.deciders for key in self.names]
         rows = part.store.fetch(
             "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events"
@@ -337,7 +337,7 @@ class Story:
     def _check_deadlines(self, part: Part) -> None:
         """N10: the table is what the streams say."""
         timed = {d.category: d for d in part.service.deciders if d.due is not None}
-        streams: dict[str, list[Recorded]] = {}
+        streams: dict[str, list[RecordedEvent]] = {}
         for event in self._events(part):
             if event.stream_id.partition("/")[0] in timed:
                 streams.setdefault(event.stream_id, []).append(event)

@@ -13,8 +13,8 @@ import pytest
 
 from tests.faults.doomed import UPLOAD_POINTS, Fuse
 from tests.faults.world import Part, World
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.files.csv_reader import read_csv
 from trunkline_numbers.application.imports import parse
 from trunkline_numbers.application.imports.layout import Terms
@@ -27,7 +27,7 @@ from trunkline_numbers.domain.upload import UPLOAD, Upload, UploadPreviewed
 from trunkline_numbers.tables.upload_rows import keep, told
 
 ROWS, CHUNK, DEATHS = 1_500, 50, 24
-BY = Cause("user:test", "test", "test")
+BY = Causation("user:test", "test", "test")
 
 
 def send(part: Part, upload_id: str, numbers: list[str]) -> None:
@@ -36,7 +36,7 @@ def send(part: Part, upload_id: str, numbers: list[str]) -> None:
     file = read_csv(f"Country Code,Phone Number,Voice,SMS,Fax\n{rows}".encode(), parse.LAYOUT, max_bytes=10**6)
     found = parse.preview(file, Terms(), lambda _: set())
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         facts = {"rows": found.rows, "good": found.good, "unlikely": found.unlikely, "chunks": len(found.chunks)}
         work.record(UPLOAD, upload_id, [UploadPreviewed(at=work.now, file_name="f.csv", **facts)], BY)
         keep(work, upload_id, None, found.chunks)
@@ -48,7 +48,7 @@ def send(part: Part, upload_id: str, numbers: list[str]) -> None:
 def add_by_hand(part: Part, numbers: list[str]) -> None:
     """They are there before their rows' turn comes."""
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         listing = Listing(country="SG", sku="did", vendor="other")
         for number in numbers:
             work.record(NUMBER, number, add(work.state(NUMBER, number), listing, None, None, DEFAULT, work.now), BY)
@@ -57,7 +57,7 @@ def add_by_hand(part: Part, numbers: list[str]) -> None:
 
 
 def upload_of(part: Part, upload_id: str) -> Upload:
-    return Work(part.store, part.clock.now()).state(UPLOAD, upload_id)
+    return UnitOfWork(part.store, part.clock.now()).state(UPLOAD, upload_id)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.faults.topics import PATIENCE, Topics
 from trunkline.application import all_migrations
 from trunkline.embedded_postgres.server import EmbeddedPostgres
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.eventstore.schema import migrate
 from trunkline.messaging.kafka.client import source_name
 from trunkline.operations.sandbox_clock import SandboxClock
@@ -316,7 +316,7 @@ class World:
     def verify_views(self) -> None:
         """O3: every view is what a fold of the streams from zero gives."""
         for part in self.parts.values():
-            duties = Duties(part.url)
+            duties = LeaderElection(part.url)
             rebuild = Rebuild(Projector(part.store, part.service.views, duties), part.clock.now)
             for view in part.service.views:
                 assert rebuild.verify(view.name).differences == 0, view.name

@@ -16,14 +16,14 @@ import pytest
 from trunkline.clock import FixedClock
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Decider, Event
-from trunkline.eventstore.event_store import Batch, Conflict, Overtaken, Store
+from trunkline.eventstore.event_store import CheckpointConflict, CommitBatch, ConcurrencyError, Store
 from trunkline.eventstore.history import read_history
-from trunkline.eventstore.recorded_event import Cause, Codec, UnknownEvent, recorded
+from trunkline.eventstore.recorded_event import Causation, Codec, UnknownEvent, recorded
 from trunkline.eventstore.schema import Migration, MigrationError, migrate, read_migrations
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
-CAUSE = Cause("user:1", "chain-1", "request-1")
+CAUSE = Causation("user:1", "chain-1", "request-1")
 MIGRATIONS = read_migrations(files("trunkline.eventstore") / "migrations")
 
 
@@ -76,7 +76,7 @@ def now() -> datetime:
     return START
 
 
-def count(work: Work, *keys: str, at: datetime = START, due: datetime | None = None) -> None:
+def count(work: UnitOfWork, *keys: str, at: datetime = START, due: datetime | None = None) -> None:
     """One more on each of these."""
     work.load((COUNTER, key) for key in keys)
     for key in keys:
@@ -126,7 +126,7 @@ def test_then_a_commit_is_whole_and_in_order(store: Store) -> None:
 def test_then_a_refusal_writes_nothing(store: Store) -> None:
     """§9: nothing half done."""
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         count(work, "a")
         work.wait("counter/x", "counter/a", START, "why")
         raise NoMore(key="a")
@@ -141,7 +141,7 @@ def test_then_an_uncommitted_rival_is_never_skipped(store: Store) -> None:
     """X2: whoever comes later waits for it, so that a reader who has seen the later one has seen both."""
     with ThreadPoolExecutor(1) as later:
         with store.locked() as conn:
-            rival = Work(store, START, conn)
+            rival = UnitOfWork(store, START, conn)
             count(rival, "rival")
             rival.commit()
             done = later.submit(counting, store, "later")
@@ -161,7 +161,7 @@ def test_then_a_rival_that_gives_up_leaves_nothing_and_holds_up_nobody(store: St
 
     def give_up() -> None:
         with store.locked() as conn:
-            rival = Work(store, START, conn)
+            rival = UnitOfWork(store, START, conn)
             count(rival, "rival")
             rival.commit()
             raise GaveUp
@@ -213,7 +213,7 @@ def test_then_a_version_conflict_is_decided_again_under_the_lock(store: Store) -
     """X3: the second time it reads what the rival wrote, and nobody can come between."""
     tries: list[int] = []
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         count(work, "a")
         tries.append(work.state(COUNTER, "a").value)
         if len(tries) == 1:
@@ -228,7 +228,7 @@ def test_then_what_was_only_read_must_not_have_changed_either(store: Store) -> N
     """X3: a decision on b that looked at a."""
     looked: list[int] = []
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         looked.append(work.state(COUNTER, "a").value)
         count(work, "b")
         if len(looked) == 1:
@@ -241,7 +241,7 @@ def test_then_what_was_only_read_must_not_have_changed_either(store: Store) -> N
 def test_then_a_refusal_on_the_second_try_writes_nothing(store: Store) -> None:
     """S6: the rival was first."""
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         if work.state(COUNTER, "a").value:
             raise NoMore(key="a")
         count(work, "a")
@@ -280,14 +280,14 @@ def test_then_of_many_rivals_for_one_claim_one_wins(store: Store) -> None:
     ready = threading.Barrier(threads)
 
     def take(thread: int) -> bool:
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             count(work, f"t{thread}")
             work.batch.claims.append(("ext/1001", f"counter/t{thread}"))
 
         ready.wait()
         try:
             run(store, now, decide)
-        except Conflict:
+        except ConcurrencyError:
             return False
         return True
 
@@ -300,11 +300,11 @@ def test_then_of_many_rivals_for_one_claim_one_wins(store: Store) -> None:
 
 def test_then_a_claim_given_back_can_be_taken_in_the_same_commit(store: Store) -> None:
     """L15: an extension key moves from one to another."""
-    store.append(Batch(claims=[("ext/1001", "a"), ("ext/1002", "b")]))
-    store.append(Batch(unclaims=["ext/1001", "ext/1002"], claims=[("ext/1001", "b"), ("ext/1002", "a")]))
+    store.append(CommitBatch(claims=[("ext/1001", "a"), ("ext/1002", "b")]))
+    store.append(CommitBatch(unclaims=["ext/1001", "ext/1002"], claims=[("ext/1001", "b"), ("ext/1002", "a")]))
     assert sorted(store.fetch("SELECT * FROM claims")) == [("ext/1001", "b"), ("ext/1002", "a")]
-    with pytest.raises(Conflict):
-        store.append(Batch(claims=[("ext/1001", "c")]))
+    with pytest.raises(ConcurrencyError):
+        store.append(CommitBatch(claims=[("ext/1001", "c")]))
 
 
 # -- deadlines --------------------------------------------------------------------------------------------------------
@@ -329,15 +329,15 @@ def test_then_a_deadline_comes_moves_and_goes_with_its_event(store: Store) -> No
 def test_then_a_touched_stream_puts_a_stale_deadline_right(store: Store) -> None:
     """N10: the table is a projection; a row that is wrong must not come up for ever."""
     counting(store, "a")
-    store.append(Batch(deadlines=[("counter/a", START, 1)]))
+    store.append(CommitBatch(deadlines=[("counter/a", START, 1)]))
     run(store, now, lambda work: work.touch(COUNTER, "a"))
     assert deadlines(store) == []
 
 
 def test_then_deadlines_of_a_commit_that_fails_are_not_there(store: Store) -> None:
     """N10."""
-    batch = Batch(deadlines=[("counter/a", START, 1)], depends={"counter/a": 5})
-    with pytest.raises(Conflict):
+    batch = CommitBatch(deadlines=[("counter/a", START, 1)], depends={"counter/a": 5})
+    with pytest.raises(ConcurrencyError):
         store.append(batch)
     assert deadlines(store) == []
 
@@ -345,7 +345,7 @@ def test_then_deadlines_of_a_commit_that_fails_are_not_there(store: Store) -> No
 # -- waiting ----------------------------------------------------------------------------------------------------------
 
 
-def waits(work: Work, waiter: str, since: datetime = START) -> None:
+def waits(work: UnitOfWork, waiter: str, since: datetime = START) -> None:
     work.wait("counter/a", f"counter/{waiter}", since, "taken")
 
 
@@ -354,7 +354,7 @@ def test_then_who_waits_is_found_until_it_stops(store: Store) -> None:
     run(store, now, lambda work: waits(work, "w1"))
     seen: list[Any] = []
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         waits(work, "w2")
         work.stop_waiting("counter/a", "counter/w1")
         seen.append(work.waiters(["counter/a", "counter/b"]))
@@ -375,7 +375,7 @@ def test_then_a_waiter_that_comes_between_is_a_conflict(store: Store) -> None:
     """S6: nobody who waits is overlooked."""
     found: list[frozenset[str]] = []
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         count(work, "a")
         found.append(work.waiters(["counter/a"]).get("counter/a", frozenset()))
         if len(found) == 1:
@@ -389,7 +389,7 @@ def test_then_one_that_begins_to_wait_for_what_has_changed_meanwhile_decides_aga
     """S6: it has read a; a is free again before it begins to wait."""
     read: list[int] = []
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         read.append(work.state(COUNTER, "a").value)
         if read[-1] == 0:
             waits(work, "w")
@@ -407,7 +407,7 @@ def test_then_one_that_begins_to_wait_for_what_has_changed_meanwhile_decides_aga
 def test_then_a_position_moves_with_its_effects(store: Store) -> None:
     """X3: one transaction for both."""
 
-    def hear(work: Work) -> None:
+    def hear(work: UnitOfWork) -> None:
         count(work, "a")
         work.advance("kafka/c/topic/0", None, 7)
 
@@ -421,11 +421,11 @@ def test_then_a_late_batch_of_one_that_was_overtaken_fails_whole(store: Store, e
     """X3: compare and set, so that a zombie repeats nothing."""
     run(store, now, lambda work: work.advance("kafka/c/topic/0", None, 7))
 
-    def late(work: Work) -> None:
+    def late(work: UnitOfWork) -> None:
         count(work, "a")
         work.advance("kafka/c/topic/0", expected, 9)
 
-    with pytest.raises(Overtaken):
+    with pytest.raises(CheckpointConflict):
         run(store, now, late)
     assert log(store) == []
     assert store.positions("kafka/") == {"kafka/c/topic/0": 7}
@@ -435,7 +435,7 @@ def test_then_a_follower_that_was_overtaken_is_told(store: Store) -> None:
     """X2: one relay for each store."""
     store.move("relay", None, 3)
     store.move("relay", 3, 5)
-    with pytest.raises(Overtaken):
+    with pytest.raises(CheckpointConflict):
         store.move("relay", 3, 6)
     assert store.positions("relay") == {"relay": 5}
 
@@ -445,12 +445,12 @@ def test_then_rows_of_other_tables_come_with_the_events_or_not_at_all(store: Sto
     row = ("billing", "1", b"hash", START)
     insert = "INSERT INTO inbox (source, id, payload_hash, received_at) VALUES (%s, %s, %s, %s)"
 
-    def hear(work: Work) -> None:
+    def hear(work: UnitOfWork) -> None:
         count(work, "a")
         work.write(insert, [row])
 
     run(store, now, hear)
-    with pytest.raises(Conflict):
+    with pytest.raises(ConcurrencyError):
         run(store, now, hear)
     assert log(store) == [("counter/a", 1)]
 
@@ -500,9 +500,9 @@ def test_then_who_when_and_why_are_kept_with_the_event(store: Store) -> None:
 
 def test_then_an_event_of_a_newer_service_is_named_and_not_skipped(store: Store) -> None:
     """X7: rather than a state without it."""
-    store.append(Batch(events=[("counter/a", 1, "test.Counted.v2", b"{}")]))
+    store.append(CommitBatch(events=[("counter/a", 1, "test.Counted.v2", b"{}")]))
     with pytest.raises(UnknownEvent, match=r"test\.Counted\.v2"):
-        Work(store, START).state(COUNTER, "a")
+        UnitOfWork(store, START).state(COUNTER, "a")
 
 
 def test_then_the_same_clock_reading_serves_a_whole_piece_of_work(store: Store) -> None:
@@ -510,7 +510,7 @@ def test_then_the_same_clock_reading_serves_a_whole_piece_of_work(store: Store) 
     clock = FixedClock(START)
     seen: list[datetime] = []
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         seen.append(work.now)
         count(work, "a")
         clock.advance(timedelta(seconds=1))

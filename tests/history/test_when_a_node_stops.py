@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.inventory import Inventory
-from trunkline.eventstore.commit_signal import Wake
+from trunkline.eventstore.commit_signal import CommitSignal
 from trunkline.runtime.in_process_transport import LocalTransport
 from trunkline.runtime.service_runtime import Node
 from trunkline.settings import Settings
@@ -19,7 +19,7 @@ AN_HOUR = 3_600.0
 
 @pytest.mark.parametrize("news", [lambda node: node.wake, lambda node: node.projected], ids=["commits", "views"])
 async def test_then_who_waits_for_news_goes_too(
-    inventory: Inventory, tmp_path: Path, news: Callable[[Node], Wake]
+    inventory: Inventory, tmp_path: Path, news: Callable[[Node], CommitSignal]
 ) -> None:
     """A loop that would look again in an hour ends with the others: no task is left to be cancelled."""
     inventory.projector.resign()

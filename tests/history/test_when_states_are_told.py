@@ -11,7 +11,7 @@ import pytest
 from tests.inventory import ORG, Inventory, number
 from trunkline.contracts import numbers as said
 from trunkline.contracts.cloudevents.envelope import decode
-from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.messaging.compacted_topics.feed import StateFeed, begin_anew
 from trunkline.messaging.records import Outgoing
 
@@ -38,14 +38,14 @@ class Topic:
 
 
 @pytest.fixture
-def duties(inventory: Inventory) -> Iterator[Duties]:
-    found = Duties(inventory.url)
+def duties(inventory: Inventory) -> Iterator[LeaderElection]:
+    found = LeaderElection(inventory.url)
     yield found
     found.resign()
 
 
 @pytest.fixture
-def feed(inventory: Inventory, duties: Duties) -> StateFeed:
+def feed(inventory: Inventory, duties: LeaderElection) -> StateFeed:
     return StateFeed(inventory.store, inventory.service.states[0], duties)
 
 
@@ -109,7 +109,7 @@ async def test_while_the_broker_is_away_nothing_is_lost(inventory: Inventory, fe
 
 
 async def test_a_position_that_a_crash_of_the_database_lost_is_told_again(
-    inventory: Inventory, feed: StateFeed, duties: Duties
+    inventory: Inventory, feed: StateFeed, duties: LeaderElection
 ) -> None:
     """X2: it is recorded without waiting for the disk; the session of the duty is lost with it, and that is noticed.
 

@@ -29,7 +29,7 @@ from eventsourcing.utils import Environment
 from tests.inventory import Inventory
 from trunkline.eventsourcing_log.application import LogFactory
 from trunkline.eventsourcing_log.recorder import TRACKING, LogRecorder
-from trunkline.eventstore.event_store import Overtaken, Store
+from trunkline.eventstore.event_store import CheckpointConflict, Store
 from trunkline.eventstore.recorded_event import Codec
 from trunkline.eventstore.schema import migrate, read_migrations
 
@@ -97,7 +97,7 @@ def test_a_tracked_application_never_moves_a_position_of_our_own(recorder: LogRe
     assert recorder.max_tracking_id("relay") is None
     recorder.insert_events([StoredEvent("test/1", 1, "topic1", b"{}")])
     assert recorder.store.positions("relay") == {"relay": 7}
-    with pytest.raises(Overtaken):
+    with pytest.raises(CheckpointConflict):
         recorder.store.move(f"{TRACKING}relay", 1, 2)
     recorder.store.close()
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.inventory import Inventory, number
 from trunkline.eventstore.event_store import Connection
-from trunkline.eventstore.recorded_event import Recorded
+from trunkline.eventstore.recorded_event import RecordedEvent
 from trunkline.projections.runner import Projector, View
 
 KEY = "CREATE TABLE {table} (key text PRIMARY KEY)"
@@ -29,7 +29,7 @@ def seen(inventory: Inventory) -> tuple[list[str], list[str]]:
 def two(inventory: Inventory) -> Iterator[Projector]:
     """One view of additions only, and one of everything; both note each event they are given."""
 
-    def note(conn: Connection, table: str, page: Sequence[Recorded]) -> None:
+    def note(conn: Connection, table: str, page: Sequence[RecordedEvent]) -> None:
         for event in page:
             conn.execute(f"INSERT INTO {table} VALUES (%s)".encode(), (f"{event.key}/{event.version}",))
 

@@ -14,8 +14,8 @@ from eventsourcing.persistence import Recorder, StoredEvent
 from tests.inventory import ACME, BY_HAND, Inventory, number
 from trunkline.eventsourcing_log.recorder import LogRecorder
 from trunkline.eventstore.append import AT_ONCE, WRITERS
-from trunkline.eventstore.event_store import Batch, ConnectionWhileLocked, Store
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.event_store import CommitBatch, ConnectionWhileLocked, Store
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.operations.sandbox_clock import SandboxClock
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.events import Listing
@@ -68,8 +68,8 @@ def test_the_lock_is_let_go_where_the_work_fails(store: Store) -> None:
 
 
 BATCHES = {
-    "small": Batch(events=[("test/1", 1, "topic", b"{}")]),
-    "large": Batch(events=[("test/1", version, "topic", b"{}") for version in range(1, AT_ONCE + 2)]),
+    "small": CommitBatch(events=[("test/1", 1, "topic", b"{}")]),
+    "large": CommitBatch(events=[("test/1", version, "topic", b"{}") for version in range(1, AT_ONCE + 2)]),
 }
 WAITING = (
     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = %s"
@@ -124,7 +124,7 @@ def test_all_of_many_threads_that_want_the_same_in_a_sandbox_get_through(invento
     def one(place: int) -> bool:
         together.wait()
 
-        def decide(work: Work) -> bool:
+        def decide(work: UnitOfWork) -> bool:
             mine = number(place)
             work.load([(NUMBER, number(0)), (NUMBER, mine)])
             events = by_hand.add(work.state(NUMBER, mine), LISTING, None, None, DEFAULT, work.now)

@@ -15,8 +15,8 @@ from tests.http.bulk import Office
 from tests.http.estate import Door, Estate
 from tests.http.test_when_numbers_are_uploaded import file_of, lines, send, until_ended
 from tests.http.world import Caller, World, created, problem
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.security.principal import Principal
 from trunkline_licensing.api.bulk_assignments.runs import _events
 from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK, start
@@ -159,7 +159,7 @@ async def test_an_upload_that_runs_stops_writing_when_the_right_is_gone(world: W
     upload = created(await send(east, file_of(*lines(number)), holder_id=world.east_org))
     await _move(world, world.east_org, world.west)
     key, by = upload["upload_id"], "user:test"
-    node.run(lambda work: start_upload(work, key, by, Cause(by, key, key)))  # as if it had begun before the move
+    node.run(lambda work: start_upload(work, key, by, Causation(by, key, key)))  # as if it had begun before the move
     ended = (await until_ended(world.admin, key))[-1]
     assert (ended["status"], ended["added"], ended["refused"]) == ("completed", 0, 1)
     report = await world.admin.get(f"/numbers/uploads/{key}/report", params={"format": "json"})
@@ -178,11 +178,11 @@ async def test_who_let_an_upload_run_is_held_against_the_present(world: World, l
     await world.settle()
     (number,) = world.numbers(1)
     key = created(await send(world.caller("org-admin", world.east_org), file_of(*lines(number))))["upload_id"]
-    began = Cause("user:e", key, key, "partner-admin", world.east)
+    began = Causation("user:e", key, key, "partner-admin", world.east)
     if lost == "moved":
         await _move(world, world.east_org, world.west)
     else:
-        began = Cause(f"user:{ada}", key, key, "org-admin", world.east_org, ada)
+        began = Causation(f"user:{ada}", key, key, "org-admin", world.east_org, ada)
         change = {"json": {"role": "member"}} if lost == "demoted" else {}
         created(await world.admin("PATCH" if change else "DELETE", f"{allowed}/identities/{ada}", **change))
         await world.settle()
@@ -201,9 +201,9 @@ async def test_a_template_that_runs_stops_when_the_right_is_gone(world: World) -
     await _move(world, world.east_org, world.west)
     node = world.deployment.nodes["licensing"]
     key = one.rpartition("/")[2]
-    east = Cause("user:e", key, key, "partner-admin", world.east)
+    east = Causation("user:e", key, key, "partner-admin", world.east)
 
-    def begin(work: Work) -> None:  # as if it had begun before the move
+    def begin(work: UnitOfWork) -> None:  # as if it had begun before the move
         work.record(BULK, key, start(work.state(BULK, key), False, work.now), east)
         mark_running(work, key)
 

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests.http.world import Caller, World, created, later, problem
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.security.authorization import NotAllowed, NothingThere, Resource, TokenOutdated, authorize
 from trunkline.security.principal import Principal
 from trunkline.security.revocations import Revocations
@@ -124,7 +124,7 @@ async def test_a_member_of_an_issuer_sees_their_own_extension(world: World) -> N
     person = await _person(world, "member")
     member = Principal("https://i.example#7", "member", world.east_org, issuer="https://i.example", identity_id=person)
     store, org = world.deployment.nodes["licensing"].store, world.east_org
-    work = Work(store, datetime.now(UTC))
+    work = UnitOfWork(store, datetime.now(UTC))
     own = Resource(NothingThere(key="x"), parties=(org,), user_id=person)
     authorize(branch_of(work, member), "see extensions", own)
     with pytest.raises(NotAllowed):

@@ -15,9 +15,9 @@ from trunkline.contracts import billing, parties
 from trunkline.contracts.cloudevents.envelope import Message
 from trunkline.eventstore.decider import Decider
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.recorded_event import Recorded, recorded
+from trunkline.eventstore.recorded_event import RecordedEvent, recorded
 from trunkline.eventstore.schema import migrate, read_migrations
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline_licensing.wiring import service
 
 _CONTRACTS = billing.CONTRACTS | parties.CONTRACTS
@@ -39,21 +39,21 @@ class Licensing:
     def hear(self, *messages: Message) -> None:
         """One batch, committed whole: parties before billing, as the intake gives them."""
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             for topic, react in self._react.items():
                 if mine := [m for m in messages if _CONTRACTS[m.type].topic == topic]:
                     react(work, mine)
 
         run(self.store, self.clock.now, decide)
 
-    def do(self, decide: Callable[[Work], Any]) -> Any:
+    def do(self, decide: Callable[[UnitOfWork], Any]) -> Any:
         """A command."""
         return run(self.store, self.clock.now, decide)[0]
 
     def state(self, decider: Decider[Any], key: str) -> Any:
-        return Work(self.store, self.clock.now()).state(decider, key)
+        return UnitOfWork(self.store, self.clock.now()).state(decider, key)
 
-    def log(self, after: int = 0) -> list[Recorded]:
+    def log(self, after: int = 0) -> list[RecordedEvent]:
         return [recorded(self.store.codec, row) for row in self.store.read_log(after, 10_000)]
 
     def names(self, after: int = 0) -> list[str]:

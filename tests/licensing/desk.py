@@ -11,9 +11,9 @@ from uuid import uuid4
 from trunkline.contracts import numbers
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.deadlines.deadlines import Deadlines
-from trunkline.eventstore.leader_election import Duties
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.leader_election import LeaderElection
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.projections.runner import Projector
 from trunkline_licensing.application.bulk_assignment.runner import Runner
 from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK, Bulk, File, add_users, create, start
@@ -26,7 +26,7 @@ from trunkline_licensing.tables.bulk_rows import add_rows, mark_running, page_of
 from trunkline_licensing.wiring import service
 
 ORG = "0a9e0000-0000-4000-8000-000000000001"
-CAUSE = Cause("test", "test", "test")
+CAUSE = Causation("test", "test", "test")
 WITHIN = timedelta(seconds=60)
 
 
@@ -38,7 +38,7 @@ class Desk:
         self._say = say
         self._heard = 0
         licensing.hear(registered)
-        self.projector = Projector(licensing.store, service().views, Duties(licensing.store.url))
+        self.projector = Projector(licensing.store, service().views, LeaderElection(licensing.store.url))
         self.projector.prepare()
         self.runner = self.new_runner()
 
@@ -50,7 +50,7 @@ class Desk:
         """A runner that knows nothing of the one before."""
         licensing = self.licensing
         node: Any = SimpleNamespace(store=licensing.store, clock=licensing.clock, wait_for_views=self._views)
-        return Runner(node, Catalogue(), WITHIN, Duties(licensing.store.url))
+        return Runner(node, Catalogue(), WITHIN, LeaderElection(licensing.store.url))
 
     def _views(self, _position: int, _within: float) -> bool:
         while self.projector.step():
@@ -75,12 +75,12 @@ class Desk:
         *,
         all_or_nothing: bool = False,
         addons: Sequence[str] = (),
-        cause: Cause = CAUSE,
+        cause: Causation = CAUSE,
     ) -> str:
         """A template with rows of key, name and number, in progress; its id."""
         key = str(uuid4())
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             work.record(BULK, key, create(work.state(BULK, key), ORG, "Tower", addons, work.now), CAUSE)
             file = File("people.csv", "digest", "name", len(rows))
             work.record(BULK, key, add_users(work.state(BULK, key), file, work.now), CAUSE)

@@ -9,7 +9,7 @@ import pytest
 
 from trunkline.clock import DAY
 from trunkline.contracts.licensing import CONTRACTS
-from trunkline.eventstore.recorded_event import Recorded
+from trunkline.eventstore.recorded_event import RecordedEvent
 from trunkline_licensing.domain.subscription.subscription import SUBSCRIPTION
 from trunkline_licensing.message_handlers import billing_events, party_events
 from trunkline_licensing.publishing import published
@@ -38,7 +38,7 @@ def test_then_its_facts_are_on_record_with_their_cause(licensing: Any, say: Any,
         "SubscriptionActivated",
         "SubscriptionExpired",
     ]
-    expired: Recorded = licensing.log()[-1]
+    expired: RecordedEvent = licensing.log()[-1]
     assert (expired.meta.actor, expired.meta.causation_id) == ("/billing", f"billing.subscription.expired-{SUB}-30")
     assert expired.meta.recorded_at == licensing.clock.now()
     said = published(expired)

@@ -10,15 +10,15 @@ import pytest
 
 from tests.licensing.desk import ORG, Desk
 from trunkline.contracts.cloudevents.message import Message
-from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.recorded_event import Causation
 from trunkline_licensing.application.bulk_assignment import run
 
 PARTNER, OTHER = str(uuid4()), str(uuid4())
 ADMIN = str(uuid4())
 PEOPLE = ("Ada", "Bob", "Cleo", "Dan")
 TODAY = 99
-BY_PARTNER = Cause("user:p", "c", "c", "partner-admin", PARTNER)
-BY_PERSON = Cause(f"user:{ADMIN}", "c", "c", "org-admin", ORG, ADMIN)
+BY_PARTNER = Causation("user:p", "c", "c", "partner-admin", PARTNER)
+BY_PERSON = Causation(f"user:{ADMIN}", "c", "c", "org-admin", ORG, ADMIN)
 
 ROWS = [(str(101 + n), name, "") for n, name in enumerate(PEOPLE)]
 
@@ -56,7 +56,7 @@ LOST = pytest.mark.parametrize(("cause", "change"), CASES, ids=["moved", "left",
 
 
 @LOST
-def test_then_the_rows_that_are_left_fail(desk: Desk, say: Any, cause: Cause, change: Any) -> None:
+def test_then_the_rows_that_are_left_fail(desk: Desk, say: Any, cause: Causation, change: Any) -> None:
     """L11, L13, P2, P4: what was done by then stays; the code says why the others were not."""
     key = desk.assign(ROWS, cause=cause)
     desk.runner.step()
@@ -68,7 +68,7 @@ def test_then_the_rows_that_are_left_fail(desk: Desk, say: Any, cause: Cause, ch
 
 
 @LOST
-def test_then_all_or_nothing_is_nothing(desk: Desk, say: Any, cause: Cause, change: Any) -> None:
+def test_then_all_or_nothing_is_nothing(desk: Desk, say: Any, cause: Causation, change: Any) -> None:
     """L10, P2: what was done by then is taken back."""
     key = desk.assign(ROWS, cause=cause, all_or_nothing=True)
     desk.runner.step()

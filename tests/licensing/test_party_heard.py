@@ -8,7 +8,7 @@ import pytest
 
 from trunkline.contracts import parties
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.recorded_event import Causation
 from trunkline_licensing.domain.party.directory import IDENTITY, PARTY
 from trunkline_licensing.domain.party.facts import Platform, Registration
 from trunkline_licensing.message_handlers.party_events import command, fact_of_data
@@ -19,7 +19,7 @@ ORG = "0a9e0000-0000-4000-8000-000000000001"
 ANN = "1de00000-0000-4000-8000-000000000001"
 BOB = "1de00000-0000-4000-8000-000000000002"
 SUB = "5ab5c1b7-0000-4000-8000-000000000001"
-BY_HAND = Cause("user:ops", "r1", "r1")
+BY_HAND = Causation("user:ops", "r1", "r1")
 
 
 def partner(say: Any, key: str = PARTNER, domain: str = "r.example") -> Any:

@@ -21,8 +21,8 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from trunkline.deadlines.deadlines import Deadlines
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.extensions.change import Changing
 from trunkline_licensing.application.extensions.provision import NewExtension, provision
 from trunkline_licensing.application.extensions.provision_range import ProvisionWhole
@@ -39,7 +39,7 @@ ADDONS = st.sampled_from(
     [[], [], ["team_chat"], ["device_ip_phone"], ["device_ip_phone", "license_center"], ["license_center"]]
 )
 KEYS = st.integers(100, 108).map(str)
-BY = Cause("user:test", "test", "test")
+BY = Causation("user:test", "test", "test")
 KNOWN = Catalogue()
 DONE: Counter[str] = Counter()
 ATTEMPTS = 5
@@ -179,7 +179,7 @@ class Model(RuleBasedStateMachine):
         rows = [(key, users[n] if n < len(users) else None) for n, key in enumerate(keys)]
         expected = self.after_all(self.orgs[org], rows, addons, reference)
 
-        def decide(work: Work) -> list[str]:
+        def decide(work: UnitOfWork) -> list[str]:
             command = ProvisionWhole(work, self.orgs[org], KNOWN, BY)
             return command.provision(count, start, users, addons, reference)
 
@@ -319,7 +319,7 @@ class Model(RuleBasedStateMachine):
         """Extensions, units and suspensions are the oracle's; no more is in active use than is bought."""
         if not hasattr(self, "orgs"):
             return
-        work = Work(self.licensing.store, self.licensing.clock.now())
+        work = UnitOfWork(self.licensing.store, self.licensing.clock.now())
         work.load((EXTENSION, key) for key in self.lines)
         for org in self.orgs:
             for code in CODES:
@@ -335,7 +335,7 @@ class Model(RuleBasedStateMachine):
         held = [c for c, stream in claims.items() if stream.removeprefix("extension/") in self.lines]
         assert len(held) == len(self.lines) + sum(line.user is not None for line in self.lines.values())
 
-    def pool_agrees(self, work: Work, org: str, code: str) -> None:
+    def pool_agrees(self, work: UnitOfWork, org: str, code: str) -> None:
         pool = work.state(POOL, pool_key(org, code))
         mine = {key: b for key, b in self.bought.items() if (b.org, b.code) == (org, code)}
         assert {key: list(s.users) for key, s in pool.supplies.items()} == {key: b.users for key, b in mine.items()}
@@ -358,13 +358,13 @@ class Model(RuleBasedStateMachine):
             self.never_oversold()
 
     def never_oversold(self) -> None:
-        work = Work(self.licensing.store, self.licensing.clock.now())
+        work = UnitOfWork(self.licensing.store, self.licensing.clock.now())
         for org in self.orgs:
             for code in CODES:
                 pool = work.state(POOL, pool_key(org, code))
                 assert pool.allocated - pool.suspended <= pool.purchased
 
-    def do(self, decide: Callable[[Work], Any]) -> Any:
+    def do(self, decide: Callable[[UnitOfWork], Any]) -> Any:
         """A command; None where it is refused."""
         self.licensing.clock.advance(timedelta(seconds=1))
         try:

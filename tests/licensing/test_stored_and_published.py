@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from trunkline.contracts.licensing import CONTRACTS, STATE
-from trunkline.eventstore.recorded_event import Codec, Recorded, stored_name
+from trunkline.eventstore.recorded_event import Codec, RecordedEvent, stored_name
 from trunkline_licensing.domain.extension.events import Facts, HungAddon
 from trunkline_licensing.domain.extension.extension import EXTENSION, delete, provision
 from trunkline_licensing.domain.extension.number_request import request_number
@@ -54,7 +54,7 @@ def test_then_every_event_is_said_or_private() -> None:
 def test_then_what_is_said_keeps_to_its_contract(sample: Path) -> None:
     """X1, X7: a consumer can read it by the published contract."""
     stored = read(sample)
-    said = published(Recorded(1, f"subscription/{KEY}", 1, stored.meta, stored.data))
+    said = published(RecordedEvent(1, f"subscription/{KEY}", 1, stored.meta, stored.data))
     if type(stored.data) in PRIVATE:
         assert said is None
         return

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trunkline.eventstore.recorded_event import Cause, Codec, Envelope, stored_name
+from trunkline.eventstore.recorded_event import Causation, Codec, EventMetadata, stored_name
 from trunkline_licensing.domain.subscription.events import (
     AnyEvent,
     SubscriptionExpired,
@@ -199,8 +199,8 @@ def test_then_what_was_recorded_reads_back_as_the_same_state(facts: list[AnyFact
     """§10.12: stored and loaded, nothing is lost that later decisions need."""
     whole = heard(*facts)
     codec = Codec([SUBSCRIPTION])
-    cause = Cause("a", "b", "c")
-    meta = Envelope(day(0), day(0), cause.actor, cause.correlation_id, cause.causation_id)
+    cause = Causation("a", "b", "c")
+    meta = EventMetadata(day(0), day(0), cause.actor, cause.correlation_id, cause.causation_id)
     read = [codec.decode(stored_name(type(e)), codec.encode(meta, e)).data for e in whole.events]
     assert read == whole.events
     assert SUBSCRIPTION.fold("s", read) == whole.state

@@ -15,7 +15,7 @@ from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.envelope import Message
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.schema import migrate, read_migrations
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.inbox import PART, Intake
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.records import Record
@@ -31,7 +31,7 @@ def prepare(url: str) -> None:
 
 
 def service(bad: str) -> Service:
-    def react(work: Work, messages: Sequence[Message]) -> None:
+    def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
         claims = [(LONG if message.id == bad else message.id, message.subject) for message in messages]
         work.write("INSERT INTO claims (claim, stream_id) VALUES (%s, %s)", claims)
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from tests.inventory import Inventory, number, prepare
 from trunkline.deadlines.deadlines import Deadlines
-from trunkline.eventstore.event_store import Connection, Overtaken
+from trunkline.eventstore.event_store import CheckpointConflict, Connection
 from trunkline.eventstore.failed_items import BACK_OFF, MOST, FailedItems, TooManyFailedItems, concerns_item
-from trunkline.eventstore.log_subscriber import Follower
-from trunkline.eventstore.recorded_event import Recorded, UnknownEvent
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.log_subscriber import LogSubscriber
+from trunkline.eventstore.recorded_event import RecordedEvent, UnknownEvent
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.mail.outbox import Mail, post
 from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import Projector, View
@@ -36,12 +36,12 @@ class Fragile:
         if found := self.broken.intersection(keys):
             raise ValueError(f"cannot stand {sorted(found)}")
 
-    def write_down(self, work: Work, page: Sequence[Recorded]) -> None:
+    def write_down(self, work: UnitOfWork, page: Sequence[RecordedEvent]) -> None:
         """As a mail for each event, whose key tells the order."""
         self.check(event.key for event in page)
         post(work, [Mail(f"{event.position:05d}/{event.key}", "ann@acme.example", "s", "b") for event in page])
 
-    def apply(self, conn: Connection, table: str, page: Sequence[Recorded]) -> None:
+    def apply(self, conn: Connection, table: str, page: Sequence[RecordedEvent]) -> None:
         self.check(event.key for event in page)
         for event in page:
             conn.execute(
@@ -50,8 +50,8 @@ class Fragile:
                 (event.key, str(event.version)),
             )
 
-    def settle(self, inventory: Inventory) -> Callable[[Work, Sequence[str]], None]:
-        def settle(work: Work, stream_ids: Sequence[str]) -> None:
+    def settle(self, inventory: Inventory) -> Callable[[UnitOfWork, Sequence[str]], None]:
+        def settle(work: UnitOfWork, stream_ids: Sequence[str]) -> None:
             self.check(stream_id.removeprefix("number/") for stream_id in stream_ids)
             inventory.service.settle(work, stream_ids)
 
@@ -62,8 +62,8 @@ def items(inventory: Inventory) -> list[tuple[Any, ...]]:
     return inventory.store.fetch("SELECT loop, key, tries, cause FROM failed_items ORDER BY loop, key")
 
 
-def follower(inventory: Inventory, fragile: Fragile) -> Follower:
-    return Follower(inventory.store, inventory.clock, "test", NAMES, fragile.write_down)
+def follower(inventory: Inventory, fragile: Fragile) -> LogSubscriber:
+    return LogSubscriber(inventory.store, inventory.clock, "test", NAMES, fragile.write_down)
 
 
 def written(inventory: Inventory) -> list[str]:
@@ -230,7 +230,7 @@ def test_a_loop_in_which_everything_fails_fails_as_a_whole(inventory: Inventory)
     [
         (ValueError("bad"), True),
         (UnknownEvent("newer"), False),
-        (Overtaken("rival"), False),
+        (CheckpointConflict("rival"), False),
         (ConnectionResetError(), False),
     ],
 )
@@ -281,11 +281,11 @@ def test_whatever_fails_when_each_event_is_done_once_in_its_streams_order(
             fragile = Fragile()
             seen: list[tuple[str, int]] = []
 
-            def react(work: Work, events: Sequence[Recorded]) -> None:
+            def react(work: UnitOfWork, events: Sequence[RecordedEvent]) -> None:
                 fragile.write_down(work, events)
                 seen.extend((event.key, event.version) for event in events)
 
-            loop = Follower(one.store, one.clock, "test", NAMES, react)
+            loop = LogSubscriber(one.store, one.clock, "test", NAMES, react)
             one.add(*map(number, range(1, 5)))
             for place, breaks, passes in story:
                 (fragile.broken.add if breaks else fragile.broken.discard)(number(place))

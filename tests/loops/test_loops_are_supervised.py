@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from trunkline.availability import Availability, database_availability, is_unavailable, shared_availability
 from trunkline.errors import EndsProcess
-from trunkline.eventstore.commit_signal import Wake
+from trunkline.eventstore.commit_signal import CommitSignal
 from trunkline.runtime import kafka_transport
 from trunkline.runtime import supervisor as module
 from trunkline.runtime.polling_loop import PollingLoop
@@ -62,7 +62,7 @@ async def polling(step: object, supervisor: Supervisor, stopping: asyncio.Event)
     loop = PollingLoop(
         "mail",
         step,  # type: ignore[arg-type]
-        commits=Wake(asyncio.get_running_loop()),
+        commits=CommitSignal(asyncio.get_running_loop()),
         stopping=stopping,
         database=Availability("a database"),
         succeeded=lambda: supervisor.succeeded("mail"),

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tests.inventory import Inventory, number
-from trunkline.eventstore.commit_signal import Wake
+from trunkline.eventstore.commit_signal import CommitSignal
 from trunkline.eventstore.failed_items import BACK_OFF
-from trunkline.eventstore.leader_election import Duties
-from trunkline.eventstore.recorded_event import Recorded
+from trunkline.eventstore.leader_election import LeaderElection
+from trunkline.eventstore.recorded_event import RecordedEvent
 from trunkline.messaging.kafka.producer import TooLargeToSend
 from trunkline.messaging.outbox_relay import Relay
 from trunkline.messaging.records import Outgoing
@@ -52,8 +52,8 @@ class Publishing:
         self.service = inventory.service
 
     async def until(self, done: Callable[[], object]) -> None:
-        duties = Duties(self.inventory.url)
-        wake = Wake(asyncio.get_running_loop())
+        duties = LeaderElection(self.inventory.url)
+        wake = CommitSignal(asyncio.get_running_loop())
         stopping = False
         relay = Relay(self.inventory.store, self.service, self.topics, wake, duties, self.inventory.clock)
         running = asyncio.create_task(relay.run(lambda: stopping))
@@ -101,7 +101,7 @@ async def test_an_event_that_cannot_be_published_holds_up_its_stream_alone(inven
     """X2, O8: a mistake in what one event publishes is that stream's."""
     broken = {number(1)}
 
-    def fails(event: Recorded) -> Public | None:
+    def fails(event: RecordedEvent) -> Public | None:
         if event.key in broken:
             raise KeyError("mapping")
         return inventory.service.published(event)

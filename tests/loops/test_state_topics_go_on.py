@@ -8,7 +8,7 @@ import pytest
 
 from tests.inventory import Inventory, number
 from trunkline.eventstore.failed_items import BACK_OFF
-from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.messaging.compacted_topics.feed import StateFeed
 from trunkline.messaging.kafka.producer import TooLargeToSend
 from trunkline.messaging.records import Outgoing
@@ -30,7 +30,7 @@ class Topic:
 
 @pytest.fixture
 def feed(inventory: Inventory) -> Iterator[StateFeed]:
-    duties = Duties(inventory.url)
+    duties = LeaderElection(inventory.url)
     yield StateFeed(inventory.store, inventory.service.states[0], duties, inventory.clock)
     duties.resign()
 

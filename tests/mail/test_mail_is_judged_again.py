@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.inventory import BY_HAND, ORG, RESELLER, Inventory, number, prepare
 from trunkline.eventstore.failed_items import BACK_OFF
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.mail.outbox import (
     Done,
     Mail,
@@ -131,7 +131,7 @@ def test_it_goes_to_the_address_of_now(inventory: Inventory, sender: MailSender,
 def test_one_that_cannot_be_judged_holds_up_no_other(inventory: Inventory, office: Office) -> None:
     """O8: it is tried again later, with its cause."""
 
-    def judge(work: Work, mails: Sequence[MailRow]) -> dict[str, Any]:
+    def judge(work: UnitOfWork, mails: Sequence[MailRow]) -> dict[str, Any]:
         if any(mail.key == "b" for mail in mails):
             raise LookupError("mine")
         return {}
@@ -170,7 +170,7 @@ def test_a_person_retries_and_discards(inventory: Inventory, sender: MailSender,
     start(inventory)
     (mail,) = inventory.mails()
 
-    def do(decide: Callable[[Work], None]) -> None:
+    def do(decide: Callable[[UnitOfWork], None]) -> None:
         run(inventory.store, inventory.clock.now, decide)
 
     do(lambda work: discard_mail(work, mail.key, "told by phone"))
@@ -233,6 +233,6 @@ def inventory_party(inventory: Inventory) -> Any:
     """The organization with another address."""
     import msgspec
 
-    work = Work(inventory.store, inventory.clock.now())
+    work = UnitOfWork(inventory.store, inventory.clock.now())
     heard: Any = work.state(PARTY, ORG).heard
     return msgspec.structs.replace(heard, sequence=heard.sequence + 1, billing_email="other@acme.example")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.inventory import ORG, PARTNER, RESELLER, Inventory, number
-from trunkline.eventstore.log_subscriber import Follower
+from trunkline.eventstore.log_subscriber import LogSubscriber
 from trunkline_numbers.reactors import notice_mails
 
 
@@ -91,7 +91,9 @@ def test_no_replay_mails_again(inventory: Inventory) -> None:
         inventory.rebuild.rebuild(name)
     with inventory.store.connection() as conn:
         conn.execute(b"DELETE FROM notification_tracking")
-    again = Follower(inventory.store, inventory.clock, notice_mails.FOLLOWER, notice_mails.NAMES, notice_mails.react)
+    again = LogSubscriber(
+        inventory.store, inventory.clock, notice_mails.FOLLOWER, notice_mails.NAMES, notice_mails.react
+    )
     inventory.notices.resign()
     assert again.step() == 1
     assert again.step() == 0
@@ -108,7 +110,7 @@ def test_two_copies_that_both_follow_write_each_mail_once(inventory: Inventory) 
 
     inventory.introduce()
     followers = [
-        Follower(
+        LogSubscriber(
             inventory.store,
             inventory.clock,
             notice_mails.FOLLOWER,

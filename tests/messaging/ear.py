@@ -16,9 +16,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from trunkline.clock import SystemClock
 from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.envelope import Message, encode
-from trunkline.eventstore.event_store import Overtaken, Store
+from trunkline.eventstore.event_store import CheckpointConflict, Store
 from trunkline.eventstore.schema import migrate, read_migrations
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.inbox import Intake
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.consumer import Consumer
@@ -45,7 +45,7 @@ def prepare(url: str) -> None:
 def ear_service(topics: Iterable[str]) -> Service:
     """Hears what billing says, on topics of the test's own."""
 
-    def react(work: Work, messages: Sequence[Message]) -> None:
+    def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
         work.write("INSERT INTO heard (subject, event_id) VALUES (%s, %s)", [(m.subject, m.id) for m in messages])
 
     return Service(
@@ -86,7 +86,7 @@ class Ear:
         try:
             if self._intake.accept(records):
                 self.records += records
-        except Overtaken:
+        except CheckpointConflict:
             self.refused += 1
             raise
         finally:

@@ -14,7 +14,7 @@ from tests.messaging.ear import ear_service, event, prepare
 from trunkline.clock import SystemClock
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.messaging.dead_letters.replay import Edit, discard, retry
 from trunkline.messaging.dead_letters.store import parked_message, parked_page
 from trunkline.messaging.inbox import Intake
@@ -75,7 +75,7 @@ def test_then_each_is_heard_once_at_most_and_each_key_in_its_order(
         older = any(waits[n] and parked[n] == parked[place] and parked[n].key is not None for n in range(place))
         edit = Edit(value=good[place].value) if act.what == "edit" else Edit()
 
-        def decide(work: Work, act: Act = act, place: int = place, edit: Edit = edit) -> None:
+        def decide(work: UnitOfWork, act: Act = act, place: int = place, edit: Edit = edit) -> None:
             if act.what == "discard":
                 discard(work, ids[place], "me", "why")
             else:

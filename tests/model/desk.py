@@ -17,9 +17,9 @@ from trunkline.clock import FixedClock
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.deadlines.deadlines import Deadlines
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.schema import migrate
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.files.export_slots import ExportSlots
 from trunkline.http.app import create_app
 from trunkline.operations.routes import operate_router
@@ -33,7 +33,7 @@ from trunkline_numbers.message_handlers import subscription_events
 from trunkline_numbers.wiring import service
 
 T = TypeVar("T")
-TOLD = Cause("/trunkline/licensing", "test", "test")
+TOLD = Causation("/trunkline/licensing", "test", "test")
 
 
 def prepare(url: str) -> None:
@@ -51,7 +51,7 @@ class Still:
         self.projector = Projector(store, self.service.views)
         self.projector.prepare()
 
-    def run(self, decide: Callable[[Work], T]) -> tuple[T, int]:
+    def run(self, decide: Callable[[UnitOfWork], T]) -> tuple[T, int]:
         return run(self.store, self.clock.now, decide)
 
     def wait_for_views(self, position: int, at_most: float, /) -> bool:
@@ -101,14 +101,14 @@ class Desk:
         """The same for a test with a loop of its own."""
         return Caller(self._app, self._tokens.issue(role, party_id=party, ttl=timedelta(days=1), **more))
 
-    def work(self, decide: Callable[[Work], T]) -> T:
+    def work(self, decide: Callable[[UnitOfWork], T]) -> T:
         """One piece of work that no door does."""
         return self.node.run(decide)[0]
 
     def knows(self, *parties: tuple[str, PartyHeard]) -> None:
         """What licensing has said of parties."""
 
-        def hear(work: Work) -> None:
+        def hear(work: UnitOfWork) -> None:
             for key, said in parties:
                 work.record(PARTY, key, [said], TOLD)
 

@@ -10,7 +10,7 @@ from trunkline.application import all_migrations
 from trunkline.clock import DAY
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.recorded_event import Envelope, Recorded, stored_name
+from trunkline.eventstore.recorded_event import EventMetadata, RecordedEvent, stored_name
 from trunkline.eventstore.schema import migrate
 from trunkline.projections.builds import Generations, table_of
 from trunkline.projections.runner import Projector
@@ -123,7 +123,7 @@ def open_views(url: str) -> Store:
 def keep(store: Store, lives: Iterable[tuple[str, list[Event]]], begun: int = 0) -> None:
     """Apply what happened to some numbers, from a version on, to the views that are searched."""
     page = [
-        Recorded(place, f"number/{number}", version, Envelope(event.at, event.at, "t", "t", "t"), event)
+        RecordedEvent(place, f"number/{number}", version, EventMetadata(event.at, event.at, "t", "t", "t"), event)
         for number, events in lives
         for place, (version, event) in enumerate(enumerate(events, start=begun + 1), start=1)
     ]

@@ -16,7 +16,7 @@ from tests.numbers.world import BY_HAND, World, in_memory
 from trunkline.contracts import licensing
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.domain.subscription import facts
 from trunkline_licensing.domain.subscription.order import fold
 from trunkline_numbers.application.paid_reservations import extend_by
@@ -82,7 +82,7 @@ def begun(quantity: int, extended: list[int], payer: Payer) -> World:
     for on, place in enumerate(extended, start=1):
         world.passes_to(on)
 
-        def extend(work: Work, number: str = NUMBERS[place]) -> None:
+        def extend(work: UnitOfWork, number: str = NUMBERS[place]) -> None:
             extend_by(work, COVER, number, None, BY_HAND, world.policy)
 
         try:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.numbers.facts import KEY, SUB
 from trunkline.contracts.numbers import CONTRACTS
-from trunkline.eventstore.recorded_event import Recorded, stored_name
+from trunkline.eventstore.recorded_event import RecordedEvent, stored_name
 from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.publishing import PRIVATE, SAID, published
 from trunkline_numbers.wiring import service
@@ -62,7 +62,7 @@ def test_then_what_is_said_keeps_to_its_contract(sample: Path) -> None:
     stored = read(sample)
     of_number = type(stored.data) in NUMBER.events
     stream = f"number/{KEY}" if of_number else f"other/{SUB}"
-    said = published(Recorded(1, stream, 1, stored.meta, stored.data))
+    said = published(RecordedEvent(1, stream, 1, stored.meta, stored.data))
     if type(stored.data) in PRIVATE:
         assert said is None
         return

@@ -10,7 +10,7 @@ import pytest
 from tests.numbers.facts import ACME, KEY, LISTING, PARTNER, SUB, day
 from tests.numbers.world import BY_HAND, Database, Licensing, World, prepare
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.events import Listing, NumberReserved
@@ -126,7 +126,7 @@ def copies(new_database: Callable[..., str]) -> Iterator[tuple[World, Store]]:
 def applied_by(store: Store, policy: Policy) -> None:
     """Put a policy in force in one copy."""
 
-    def act(work: Work) -> None:
+    def act(work: UnitOfWork) -> None:
         work.record(POLICY, CURRENT, apply_policy(work.state(POLICY, CURRENT), policy, None, work.now), BY_HAND)
 
     run(store, lambda: day(1), act)
@@ -139,7 +139,7 @@ def test_then_what_another_copy_is_about_to_write_is_decided_again(copies: tuple
     place, seen = world.place, []
     assert isinstance(place, Database)
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         work.load([THE_POLICY, (NUMBER, KEY)])
         seen.append(in_force(work))
         if len(seen) == 1:

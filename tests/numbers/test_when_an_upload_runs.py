@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 
 from tests.inventory import Inventory, prepare
-from trunkline.eventstore.leader_election import Duties
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.leader_election import LeaderElection
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.files.csv_reader import read_csv
 from trunkline_numbers.application.imports import parse
 from trunkline_numbers.application.imports.layout import Terms
@@ -21,11 +21,11 @@ from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.upload import UPLOAD, Upload, UploadPreviewed
 from trunkline_numbers.tables.upload_rows import keep, told
 
-BY = Cause("user:test", "test", "test")
+BY = Causation("user:test", "test", "test")
 CHUNK = 20
 
 
-class Everybody(Duties):
+class Everybody(LeaderElection):
     """Duties that everybody believes to have."""
 
     def hold(self, duty: str) -> bool:
@@ -49,7 +49,7 @@ def upload(stock: Inventory, rows: list[str]) -> str:
     file = read_csv(f"Country Code,Phone Number,Voice,SMS,Fax\n{lines}".encode(), parse.LAYOUT, max_bytes=10**6)
     found, upload_id = parse.preview(file, Terms(), lambda _: set()), str(uuid4())
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         facts = {"rows": found.rows, "good": found.good, "unlikely": found.unlikely, "chunks": len(found.chunks)}
         work.record(UPLOAD, upload_id, [UploadPreviewed(at=work.now, file_name="f.csv", **facts)], BY)
         keep(work, upload_id, None, found.chunks)
@@ -60,7 +60,7 @@ def upload(stock: Inventory, rows: list[str]) -> str:
 
 
 def upload_of(stock: Inventory, upload_id: str) -> Upload:
-    return Work(stock.store, stock.clock.now()).state(UPLOAD, upload_id)
+    return UnitOfWork(stock.store, stock.clock.now()).state(UPLOAD, upload_id)
 
 
 def added(stock: Inventory) -> Counter[str]:

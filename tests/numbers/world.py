@@ -13,9 +13,9 @@ from trunkline.contracts import licensing
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.decider import Decider
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.recorded_event import Cause, Recorded, recorded
+from trunkline.eventstore.recorded_event import Causation, RecordedEvent, recorded
 from trunkline.eventstore.schema import migrate, read_migrations
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.testing import Memory
 from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
 from trunkline_numbers.domain.number import operator_commands as by_hand
@@ -28,7 +28,7 @@ from trunkline_numbers.reactors import deadlines
 from trunkline_numbers.wiring import service
 
 T = TypeVar("T")
-BY_HAND = Cause("user:test", "test", "test")
+BY_HAND = Causation("user:test", "test", "test")
 
 
 class Place(Protocol):
@@ -36,7 +36,7 @@ class Place(Protocol):
 
     clock: FixedClock
 
-    def run(self, decide: Callable[[Work], T]) -> T:
+    def run(self, decide: Callable[[UnitOfWork], T]) -> T:
         """Do one piece of work."""
 
     def state(self, decider: Decider[Any], key: str) -> Any:
@@ -53,17 +53,17 @@ class Database:
         self.clock = FixedClock(day(0))
         self.store = Store(url, service().codec())
 
-    def run(self, decide: Callable[[Work], T]) -> T:
+    def run(self, decide: Callable[[UnitOfWork], T]) -> T:
         return run(self.store, self.clock.now, decide)[0]
 
     def state(self, decider: Decider[Any], key: str) -> Any:
-        return Work(self.store, self.clock.now()).state(decider, key)
+        return UnitOfWork(self.store, self.clock.now()).state(decider, key)
 
     def due(self) -> list[str]:
         rows = self.store.fetch("SELECT key FROM deadlines WHERE due_at <= %s ORDER BY due_at", (self.clock.now(),))
         return [key for (key,) in rows]
 
-    def log(self) -> list[Recorded]:
+    def log(self) -> list[RecordedEvent]:
         return [recorded(self.store.codec, row) for row in self.store.read_log(0, 100_000)]
 
     def awaited(self) -> set[tuple[str, str]]:
@@ -89,7 +89,7 @@ class World:
     def applies(self, policy: Policy) -> World:
         """The platform puts another policy in force."""
 
-        def act(work: Work) -> None:
+        def act(work: UnitOfWork) -> None:
             work.record(POLICY, CURRENT, apply_policy(work.state(POLICY, CURRENT), policy, None, work.now), BY_HAND)
 
         self.place.run(act)
@@ -140,7 +140,7 @@ class World:
     def by_hand(self, decide: Callable[[Number, datetime], Sequence[Any]], *numbers: str) -> World:
         """Something done to numbers, with all that follows."""
 
-        def act(work: Work) -> None:
+        def act(work: UnitOfWork) -> None:
             load_settled(work, ((NUMBER, number) for number in numbers))
             for number in numbers:
                 work.record(NUMBER, number, decide(work.state(NUMBER, number), work.now), BY_HAND)

@@ -22,7 +22,7 @@ from trunkline.cli.reconcile.difference import Difference
 from trunkline.cli.reconcile.fetch import Remotes
 from trunkline.cli.reconcile.retry_until_settled import Report, reconcile
 from trunkline.eventstore.decider import Event
-from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.recorded_event import Causation
 from trunkline.messaging.records import Record
 from trunkline.runtime.service_runtime import Node
 from trunkline.settings import Settings
@@ -32,7 +32,7 @@ from trunkline_numbers.domain.number.number import NUMBER, Assigned, Number
 from trunkline_numbers.wiring import service as numbers
 
 T = TypeVar("T")
-BEHIND_ITS_BACK = Cause("test", "test", "test")
+BEHIND_ITS_BACK = Causation("test", "test", "test")
 _ext_keys = iter(range(200, 999))
 
 

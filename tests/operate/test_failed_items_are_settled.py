@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.http.world import World, created, problem
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.runtime.service_runtime import Node
 from trunkline_numbers.domain.party_replica import PARTY
 
@@ -34,12 +34,12 @@ def spoil_address(world: World, organization: str) -> None:
     """The billing address as it could be stored before addresses were checked."""
     import msgspec
 
-    from trunkline.eventstore.recorded_event import Cause
+    from trunkline.eventstore.recorded_event import Causation
 
-    def decide(work: Work) -> None:
+    def decide(work: UnitOfWork) -> None:
         known: Any = work.state(PARTY, organization).heard
         spoilt = msgspec.structs.replace(known, sequence=known.sequence + 1, billing_email="a@[")
-        work.record(PARTY, organization, [spoilt], Cause("test", "test", "test"))
+        work.record(PARTY, organization, [spoilt], Causation("test", "test", "test"))
 
     node(world).run(decide)
 

@@ -15,7 +15,7 @@ from tests.http.world import created, prepare_licensing, prepare_numbers
 from tests.operate.home import Home, at_home, keyed, lose, named
 from trunkline.cli.reconcile.difference import Difference
 from trunkline.cli.reconcile.repair import Repair, repair, shown
-from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.leader_election import LeaderElection
 from trunkline_licensing.domain.extension.extension import EXTENSION
 
 
@@ -107,7 +107,7 @@ def test_then_a_restore_is_declared_before_the_start(
     ]
     assert shell.json("restored")["restored"][0]["epoch"] == 1
     assert shell.json("restored", "--service", "numbers")["restored"] == [{"service": "numbers", "epoch": 2}]
-    running = Duties(urls["numbers"])
+    running = LeaderElection(urls["numbers"])
     assert running.hold("relay")
     refused = shell("restored", "--service", "numbers")
     running.resign()

@@ -24,7 +24,7 @@ from tests.end_to_end.saga import shuffled, world_of
 from trunkline.cli.reconcile.compare import COMPARING, side_by_side
 from trunkline.cli.reconcile.difference import Difference
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.operations.reconciliation.records import LINES
 from trunkline.operations.reconciliation.routes import Holding, listed
 from trunkline.projections.runner import Projector
@@ -119,7 +119,7 @@ class Life:
                 self.pair.act(number, decide=lambda n: do(n, "why", DEFAULT, self.pair.now))
             return
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             if what == "give":
                 give(work, key, number, None, BY_HAND, DEFAULT)
             elif what == "swap":

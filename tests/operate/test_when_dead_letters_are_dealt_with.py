@@ -18,7 +18,7 @@ import pytest
 from tests.http.world import InProcess, World, created, prepare_licensing, prepare_numbers, problem
 from tests.operate.letters import AT, again, put_in_its_way, renewed, started, with_value
 from trunkline.contracts.cloudevents.message import Message
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.records import Record
 from trunkline.runtime.service_runtime import Node
@@ -276,7 +276,7 @@ async def test_then_a_reaction_that_failed_is_tried_again(tmp_path: Path, urls: 
     whole = licensing()
     billing_heard = next(h for h in whole.message_handlers if "BillingSubscriptionEvents" in h.topics)
 
-    def failing(work: Work, messages: Sequence[Message]) -> None:
+    def failing(work: UnitOfWork, messages: Sequence[Message]) -> None:
         if faults:
             raise ValueError(faults[0])
         billing_heard.handle(work, messages)

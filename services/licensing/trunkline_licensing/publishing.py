@@ -10,7 +10,7 @@ import msgspec
 from trunkline.contracts import licensing as says
 from trunkline.contracts.contract import Contract
 from trunkline.eventstore.decider import Event
-from trunkline.eventstore.recorded_event import Recorded
+from trunkline.eventstore.recorded_event import RecordedEvent
 from trunkline.service_definition import Public
 from trunkline_licensing.domain.bulk_assignment import events as bulk
 from trunkline_licensing.domain.extension import events as extension
@@ -46,7 +46,7 @@ PRIVATE: frozenset[type[Event]] = frozenset(
 """Stored events that are nobody else's business."""
 
 
-def published(recorded: Recorded) -> Public | None:
+def published(recorded: RecordedEvent) -> Public | None:
     """What a stored event says publicly, as its contract and data; None for a private one.
 
     Raises:

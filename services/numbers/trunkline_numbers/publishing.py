@@ -14,7 +14,7 @@ import msgspec
 from trunkline.contracts import numbers as said
 from trunkline.contracts.contract import Contract
 from trunkline.eventstore.decider import Event
-from trunkline.eventstore.recorded_event import Recorded
+from trunkline.eventstore.recorded_event import RecordedEvent
 from trunkline_numbers.domain import extension as x
 from trunkline_numbers.domain import upload as u
 from trunkline_numbers.domain.number import events as e
@@ -257,7 +257,7 @@ SAID: dict[type, Callable[[str, Any], Any]] = {
 }
 
 
-def published(recorded: Recorded) -> tuple[Contract, Any] | None:
+def published(recorded: RecordedEvent) -> tuple[Contract, Any] | None:
     """What a stored event says publicly: its contract and data; None for a private one."""
     kind = type(recorded.event)
     say = SAID.get(kind)

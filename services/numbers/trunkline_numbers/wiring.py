@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from trunkline.contracts import licensing as heard
 from trunkline.contracts import numbers as said
 from trunkline.contracts.contract import Contract
-from trunkline.eventstore.log_subscriber import Follower
+from trunkline.eventstore.log_subscriber import LogSubscriber
 from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.schema import read_migrations
 from trunkline.mail.outbox import MailSender
@@ -50,7 +50,7 @@ def _topics(names: tuple[str, ...]) -> dict[str, dict[str, Contract]]:
 
 def _notices(node: ServiceContext) -> Callable[[], int]:
     """Notices that are due become mails (N5, N6)."""
-    follower = Follower(
+    follower = LogSubscriber(
         node.store, node.clock, notice_mails.FOLLOWER, notice_mails.NAMES, notice_mails.react, node.duties
     )
     return follower.step

@@ -15,16 +15,16 @@ from trunkline.clock import Clock
 from trunkline.eventstore.decider import Decider
 from trunkline.eventstore.event_store import Connection, Store
 from trunkline.eventstore.failed_items import FailedItems, concerns_item
-from trunkline.eventstore.leader_election import Duties
-from trunkline.eventstore.recorded_event import Recorded, stored_names
+from trunkline.eventstore.leader_election import LeaderElection
+from trunkline.eventstore.recorded_event import RecordedEvent, stored_names
 from trunkline.eventstore.stream_reader import whole_streams
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 
 LOOP: Final = "deadlines"
 LIMIT = 1_000
 """Streams settled in one transaction."""
 
-Settle = Callable[[Work, Sequence[str]], None]
+Settle = Callable[[UnitOfWork, Sequence[str]], None]
 _Row = tuple[str, datetime]
 _Due = tuple[datetime | None, int]
 
@@ -32,7 +32,7 @@ _Due = tuple[datetime | None, int]
 class Deadlines:
     """Settles the streams that are due in one store. Synchronous; one copy of a service does it at a time."""
 
-    def __init__(self, store: Store, clock: Clock, settle: Settle, duties: Duties | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, settle: Settle, duties: LeaderElection | None = None) -> None:
         """Prepare.
 
         Args:
@@ -44,7 +44,7 @@ class Deadlines:
         self._store = store
         self._clock = clock
         self._settle = settle
-        self._duties = duties or Duties(store.url)
+        self._duties = duties or LeaderElection(store.url)
         self._failed = FailedItems(store, clock.now, LOOP)
         self._term = 0
         self._swept: _Row | None = None
@@ -81,7 +81,7 @@ class Deadlines:
         """
         try:
             self._run([key for key, _ in due], more_after)
-        except Later as later:
+        except Postpone as later:
             self._put_off(later.turns)
             return False
         except Exception as error:
@@ -106,7 +106,7 @@ class Deadlines:
                 tried += 1
                 try:
                     self._run([item.key])
-                except Later as later:
+                except Postpone as later:
                     self._put_off(later.turns)
                 except Exception as error:
                     if not concerns_item(error):
@@ -156,7 +156,7 @@ class Deadlines:
             " AND f.key = d.key AND f.position = d.generation)"
         )
 
-    def _decide(self, work: Work, ids: Sequence[str], more_after: datetime | None) -> None:
+    def _decide(self, work: UnitOfWork, ids: Sequence[str], more_after: datetime | None) -> None:
         """Settle in due order; what comes of it later than rows yet unread must wait for its turn."""
         self._settle(work, ids)
         if more_after is not None:
@@ -165,7 +165,7 @@ class Deadlines:
                 turns.setdefault(stream_id, event.at)
             later = {key: turns[key] for key in ids if key in turns and turns[key] > more_after}
             if later:
-                raise Later(later)
+                raise Postpone(later)
         work.in_order_of_time()
         work.touch_streams(ids)
 
@@ -179,7 +179,7 @@ class Deadlines:
             )
 
 
-class Later(Exception):
+class Postpone(Exception):
     """Some streams of the batch have their turn later: nothing of it is done, and their rows are put off until then.
 
     That is so where a notice is due but is no longer told, its end having passed: the end gives the place in line
@@ -224,7 +224,7 @@ def rebuild_deadlines(store: Store, deciders: Iterable[Decider[Any]]) -> int:
     return sum(due_at is not None for due_at, _ in rows.values())
 
 
-def _dues(decider: Decider[Any], page: Iterable[Recorded]) -> dict[str, _Due]:
+def _dues(decider: Decider[Any], page: Iterable[RecordedEvent]) -> dict[str, _Due]:
     """When each of some whole streams is due, and the stream's version."""
     states: dict[str, Any] = {}
     versions: dict[str, int] = {}
@@ -243,12 +243,12 @@ def _read_dues(
 ) -> dict[str, _Due]:
     rows: dict[str, _Due] = {}
     decode = store.codec.decode
-    found: dict[str, list[Recorded]] = {}
+    found: dict[str, list[RecordedEvent]] = {}
     for stream_id, version, name, state in store.read_streams(stream_ids, conn):
         category = stream_id.partition("/")[0]
         if category in timed:
             stored = decode(name, state)
-            found.setdefault(category, []).append(Recorded(0, stream_id, version, stored.meta, stored.data))
+            found.setdefault(category, []).append(RecordedEvent(0, stream_id, version, stored.meta, stored.data))
     for category, page in found.items():
         rows.update(_dues(timed[category], page))
     return rows

@@ -24,7 +24,7 @@ from eventsourcing.utils import Environment, EnvType
 
 from trunkline.eventsourcing_log.recorder import LogRecorder
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.recorded_event import Codec, Envelope
+from trunkline.eventstore.recorded_event import Codec, EventMetadata
 from trunkline.service_definition import installed_services
 
 DATABASE_URL: Final = "DATABASE_URL"
@@ -42,7 +42,7 @@ class LogEvent(msgspec.Struct, frozen=True):
 
     originator_id: str
     originator_version: int
-    meta: Envelope
+    meta: EventMetadata
     event: Any
 
 

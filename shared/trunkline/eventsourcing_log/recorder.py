@@ -24,7 +24,7 @@ from eventsourcing.persistence import (
     Tracking,
 )
 
-from trunkline.eventstore.event_store import CHANNEL, Batch, Conflict, Overtaken, Store
+from trunkline.eventstore.event_store import CHANNEL, CheckpointConflict, CommitBatch, ConcurrencyError, Store
 
 PAGE: Final = 500
 TRACKING: Final = "eventsourcing/"
@@ -63,14 +63,16 @@ class LogRecorder(ProcessRecorder):
         if unknown:
             raise ProgrammingError(f"the log takes no event named {min(unknown)}: its service cannot read it")
         tracking: Tracking | None = kwargs.get("tracking")
-        batch = Batch(events=[(str(e.originator_id), e.originator_version, e.topic, e.state) for e in stored_events])
+        batch = CommitBatch(
+            events=[(str(e.originator_id), e.originator_version, e.topic, e.state) for e in stored_events]
+        )
         if tracking is not None:
             batch.positions.update(self._moved(tracking))
         if not stored_events and tracking is None:
             return []
         try:
             end = self.store.append(batch)
-        except (Conflict, Overtaken) as error:
+        except (ConcurrencyError, CheckpointConflict) as error:
             raise IntegrityError(str(error)) from error
         if stored_events:
             self.store.committed(end)

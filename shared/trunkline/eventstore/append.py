@@ -22,16 +22,16 @@ AT_ONCE: Final = 100
 Connection = psycopg.Connection[Any]
 
 
-class Conflict(Exception):
+class ConcurrencyError(Exception):
     """Somebody else wrote what this batch read or claims; deciding again on fresh state settles it."""
 
 
-class Overtaken(Exception):
+class CheckpointConflict(Exception):
     """The source position was moved by another reader of the same source: drop this batch (X3)."""
 
 
 @dataclass
-class Batch:
+class CommitBatch:
     """Everything one transaction writes.
 
     Attributes:
@@ -65,7 +65,7 @@ class Batch:
         return len(self.events) <= AT_ONCE and not self.writes
 
 
-def write_at_once(conn: Connection, batch: Batch, sender: str) -> int:
+def write_at_once(conn: Connection, batch: CommitBatch, sender: str) -> int:
     """Commit a small batch; the log position after it.
 
     Args:
@@ -81,7 +81,7 @@ def write_at_once(conn: Connection, batch: Batch, sender: str) -> int:
     return int(_call(conn, _APPEND, params))
 
 
-def write(conn: Connection, batch: Batch, sender: str) -> int:
+def write(conn: Connection, batch: CommitBatch, sender: str) -> int:
     """Write any batch within a transaction; the log position after it. Raises as `write_at_once`."""
     _call(conn, _LOCK, (WRITERS, *_reads(batch)))
     try:
@@ -96,7 +96,7 @@ def write(conn: Connection, batch: Batch, sender: str) -> int:
         for sql, rows in batch.writes:
             conn.cursor().executemany(sql.encode(), rows)
     except (psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure) as e:
-        raise Conflict(str(e).splitlines()[0]) from e
+        raise ConcurrencyError(str(e).splitlines()[0]) from e
     return position
 
 
@@ -118,7 +118,7 @@ def _call(conn: Connection, sql: bytes, params: Sequence[Any]) -> Any:
     try:
         row = conn.execute(sql, params, prepare=True, binary=True).fetchone()
     except (psycopg.errors.UniqueViolation, psycopg.errors.SerializationFailure) as e:
-        raise Conflict(str(e).splitlines()[0]) from e
+        raise ConcurrencyError(str(e).splitlines()[0]) from e
     except psycopg.Error as e:
         kind = _KINDS.get(e.sqlstate or "")
         if kind is None:
@@ -127,7 +127,7 @@ def _call(conn: Connection, sql: bytes, params: Sequence[Any]) -> Any:
     return row[0] if row else None
 
 
-_KINDS: Final[dict[str, type[Exception]]] = {"TL001": Conflict, "TL002": Overtaken}
+_KINDS: Final[dict[str, type[Exception]]] = {"TL001": ConcurrencyError, "TL002": CheckpointConflict}
 
 _READS, _EVENTS, _BESIDES = 5, 4, 22
 
@@ -141,14 +141,14 @@ _BESIDE: Final = _statement("trunkline_beside", 2 + _BESIDES)
 _APPEND: Final = _statement("trunkline_append", 1 + _READS + _EVENTS + 1 + _BESIDES)
 
 
-def _reads(batch: Batch) -> tuple[Any, ...]:
+def _reads(batch: CommitBatch) -> tuple[Any, ...]:
     """What was read and must still be so."""
     asked = list(batch.waiters_seen) or None
     seen = [(awaited, waiter) for awaited, waiters in batch.waiters_seen.items() for waiter in waiters]
     return (*_columns(batch.depends.items(), 2), asked, *_columns(seen, 2))
 
 
-def _beside(batch: Batch) -> tuple[Any, ...]:
+def _beside(batch: CommitBatch) -> tuple[Any, ...]:
     """What goes with the events, as the columns of `trunkline_beside`."""
     positions = batch.positions.items()
     first = [(source, new) for source, (expected, new) in positions if expected is None]

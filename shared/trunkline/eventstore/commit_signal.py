@@ -12,7 +12,7 @@ from trunkline.availability import database_availability
 from trunkline.eventstore.event_store import CHANNEL, Store
 
 
-class Wake:
+class CommitSignal:
     """Counts commits, and lets coroutines wait for the next one. Set from any thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -61,7 +61,7 @@ class Wake:
         return True
 
 
-class Listener:
+class CommitListener:
     """Hears other processes' commits (NOTIFY) in a thread of its own and passes them on."""
 
     def __init__(self, store: Store, heard: Callable[[], None]) -> None:

@@ -22,20 +22,20 @@ from psycopg_pool import ConnectionPool
 
 from trunkline.eventstore.append import (
     WRITERS,
-    Batch,
-    Conflict,
+    CheckpointConflict,
+    CommitBatch,
+    ConcurrencyError,
     Connection,
-    Overtaken,
     move_follower,
     read_waiters,
     write,
     write_at_once,
 )
 from trunkline.eventstore.epochs import Epochs
-from trunkline.eventstore.recent_events import Tail, Written
-from trunkline.eventstore.recorded_event import Codec, RawRow, Recorded, recorded
+from trunkline.eventstore.recent_events import CommittedEvent, RecentEvents
+from trunkline.eventstore.recorded_event import Codec, RawRow, RecordedEvent, recorded
 
-__all__ = ["Batch", "Conflict", "Connection", "Overtaken", "Store", "read_waiters"]
+__all__ = ["CheckpointConflict", "CommitBatch", "ConcurrencyError", "Connection", "Store", "read_waiters"]
 
 CHANNEL = "stored_events"
 WAITS, HEARD = 0, -1
@@ -104,7 +104,7 @@ class Store:
         self._lock_holder = threading.local()
         self.epochs = Epochs()
         """Of this log; read at the start of a service, before anything is published."""
-        self.tail = Tail()
+        self.tail = RecentEvents()
         self.on_commit: list[Callable[[int], None]] = []
         """Called with the log's new end after a commit that added events, in the committing thread."""
 
@@ -198,7 +198,7 @@ class Store:
             (after, limit) if names is None else (after, list(names), limit),
         )
 
-    def event(self, row: RawRow) -> Recorded:
+    def event(self, row: RawRow) -> RecordedEvent:
         """A row of the log as an event, in the epoch of its position."""
         return recorded(self.codec, row, self.epochs.at(row[0]))
 
@@ -238,7 +238,7 @@ class Store:
 
     # -- writing ----------------------------------------------------------------------------------------------
 
-    def append(self, batch: Batch, conn: Connection | None = None) -> int:
+    def append(self, batch: CommitBatch, conn: Connection | None = None) -> int:
         """Commit a batch whole or not at all.
 
         Args:
@@ -260,7 +260,7 @@ class Store:
             with own.transaction():
                 return write(own, batch, self.sender)
 
-    def committed(self, position: int, written: Sequence[Written] = ()) -> None:
+    def committed(self, position: int, written: Sequence[CommittedEvent] = ()) -> None:
         """Wake whoever follows the log in this process; called after the commit, never inside it.
 
         Args:

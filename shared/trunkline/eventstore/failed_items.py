@@ -17,7 +17,7 @@ import psycopg
 import structlog
 
 from trunkline.availability import is_unavailable
-from trunkline.eventstore.event_store import Connection, Overtaken, Store
+from trunkline.eventstore.event_store import CheckpointConflict, Connection, Store
 from trunkline.eventstore.recorded_event import UnknownEvent
 from trunkline.telemetry import FAILED_TRIES
 
@@ -79,7 +79,7 @@ def concerns_item(error: BaseException) -> bool:
     """
     return (
         isinstance(error, Exception)
-        and not isinstance(error, Overtaken | UnknownEvent | TooManyFailedItems)
+        and not isinstance(error, CheckpointConflict | UnknownEvent | TooManyFailedItems)
         and not is_unavailable(error)
         and not is_corrupted(error)
     )

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.recorded_event import RawRow, Recorded, stored_name
+from trunkline.eventstore.recorded_event import RawRow, RecordedEvent, stored_name
 
 
 class Happened(msgspec.Struct, frozen=True, gc=False):
@@ -36,7 +36,7 @@ class Happened(msgspec.Struct, frozen=True, gc=False):
     data: dict[str, Any]
 
 
-def happened(event: Recorded) -> Happened:
+def happened(event: RecordedEvent) -> Happened:
     """An event of the log as it is shown."""
     meta = event.meta
     return Happened(
@@ -54,7 +54,7 @@ def happened(event: Recorded) -> Happened:
     )
 
 
-def read_history(store: Store, stream_id: str, as_of: datetime | None = None) -> list[Recorded]:
+def read_history(store: Store, stream_id: str, as_of: datetime | None = None) -> list[RecordedEvent]:
     """All events of a stream, in order.
 
     Args:
@@ -75,6 +75,6 @@ def stream_rows(store: Store, stream_id: str) -> list[RawRow]:
     )
 
 
-def read_page(store: Store, after: int, limit: int) -> list[Recorded]:
+def read_page(store: Store, after: int, limit: int) -> list[RecordedEvent]:
     """The log after a position, in order."""
     return [store.event(row) for row in store.read_log(after, limit)]

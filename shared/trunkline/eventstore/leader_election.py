@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 
-class Duties:
+class LeaderElection:
     """The duties that this process holds for one store. Synchronous and thread-safe."""
 
     def __init__(self, url: str) -> None:

@@ -15,16 +15,16 @@ from typing import NamedTuple
 import msgspec
 
 from trunkline.clock import Clock
-from trunkline.eventstore.event_store import Overtaken, Store
+from trunkline.eventstore.event_store import CheckpointConflict, Store
 from trunkline.eventstore.failed_items import ADD, SETTLE, FailedItem, FailedItems, concerns_item
-from trunkline.eventstore.leader_election import Duties
-from trunkline.eventstore.recorded_event import RawRow, Recorded
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.leader_election import LeaderElection
+from trunkline.eventstore.recorded_event import RawRow, RecordedEvent
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 
 PAGE = 1_000
 _FAR = 10_000
 
-ReactToLog = Callable[[Work, Sequence[Recorded]], None]
+ReactToLog = Callable[[UnitOfWork, Sequence[RecordedEvent]], None]
 
 
 class Settled(NamedTuple):
@@ -35,7 +35,7 @@ class Settled(NamedTuple):
     following: int | None
 
 
-class Follower:
+class LogSubscriber:
     """Brings every new event of some kinds before a reaction, once: effect and position are one transaction (X3)."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Follower:
         name: str,
         names: Sequence[str],
         react: ReactToLog,
-        duties: Duties | None = None,
+        duties: LeaderElection | None = None,
     ) -> None:
         """Prepare.
 
@@ -63,7 +63,7 @@ class Follower:
         self._source = f"follower/{name}"
         self._names = list(names)
         self._react = react
-        self._duties = duties or Duties(store.url)
+        self._duties = duties or LeaderElection(store.url)
         self._stored: int | None = None
         self._read = 0
         self._term = 0
@@ -84,7 +84,7 @@ class Follower:
             return 0
         try:
             return self._retry() + self._next_page()
-        except Overtaken:
+        except CheckpointConflict:
             self._term = 0
             return 0
 
@@ -128,7 +128,7 @@ class Follower:
         """React to some rows and record the position, and how far an item is settled with them."""
         page = [self._store.event(row) for row in rows]
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             if page:
                 self._react(work, page)
             if settled is not None:
@@ -141,7 +141,7 @@ class Follower:
     def _set_aside(self, row: RawRow, reached: int, error: Exception) -> None:
         failed = self._failed.row(row[1], error, row[0])
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             work.write(ADD, [failed])
             work.advance(self._source, self._stored, reached)
 

@@ -11,22 +11,22 @@ from threading import Lock
 from typing import Final, NamedTuple
 
 from trunkline.eventstore.decider import Event
-from trunkline.eventstore.recorded_event import Envelope
+from trunkline.eventstore.recorded_event import EventMetadata
 
 MOST: Final = 10_000
 """Events kept; a follower that is further behind reads the store."""
 
 
-class Written(NamedTuple):
+class CommittedEvent(NamedTuple):
     """One event as it was written."""
 
     stream_id: str
     version: int
-    meta: Envelope
+    meta: EventMetadata
     event: Event
 
 
-class Tail:
+class RecentEvents:
     """Stretches of the log, by where they begin. Thread-safe."""
 
     def __init__(self) -> None:
@@ -36,10 +36,10 @@ class Tail:
         self.end = 0
         """The highest position committed in this process."""
         self._guard = Lock()
-        self._stretches: dict[int, Sequence[Written]] = {}
+        self._stretches: dict[int, Sequence[CommittedEvent]] = {}
         self._kept = 0
 
-    def add(self, end: int, written: Sequence[Written]) -> None:
+    def add(self, end: int, written: Sequence[CommittedEvent]) -> None:
         """Keep what a commit has written, the last of it at position `end`."""
         with self._guard:
             self.end = max(self.end, end)
@@ -50,9 +50,9 @@ class Tail:
             self._stretches[end - len(written) + 1] = written
             self._kept += len(written)
 
-    def take(self, after: int, most: int) -> list[Written]:
+    def take(self, after: int, most: int) -> list[CommittedEvent]:
         """What follows a position without a gap, about `most` events at a time; empty where it is not here."""
-        found: list[Written] = []
+        found: list[CommittedEvent] = []
         with self._guard:
             while len(found) < most and (stretch := self._stretches.pop(after + len(found) + 1, None)) is not None:
                 found += stretch

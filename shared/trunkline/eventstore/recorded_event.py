@@ -25,7 +25,7 @@ _MARK = 5 << 76 | 0x8000 << 48
 _FREE = ~(0xF000 << 64 | 0xC000 << 48)
 
 
-class Cause(msgspec.Struct, frozen=True, gc=False):
+class Causation(msgspec.Struct, frozen=True, gc=False):
     """Why something is being decided: goes into the envelope of every event that follows.
 
     Attributes:
@@ -45,10 +45,10 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
     identity_id: str | None = None
 
 
-class Envelope(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class EventMetadata(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Stored around each event. `occurred_at` never decreases within a stream; `recorded_at` is the service's clock.
 
-    `role`, `party_id` and `identity_id` are the acting principal's, as in `Cause`; older events have none.
+    `role`, `party_id` and `identity_id` are the acting principal's, as in `Causation`; older events have none.
     """
 
     occurred_at: datetime
@@ -61,7 +61,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     identity_id: str | None = None
 
 
-class Recorded(msgspec.Struct, frozen=True, gc=False):
+class RecordedEvent(msgspec.Struct, frozen=True, gc=False):
     """One event as the log has it.
 
     Attributes:
@@ -74,7 +74,7 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     position: int
     stream_id: str
     version: int
-    meta: Envelope
+    meta: EventMetadata
     event: Any
     epoch: int = 0
 
@@ -149,7 +149,7 @@ class Codec:
         """Every stored name that can be read."""
         return sorted(self._decoders)
 
-    def encode(self, meta: Envelope, event: Event) -> bytes:
+    def encode(self, meta: EventMetadata, event: Event) -> bytes:
         """The stored bytes of an event."""
         return self._encode({"meta": meta, "data": event})
 
@@ -168,7 +168,7 @@ class Codec:
 
 def _typed(kind: type[Event]) -> Callable[[bytes], Any]:
     """A decoder for one class: envelope and fact in one pass (0.5 µs against 2 µs in two)."""
-    holder = msgspec.defstruct("Stored", [("meta", Envelope), ("data", kind)], frozen=True, gc=False)
+    holder = msgspec.defstruct("Stored", [("meta", EventMetadata), ("data", kind)], frozen=True, gc=False)
     return msgspec.json.Decoder(holder).decode
 
 
@@ -177,7 +177,7 @@ def _upcasting(kind: type[Event], version: int, decider: Decider[Any]) -> Callab
     if None in steps:
         msg = f"{kind.TYPE} is at version {kind.VERSION} and has no upcast from every version since {version}"
         raise ValueError(msg)
-    holder = msgspec.defstruct("Stored", [("meta", Envelope), ("data", kind)], frozen=True, gc=False)
+    holder = msgspec.defstruct("Stored", [("meta", EventMetadata), ("data", kind)], frozen=True, gc=False)
 
     def decode(state: bytes) -> Any:
         stored = msgspec.json.decode(state)
@@ -193,8 +193,8 @@ RawRow = tuple[int, str, int, str, bytes]
 """A row of the log as read: position, stream id, version, stored name, stored bytes."""
 
 
-def recorded(codec: Codec, row: RawRow, epoch: int = 0) -> Recorded:
+def recorded(codec: Codec, row: RawRow, epoch: int = 0) -> RecordedEvent:
     """A row of the log as an event."""
     position, stream_id, version, name, state = row
     stored = codec.decode(name, state)
-    return Recorded(position, stream_id, version, stored.meta, stored.data, epoch)
+    return RecordedEvent(position, stream_id, version, stored.meta, stored.data, epoch)

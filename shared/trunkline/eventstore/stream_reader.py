@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TypeVar
 
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.recorded_event import Codec, RawRow, Recorded, recorded
+from trunkline.eventstore.recorded_event import Codec, RawRow, RecordedEvent, recorded
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ def whole_streams(
     names: Sequence[str] | None,
     page: int = 10_000,
     undecodable: Callable[[str, int, Exception], None] | None = None,
-) -> Generator[list[Recorded], None, None]:
+) -> Generator[list[RecordedEvent], None, None]:
     """Every stream from its first event on, in pages that never split a stream.
 
     One server-side cursor over one snapshot: flat memory, one sort, and no look-up per stream.
@@ -45,7 +45,7 @@ def whole_streams(
         conn.execute(b"SET LOCAL cursor_tuple_fraction = 1")  # all of it will be read: plan for that
         with conn.cursor(name="whole_streams") as cursor:
             cursor.execute(sql.encode(), (upto,) if names is None else (upto, list(names)), binary=True)
-            held: list[Recorded] = []
+            held: list[RecordedEvent] = []
             broken: set[str] = set()
             while rows := cursor.fetchmany(page):
                 held += _decoded(codec, rows, undecodable, broken)
@@ -62,10 +62,10 @@ def _decoded(
     rows: Sequence[RawRow],
     undecodable: Callable[[str, int, Exception], None] | None,
     broken: set[str],
-) -> list[Recorded]:
+) -> list[RecordedEvent]:
     if undecodable is None:
         return [recorded(codec, row) for row in rows]
-    found: list[Recorded] = []
+    found: list[RecordedEvent] = []
     for row in rows:
         position, stream_id = row[:2]
         if stream_id in broken:
@@ -91,7 +91,7 @@ def read_ahead(pages: Generator[T, None, None]) -> Iterator[T]:
             yield page
 
 
-def _last_start(events: list[Recorded]) -> int:
+def _last_start(events: list[RecordedEvent]) -> int:
     """Where the last stream begins: it may go on in the next page."""
     if not events:
         return 0

@@ -1,6 +1,6 @@
 """One piece of work: what is read, what is decided, and everything it causes, committed at once.
 
-A decision never sees the database. A reaction or a command loads the streams it needs into a `Work`, asks the
+A decision never sees the database. A reaction or a command loads the streams it needs into a `UnitOfWork`, asks the
 pure functions of the aggregates, records their events, and the whole is appended in one transaction. First try
 optimistic; after a conflict the second try reads after taking the writers' lock, so no rival can come between.
 """
@@ -12,15 +12,15 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from trunkline.eventstore.decider import Decider, Event
-from trunkline.eventstore.event_store import HEARD, Batch, Conflict, Connection, Store, read_waiters
-from trunkline.eventstore.recent_events import Written
-from trunkline.eventstore.recorded_event import Cause, Envelope, stored_name
+from trunkline.eventstore.event_store import HEARD, CommitBatch, ConcurrencyError, Connection, Store, read_waiters
+from trunkline.eventstore.recent_events import CommittedEvent
+from trunkline.eventstore.recorded_event import Causation, EventMetadata, stored_name
 
 S = TypeVar("S")
 T = TypeVar("T")
 
 
-class Loaded(Generic[S]):
+class LoadedStream(Generic[S]):
     """A stream in hand: its state with everything recorded so far in this work."""
 
     __slots__ = ("decider", "due", "last", "new", "state", "stream_id", "touched", "version")
@@ -30,13 +30,13 @@ class Loaded(Generic[S]):
         self.stream_id = decider.stream(key)
         self.state = decider.initial(key)
         self.version = 0
-        self.new: list[tuple[Event, Envelope]] = []
+        self.new: list[tuple[Event, EventMetadata]] = []
         self.last: datetime | None = None
         self.due: datetime | None = None
         self.touched = False
 
 
-class Work:
+class UnitOfWork:
     """Reads, decides, and collects what is to be written. Used by one thread, once."""
 
     def __init__(self, store: Store, now: datetime, conn: Connection | None = None) -> None:
@@ -51,17 +51,17 @@ class Work:
         self.store = store
         self.epoch = store.epochs.current
         """Of the service's log, from which on everything is recorded (X1)."""
-        self.batch = Batch()
+        self.batch = CommitBatch()
         self._conn = conn
-        self._streams: dict[str, Loaded[Any]] = {}
+        self._streams: dict[str, LoadedStream[Any]] = {}
         self._waits: dict[tuple[str, str], tuple[datetime, str]] = {}
         self._unwaits: set[tuple[str, str]] = set()
-        self._order: list[tuple[Loaded[Any], Event, Envelope]] = []
+        self._order: list[tuple[LoadedStream[Any], Event, EventMetadata]] = []
         self._waiters_read: dict[str, frozenset[str]] = {}
-        self._overdue: list[Loaded[Any]] = []
+        self._overdue: list[LoadedStream[Any]] = []
         self.heard_before: dict[tuple[str, str], bytes] = {}
         """Source and id of messages that `load` was asked for and that were heard: the hash of their payload."""
-        self.written: list[Written] = []
+        self.written: list[CommittedEvent] = []
         """What the commit has written, in log order."""
 
     # -- streams ----------------------------------------------------------------------------------------------
@@ -80,11 +80,11 @@ class Work:
             waiters: read with them who waits for them, since `waiters` will be asked.
             heard: read with them which of these messages, by source and id, were heard: see `heard_before`.
         """
-        missing: dict[str, Loaded[Any]] = {}
+        missing: dict[str, LoadedStream[Any]] = {}
         for decider, key in wanted:
             stream_id = f"{decider.category}/{key}"
             if stream_id not in self._streams and stream_id not in missing:
-                missing[stream_id] = Loaded(decider, key)
+                missing[stream_id] = LoadedStream(decider, key)
         if not missing and not heard:
             return
         decode = self.store.codec.decode
@@ -107,7 +107,7 @@ class Work:
         if waiters:
             self._waiters_read.update({stream_id: frozenset(waiting.get(stream_id, ())) for stream_id in missing})
 
-    def _note_due(self, loaded: Loaded[Any]) -> None:
+    def _note_due(self, loaded: LoadedStream[Any]) -> None:
         """When a stream that was just read falls due; and that it has fallen due, if it has."""
         if loaded.decider.due is not None:
             loaded.due = loaded.decider.due(loaded.state)
@@ -124,7 +124,7 @@ class Work:
         overdue, self._overdue = self._overdue, []
         return [loaded.stream_id for loaded in sorted(overdue, key=lambda o: (o.due, o.stream_id))]
 
-    def get(self, decider: Decider[S], key: str) -> Loaded[S]:
+    def get(self, decider: Decider[S], key: str) -> LoadedStream[S]:
         """One stream, read now if it is not in hand."""
         stream_id = f"{decider.category}/{key}"
         found = self._streams.get(stream_id)
@@ -135,10 +135,10 @@ class Work:
 
     def state(self, decider: Decider[S], key: str) -> S:
         """The state of one stream, with what this work has recorded."""
-        found: Loaded[S] | None = self._streams.get(f"{decider.category}/{key}")
+        found: LoadedStream[S] | None = self._streams.get(f"{decider.category}/{key}")
         return found.state if found is not None else self.get(decider, key).state
 
-    def record(self, decider: Decider[S], key: str, events: Sequence[Event], cause: Cause) -> S:
+    def record(self, decider: Decider[S], key: str, events: Sequence[Event], cause: Causation) -> S:
         """Add decided events to a stream and return the state after them.
 
         Each is stamped with its own instant, or with the stream's last one where that is later:
@@ -148,7 +148,7 @@ class Work:
         for event in events:
             occurred = event.at if loaded.last is None or event.at > loaded.last else loaded.last
             by = (cause.actor, cause.correlation_id, cause.causation_id, cause.role, cause.party_id, cause.identity_id)
-            meta = Envelope(occurred, self.now, *by)
+            meta = EventMetadata(occurred, self.now, *by)
             loaded.last = occurred
             loaded.new.append((event, meta))
             loaded.state = loaded.decider.evolve(loaded.state, event)
@@ -249,7 +249,7 @@ class Work:
             version = versions[loaded.stream_id] + 1
             versions[loaded.stream_id] = version
             batch.events.append((loaded.stream_id, version, stored_name(type(event)), encode(meta, event)))
-            self.written.append(Written(loaded.stream_id, version, meta, event))
+            self.written.append(CommittedEvent(loaded.stream_id, version, meta, event))
         for stream_id, loaded in self._streams.items():
             if loaded.decider.due is not None and (loaded.new or loaded.touched):
                 due = loaded.decider.due(loaded.state)
@@ -262,7 +262,7 @@ class Work:
         return self.store.append(batch, self._conn)
 
 
-def run(store: Store, now: Callable[[], datetime], decide: Callable[[Work], T]) -> tuple[T, int]:
+def run(store: Store, now: Callable[[], datetime], decide: Callable[[UnitOfWork], T]) -> tuple[T, int]:
     """Do one piece of work: decide and commit, again under the lock if a rival came between.
 
     Args:
@@ -278,12 +278,12 @@ def run(store: Store, now: Callable[[], datetime], decide: Callable[[Work], T]) 
         Overtaken: a source position has moved.
     """
     try:
-        work = Work(store, now())
+        work = UnitOfWork(store, now())
         result = decide(work)
         position = work.commit()
-    except Conflict:
+    except ConcurrencyError:
         with store.locked() as conn:
-            work = Work(store, now(), conn)
+            work = UnitOfWork(store, now(), conn)
             result = decide(work)
             position = work.commit()
     if work.batch.events:

@@ -16,8 +16,8 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.json_bodies import JsonRoute
 from trunkline.http.problems import MEDIA_TYPE
 from trunkline.security.authorization import authorize, when_authorized
@@ -71,7 +71,7 @@ class Asked:
     dry_run: bool = False
 
     @property
-    def cause(self) -> Cause:
+    def cause(self) -> Causation:
         """What follows is traced back to the idempotency key, which outlives retries, or to the request.
 
         The correlation id is carried on into what others see, so it is not the key itself but a UUID made from it.
@@ -80,7 +80,7 @@ class Asked:
         chain = self.request_id
         if self.key is not None:
             chain = str(uuid5(_CHAINS, f"{p.role}/{p.party_id}/{p.issuer} {p.subject}\n{self.key}"))
-        return Cause(p.actor, chain, self.key or self.request_id, p.role, p.party_id, p.identity_id)
+        return Causation(p.actor, chain, self.key or self.request_id, p.role, p.party_id, p.identity_id)
 
 
 def principal(request: Request) -> Principal:
@@ -216,6 +216,6 @@ class _Wait:
             raise ViewsBehind(value=value, seconds=_WAIT_S)
 
 
-def reader(node: ServiceContext) -> Work:
+def reader(node: ServiceContext) -> UnitOfWork:
     """Streams as they are now, to be looked at only."""
-    return Work(node.store, node.clock.now())
+    return UnitOfWork(node.store, node.clock.now())

@@ -17,7 +17,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import POSITION, Asked, WaitRefused, reader
 from trunkline.http.problems import MEDIA_TYPE, refused_problem
 from trunkline.security.authorization import Grant, authorize_again, recording_grants
@@ -98,7 +98,7 @@ class _DecisionRefused(Exception):
         self.refused, self.grants = refused, grants
 
 
-def change(node: ServiceContext, asked: Asked, decide: Callable[[Work], Answer]) -> Response:
+def change(node: ServiceContext, asked: Asked, decide: Callable[[UnitOfWork], Answer]) -> Response:
     """Do a change once, and answer the same to the same key ever after.
 
     Args:
@@ -116,7 +116,7 @@ def change(node: ServiceContext, asked: Asked, decide: Callable[[Work], Answer])
         told = _kept(decide(reader(node)), ())
         return Response(told.body, told.status, {DRY_RUN: "true"}, told.media_type)
 
-    def decided(work: Work) -> _Stored:
+    def decided(work: UnitOfWork) -> _Stored:
         with recording_grants() as grants:
             try:
                 return _kept(decide(work), grants)
@@ -138,7 +138,7 @@ def change(node: ServiceContext, asked: Asked, decide: Callable[[Work], Answer])
     return Response(stored.body, stored.status, headers, stored.media_type)
 
 
-def _once(node: ServiceContext, work: Work, asked: Asked, answer: Callable[[], _Stored]) -> _Stored:
+def _once(node: ServiceContext, work: UnitOfWork, asked: Asked, answer: Callable[[], _Stored]) -> _Stored:
     if asked.key is None:
         return answer()
     source = _source(asked.principal)

@@ -20,7 +20,7 @@ from starlette.types import Scope
 
 from trunkline.contracts.validation_messages import sentence
 from trunkline.errors import Refused
-from trunkline.eventstore.event_store import Conflict
+from trunkline.eventstore.event_store import ConcurrencyError
 from trunkline.http.json_bodies import UnusableText, pointer
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -195,6 +195,6 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(UnusableText, _on_unusable_text)
-    app.add_exception_handler(Conflict, _on_conflict)
+    app.add_exception_handler(ConcurrencyError, _on_conflict)
     for down in (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout):
         app.add_exception_handler(down, _on_database)

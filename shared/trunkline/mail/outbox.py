@@ -18,8 +18,8 @@ from trunkline.clock import Clock
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import BACK_OFF, cause_of, concerns_item
-from trunkline.eventstore.leader_election import Duties
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.leader_election import LeaderElection
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.security.authorization import NothingThere
 
 PAGE = 100
@@ -70,7 +70,7 @@ class Judgement(NamedTuple):
     dropped: str | None = None
 
 
-Judge = Callable[[Work, Sequence[MailRow]], Mapping[str, Judgement]]
+Judge = Callable[[UnitOfWork, Sequence[MailRow]], Mapping[str, Judgement]]
 """Looks at mails just before they are sent; a key that is left out goes as it was written."""
 
 
@@ -107,7 +107,7 @@ class Done(Protocol):
         ...
 
 
-def post(work: Work, mails: Sequence[Mail]) -> None:
+def post(work: UnitOfWork, mails: Sequence[Mail]) -> None:
     """Write mails down in a piece of work; a key that is there already is left alone."""
     work.write(
         "INSERT INTO mail (key, recipient, subject, body, created_at, state, next_try_at, last_error)"
@@ -159,7 +159,7 @@ class MailNotWaiting(Refused):
     """The mail {key} is {state}, so it cannot be {verb}: only one that is waiting, failed or discarded can."""
 
 
-def retry_mail(work: Work, key: str) -> None:
+def retry_mail(work: UnitOfWork, key: str) -> None:
     """Let a mail be tried again at once.
 
     Raises:
@@ -169,12 +169,12 @@ def retry_mail(work: Work, key: str) -> None:
     _resolve(work, key, "retried", "state = 'waiting', next_try_at = %s", work.now)
 
 
-def discard_mail(work: Work, key: str, remark: str) -> None:
+def discard_mail(work: UnitOfWork, key: str, remark: str) -> None:
     """Give a mail up: it stays on record and is never sent unless it is retried. Raises as `retry_mail`."""
     _resolve(work, key, "discarded", "state = 'discarded', next_try_at = NULL, last_error = %s", f"discarded: {remark}")
 
 
-def _resolve(work: Work, key: str, verb: str, change: str, value: object) -> None:
+def _resolve(work: UnitOfWork, key: str, verb: str, change: str, value: object) -> None:
     found = work.fetch("SELECT state FROM mail WHERE key = %s", (key,))
     if not found:
         raise NothingThere(key=key)
@@ -192,7 +192,7 @@ class MailSender:
         store: Store,
         clock: Clock,
         office: PostOffice,
-        duties: Duties | None = None,
+        duties: LeaderElection | None = None,
         judge: Judge | None = None,
     ) -> None:
         """Prepare.
@@ -207,7 +207,7 @@ class MailSender:
         self._store = store
         self._clock = clock
         self._office = office
-        self._duties = duties or Duties(store.url)
+        self._duties = duties or LeaderElection(store.url)
         self._judge = judge
         self._server = Availability("where mail is handed in")
         self._closed = 0
@@ -287,7 +287,7 @@ class MailSender:
         if self._judge is None:
             return {}
         try:
-            return self._judge(Work(self._store, self._clock.now()), due)
+            return self._judge(UnitOfWork(self._store, self._clock.now()), due)
         except Exception as error:
             if not concerns_item(error):
                 raise

@@ -19,9 +19,9 @@ from trunkline.contracts.cloudevents.envelope import decode
 from trunkline.contracts.cloudevents.errors import Unreadable
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.contract import Contract
-from trunkline.eventstore.event_store import Conflict, Overtaken, Store
+from trunkline.eventstore.event_store import CheckpointConflict, ConcurrencyError, Store
 from trunkline.eventstore.recorded_event import UnknownEvent
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.messaging.dead_letters.store import park
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
 from trunkline.messaging.records import Record
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 PART = 500
 """Records in one transaction: a command that waits for its turn to write waits about 20 ms."""
 
-_NOT_THE_RECORDS = (Overtaken, Conflict, UnknownEvent)
+_NOT_THE_RECORDS = (CheckpointConflict, ConcurrencyError, UnknownEvent)
 """What no single record is to blame for, nor is a database that is away."""
 
 Fault = tuple[str, str]
@@ -136,9 +136,9 @@ class Intake:
             if writing is not None:
                 self._finish(*writing)
 
-    def _decided(self, part: _Part) -> Work | None:
+    def _decided(self, part: _Part) -> UnitOfWork | None:
         """The work of a part, not yet written; None where a reaction fails on it."""
-        work = Work(self._store, self._now())
+        work = UnitOfWork(self._store, self._now())
         try:
             self._decide(part, work)
         except _NOT_THE_RECORDS:
@@ -149,7 +149,7 @@ class Intake:
             return None  # `_take` finds the one record
         return work
 
-    def _write(self, part: _Part, work: Work) -> None:
+    def _write(self, part: _Part, work: UnitOfWork) -> None:
         with self._watched(part):
             position = work.commit()
         if work.batch.events:
@@ -160,7 +160,7 @@ class Intake:
         try:
             writing.result()
         except Exception as error:
-            if isinstance(error, Overtaken | UnknownEvent) or is_unavailable(error):
+            if isinstance(error, CheckpointConflict | UnknownEvent) or is_unavailable(error):
                 raise
             self._positions.update(part.before)
             for source in part.last.keys() - part.before.keys():
@@ -210,7 +210,7 @@ class Intake:
         before = {source: self._positions[source] for source in last if source in self._positions}
         return _Part(records, heard, unreadable, before, last)
 
-    def _decide(self, part: _Part, work: Work) -> None:
+    def _decide(self, part: _Part, work: UnitOfWork) -> None:
         for hearing, messages in zip(self._reactions, part.heard, strict=True):
             if messages:
                 hearing.handle(work, messages)

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.contract import Contract
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 
-Handle = Callable[[Work, Sequence[Message]], None]
+Handle = Callable[[UnitOfWork, Sequence[Message]], None]
 """Decides what a batch of messages brings about, into the work; the inbox commits it with their positions."""
 
 

@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 from trunkline.contracts.cloudevents.envelope import Contract, encode
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import concerns_item
-from trunkline.eventstore.recent_events import Written
-from trunkline.eventstore.recorded_event import RawRow, Recorded, stored_name
+from trunkline.eventstore.recent_events import CommittedEvent
+from trunkline.eventstore.recorded_event import RawRow, RecordedEvent, stored_name
 from trunkline.messaging.records import Outgoing
 
 PAGE: Final = 1000
@@ -30,7 +30,7 @@ class PublishingService(Protocol):
         ...
 
     @property
-    def published(self) -> Callable[[Recorded], tuple[Contract, Any] | None]:
+    def published(self) -> Callable[[RecordedEvent], tuple[Contract, Any] | None]:
         """A stored event -> the contract and the data that are published of it; None for a private one."""
         ...
 
@@ -77,14 +77,18 @@ def read_page(
 
 
 def page_of(
-    service: PublishingService, after: int, written: Sequence[Written], aside: Mapping[str, int] = _NONE, epoch: int = 0
+    service: PublishingService,
+    after: int,
+    written: Sequence[CommittedEvent],
+    aside: Mapping[str, int] = _NONE,
+    epoch: int = 0,
 ) -> Page:
     """The same of what was just written in this process: it follows `after` without a gap, in one epoch."""
     private = service.private
     page = Page(after + len(written))
     for position, (stream_id, version, meta, event) in enumerate(written, start=after + 1):
         if stored_name(type(event)) not in private and not _is_aside(page, aside, stream_id, position):
-            _add(page, service, Recorded(position, stream_id, version, meta, event, epoch))
+            _add(page, service, RecordedEvent(position, stream_id, version, meta, event, epoch))
     return page
 
 
@@ -106,7 +110,7 @@ def streams_at(store: Store, positions: Iterable[int]) -> dict[int, str]:
     return dict(store.fetch(sql, (list(positions),)))
 
 
-def say(service: PublishingService, event: Recorded) -> Outgoing | None:
+def say(service: PublishingService, event: RecordedEvent) -> Outgoing | None:
     """What a service says of one event, as a record to send; None for what it keeps to itself."""
     said = service.published(event)
     if said is None:
@@ -142,7 +146,7 @@ def _add_row(page: Page, store: Store, service: PublishingService, row: RawRow) 
         _add(page, service, event)
 
 
-def _add(page: Page, service: PublishingService, event: Recorded) -> None:
+def _add(page: Page, service: PublishingService, event: RecordedEvent) -> None:
     try:
         record = say(service, event)
     except Exception as error:  # noqa: BLE001 - as above

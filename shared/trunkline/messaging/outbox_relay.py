@@ -14,9 +14,9 @@ import psycopg
 
 from trunkline.availability import Availability, database_availability, is_unavailable, root_cause
 from trunkline.clock import Clock, SystemClock
-from trunkline.eventstore.commit_signal import Wake
-from trunkline.eventstore.event_store import Overtaken, Store
-from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.commit_signal import CommitSignal
+from trunkline.eventstore.event_store import CheckpointConflict, Store
+from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.messaging.kafka.producer import TooLargeToSend
 from trunkline.messaging.outbox_failures import LOOP, OutboxFailures
 from trunkline.messaging.outbox_page import PAGE, Page, PublishingService, page_of, read_page, say
@@ -43,8 +43,8 @@ class Relay:
         store: Store,
         service: PublishingService,
         transport: Transport,
-        wake: Wake,
-        duties: Duties,
+        wake: CommitSignal,
+        duties: LeaderElection,
         clock: Clock | None = None,
     ) -> None:
         """Prepare.
@@ -107,7 +107,7 @@ class Relay:
             return
         if isinstance(error, psycopg.Error) and is_unavailable(error):
             self._database.mark_lost(error, self._who)
-        elif not isinstance(error, Overtaken):
+        elif not isinstance(error, CheckpointConflict):
             raise error
         await asyncio.sleep(backoff.pause())
 
@@ -177,7 +177,7 @@ class Relay:
     async def _still_holds(self) -> None:
         """Raise Overtaken if the duty was lost, though it may be held anew: with it the last position may be lost."""
         if await asyncio.to_thread(self._duties.hold, FOLLOWER) != self._term:
-            raise Overtaken(f"{FOLLOWER}: the duty was lost meanwhile")
+            raise CheckpointConflict(f"{FOLLOWER}: the duty was lost meanwhile")
 
     async def _follow(self, flights: _Flights) -> None:
         """Move the position past each page that has arrived."""

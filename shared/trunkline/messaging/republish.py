@@ -16,7 +16,7 @@ import msgspec
 
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.history import stream_rows
-from trunkline.eventstore.recorded_event import RawRow, Recorded
+from trunkline.eventstore.recorded_event import RawRow, RecordedEvent
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.outbox_page import PublishingService
 from trunkline.messaging.outbox_relay import FOLLOWER, say
@@ -55,7 +55,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
         filters = (self.since, self.until, self.stream, self.topics)
         return self.first <= 1 and all(given is None for given in filters)
 
-    def meant(self, event: Recorded) -> bool:
+    def meant(self, event: RecordedEvent) -> bool:
         """Whether an event lies within positions and instants."""
         at = event.meta.recorded_at
         return (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Posted
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.pagination import page, row_id
@@ -65,10 +65,12 @@ def add_conflicts(router: APIRouter, node: Node) -> None:
         (after,) = place.place() or (0,)
         return items(place, quarantined_page(node.store, after=after, limit=place.limit + 1, status=status), "id")
 
-    def answer(asked: Posted, verb: str, about: dict[str, Any], decide: Callable[[Work], SettledConflict]) -> Response:
+    def answer(
+        asked: Posted, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], SettledConflict]
+    ) -> Response:
         """One command on one message, on record in the audit; a dry run does nothing that could be."""
 
-        def there(work: Work) -> Answer:
+        def there(work: UnitOfWork) -> Answer:
             if about["id"] not in ROW_IDS:
                 raise NothingThere(key=about["id"])
             return Answer(decide(work))
@@ -77,7 +79,7 @@ def add_conflicts(router: APIRouter, node: Node) -> None:
             return change(node, asked, there)
         with auditing_work(node.store, node.clock.now, asked.principal.actor, f"conflict {verb}", about) as within:
 
-            def audited(work: Work) -> Answer:
+            def audited(work: UnitOfWork) -> Answer:
                 with within(work):
                     return there(work)
 
@@ -89,7 +91,7 @@ def add_conflicts(router: APIRouter, node: Node) -> None:
         response_model=SettledConflict,
     )
     def apply_quarantined(quarantined_id: int, asked: Posted, body: ApplyConflict) -> Response:
-        def decide(work: Work) -> SettledConflict:
+        def decide(work: UnitOfWork) -> SettledConflict:
             done = apply(work, node.service, quarantined_id, asked.principal.actor, body.event_id, body.remark)
             recorded = [{"stream": stream, "type": name} for stream, name in done.recorded]
             return SettledConflict(id=quarantined_id, status="applied", event_id=done.event_id, recorded=recorded)
@@ -102,7 +104,7 @@ def add_conflicts(router: APIRouter, node: Node) -> None:
         response_model=SettledConflict,
     )
     def dismiss_quarantined(quarantined_id: int, asked: Posted, body: DismissConflict) -> Response:
-        def decide(work: Work) -> SettledConflict:
+        def decide(work: UnitOfWork) -> SettledConflict:
             dismiss(work, quarantined_id, asked.principal.actor, body.remark)
             return SettledConflict(id=quarantined_id, status="dismissed")
 

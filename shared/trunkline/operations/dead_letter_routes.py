@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, model_validator
 
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Posted
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.pagination import page, row_id
@@ -127,10 +127,10 @@ def _seeing(router: APIRouter, node: Node) -> None:
 
 
 def _resolving(router: APIRouter, node: Node) -> None:
-    def answer(asked: Posted, verb: str, about: dict[str, Any], decide: Callable[[Work], Resolved]) -> Response:
+    def answer(asked: Posted, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], Resolved]) -> Response:
         """One command on one letter, on record in the audit; a dry run does nothing that could be."""
 
-        def there(work: Work) -> Answer:
+        def there(work: UnitOfWork) -> Answer:
             if about["id"] not in ROW_IDS:
                 raise NothingThere(key=about["id"])
             return Answer(decide(work))
@@ -140,7 +140,7 @@ def _resolving(router: APIRouter, node: Node) -> None:
         actor = asked.principal.actor
         with auditing_work(node.store, node.clock.now, actor, f"deadletter {verb}", about) as within:
 
-            def audited(work: Work) -> Answer:
+            def audited(work: UnitOfWork) -> Answer:
                 with within(work):
                     return there(work)
 
@@ -152,7 +152,7 @@ def _resolving(router: APIRouter, node: Node) -> None:
     def retry_parked(parked_id: int, asked: Posted, body: Retry) -> Response:
         edit = body.edit()
 
-        def decide(work: Work) -> Resolved:
+        def decide(work: UnitOfWork) -> Resolved:
             done = retry(work, node.service, parked_id, asked.principal.actor, edit, body.remark)
             recorded = [Event(stream=stream, type=name) for stream, name in done.recorded]
             return Resolved(
@@ -169,7 +169,7 @@ def _resolving(router: APIRouter, node: Node) -> None:
 
     @router.post("/parked/{parked_id}/discard", summary="Give a message up, and say why", response_model=Resolved)
     def discard_parked(parked_id: int, asked: Posted, body: Discard) -> Response:
-        def decide(work: Work) -> Resolved:
+        def decide(work: UnitOfWork) -> Resolved:
             discard(work, parked_id, asked.principal.actor, body.remark)
             return Resolved(id=parked_id, status="discarded")
 

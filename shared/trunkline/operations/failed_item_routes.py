@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.failed_items import failed_items_page
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Posted
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.pagination import TEXT, moment, page
@@ -91,7 +91,7 @@ def _items(router: APIRouter, node: Node) -> None:
 
     @router.post("/failed-items/retry", summary="Try an item again at once", response_model=ItemResolved)
     def retry_item(asked: Posted, body: Item) -> Response:
-        def decide(work: Work) -> ItemResolved:
+        def decide(work: UnitOfWork) -> ItemResolved:
             _find(work, body)
             work.write(
                 "UPDATE failed_items SET status = 'waiting', next_try_at = %s WHERE loop = %s AND key = %s",
@@ -106,12 +106,12 @@ def _items(router: APIRouter, node: Node) -> None:
         return _answer(node, asked, "failed-item discard", body.model_dump(), lambda work: _discard(work, body))
 
 
-def _find(work: Work, item: Item) -> None:
+def _find(work: UnitOfWork, item: Item) -> None:
     if not work.fetch("SELECT FROM failed_items WHERE loop = %s AND key = %s", (item.loop, item.key)):
         raise NothingThere(key=f"{item.loop} {item.key}")
 
 
-def _discard(work: Work, item: Item) -> ItemResolved:
+def _discard(work: UnitOfWork, item: Item) -> ItemResolved:
     """A stream in order goes on behind the event that failed; other items are not tried any more."""
     _find(work, item)
     if item.loop.startswith("projection/"):
@@ -133,7 +133,7 @@ def _discard(work: Work, item: Item) -> ItemResolved:
 def _mail(router: APIRouter, node: Node) -> None:
     @router.post("/mail/{mail_key:path}/retry", summary="Try a mail again at once", response_model=MailResolved)
     def retry(mail_key: MailKey, asked: Posted) -> Response:
-        def decide(work: Work) -> MailResolved:
+        def decide(work: UnitOfWork) -> MailResolved:
             retry_mail(work, mail_key)
             return MailResolved(key=mail_key, state="waiting")
 
@@ -141,7 +141,7 @@ def _mail(router: APIRouter, node: Node) -> None:
 
     @router.post("/mail/{mail_key:path}/discard", summary="Give a mail up, and say why", response_model=MailResolved)
     def discard(mail_key: MailKey, asked: Posted, body: MailGivenUp) -> Response:
-        def decide(work: Work) -> MailResolved:
+        def decide(work: UnitOfWork) -> MailResolved:
             discard_mail(work, mail_key, body.remark)
             return MailResolved(key=mail_key, state="discarded")
 
@@ -149,14 +149,14 @@ def _mail(router: APIRouter, node: Node) -> None:
 
 
 def _answer(
-    node: Node, asked: Posted, command: str, about: dict[str, Any], decide: Callable[[Work], BaseModel]
+    node: Node, asked: Posted, command: str, about: dict[str, Any], decide: Callable[[UnitOfWork], BaseModel]
 ) -> Response:
     """One command, on record in the audit, done or refused; a dry run does nothing that could be."""
     if asked.dry_run:
         return change(node, asked, lambda work: Answer(decide(work)))
     with auditing_work(node.store, node.clock.now, asked.principal.actor, command, about) as within:
 
-        def audited(work: Work) -> Answer:
+        def audited(work: UnitOfWork) -> Answer:
             with within(work):
                 return Answer(decide(work))
 

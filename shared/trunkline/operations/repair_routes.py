@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import Cause
+from trunkline.eventstore.recorded_event import Causation
 from trunkline.http.dependencies import Operating
 from trunkline.http.schemas import Body
 from trunkline.messaging.compacted_topics.feed import outgoing_document
@@ -68,10 +68,10 @@ def add_repair(router: APIRouter, node: Node) -> None:
     def repair_other_service(asked: Operating, body: Repair) -> Repaired:
         arguments = {"kind": body.kind, "keys": body.keys}
         with auditing(node.store, node.clock.now, asked.actor, "repair", arguments):
-            return Repaired(stated=_repair(node, body, Cause(asked.actor, "repair", "repair")))
+            return Repaired(stated=_repair(node, body, Causation(asked.actor, "repair", "repair")))
 
 
-def _repair(node: Node, body: Repair, cause: Cause) -> int:
+def _repair(node: Node, body: Repair, cause: Causation) -> int:
     mend = node.service.repairs.get(body.kind)
     if mend is not None:
         done, _ = node.run(lambda work: mend(work, {key: body.numbers.get(key, ()) for key in body.keys}, cause))

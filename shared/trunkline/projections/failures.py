@@ -21,16 +21,16 @@ from trunkline.eventstore.failed_items import (
     failed_streams,
     new_row,
 )
-from trunkline.eventstore.recorded_event import Codec, RawRow, Recorded, recorded
+from trunkline.eventstore.recorded_event import Codec, RawRow, RecordedEvent, recorded
 from trunkline.projections.builds import Generation, failures_of, table_of
 from trunkline.telemetry import FAILED_TRIES
 
 log = structlog.get_logger(__name__)
 
-Apply = Callable[[Connection, str, Sequence[Recorded]], None]
+Apply = Callable[[Connection, str, Sequence[RecordedEvent]], None]
 
 
-def without_failed(conn: Connection, generation: Generation, events: Sequence[Recorded]) -> list[Recorded]:
+def without_failed(conn: Connection, generation: Generation, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
     """Events without those of streams that are set aside from a generation."""
     aside = _items(conn, generation)
     return [event for event in events if event.stream_id not in aside]
@@ -52,7 +52,7 @@ def isolate(
     Raises:
         TooManyFailedItems: it is not the streams that are at fault.
     """
-    events: list[Recorded] = []
+    events: list[RecordedEvent] = []
     failures: dict[str, tuple[int, Exception]] = {}
     for row in page:
         if row[1] not in failures:
@@ -66,7 +66,7 @@ def isolate(
 
 
 def isolate_events(
-    conn: Connection, apply: Apply, generation: Generation, events: Sequence[Recorded], now: datetime
+    conn: Connection, apply: Apply, generation: Generation, events: Sequence[RecordedEvent], now: datetime
 ) -> None:
     """The same for events that are read already."""
     _isolate(conn, apply, generation, events, {}, now)
@@ -97,13 +97,13 @@ def _isolate(
     conn: Connection,
     apply: Apply,
     generation: Generation,
-    events: Sequence[Recorded],
+    events: Sequence[RecordedEvent],
     failures: dict[str, tuple[int, Exception]],
     now: datetime,
 ) -> None:
     aside = _items(conn, generation)
 
-    def attempt(events: Sequence[Recorded]) -> None:
+    def attempt(events: Sequence[RecordedEvent]) -> None:
         events = [e for e in events if e.stream_id not in aside and not _fails(failures, e)]
         if not events:
             return
@@ -167,7 +167,7 @@ def retry(
         _mark_whole(conn, generation, whole=True)
 
 
-def _fails(failures: dict[str, tuple[int, Exception]], event: Recorded) -> bool:
+def _fails(failures: dict[str, tuple[int, Exception]], event: RecordedEvent) -> bool:
     found = failures.get(event.stream_id)
     return found is not None and event.position >= found[0]
 

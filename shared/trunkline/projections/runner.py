@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from trunkline.clock import Clock, SystemClock
 from trunkline.eventstore.event_store import Connection, Store
 from trunkline.eventstore.failed_items import concerns_item
-from trunkline.eventstore.leader_election import Duties
-from trunkline.eventstore.recorded_event import RawRow, Recorded, recorded
+from trunkline.eventstore.leader_election import LeaderElection
+from trunkline.eventstore.recorded_event import RawRow, RecordedEvent, recorded
 from trunkline.projections.builds import Generation, Generations, table_of
 from trunkline.projections.failures import isolate, isolate_events, retry, without_failed
 
 PAGE = 10_000
 """Events applied in one transaction at most."""
 
-Apply = Callable[[Connection, str, Sequence[Recorded]], None]
+Apply = Callable[[Connection, str, Sequence[RecordedEvent]], None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Projector:
         self,
         store: Store,
         views: Sequence[View],
-        duties: Duties | None = None,
+        duties: LeaderElection | None = None,
         *,
         page_size: int = PAGE,
         clock: Clock | None = None,
@@ -73,7 +73,7 @@ class Projector:
         self.store = store
         self.views = {view.name: view for view in views}
         self.generations = Generations(store)
-        self._duties = duties or Duties(store.url)
+        self._duties = duties or LeaderElection(store.url)
         self._page_size = page_size
 
     def prepare(self) -> list[View]:
@@ -186,7 +186,7 @@ class Projector:
             self.generations.move(conn, [generation], reached)
         return True
 
-    def fold(self, generation: Generation, page: list[Recorded]) -> None:
+    def fold(self, generation: Generation, page: list[RecordedEvent]) -> None:
         """Apply whole streams to a generation that is being built; a stream that fails is set aside.
 
         Args:

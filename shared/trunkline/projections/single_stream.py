@@ -9,7 +9,7 @@ import msgspec
 
 from trunkline.eventstore.decider import Decider, key_of
 from trunkline.eventstore.event_store import Connection
-from trunkline.eventstore.recorded_event import Recorded, stored_names
+from trunkline.eventstore.recorded_event import RecordedEvent, stored_names
 from trunkline.projections.runner import View
 
 S = TypeVar("S")
@@ -71,7 +71,7 @@ class _Fold:
         self._encode = msgspec.msgpack.Encoder().encode
         self._columns, self._types = ", ".join(columns), types
 
-    def __call__(self, conn: Connection, table: str, page: Sequence[Recorded]) -> None:
+    def __call__(self, conn: Connection, table: str, page: Sequence[RecordedEvent]) -> None:
         """One read of the rows that the page changes, the fold, one write."""
         last = {event.stream_id: event for event in page}
         begun = {event.stream_id for event in page if event.version == 1}
@@ -95,7 +95,7 @@ class _Fold:
         decode, category = self._decode, self._category
         return {f"{category}/{key}": decode(folded) for key, folded in rows}
 
-    def _write(self, conn: Connection, table: str, last: dict[str, Recorded], states: dict[str, Any]) -> None:
+    def _write(self, conn: Connection, table: str, last: dict[str, RecordedEvent], states: dict[str, Any]) -> None:
         encode, row = self._encode, self._row
         with conn.cursor().copy(f"COPY {table} ({self._columns}) FROM STDIN (FORMAT BINARY)".encode()) as copy:
             copy.set_types(self._types)

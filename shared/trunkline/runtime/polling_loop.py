@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from trunkline.availability import Availability, is_unavailable
-from trunkline.eventstore.commit_signal import Wake
+from trunkline.eventstore.commit_signal import CommitSignal
 from trunkline.messaging.retry import Backoff, pause
 
 BUSY_THRESHOLD: Final = 100
@@ -27,7 +27,7 @@ class PollingLoop:
         name: str,
         step: Step,
         *,
-        commits: Wake,
+        commits: CommitSignal,
         stopping: asyncio.Event,
         database: Availability,
         succeeded: Callable[[], None],

@@ -14,7 +14,7 @@ from typing import Final
 
 from trunkline.clock import Clock
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.security.key_journal import take_over
 from trunkline.settings import Settings
 
@@ -44,7 +44,7 @@ _REVOKED: Final = (
 class Retention:
     """Removes what has been kept long enough, a page at a time. Synchronous."""
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings, duties: Duties) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: Settings, duties: LeaderElection) -> None:
         """Prepare.
 
         Args:

@@ -12,10 +12,10 @@ import structlog
 from trunkline.availability import database_availability
 from trunkline.clock import Clock
 from trunkline.deadlines.deadlines import Deadlines
-from trunkline.eventstore.commit_signal import Listener, Wake
+from trunkline.eventstore.commit_signal import CommitListener, CommitSignal
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.leader_election import Duties
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.leader_election import LeaderElection
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.files.export_slots import ExportSlots
 from trunkline.messaging.caught_up import Horizon
 from trunkline.messaging.compacted_topics.feed import StateFeed
@@ -58,9 +58,9 @@ class Node:
         self.store = store
         self.clock = clock
         self.settings = settings
-        self.wake = Wake(asyncio.get_running_loop())
-        self.projected = Wake(asyncio.get_running_loop())
-        self.duties = Duties(store.url)
+        self.wake = CommitSignal(asyncio.get_running_loop())
+        self.projected = CommitSignal(asyncio.get_running_loop())
+        self.duties = LeaderElection(store.url)
         self.projector = Projector(store, service.views, self.duties, clock=clock)
         self.deadlines = Deadlines(store, clock, service.settle, self.duties)
         self.intake = Intake(store, service, clock.now)
@@ -78,7 +78,7 @@ class Node:
         self.transport: Transport | None = None
         self._readers = 0
         self._hurry = asyncio.Event()
-        self._listener = Listener(store, self.wake.set_elsewhere)
+        self._listener = CommitListener(store, self.wake.set_elsewhere)
         store.on_commit.append(self.wake.set)
 
     @property
@@ -86,7 +86,7 @@ class Node:
         """`licensing` or `numbers`."""
         return self.service.name
 
-    def run(self, decide: Callable[[Work], T]) -> tuple[T, int]:
+    def run(self, decide: Callable[[UnitOfWork], T]) -> tuple[T, int]:
         """Run one unit of work (see `unit_of_work.run`): its result, and the log position to wait for."""
         return run(self.store, self.clock.now, decide)
 

@@ -11,13 +11,13 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from trunkline.errors import Refused
-from trunkline.eventstore.event_store import Conflict, Connection, Overtaken, Store
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.event_store import CheckpointConflict, ConcurrencyError, Connection, Store
+from trunkline.eventstore.unit_of_work import UnitOfWork
 
 on_record: list[Callable[[], None]] = []
 """Called for each command that is written down, in the thread that does it."""
 
-Within = Callable[[Work], AbstractContextManager[None]]
+Within = Callable[[UnitOfWork], AbstractContextManager[None]]
 
 _INSERT = "INSERT INTO audit (at, actor, command, arguments, outcome) VALUES (%s, %s, %s, %s, %s)"
 
@@ -33,7 +33,7 @@ class AuditRow(msgspec.Struct, frozen=True, gc=False):
     outcome: str
 
 
-def audited(work: Work, actor: str, command: str, arguments: Mapping[str, Any], outcome: str = "done") -> None:
+def audited(work: UnitOfWork, actor: str, command: str, arguments: Mapping[str, Any], outcome: str = "done") -> None:
     """Put a command on record in the piece of work that does it: both or neither."""
     _note()
     work.write(_INSERT, [(work.now, actor, command, _storable(arguments), outcome)])
@@ -82,12 +82,12 @@ def auditing_work(
     outcome = ""
 
     @contextmanager
-    def within(work: Work) -> Iterator[None]:
+    def within(work: UnitOfWork) -> Iterator[None]:
         nonlocal outcome
         try:
             outcome = ""
             yield
-        except (Conflict, Overtaken):  # it is decided again
+        except (ConcurrencyError, CheckpointConflict):  # it is decided again
             raise
         except Refused as refused:
             outcome = f"refused: {refused.code}"

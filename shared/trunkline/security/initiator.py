@@ -6,14 +6,14 @@ from typing import cast
 
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import stored_name
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.roles import Role
 from trunkline.security.principal import Principal
 
 _USER = "user:"
 
 
-def initiator(work: Work, stream_id: str, kind: type[Event]) -> Principal | None:
+def initiator(work: UnitOfWork, stream_id: str, kind: type[Event]) -> Principal | None:
     """The principal that caused the newest event of a kind in a stream, with the role and party of then.
 
     Args:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from trunkline.clock import instant, rfc3339
-from trunkline.eventstore.append import Overtaken, move_follower
+from trunkline.eventstore.append import CheckpointConflict, move_follower
 from trunkline.eventstore.event_store import Store
 from trunkline.security.audit_log import insert
 
@@ -67,7 +67,7 @@ def take_over(store: Store, folder: Path) -> int:
             move_follower(conn, _FOLLOWER, begin, (begin or 0) + len(whole))
             for at, actor, command, arguments in rows:
                 insert(conn, at, actor, command, arguments, "done")
-    except Overtaken:
+    except CheckpointConflict:
         return 0
     return len(rows)
 

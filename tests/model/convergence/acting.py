@@ -12,7 +12,7 @@ from tests.model.convergence.product import World, new_id
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.licensing import NumberBindingRequested, NumberUnbindingRequested
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application import manual_assignment, paid_reservations
 from trunkline_numbers.application.retry_dependents import load_to_act
 from trunkline_numbers.application.serve_subscription import load_parties, party_of
@@ -36,7 +36,7 @@ def listing(world: World) -> Listing:
 class Acting:
     """One act in one piece of work."""
 
-    def __init__(self, organizations: dict[str, str], work: Work, world: World, act: Act) -> None:
+    def __init__(self, organizations: dict[str, str], work: UnitOfWork, world: World, act: Act) -> None:
         self.organizations, self.work, self.world, self.act = organizations, work, world, act
         self.number = world.numbers[act.number]
         self.policy, self.now = POLICY_OF_THE_MODEL, work.now

@@ -11,7 +11,7 @@ from tests.model.convergence.facts import DAY, Fact, Hours, fold
 from tests.model.convergence.numbers import Line
 from tests.model.convergence.product import World, hours
 from tests.model.convergence.timeline import Outcome
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.domain.subscription.subscription import SUBSCRIPTION as BILLED
 from trunkline_numbers.domain.number.events import LockEnding, ReservationEnding
 from trunkline_numbers.domain.number.number import NUMBER, Available, Number, Reserved
@@ -89,7 +89,7 @@ class Looking:
     def __init__(self, pair: Pair, organizations: dict[str, str]) -> None:
         self._organizations = {id_: name for name, id_ in organizations.items()}
         self._store = pair.numbers
-        self._numbers, self._licensing = Work(pair.numbers, pair.now), Work(pair.licensing, pair.now)
+        self._numbers, self._licensing = UnitOfWork(pair.numbers, pair.now), UnitOfWork(pair.licensing, pair.now)
 
     def load(self, worlds: list[World]) -> None:
         """Read all of them at once."""

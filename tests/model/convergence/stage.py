@@ -13,7 +13,7 @@ from tests.model.convergence.product import START, World, instant
 from tests.model.convergence.product import new_id as _new_id
 from trunkline.contracts import parties
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline_numbers.application.retry_dependents import serve_waiting
 from trunkline_numbers.domain.number import operator_commands
 from trunkline_numbers.domain.number.events import Listing
@@ -42,7 +42,7 @@ class Stage:
         pair.talk()
         run(pair.numbers, lambda: START, self._apply_policy)
 
-    def _apply_policy(self, work: Work) -> None:
+    def _apply_policy(self, work: UnitOfWork) -> None:
         events = apply_policy(work.state(POLICY, CURRENT), POLICY_OF_THE_MODEL, None, work.now)
         work.record(POLICY, CURRENT, events, BY_HAND)
 
@@ -120,7 +120,7 @@ class Stage:
     def _act(self, world: World, act: Act) -> str | None:
         """Do it; the code of the refusal, or None."""
 
-        def decide(work: Work) -> None:
+        def decide(work: UnitOfWork) -> None:
             Acting(self.organizations, work, world, act).do()
             serve_waiting(work, BY_HAND)
 

@@ -14,7 +14,7 @@ from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.envelope import Message, Unreadable, decode, decode_batch, decode_structured
 from trunkline.contracts.cloudevents.http_binding import attributes
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Asked, Posted, Problem, door
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.problems import MEDIA_TYPE
@@ -95,7 +95,7 @@ def router(node: ServiceContext) -> APIRouter:
         platform_sources = node.settings.billing_sources
         tolerance = timedelta(seconds=node.settings.clock_tolerance)
 
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             messages = _check(work, asked, sent, platform_sources)
             react(work, messages)
             reckoning = Reckoning(work, messages, catalogue(node), tolerance)
@@ -141,7 +141,7 @@ def _read(headers: Headers, body: bytes) -> _Sent:
     raise ContentTypeUnsupported(given=given[:100])
 
 
-def _check(work: Work, asked: Asked, sent: _Sent, platform_sources: Collection[str]) -> Sequence[Message]:
+def _check(work: UnitOfWork, asked: Asked, sent: _Sent, platform_sources: Collection[str]) -> Sequence[Message]:
     """The events that can be read, if the principal may publish all of them.
 
     Raises:
@@ -159,7 +159,7 @@ def _check(work: Work, asked: Asked, sent: _Sent, platform_sources: Collection[s
     return messages
 
 
-def _check_subscriptions(work: Work, branch: Branch, subscription_ids: Collection[str]) -> None:
+def _check_subscriptions(work: UnitOfWork, branch: Branch, subscription_ids: Collection[str]) -> None:
     """Let nobody put anything on the record of a subscription outside the branch (P2); an unknown one may come yet.
 
     Raises:

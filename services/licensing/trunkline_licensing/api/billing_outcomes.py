@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from trunkline.clock import rfc3339
 from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.envelope import Message, Unreadable, content_hash
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.idempotency import Answer
 from trunkline_licensing.domain.pool.catalogue import BASE, Catalogue
 from trunkline_licensing.domain.subscription.events import SubscriptionFactRefused
@@ -110,7 +110,7 @@ class Reckoning:
     """The outcomes of the messages of one piece of work, after the reaction has recorded what follows from them."""
 
     def __init__(
-        self, work: Work, messages: Sequence[Message], catalogue: Catalogue, tolerance: timedelta = timedelta()
+        self, work: UnitOfWork, messages: Sequence[Message], catalogue: Catalogue, tolerance: timedelta = timedelta()
     ) -> None:
         """Read what had been heard under the messages' names before.
 
@@ -174,14 +174,14 @@ class Reckoning:
             )
 
 
-def _before(work: Work, messages: Sequence[Message]) -> dict[Name, bytes]:
+def _before(work: UnitOfWork, messages: Sequence[Message]) -> dict[Name, bytes]:
     """What had been heard under the messages' names before this call: its content's hash."""
     sources, ids = [f"{PRODUCER}:{m.source}" for m in messages], [m.id for m in messages]
     rows = work.fetch(_KNOWN, (sources, ids)) if messages else []
     return {(source.removeprefix(f"{PRODUCER}:"), id_): bytes(seen) for source, id_, seen in rows}
 
 
-def _refusals(work: Work) -> Mapping[Name, SubscriptionFactRefused]:
+def _refusals(work: UnitOfWork) -> Mapping[Name, SubscriptionFactRefused]:
     """The refusals that this work has recorded, by the fact's name; a later verdict on the same fact replaces one."""
     found: dict[Name, SubscriptionFactRefused] = {}
     for _, event in work.recorded:

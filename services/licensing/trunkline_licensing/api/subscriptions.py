@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import Recorded, recorded
+from trunkline.eventstore.recorded_event import RecordedEvent, recorded
 from trunkline.http.dependencies import Reading, door, reader
 from trunkline.http.idempotency import shown
 from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
@@ -180,7 +180,7 @@ class _Heard:
             self.reasons[event.fact.name] = event.reason
 
 
-def _events(node: ServiceContext, key: str) -> Iterator[Recorded]:
+def _events(node: ServiceContext, key: str) -> Iterator[RecordedEvent]:
     for stream_id, version, name, state in node.store.read_streams([SUBSCRIPTION.stream(key)]):
         yield recorded(node.store.codec, (0, stream_id, version, name, state))
 

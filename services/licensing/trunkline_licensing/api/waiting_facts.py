@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field, model_validator
 
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Posted, door, operating
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.schemas import Body
@@ -65,14 +65,16 @@ def router(node: ServiceContext) -> APIRouter:
     routes.prefix = "/licensing/operate/waiting"
     routes.dependencies.append(Depends(operating))
 
-    def answer(asked: Posted, verb: str, about: dict[str, Any], decide: Callable[[Work], SettledFacts]) -> Response:
+    def answer(
+        asked: Posted, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], SettledFacts]
+    ) -> Response:
         """One command, on record in the audit; a dry run does nothing that could be."""
         if asked.dry_run:
             return change(node, asked, lambda work: Answer(decide(work)))
         actor = asked.principal.actor
         with auditing_work(node.store, node.clock.now, actor, f"billing waiting {verb}", about) as within:
 
-            def audited(work: Work) -> Answer:
+            def audited(work: UnitOfWork) -> Answer:
                 with within(work):
                     return Answer(decide(work))
 
@@ -84,7 +86,7 @@ def router(node: ServiceContext) -> APIRouter:
     def dismiss_waiting(category: Category, stream_key: Key, asked: Posted, body: DismissWaiting) -> Response:
         stream = f"{category}/{stream_key}"
 
-        def decide(work: Work) -> SettledFacts:
+        def decide(work: UnitOfWork) -> SettledFacts:
             awaited = _check_that_it_waits(work, stream)
             cause = asked.cause
             if category == "subscription":
@@ -105,7 +107,7 @@ def router(node: ServiceContext) -> APIRouter:
     def retry_waiting(category: Category, stream_key: Key, asked: Posted) -> Response:
         stream = f"{category}/{stream_key}"
 
-        def decide(work: Work) -> SettledFacts:
+        def decide(work: UnitOfWork) -> SettledFacts:
             awaited = _check_that_it_waits(work, stream)
             party_events.retry_waiting(work, awaited, asked.cause)
             return SettledFacts(stream=stream, still_awaits=_still(work, stream, awaited))
@@ -115,7 +117,7 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def _check_that_it_waits(work: Work, stream: str) -> list[str]:
+def _check_that_it_waits(work: UnitOfWork, stream: str) -> list[str]:
     """What a stream waits for. Raises NothingWaits."""
     found = [row[0] for row in work.fetch("SELECT awaited FROM awaited WHERE waiter = %s ORDER BY 1", (stream,))]
     if not found:
@@ -123,6 +125,6 @@ def _check_that_it_waits(work: Work, stream: str) -> list[str]:
     return found
 
 
-def _still(work: Work, stream: str, awaited: list[str]) -> list[str]:
+def _still(work: UnitOfWork, stream: str, awaited: list[str]) -> list[str]:
     """What of these the stream waits for once this work is committed."""
     return sorted(each for each, waiters in work.waiters(awaited).items() if stream in waiters)

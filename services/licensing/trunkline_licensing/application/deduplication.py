@@ -9,14 +9,14 @@ import structlog
 
 from trunkline.contracts.cloudevents.envelope import Message, content_hash
 from trunkline.eventstore.decider import Decider
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.conflicting_duplicates.store import quarantine
 
 log = structlog.get_logger(__name__)
 
 
 def heard_once(
-    work: Work, producer: str, messages: Sequence[Message], streams: Iterable[tuple[Decider[Any], str]] = ()
+    work: UnitOfWork, producer: str, messages: Sequence[Message], streams: Iterable[tuple[Decider[Any], str]] = ()
 ) -> list[Message]:
     """Those of a batch that were never heard before, in their order.
 

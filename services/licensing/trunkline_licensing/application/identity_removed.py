@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Final
 
 from trunkline.eventstore.decider import key_of
-from trunkline.eventstore.event_store import Conflict
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
-from trunkline_licensing.application.unique_keys import Claims
+from trunkline.eventstore.event_store import ConcurrencyError
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
+from trunkline_licensing.application.unique_keys import UniqueKeys
 from trunkline_licensing.domain.extension.extension import EXTENSION, change, user_claim
 from trunkline_licensing.domain.party.directory import IDENTITY, Party
 from trunkline_licensing.domain.party.facts import Identity
@@ -25,7 +25,7 @@ def has_left(before: Party, after: Party) -> bool:
     return after.removed or (isinstance(now, Identity) and now.organization_id != was.organization_id)
 
 
-def unassign(work: Work, claims: Claims, identity_id: str, at: datetime, cause: Cause) -> None:
+def unassign(work: UnitOfWork, claims: UniqueKeys, identity_id: str, at: datetime, cause: Causation) -> None:
     """Let the extension that serves somebody, if one does, serve nobody.
 
     Args:
@@ -48,6 +48,6 @@ def unassign(work: Work, claims: Claims, identity_id: str, at: datetime, cause: 
         return
     if before.facts is None or before.facts.user_id != identity_id:
         msg = f"{holder} has given up {claim} since it was read"
-        raise Conflict(msg)
+        raise ConcurrencyError(msg)
     after = work.record(EXTENSION, before.id, change(before, at, CAUSE, user_id=None, epoch=work.epoch), cause)
     claims.move(holder, before.claims, after.claims)

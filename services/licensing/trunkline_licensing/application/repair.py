@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.extensions.provision import ANSWER_WITHIN
 from trunkline_licensing.domain.extension.events import AnyEvent
 from trunkline_licensing.domain.extension.extension import EXTENSION, Extension
@@ -19,7 +19,7 @@ from trunkline_licensing.domain.extension.number_request import (
 from trunkline_licensing.replicas.number_replica import Copy, read
 
 
-def repair_bindings(work: Work, extensions: Mapping[str, Sequence[str]], cause: Cause) -> int:
+def repair_bindings(work: UnitOfWork, extensions: Mapping[str, Sequence[str]], cause: Causation) -> int:
     """Request again the number that is on an extension here; else take over, or give up, the one bound to it there.
 
     A binding by a request that is newer than all on record here is of a history that a restore has lost: the extension
@@ -57,7 +57,7 @@ def _stated(x: Extension, bound: Copy | None, now: datetime, epoch: int) -> list
     return [] if organization is None else give_up_unknown(x, bound.number, organization, now, epoch)
 
 
-def drop_copies(work: Work, numbers: Mapping[str, Sequence[str]], _cause: Cause) -> int:
+def drop_copies(work: UnitOfWork, numbers: Mapping[str, Sequence[str]], _cause: Causation) -> int:
     """Forget the copies of some numbers: the document that numbers states next is taken, whatever it is."""
     work.write("DELETE FROM number_copy WHERE number = %s", [(number,) for number in numbers])
     return len(numbers)

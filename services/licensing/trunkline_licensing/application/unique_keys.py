@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 
 
-class Claims:
+class UniqueKeys:
     """The claims a work has looked at, with its own changes to them. A rival's claim in between is a conflict."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: UnitOfWork) -> None:
         """Begin, or go on with what this work has changed before."""
         self._work = work
         self._holders: dict[str, str | None] = dict.fromkeys(work.batch.unclaims)

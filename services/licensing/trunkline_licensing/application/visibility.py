@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.roles import PLATFORM
 from trunkline.security.authorization import Resource
 from trunkline.security.principal import Branch, Person, Principal
@@ -27,7 +27,7 @@ class IdentityUnknown(Refused):
 class DirectoryTree:
     """The tree of parties, read through one piece of work."""
 
-    work: Work
+    work: UnitOfWork
     knows_everybody: ClassVar[bool] = True
 
     def partner_of(self, organization_id: str) -> str | None:
@@ -48,19 +48,19 @@ class DirectoryTree:
         return isinstance(details, Organization) and details.allow_external_numbers
 
 
-def branch_of(work: Work, asker: Principal) -> Branch:
+def branch_of(work: UnitOfWork, asker: Principal) -> Branch:
     """What the asker sees."""
     return Branch(asker, DirectoryTree(work))
 
 
-def party_resource(work: Work, party_id: str, kind: str) -> Resource:
+def party_resource(work: UnitOfWork, party_id: str, kind: str) -> Resource:
     """A platform, partner or organization as a resource; one of another kind does not exist under this path."""
     known = work.state(PARTY, party_id).kind == kind
     owner = None if party_id == PLATFORM else party_id
     return Resource(PartyUnknown(key=party_id), parties=(owner,), exists=known)
 
 
-def identity_resource(work: Work, organization_id: str, identity_id: str) -> Resource:
+def identity_resource(work: UnitOfWork, organization_id: str, identity_id: str) -> Resource:
     """A person of an organization as a resource; one who has left is no more there."""
     identity = work.state(IDENTITY, identity_id)
     details = identity.details
@@ -68,7 +68,7 @@ def identity_resource(work: Work, organization_id: str, identity_id: str) -> Res
     return Resource(IdentityUnknown(key=identity_id), parties=(organization_id,), exists=here)
 
 
-def extension_resource(work: Work, organization_id: str, extension_id: str) -> Resource:
+def extension_resource(work: UnitOfWork, organization_id: str, extension_id: str) -> Resource:
     """An extension of an organization as a resource; one that was deleted is no more there."""
     x = work.state(EXTENSION, extension_id)
     facts = x.facts

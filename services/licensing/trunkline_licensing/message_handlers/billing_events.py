@@ -9,8 +9,8 @@ from typing import Any
 from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.envelope import Message
 from trunkline.eventstore.decider import Decider, key_of
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.files.possible_numbers import is_possible
 from trunkline_licensing.application.deduplication import heard_once
 from trunkline_licensing.application.pools.supply import SupplyChange, concerns_pools, feed
@@ -45,7 +45,7 @@ from trunkline_licensing.domain.subscription.subscription import (
 PRODUCER = "billing"
 
 
-def react(work: Work, messages: Sequence[Message]) -> None:
+def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch, each message once; one query reads what was heard before and all streams.
 
     Facts that can be judged only together with all others of their subscription are taken together, so that a batch
@@ -74,14 +74,16 @@ def react(work: Work, messages: Sequence[Message]) -> None:
     feed(work, supplies)
 
 
-def organization_known(work: Work, subscription_id: str, organization_id: str, cause: Cause) -> None:
+def organization_known(work: UnitOfWork, subscription_id: str, organization_id: str, cause: Causation) -> None:
     """Go on with a subscription whose facts may have waited for an organization that is registered now (S7)."""
     settle(work, [subscription_id])
     subscription = work.state(SUBSCRIPTION, subscription_id)
     feed(work, _record(work, subscription, organization_registered(subscription, organization_id), cause))
 
 
-def dismiss_waiting(work: Work, subscription_id: str, chosen: tuple[str, str] | None, remark: str, cause: Cause) -> int:
+def dismiss_waiting(
+    work: UnitOfWork, subscription_id: str, chosen: tuple[str, str] | None, remark: str, cause: Causation
+) -> int:
     """Refuse what waits in a subscription, because a person says so; how many facts that were (S7, O7).
 
     Args:
@@ -97,7 +99,7 @@ def dismiss_waiting(work: Work, subscription_id: str, chosen: tuple[str, str] | 
     return len(events)
 
 
-def scheduled_due(work: Work, stream_ids: Sequence[str]) -> None:
+def scheduled_due(work: UnitOfWork, stream_ids: Sequence[str]) -> None:
     """Judge the scheduled facts of subscriptions whose deadline has come (D10.14).
 
     Args:
@@ -109,7 +111,7 @@ def scheduled_due(work: Work, stream_ids: Sequence[str]) -> None:
     work.touch_streams(stream_ids)
 
 
-def settle(work: Work, subscription_ids: Iterable[str]) -> None:
+def settle(work: UnitOfWork, subscription_ids: Iterable[str]) -> None:
     """Judge the scheduled facts whose instant has come, before anything else is decided: a late timer changes nothing.
 
     Args:
@@ -127,28 +129,28 @@ def settle(work: Work, subscription_ids: Iterable[str]) -> None:
         subscription = work.state(SUBSCRIPTION, key)
         known = {party for party in organizations[key] if work.state(PARTY, party).kind == "organization"}
         events = fall_due(subscription, known, work.now)
-        causes = {name: Cause("timer", name[1], name[1]) for name in subscription.scheduled}
-        supplies += _record(work, subscription, events, Cause("timer", subscription.id, f"due/{key}"), causes)
+        causes = {name: Causation("timer", name[1], name[1]) for name in subscription.scheduled}
+        supplies += _record(work, subscription, events, Causation("timer", subscription.id, f"due/{key}"), causes)
     feed(work, supplies)
 
 
-def cause_of(message: Message) -> Cause:
+def cause_of(message: Message) -> Causation:
     """The cause of what follows from a message."""
-    return Cause(message.source, message.correlation_id or message.id, message.id)
+    return Causation(message.source, message.correlation_id or message.id, message.id)
 
 
-def _received(work: Work, message: Message) -> Received:
+def _received(work: UnitOfWork, message: Message) -> Received:
     fact = fact_of(message)
     known = work.state(PARTY, fact.organization_id).kind == "organization"
     return Received(fact, known, is_possible(number_named(fact)))
 
 
 def _record(
-    work: Work,
+    work: UnitOfWork,
     before: Subscription,
     events: Sequence[AnyEvent],
-    cause: Cause,
-    causes: Mapping[tuple[str, str], Cause] = MappingProxyType({}),
+    cause: Causation,
+    causes: Mapping[tuple[str, str], Causation] = MappingProxyType({}),
 ) -> list[SupplyChange]:
     """Record, with waits; what it means for pools: for a subscription for a number nothing, so nothing is read.
 
@@ -169,7 +171,7 @@ def _record(
     return [SupplyChange(before.id, before.after, after.after, events[-1].at, cause)]
 
 
-def _wait(work: Work, before: Subscription, after: Subscription) -> None:
+def _wait(work: UnitOfWork, before: Subscription, after: Subscription) -> None:
     stream = SUBSCRIPTION.stream(before.id)
     was, now = awaited(before), awaited(after)
     for kind, key in was - now:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.numbers import NumberBindingRefused, NumberBound, NumberUnbound
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.extensions.terminate import withdraw
 from trunkline_licensing.domain.extension.events import AnyEvent
 from trunkline_licensing.domain.extension.extension import EXTENSION, Extension
@@ -24,7 +24,7 @@ REFUSED = "number_refused"
 """Why a row's extension is no more."""
 
 
-def react(work: Work, messages: Sequence[Message]) -> None:
+def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch of answers.
 
     Args:
@@ -36,10 +36,10 @@ def react(work: Work, messages: Sequence[Message]) -> None:
         return
     work.load(((EXTENSION, m.data.extension_id) for m in heard), waiters=True)
     copies = read(work.fetch, [m.data.number for m in heard if isinstance(m.data, NumberBound)])
-    causes: dict[str, Cause] = {}
+    causes: dict[str, Causation] = {}
     for message in heard:
         x = work.state(EXTENSION, message.data.extension_id)
-        cause = Cause(message.source, message.correlation_id or message.id, message.id)
+        cause = Causation(message.source, message.correlation_id or message.id, message.id)
         _wait_for_request(work, x, message)
         events = _decide(x, message, work)
         if not events:
@@ -53,7 +53,7 @@ def react(work: Work, messages: Sequence[Message]) -> None:
         withdraw(work, list(causes), REFUSED, [*causes.values()][-1], causes=causes)
 
 
-def _decide(x: Extension, message: Message, work: Work) -> list[AnyEvent]:
+def _decide(x: Extension, message: Message, work: UnitOfWork) -> list[AnyEvent]:
     match message.data:
         case NumberBound() as said:
             return bound(x, said.number, said.generation or 0, said.user_id, work.now, work.epoch)
@@ -65,7 +65,7 @@ def _decide(x: Extension, message: Message, work: Work) -> list[AnyEvent]:
             return []
 
 
-def _wait_for_request(work: Work, x: Extension, message: Message) -> None:
+def _wait_for_request(work: UnitOfWork, x: Extension, message: Message) -> None:
     """Keep a binding whose request is not on record here for people to see, until numbers ends it (S7)."""
     extension, number = EXTENSION.stream(x.id), f"number/{message.data.number}"
     if isinstance(message.data, NumberBound) and is_unknown(x, message.data.generation or 0):
@@ -75,7 +75,7 @@ def _wait_for_request(work: Work, x: Extension, message: Message) -> None:
         work.stop_waiting(extension, number)
 
 
-def _suspended(x: Extension, said: NumberBound, copies: dict[str, Copy], work: Work) -> list[AnyEvent]:
+def _suspended(x: Extension, said: NumberBound, copies: dict[str, Copy], work: UnitOfWork) -> list[AnyEvent]:
     """What the number's own document said before the answer was heard: its subscription may have expired since."""
     copy = copies.get(said.number)
     if copy is None or (copy.extension_id, copy.generation) != (x.id, said.generation) or not copy.suspends:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trunkline.contracts.cloudevents.message import Message
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.domain.extension.extension import EXTENSION
 from trunkline_licensing.domain.extension.number_request import number_is
 from trunkline_licensing.replicas.number_replica import Copy, copy_of, read, write
 
 
-def react(work: Work, messages: Sequence[Message]) -> None:
+def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch of documents.
 
     Args:
@@ -36,7 +36,9 @@ def react(work: Work, messages: Sequence[Message]) -> None:
         message = newest[copy.number][1]
         x = work.state(EXTENSION, str(copy.extension_id))
         events = number_is(x, copy.generation or 0, work.now, suspended=copy.suspends)
-        work.record(EXTENSION, x.id, events, Cause(message.source, message.correlation_id or message.id, message.id))
+        work.record(
+            EXTENSION, x.id, events, Causation(message.source, message.correlation_id or message.id, message.id)
+        )
 
 
 def _may_matter(copy: Copy, before: Copy | None) -> bool:

@@ -13,12 +13,12 @@ from typing import Any
 from trunkline.contracts import parties
 from trunkline.contracts.cloudevents.envelope import Message
 from trunkline.eventstore.decider import Decider, key_of
-from trunkline.eventstore.event_store import Conflict
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.event_store import ConcurrencyError
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.deduplication import heard_once
 from trunkline_licensing.application.identity_removed import has_left, unassign
-from trunkline_licensing.application.unique_keys import Claims
+from trunkline_licensing.application.unique_keys import UniqueKeys
 from trunkline_licensing.domain.extension.extension import user_claim
 from trunkline_licensing.domain.party.directory import (
     IDENTITY,
@@ -52,7 +52,7 @@ from trunkline_licensing.message_handlers.billing_events import cause_of, organi
 PRODUCER = "parties"
 
 
-def react(work: Work, messages: Sequence[Message]) -> None:
+def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch, each message once; streams, claims and waiters are read together."""
     fresh = heard_once(work, PRODUCER, messages)
     facts = [(message, decider_of(message.data), fact_of(message)) for message in fresh]
@@ -62,7 +62,7 @@ def react(work: Work, messages: Sequence[Message]) -> None:
         directory.tell(decider, message.subject, fact, cause_of(message))
 
 
-def command(work: Work, decider: Decider[Party], key: str, fact: PartyFact, cause: Cause) -> Party:
+def command(work: UnitOfWork, decider: Decider[Party], key: str, fact: PartyFact, cause: Causation) -> Party:
     """Register, change or remove a party because somebody asks for it now.
 
     Args:
@@ -85,7 +85,7 @@ def command(work: Work, decider: Decider[Party], key: str, fact: PartyFact, caus
 
 
 def dismiss_waiting(
-    work: Work, decider: Decider[Party], key: str, chosen: tuple[str, str] | None, remark: str, cause: Cause
+    work: UnitOfWork, decider: Decider[Party], key: str, chosen: tuple[str, str] | None, remark: str, cause: Causation
 ) -> int:
     """Refuse what waits in a party's stream, because a person says so; how many facts that were (S7, O7).
 
@@ -100,17 +100,17 @@ def dismiss_waiting(
     return _Directory(work).dismiss(decider, key, chosen, remark, cause)
 
 
-def retry_waiting(work: Work, awaited: Sequence[str], cause: Cause) -> None:
+def retry_waiting(work: UnitOfWork, awaited: Sequence[str], cause: Causation) -> None:
     """Decide again what waits for these streams, as when they change (S7)."""
     _Directory(work).wake_streams(awaited, cause)
 
 
-def party_known(work: Work, keys: Iterable[str], cause: Cause) -> None:
+def party_known(work: UnitOfWork, keys: Iterable[str], cause: Causation) -> None:
     """Wake all that waited for parties registered in this work (S7). `react` and `command` do so themselves."""
     _Directory(work).wake(list(keys), cause)
 
 
-def scheduled_due(work: Work, stream_ids: Sequence[str]) -> None:
+def scheduled_due(work: UnitOfWork, stream_ids: Sequence[str]) -> None:
     """Let the scheduled messages about parties count whose deadline has come (D10.14).
 
     Args:
@@ -127,9 +127,9 @@ def scheduled_due(work: Work, stream_ids: Sequence[str]) -> None:
 class _Directory:
     """The parties within one work."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: UnitOfWork) -> None:
         self._work = work
-        self._claims = Claims(work)
+        self._claims = UniqueKeys(work)
 
     def read(self, told: Sequence[tuple[Decider[Party], str, PartyFact]]) -> None:
         """Read ahead, in four queries, what a batch of facts needs; what else it needs is read as it turns up."""
@@ -145,28 +145,28 @@ class _Directory:
         """Let the scheduled messages count whose instant has come, before anything else is decided (D10.14)."""
         while (fact := next_due(before := self._work.state(decider, key), self._work.now)) is not None:
             events = fall_due(before, fact, self._others(before, fact))
-            cause = Cause("timer", fact.id or before.stream, fact.id or before.stream)
+            cause = Causation("timer", fact.id or before.stream, fact.id or before.stream)
             if self._record(decider, key, before, events, cause):
                 self._wake([before.stream], cause)
 
-    def tell(self, decider: Decider[Party], key: str, fact: PartyFact, cause: Cause) -> None:
+    def tell(self, decider: Decider[Party], key: str, fact: PartyFact, cause: Causation) -> None:
         self.settle(decider, key)
         before = self._work.state(decider, key)
         events = tell(before, fact, self._others(before, fact), self._work.now)
         if self._record(decider, key, before, events, cause):
             self._wake([before.stream], cause)
 
-    def wake(self, keys: Sequence[str], cause: Cause) -> None:
+    def wake(self, keys: Sequence[str], cause: Causation) -> None:
         """Go on with what waited for these parties, and with what waited for those that are registered thereby."""
         self._wake([PARTY.stream(key) for key in keys if self._work.state(PARTY, key).details is not None], cause)
 
-    def wake_streams(self, streams: Sequence[str], cause: Cause) -> None:
+    def wake_streams(self, streams: Sequence[str], cause: Causation) -> None:
         """Go on with what waits for these streams where they are registered."""
         self._work.load(_stream(stream) for stream in streams)
         self._wake([s for s in streams if (found := _stream(s))[0] is not SUBSCRIPTION and self._known(*found)], cause)
 
     def dismiss(
-        self, decider: Decider[Party], key: str, chosen: tuple[str, str] | None, remark: str, cause: Cause
+        self, decider: Decider[Party], key: str, chosen: tuple[str, str] | None, remark: str, cause: Causation
     ) -> int:
         before = self._work.state(decider, key)
         events = dismiss(before, chosen, remark)
@@ -176,7 +176,7 @@ class _Directory:
     def _known(self, decider: Decider[Party], key: str) -> bool:
         return self._work.state(decider, key).details is not None
 
-    def _wake(self, moved: Sequence[str], cause: Cause) -> None:
+    def _wake(self, moved: Sequence[str], cause: Causation) -> None:
         """Go on with what waited for these streams, and so on."""
         work = self._work
         while moved:
@@ -201,7 +201,7 @@ class _Directory:
         )
 
     def _record(
-        self, decider: Decider[Party], key: str, before: Party, events: Sequence[AnyEvent], cause: Cause
+        self, decider: Decider[Party], key: str, before: Party, events: Sequence[AnyEvent], cause: Causation
     ) -> bool:
         """Record, with claims and waits; whether others may have waited for this: a registration, a claim given up."""
         if not events:
@@ -227,7 +227,7 @@ class _Directory:
             return f"{key} is not registered"
         if other.claims.isdisjoint(claims_wanted(waiting)):
             msg = f"{awaited} has given up what {waiting.stream} waits for"
-            raise Conflict(msg)
+            raise ConcurrencyError(msg)
         return f"{key} has what is wanted"
 
 

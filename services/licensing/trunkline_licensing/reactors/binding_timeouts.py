@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trunkline.deadlines.deadlines import Later
+from trunkline.deadlines.deadlines import Postpone
 from trunkline.eventstore.decider import key_of
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.extensions.terminate import withdraw
 from trunkline_licensing.domain.extension.extension import EXTENSION, due
 from trunkline_licensing.domain.extension.number_request import compensated, unanswered
@@ -15,7 +15,7 @@ from trunkline_licensing.message_handlers.number_replies import REFUSED
 from trunkline_licensing.reactors.reply_barrier import AnswersRead
 
 
-def react(work: Work, stream_ids: Sequence[str], answers: AnswersRead) -> None:
+def react(work: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> None:
     """Refuse what has been waited for long enough; one whose answer has come meanwhile is left as it is.
 
     Args:
@@ -35,15 +35,15 @@ def react(work: Work, stream_ids: Sequence[str], answers: AnswersRead) -> None:
         if (until := answers.put_off(at, work.now)) is not None
     }
     if later:
-        raise Later(later)
-    causes: dict[str, Cause] = {}
+        raise Postpone(later)
+    causes: dict[str, Causation] = {}
     for key in keys:
         x = work.state(EXTENSION, key)
-        cause = Cause("timer", EXTENSION.stream(key), f"due/{key}")
+        cause = Causation("timer", EXTENSION.stream(key), f"due/{key}")
         events = unanswered(x, work.now)
         x = work.record(EXTENSION, key, events, cause)
         work.touch(EXTENSION, key)
         if compensated(x, events):
             causes[key] = cause
     if causes:
-        withdraw(work, list(causes), REFUSED, Cause("timer", "due", "due"), causes=causes)
+        withdraw(work, list(causes), REFUSED, Causation("timer", "due", "due"), causes=causes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.pools import allocate
 from trunkline_licensing.domain.extension.extension import EXTENSION
 from trunkline_licensing.domain.party.directory import IDENTITY, PARTY
@@ -16,7 +16,7 @@ from trunkline_licensing.reactors import binding_timeouts
 from trunkline_licensing.reactors.reply_barrier import AnswersRead
 
 
-def react(work: Work, stream_ids: Sequence[str], answers: AnswersRead) -> None:
+def react(work: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> None:
     """Settle what is due.
 
     Args:
@@ -27,7 +27,7 @@ def react(work: Work, stream_ids: Sequence[str], answers: AnswersRead) -> None:
     Raises:
         Later: some of it cannot be decided yet.
     """
-    ways: Mapping[str, Callable[[Work, Sequence[str]], None]] = {
+    ways: Mapping[str, Callable[[UnitOfWork, Sequence[str]], None]] = {
         PARTY.category: party_events.scheduled_due,
         IDENTITY.category: party_events.scheduled_due,
         SUBSCRIPTION.category: billing_events.scheduled_due,

@@ -14,7 +14,7 @@ import msgspec
 
 from trunkline.contracts.numbers import NumberState
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 
 TOPIC: Final = "NumberState"
 Fetch = Callable[[str, Sequence[Any]], list[Any]]
@@ -106,7 +106,7 @@ def copy_of(number: str, version: int, said: NumberState | None) -> Copy:
     )
 
 
-def write(work: Work, copies: Iterable[Copy]) -> None:
+def write(work: UnitOfWork, copies: Iterable[Copy]) -> None:
     """Keep the newest of these and of those there are; one statement for all. Each number once."""
     rows = [msgspec.structs.astuple(copy) for copy in copies]
     if rows:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.domain.bulk_assignment.bulk_assignment import Bulk
 from trunkline_licensing.domain.bulk_assignment.rows import Failure, Row
 
@@ -114,7 +114,7 @@ def _row(b: Bulk, columns: Sequence[Any]) -> Row:
 # -- writing ----------------------------------------------------------------------------------------------------------
 
 
-def add_rows(work: Work, bulk_id: str, rows: Sequence[Row]) -> None:
+def add_rows(work: UnitOfWork, bulk_id: str, rows: Sequence[Row]) -> None:
     """Put the rows of a file behind those there are."""
     addons = ["\x1f".join(row.addons) for row in rows]
     plain = [(r.place, r.file, r.line, r.ext_key, r.person, r.number, r.reference) for r in rows]
@@ -129,7 +129,7 @@ def add_rows(work: Work, bulk_id: str, rows: Sequence[Row]) -> None:
     )
 
 
-def write_outcomes(work: Work, bulk_id: str, outcomes: Iterable[Outcome]) -> None:
+def write_outcomes(work: UnitOfWork, bulk_id: str, outcomes: Iterable[Outcome]) -> None:
     """What became of some rows."""
     told = list(outcomes)
     if not told:
@@ -149,23 +149,25 @@ def write_outcomes(work: Work, bulk_id: str, outcomes: Iterable[Outcome]) -> Non
     )
 
 
-def turn_all(work: Work, bulk_id: str, before: RowStatus, after: RowStatus, failure: Failure | None = None) -> None:
+def turn_all(
+    work: UnitOfWork, bulk_id: str, before: RowStatus, after: RowStatus, failure: Failure | None = None
+) -> None:
     """Give all rows of one status another one."""
     code, reason = (failure.code, failure.reason) if failure else (None, None)
     sql = "UPDATE bulk_rows SET status = %s, code = coalesce(%s, code), reason = coalesce(%s, reason)"
     work.write(f"{sql} WHERE bulk_id = %s AND status = %s", [(after, code, reason, bulk_id, before)])
 
 
-def forget(work: Work, bulk_id: str) -> None:
+def forget(work: UnitOfWork, bulk_id: str) -> None:
     """A draft is deleted: its people's names go with it."""
     work.write("DELETE FROM bulk_rows WHERE bulk_id = %s", [(bulk_id,)])
 
 
-def mark_running(work: Work, bulk_id: str) -> None:
+def mark_running(work: UnitOfWork, bulk_id: str) -> None:
     """The runner is to look at it."""
     work.write("INSERT INTO bulk_running (bulk_id) VALUES (%s)", [(bulk_id,)])
 
 
-def mark_completed(work: Work, bulk_id: str) -> None:
+def mark_completed(work: UnitOfWork, bulk_id: str) -> None:
     """The runner need not look at it any more."""
     work.write("DELETE FROM bulk_running WHERE bulk_id = %s", [(bulk_id,)])

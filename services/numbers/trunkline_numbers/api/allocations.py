@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Event
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Asked, Posted, door
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.schemas import Body, Uuid
@@ -81,7 +81,7 @@ def router(node: ServiceContext) -> APIRouter:
 class _Handing:
     """One command on several numbers, within one piece of work: all of them or none."""
 
-    def __init__(self, work: Work, asked: Asked, numbers: list[str], verb: str) -> None:
+    def __init__(self, work: UnitOfWork, asked: Asked, numbers: list[str], verb: str) -> None:
         self._work, self._asked, self._verb = work, asked, verb
         self._keys = read_keys(numbers)
         load_to_act(work, [THE_POLICY, *((NUMBER, key) for key in self._keys)])

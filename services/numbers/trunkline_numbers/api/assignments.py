@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Acting, Asked, door
 from trunkline.http.idempotency import Answer, change, check_version
 from trunkline.http.schemas import Body, Uuid
@@ -85,7 +85,7 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def authorize_subscription(work: Work, sight: Sight, action: str, subscription_id: str) -> None:
+def authorize_subscription(work: UnitOfWork, sight: Sight, action: str, subscription_id: str) -> None:
     """Hold the asker against a row of P3 for a subscription's organization.
 
     Raises:
@@ -105,7 +105,7 @@ def _key(text: str, pointer: str) -> str:
 class _Swapping:
     """One swap, within one piece of work: both numbers or neither (N9). If-Match is of the old number."""
 
-    def __init__(self, work: Work, asked: Asked, body: Swap) -> None:
+    def __init__(self, work: UnitOfWork, asked: Asked, body: Swap) -> None:
         self._work, self._asked, self._body = work, asked, body
         self._old = _key(body.old_number, "#/old_number")
         self._new = _key(body.new_number, "#/new_number")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Event
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Asked
 from trunkline.http.idempotency import Answer, check_version
 from trunkline.security.authorization import Resource, authorize, visible
@@ -23,7 +23,7 @@ from trunkline_numbers.domain.policy import Policy
 class Deed:
     """One asker's command on one number, within one piece of work."""
 
-    def __init__(self, work: Work, asked: Asked, key: str, verb: str) -> None:
+    def __init__(self, work: UnitOfWork, asked: Asked, key: str, verb: str) -> None:
         """Read the number.
 
         Args:

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.recorded_event import Recorded, recorded
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import RecordedEvent, recorded
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.security.authorization import Resource, authorize, visible
 from trunkline_numbers.api.number_schemas import Happened, shown_event
 from trunkline_numbers.application.visibility import Sight, parties_of
 from trunkline_numbers.domain.number.number import NUMBER, Number, evolve
 
 
-def events_of(store: Store, key: str) -> Iterator[Recorded]:
+def events_of(store: Store, key: str) -> Iterator[RecordedEvent]:
     """Everything that was written down of a number, in order."""
     for stream_id, version, name, state in store.read_streams([NUMBER.stream(key)]):
         yield recorded(store.codec, (0, stream_id, version, name, state))
 
 
-def number_at(work: Work, key: str, at: datetime) -> Number:
+def number_at(work: UnitOfWork, key: str, at: datetime) -> Number:
     """The number after all that occurred at or before an instant.
 
     Args:

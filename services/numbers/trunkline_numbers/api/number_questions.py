@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Posted, Reading, door, reader
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.schemas import Body, Instant
@@ -97,7 +97,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post("/numbers/lookup", summary="Many numbers as they are now", response_model=LookedUpNumbers)
     def look_up(body: LookUp, asked: Posted) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             return Answer(_looked_up(work, Sight(work, asked.principal), read_keys(body.numbers)))
 
         return change(node, asked, decide)
@@ -123,12 +123,12 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def _check_past(work: Work, at: datetime, name: str) -> None:
+def _check_past(work: UnitOfWork, at: datetime, name: str) -> None:
     if at > work.now:
         raise AsOfFuture(value=at, now=work.now, part="query", pointer=f"#/{name}")
 
 
-def _looked_up(work: Work, sight: Sight, keys: list[str]) -> LookedUpNumbers:
+def _looked_up(work: UnitOfWork, sight: Sight, keys: list[str]) -> LookedUpNumbers:
     authorize(sight.branch, "see numbers")
     load_settled(work, [THE_POLICY, *((NUMBER, key) for key in keys)])
     rows: list[LookedUp] = []

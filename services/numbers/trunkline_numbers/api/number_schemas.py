@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 from pydantic import BaseModel
 
-from trunkline.eventstore.recorded_event import Recorded
+from trunkline.eventstore.recorded_event import RecordedEvent
 from trunkline_numbers.application.visibility import Sight
 from trunkline_numbers.domain.number.number import Assigned, Available, Binding, Deleted, Locked, Number, Reserved
 
@@ -148,7 +148,7 @@ def _life(n: Number, sight: Sight) -> dict[str, Any]:
             return {}
 
 
-def shown_event(event: Recorded, n: Number, sight: Sight) -> Happened | None:
+def shown_event(event: RecordedEvent, n: Number, sight: Sight) -> Happened | None:
     """One event of a number for one asker.
 
     Args:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Asked, Posted, Reading, door, reader
 from trunkline.http.idempotency import Answer, change, shown
 from trunkline.http.pagination import Items, Paging, history_page, paging
@@ -114,7 +114,7 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def _past(work: Work, as_of: datetime | None) -> datetime:
+def _past(work: UnitOfWork, as_of: datetime | None) -> datetime:
     """The instant that is asked about: now, unless one is given.
 
     Raises:
@@ -131,7 +131,7 @@ _PARTLY: dict[int | str, dict[str, object]] = {207: {"model": AddedNumbers, "des
 class _Adding:
     """One call that adds numbers, within one piece of work."""
 
-    def __init__(self, work: Work, asked: Asked, body: AddNumbers) -> None:
+    def __init__(self, work: UnitOfWork, asked: Asked, body: AddNumbers) -> None:
         self._work, self._asked, self._body = work, asked, body
         self._listing = Listing(country=body.country, sku=body.sku, vendor=body.vendor)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Asked, Posted, door
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.schemas import Body, Country, Label, Uuid
@@ -94,7 +94,7 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def _added(work: Work, asked: Asked, body: AddRange, limit: int) -> Answer:
+def _added(work: UnitOfWork, asked: Asked, body: AddRange, limit: int) -> Answer:
     """Add what can be added, decide anew who waits for it (S6), and say what was there already."""
     who = bringing(work, asked.principal, body.holder_id)
     check_country(body.country)
@@ -151,7 +151,7 @@ def _end(name: str, text: str, country: str) -> str:
         raise type(refused)(**refused.facts | {"pointer": f"#/{name}"}) from None
 
 
-def _add(work: Work, asked: Asked, body: AddRange, who: Bringing, number: str) -> bool:
+def _add(work: UnitOfWork, asked: Asked, body: AddRange, who: Bringing, number: str) -> bool:
     """Add one number; whether it looks unassigned."""
     read, warning = read_number(number, body.country)
     if read != number:  # its first digits read as a prefix

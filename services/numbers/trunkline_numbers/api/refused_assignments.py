@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Acting, Reading, door, reader
 from trunkline.http.idempotency import Answer, change, check_version
 from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
@@ -75,7 +75,7 @@ def router(node: ServiceContext) -> APIRouter:
     def dismiss(subscription_id: UUID, body: Dismiss, asked: Acting) -> Response:
         key = str(subscription_id)
 
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             authorize_subscription(work, Sight(work, asked.principal), "assign numbers", key)
             loaded = work.get(SUBSCRIPTION, key)
             check_version(asked, loaded.version)

@@ -9,7 +9,7 @@ from zlib import crc32
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from trunkline.eventstore.unit_of_work import Loaded
+from trunkline.eventstore.unit_of_work import LoadedStream
 from trunkline.http.dependencies import Reading, door, reader
 from trunkline.http.idempotency import shown
 from trunkline.security.authorization import authorize
@@ -92,7 +92,7 @@ def _related(s: Subscription) -> list[str]:
     return list(dict.fromkeys([*numbers_of(s), *s.covers]))
 
 
-def _version(loaded: Loaded[Subscription], numbers: dict[str, Loaded[Number]]) -> int | None:
+def _version(loaded: LoadedStream[Subscription], numbers: dict[str, LoadedStream[Number]]) -> int | None:
     """A version of all that is shown: that of the stream while no number takes part, else a hash of all versions.
 
     None while something that fell due is not on record yet: what is shown then has no version.

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.domain.policy import CURRENT, POLICY, Policy
 
 THE_POLICY: Final = (POLICY, CURRENT)
 """For the first `work.load` of a batch: `work.load([THE_POLICY, (NUMBER, key), ...])`."""
 
 
-def in_force(work: Work) -> Policy:
+def in_force(work: UnitOfWork) -> Policy:
     """The policy for everything that this work writes; read now unless `THE_POLICY` has been loaded."""
     return work.state(POLICY, CURRENT).policy

@@ -6,8 +6,8 @@ state as it always does, so that the next word of licensing finds it so and take
 
 from __future__ import annotations
 
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.retry_dependents import load_to_act
 from trunkline_numbers.application.serve_subscription import load_parties, party_of, serve
 from trunkline_numbers.domain.number.errors import (
@@ -26,7 +26,9 @@ from trunkline_numbers.domain.subscription.events import SubscriptionHeard, Subs
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription, dismiss, numbers_of
 
 
-def give(work: Work, subscription_id: str, number: str, remark: str | None, cause: Cause, policy: Policy) -> None:
+def give(
+    work: UnitOfWork, subscription_id: str, number: str, remark: str | None, cause: Causation, policy: Policy
+) -> None:
     """Assign a number to an active subscription that has none; the one that it has already, says nothing.
 
     A refusal that the subscription waits on has ended with that (S6).
@@ -44,7 +46,7 @@ def give(work: Work, subscription_id: str, number: str, remark: str | None, caus
 
 
 def swap(
-    work: Work, subscription_id: str, old: str, new: str, remark: str | None, cause: Cause, policy: Policy
+    work: UnitOfWork, subscription_id: str, old: str, new: str, remark: str | None, cause: Causation, policy: Policy
 ) -> None:
     """Put a number in the place of the one that serves an active subscription: both or neither (N9).
 
@@ -59,7 +61,7 @@ def swap(
     _set(work, s, party, new, remark, cause, policy)
 
 
-def dismiss_refusal(work: Work, subscription_id: str, remark: str | None, cause: Cause) -> None:
+def dismiss_refusal(work: UnitOfWork, subscription_id: str, remark: str | None, cause: Causation) -> None:
     """Let a subscription wait no more for the number it was refused (S6); named anew, it wants it again.
 
     Raises:
@@ -75,7 +77,7 @@ def dismiss_refusal(work: Work, subscription_id: str, remark: str | None, cause:
 
 
 def _set(
-    work: Work, s: Subscription, party: Party, number: str, remark: str | None, cause: Cause, policy: Policy
+    work: UnitOfWork, s: Subscription, party: Party, number: str, remark: str | None, cause: Causation, policy: Policy
 ) -> None:
     """Only asked, to be refused where it cannot be: what follows from the state puts it on record."""
     status = _heard(s).status
@@ -86,7 +88,7 @@ def _set(
     serve(work, s.subscription_id, cause, policy, remark=remark)
 
 
-def _taker(work: Work, subscription_id: str, number: str) -> tuple[Subscription, Party]:
+def _taker(work: UnitOfWork, subscription_id: str, number: str) -> tuple[Subscription, Party]:
     """The subscription with all its numbers in hand, and its organization."""
     s = work.state(SUBSCRIPTION, subscription_id)
     heard = _heard(s)
@@ -102,7 +104,7 @@ def _taker(work: Work, subscription_id: str, number: str) -> tuple[Subscription,
     return work.state(SUBSCRIPTION, subscription_id), party
 
 
-def _has(work: Work, s: Subscription) -> list[str]:
+def _has(work: UnitOfWork, s: Subscription) -> list[str]:
     """The number that serves the subscription now; or none."""
     lives = ((number, work.state(NUMBER, number).life) for number in numbers_of(s))
     return [n for n, life in lives if isinstance(life, Assigned) and life.subscription_id == s.subscription_id]

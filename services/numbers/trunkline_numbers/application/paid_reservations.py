@@ -10,8 +10,8 @@ from datetime import datetime
 
 from trunkline.clock import DAY, rfc3339
 from trunkline.eventstore.decider import Event
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.retry_dependents import load_settled
 from trunkline_numbers.application.serve_subscription import give_anew, load_parties, party_of
 from trunkline_numbers.domain.number.errors import CoveredAlready, SubscriptionOfAnotherKind, SubscriptionsPartyUnknown
@@ -33,7 +33,7 @@ from trunkline_numbers.domain.subscription.paid_reservations import Judged, Stan
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription
 
 
-def cover(work: Work, subscription_id: str, cause: Cause, policy: Policy) -> None:
+def cover(work: UnitOfWork, subscription_id: str, cause: Causation, policy: Policy) -> None:
     """Something was heard of a DID reservation subscription: end and renew what it pays for (N4, X4).
 
     Args:
@@ -62,7 +62,9 @@ def cover(work: Work, subscription_id: str, cause: Cause, policy: Policy) -> Non
     _let_go(work, subscription_id, judged, cause)
 
 
-def _uncover(work: Work, subscription_id: str, number: str, at: datetime, cause: Cause, policy: Policy) -> None:
+def _uncover(
+    work: UnitOfWork, subscription_id: str, number: str, at: datetime, cause: Causation, policy: Policy
+) -> None:
     """End the charged part; who got the number when that had run out, gets it when it really was over (X4)."""
 
     def over(n: Number) -> list[Event]:
@@ -75,7 +77,9 @@ def _uncover(work: Work, subscription_id: str, number: str, at: datetime, cause:
         give_anew(work, number, over, cause, policy)
 
 
-def extend_by(work: Work, subscription_id: str, number: str, remark: str | None, cause: Cause, policy: Policy) -> None:
+def extend_by(
+    work: UnitOfWork, subscription_id: str, number: str, remark: str | None, cause: Causation, policy: Policy
+) -> None:
     """Let a subscription pay for a reservation, one period of its plan from its present end on (N4, §10.6).
 
     Raises:
@@ -114,7 +118,7 @@ def extend_by(work: Work, subscription_id: str, number: str, remark: str | None,
     work.record(SUBSCRIPTION, subscription_id, [ReservationCovered(at=work.now, number=number, ends_at=ends_at)], cause)
 
 
-def _judged(work: Work, s: Subscription) -> Judged:
+def _judged(work: UnitOfWork, s: Subscription) -> Judged:
     standings: dict[str, Standing] = {}
     for number, had in s.covers.items():
         n = work.state(NUMBER, number)
@@ -126,7 +130,7 @@ def _judged(work: Work, s: Subscription) -> Judged:
     return judge(s, standings)
 
 
-def _let_go(work: Work, subscription_id: str, judged: Judged, cause: Cause) -> None:
+def _let_go(work: UnitOfWork, subscription_id: str, judged: Judged, cause: Causation) -> None:
     """Remember no longer what is not covered any more."""
     gone = [
         ReservationUncovered(at=work.now, number=number, cause="freed")

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from trunkline.eventstore.decider import Decider, Event, key_of
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
 from trunkline_numbers.application.serve_subscription import load_parties, serve
 from trunkline_numbers.domain.number.events import AssignmentUndone
@@ -18,10 +18,10 @@ from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, num
 _AWAITED = ("number/", "party/")
 _MOST_TURNS: Final = 100
 """How often one subscription is served in one piece of work: a few times are enough, and none may go on for ever."""
-_TIMER: Final = Cause("timer", "due", "due")
+_TIMER: Final = Causation("timer", "due", "due")
 
 
-def load_settled(work: Work, wanted: Iterable[tuple[Decider[Any], str]], *, waiters: bool = False) -> None:
+def load_settled(work: UnitOfWork, wanted: Iterable[tuple[Decider[Any], str]], *, waiters: bool = False) -> None:
     """Read streams, and settle what fell due of the numbers among them before anything else is decided (S6, N10).
 
     Every command, message and read takes its numbers in hand through this function, so that all of them find what a
@@ -29,24 +29,24 @@ def load_settled(work: Work, wanted: Iterable[tuple[Decider[Any], str]], *, wait
     numbers has fallen due.
 
     Args:
-        work: as `Work.load` has it.
-        wanted: as `Work.load` has it.
-        waiters: as `Work.load` has it.
+        work: as `UnitOfWork.load` has it.
+        wanted: as `UnitOfWork.load` has it.
+        waiters: as `UnitOfWork.load` has it.
     """
     work.load(wanted, waiters=waiters)
     if work.has_overdue:
         serve_waiting(work, _TIMER)
 
 
-def load_to_act(work: Work, wanted: Iterable[tuple[Decider[Any], str]]) -> None:
+def load_to_act(work: UnitOfWork, wanted: Iterable[tuple[Decider[Any], str]]) -> None:
     """Read streams as `load_settled` does, before a person or an extension acts on the numbers among them.
 
     A number may serve a subscription that waits for another one, and gives it up when that falls due: so that one is
     settled first, too (N9, S6). One more query where a number is assigned.
 
     Args:
-        work: as `Work.load` has it.
-        wanted: as `Work.load` has it.
+        work: as `UnitOfWork.load` has it.
+        wanted: as `UnitOfWork.load` has it.
     """
     streams = list(wanted)
     load_settled(work, streams)
@@ -57,7 +57,7 @@ def load_to_act(work: Work, wanted: Iterable[tuple[Decider[Any], str]]) -> None:
     load_settled(work, ((NUMBER, each.number) for each in refused if each is not None))
 
 
-def serve_waiting(work: Work, cause: Cause) -> None:
+def serve_waiting(work: UnitOfWork, cause: Causation) -> None:
     """Serve those who wait for anything this work has changed, until nothing changes any more.
 
     Called at the end of every piece of work that records something of a number or a party: an assignment that frees
@@ -88,7 +88,7 @@ def serve_waiting(work: Work, cause: Cause) -> None:
                 serve(work, key, cause, in_force(work), woken=True)
 
 
-def _pay_again(work: Work, events: Iterable[Event], cause: Cause) -> None:
+def _pay_again(work: UnitOfWork, events: Iterable[Event], cause: Causation) -> None:
     """Let DID reservation subscriptions cover again what an assignment had taken that did not count (N4, D10.12)."""
     covers = {event.cover_id for event in events if isinstance(event, AssignmentUndone)} - {None}
     if covers:
@@ -100,15 +100,15 @@ def _pay_again(work: Work, events: Iterable[Event], cause: Cause) -> None:
             cover(work, cover_id, cause, in_force(work))
 
 
-def _settle_overdue(work: Work) -> None:
+def _settle_overdue(work: UnitOfWork) -> None:
     """Record what fell due of the numbers in hand, each with its due instant."""
     keys = [key_of(stream_id) for stream_id in work.take_overdue() if stream_id.startswith("number/")]
     for key in keys:
         events = settle(work.state(NUMBER, key), work.now, work.now, in_force(work))
-        work.record(NUMBER, key, events, Cause("timer", f"number/{key}", f"due/{key}"))
+        work.record(NUMBER, key, events, Causation("timer", f"number/{key}", f"due/{key}"))
 
 
-def _waiting(work: Work, changed: set[str]) -> list[str]:
+def _waiting(work: UnitOfWork, changed: set[str]) -> list[str]:
     """The subscriptions that wait for these streams, oldest start first; all that serving them needs is in hand."""
     waiting = {waiter for waiters in work.waiters(sorted(changed)).values() for waiter in waiters}
     if not waiting:

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Event, key_of
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Loaded, Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import LoadedStream, UnitOfWork
 from trunkline_numbers.domain.number.errors import NothingToDismiss
 from trunkline_numbers.domain.number.events import (
     AssignmentUndone,
@@ -86,7 +86,7 @@ def likely_parties(organization_ids: Iterable[str]) -> set[str]:
     return ids | {_last_above[key] for key in ids if key in _last_above}
 
 
-def load_parties(work: Work, organization_ids: Iterable[str]) -> None:
+def load_parties(work: UnitOfWork, organization_ids: Iterable[str]) -> None:
     """Read organizations and the partners they belong to, in two queries at most."""
     ids = set(organization_ids)
     work.load((PARTY, key) for key in ids)
@@ -98,7 +98,7 @@ def load_parties(work: Work, organization_ids: Iterable[str]) -> None:
     _last_above.update(above)
 
 
-def party_of(work: Work, organization_id: str) -> Party | None:
+def party_of(work: UnitOfWork, organization_id: str) -> Party | None:
     """An organization as number decisions see it; None where it, or its partner, is not known yet (S7)."""
     copy = work.state(PARTY, organization_id)
     above = (copy.heard.partner_id or PLATFORM) if copy.heard else None
@@ -109,11 +109,11 @@ def party_of(work: Work, organization_id: str) -> Party | None:
 class Serving:
     """One subscription being served: because of something heard of it, or because what it waited for has changed."""
 
-    work: Work
+    work: UnitOfWork
     subscription_id: str
-    loaded: Loaded[Subscription]
+    loaded: LoadedStream[Subscription]
     party: Party
-    cause: Cause
+    cause: Causation
     policy: Policy
     remark: str | None = None
 
@@ -450,7 +450,7 @@ def _reserved_by_hand(life: Life) -> datetime | None:
     return None if kept is None or kept.by_subscription else kept.since
 
 
-def _undone(work: Work, number: str) -> int:
+def _undone(work: UnitOfWork, number: str) -> int:
     """How many assignments of a number have been undone in this piece of work."""
     stream_id = NUMBER.stream(number)
     return sum(other == stream_id and isinstance(event, AssignmentUndone) for other, event in work.recorded)
@@ -469,7 +469,7 @@ def _remarked(event: Event, remark: str) -> Event:
     return replace(event, remark=remark) if isinstance(event, NumberAssigned | NumberReserved) else event
 
 
-def _who_waits(work: Work, number: str, but: str, before: datetime) -> list[str]:
+def _who_waits(work: UnitOfWork, number: str, but: str, before: datetime) -> list[str]:
     """Who waits for a number since before an instant, oldest start first; not the one it is of."""
     awaited = NUMBER.stream(number)
     waiting = {key_of(waiter) for waiter in work.waiters([awaited]).get(awaited, ())} - {but}
@@ -479,7 +479,9 @@ def _who_waits(work: Work, number: str, but: str, before: datetime) -> list[str]
     return [key for key in sorted(known, key=lambda k: (known[k].started_at, k)) if known[key].started_at < before]
 
 
-def give_anew(work: Work, number: str, correct: Callable[[Number], list[Event]], cause: Cause, policy: Policy) -> None:
+def give_anew(
+    work: UnitOfWork, number: str, correct: Callable[[Number], list[Event]], cause: Causation, policy: Policy
+) -> None:
     """Correct what a number was before a subscription got it, and let that one get it anew.
 
     Its users stay, unless the subscription does not get it any more.
@@ -517,9 +519,9 @@ def _user(event: Event) -> tuple[str, str | None, str | None]:
 
 
 def serve(
-    work: Work,
+    work: UnitOfWork,
     subscription_id: str,
-    cause: Cause,
+    cause: Causation,
     policy: Policy,
     *,
     woken: bool = False,
@@ -551,7 +553,7 @@ def serve(
     Serving(work, subscription_id, loaded, party, cause, policy, remark).serve()
 
 
-def _missing_party(work: Work, organization_id: str) -> str:
+def _missing_party(work: UnitOfWork, organization_id: str) -> str:
     """The party that must be heard of next: the organization, else its partner."""
     heard = work.state(PARTY, organization_id).heard
     return heard.partner_id if heard is not None and heard.partner_id is not None else organization_id

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import Envelope
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import EventMetadata
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.security.authorization import Resource
 from trunkline.security.principal import Branch, Person, Principal
 from trunkline_numbers.domain.number.errors import NumberUnknown
@@ -33,7 +33,7 @@ class HolderUnknown(Refused):
 class DirectoryTree:
     """The tree of parties as numbers has heard of it, read through one piece of work."""
 
-    work: Work
+    work: UnitOfWork
     knows_everybody: ClassVar[bool] = False
 
     def partner_of(self, organization_id: str) -> str | None:
@@ -56,7 +56,7 @@ class DirectoryTree:
 class Sight:
     """One asker's view on the inventory, within one piece of work."""
 
-    def __init__(self, work: Work, asker: Principal) -> None:
+    def __init__(self, work: UnitOfWork, asker: Principal) -> None:
         """Look through the asker's eyes."""
         self.branch = Branch(asker, DirectoryTree(work))
         self._work = work
@@ -94,7 +94,7 @@ class Sight:
         """A party's id where the asker may know it; else None."""
         return party_id if party_id is not None and self.branch.holds(party_id) else None
 
-    def acts_within(self, meta: Envelope) -> bool:
+    def acts_within(self, meta: EventMetadata) -> bool:
         """Whether who caused an event is in the asker's branch, or is no person: a timer, billing, a service.
 
         Of older events, which do not say so, no person is.
@@ -132,7 +132,7 @@ def parties_of(n: Number) -> tuple[str, ...]:
             return tuple(filter(None, (n.holder_id or n.uploader_id,)))
 
 
-def party(work: Work, party_id: str | None) -> Party | None:
+def party(work: UnitOfWork, party_id: str | None) -> Party | None:
     """A party as number decisions see it; None: the platform, or nobody heard of yet (S7)."""
     if party_id is None:
         return None

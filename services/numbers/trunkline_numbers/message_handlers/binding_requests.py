@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.licensing import NumberBindingRequested
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
 from trunkline_numbers.application.retry_dependents import load_to_act, serve_waiting
 from trunkline_numbers.domain.extension import EXTENSION, Place, granted, refused, withdrawn
@@ -22,7 +22,7 @@ from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.policy import Policy
 
 
-def react(work: Work, messages: Sequence[Message]) -> None:
+def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch of requests and withdrawals.
 
     Args:
@@ -59,7 +59,7 @@ def _place(message: Message) -> Place:
     return message.data.generation, not isinstance(message.data, NumberBindingRequested)
 
 
-def _bind(work: Work, message: Message, policy: Policy) -> None:
+def _bind(work: UnitOfWork, message: Message, policy: Policy) -> None:
     data: NumberBindingRequested = message.data
     asked = Asked(message.subject, data.organization_id, data.user_id, data.generation)
     n = work.state(NUMBER, data.number)
@@ -72,5 +72,5 @@ def _bind(work: Work, message: Message, policy: Policy) -> None:
     work.record(EXTENSION, message.subject, granted(data.number, asked, message.time), _cause(message))
 
 
-def _cause(message: Message) -> Cause:
-    return Cause(message.source, message.correlation_id or message.id, message.id)
+def _cause(message: Message) -> Causation:
+    return Causation(message.source, message.correlation_id or message.id, message.id)

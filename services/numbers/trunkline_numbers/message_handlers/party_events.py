@@ -6,23 +6,23 @@ from collections.abc import Sequence
 
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.licensing import Organization, Partner, Platform
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.retry_dependents import serve_waiting
 from trunkline_numbers.domain.party_replica import PARTY, PLATFORM, PartyHeard, hear
 
 
-def react(work: Work, messages: Sequence[Message]) -> None:
+def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch of `Platform…`, `Partner…` and `Organization…` events."""
     if not messages:
         return
     work.load((PARTY, _key(m)) for m in messages)
     for message in messages:
-        cause = Cause(message.source, message.correlation_id or message.id, message.id)
+        cause = Causation(message.source, message.correlation_id or message.id, message.id)
         key = _key(message)
         work.record(PARTY, key, hear(work.state(PARTY, key), _heard(message)), cause)
     last = messages[-1]
-    serve_waiting(work, Cause(last.source, last.correlation_id or last.id, last.id))
+    serve_waiting(work, Causation(last.source, last.correlation_id or last.id, last.id))
 
 
 def _key(message: Message) -> str:

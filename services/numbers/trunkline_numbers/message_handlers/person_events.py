@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trunkline.contracts.cloudevents.message import Message
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.domain.person_replica import PERSON, PersonUpdated, update
 
 REMOVED = "IdentityRemoved"
 
 
-def react(work: Work, messages: Sequence[Message]) -> None:
+def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
     """Take a batch of `Identity…` events; one query reads all streams."""
     work.load((PERSON, message.subject) for message in messages)
     for message in messages:
@@ -23,5 +23,5 @@ def react(work: Work, messages: Sequence[Message]) -> None:
             role=message.data.role,
             removed=message.type == REMOVED,
         )
-        cause = Cause(message.source, message.correlation_id or message.id, message.id)
+        cause = Causation(message.source, message.correlation_id or message.id, message.id)
         work.record(PERSON, message.subject, update(work.state(PERSON, message.subject), event), cause)

@@ -13,8 +13,8 @@ from msgspec import UNSET
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.licensing import SubscriptionFact
 from trunkline.eventstore.decider import Event, key_of
-from trunkline.eventstore.recorded_event import Cause, event_id
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation, event_id
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
 from trunkline_numbers.application.paid_reservations import cover
 from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
@@ -26,7 +26,7 @@ from trunkline_numbers.domain.subscription.events import CoversFrom, Gap, Subscr
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, fall_due, hear, numbers_of
 
 
-def react(work: Work, messages: Sequence[Message]) -> None:
+def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch, in its order, and settle everything that follows from it.
 
     Args:
@@ -42,14 +42,14 @@ def react(work: Work, messages: Sequence[Message]) -> None:
     load_settled(work, ((NUMBER, number) for m in fresh for number in _numbers(work, m)))
     policy = in_force(work)
     for message in fresh:
-        cause = Cause(message.source, message.correlation_id or message.id, message.id)
+        cause = Causation(message.source, message.correlation_id or message.id, message.id)
         events = hear(work.state(SUBSCRIPTION, message.subject), _heard(message), work.now)
         _take(work, message.subject, events, cause, policy)
     last = fresh[-1]
-    serve_waiting(work, Cause(last.source, last.correlation_id or last.id, last.id))
+    serve_waiting(work, Causation(last.source, last.correlation_id or last.id, last.id))
 
 
-def ahead_due(work: Work, stream_ids: Sequence[str]) -> None:
+def ahead_due(work: UnitOfWork, stream_ids: Sequence[str]) -> None:
     """Take the states that lay ahead of this service's clock, now that their instants have come (D10.14).
 
     Args:
@@ -66,13 +66,13 @@ def ahead_due(work: Work, stream_ids: Sequence[str]) -> None:
     load_settled(work, ((NUMBER, number) for number in sorted(named)), waiters=True)
     policy = in_force(work)
     for key, said in sorted(ahead.items(), key=lambda item: (item[1].at, item[0])):
-        cause = Cause("timer", event_id(SUBSCRIPTION.stream(key), said.sequence), f"due/{key}")
+        cause = Causation("timer", event_id(SUBSCRIPTION.stream(key), said.sequence), f"due/{key}")
         _take(work, key, fall_due(work.state(SUBSCRIPTION, key), work.now), cause, policy)
-    serve_waiting(work, Cause("timer", "due", "due"))
+    serve_waiting(work, Causation("timer", "due", "due"))
     work.touch_streams(stream_ids)
 
 
-def _take(work: Work, key: str, events: Sequence[Event], cause: Cause, policy: Policy) -> None:
+def _take(work: UnitOfWork, key: str, events: Sequence[Event], cause: Causation, policy: Policy) -> None:
     if not events:
         return
     before = numbers_of(work.state(SUBSCRIPTION, key))
@@ -84,7 +84,7 @@ def _take(work: Work, key: str, events: Sequence[Event], cause: Cause, policy: P
         cover(work, key, cause, policy)
 
 
-def _load(work: Work, messages: Sequence[Message]) -> None:
+def _load(work: UnitOfWork, messages: Sequence[Message]) -> None:
     """Read in one query all that such a batch nearly always needs; the rest follows where it turns out to be needed."""
     organizations = {m.data.organization_id for m in messages}
     work.load(
@@ -98,7 +98,7 @@ def _load(work: Work, messages: Sequence[Message]) -> None:
     )
 
 
-def _numbers(work: Work, message: Message) -> list[str]:
+def _numbers(work: UnitOfWork, message: Message) -> list[str]:
     """Every number that the message can move, so that one query reads them for the whole batch."""
     return _named(message) + numbers_of(work.state(SUBSCRIPTION, message.subject))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trunkline.eventstore.decider import key_of
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.current_policy import THE_POLICY
 from trunkline_numbers.application.retry_dependents import load_settled
 from trunkline_numbers.domain.number.number import NUMBER
@@ -13,7 +13,7 @@ from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 from trunkline_numbers.message_handlers import subscription_events
 
 
-def react(work: Work, stream_ids: Sequence[str]) -> None:
+def react(work: UnitOfWork, stream_ids: Sequence[str]) -> None:
     """Settle the numbers and subscriptions that are due; one that is not due any more is left as it is.
 
     Args:

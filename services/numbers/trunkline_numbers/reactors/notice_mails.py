@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from trunkline.clock import instant, rfc3339
-from trunkline.eventstore.recorded_event import Recorded, stored_name
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import RecordedEvent, stored_name
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.mail.outbox import Judgement, Mail, MailRow, post
 from trunkline_numbers.domain.number.events import LockEnding, LockExpired, ReservationEnding
 from trunkline_numbers.domain.number.number import NUMBER, Locked, Number, Reserved
@@ -23,7 +23,7 @@ NAMES = tuple(stored_name(kind) for kind in (ReservationEnding, LockEnding, Lock
 """The stored events that are told by mail."""
 
 
-def react(work: Work, page: Sequence[Recorded]) -> None:
+def react(work: UnitOfWork, page: Sequence[RecordedEvent]) -> None:
     """Write the mails of a page of `NAMES` events.
 
     Args:
@@ -34,7 +34,7 @@ def react(work: Work, page: Sequence[Recorded]) -> None:
     post(work, [mail for event in page for mail in _mails(work, event)])
 
 
-def _load(work: Work, page: Iterable[Recorded]) -> None:
+def _load(work: UnitOfWork, page: Iterable[RecordedEvent]) -> None:
     """Read whoever may have to be told, in three queries."""
     locks = [event.key for event in page if not isinstance(event.event, ReservationEnding)]
     reservers = [event.event.reserver_id for event in page if isinstance(event.event, ReservationEnding)]
@@ -45,7 +45,7 @@ def _load(work: Work, page: Iterable[Recorded]) -> None:
     work.load((PARTY, key) for key in above if key is not None)
 
 
-def judge(work: Work, mails: Sequence[MailRow]) -> dict[str, Judgement]:
+def judge(work: UnitOfWork, mails: Sequence[MailRow]) -> dict[str, Judgement]:
     """Whether mails that waited are still so, and to whom they go now (N10).
 
     An early notice is dropped once its end has passed, or where the number is not kept or locked until that end any
@@ -84,7 +84,7 @@ def _notice_of(key: str) -> _Notice | None:
     return _Notice(kind, number, instant(at), side)
 
 
-def _judged(work: Work, mail: MailRow, notice: _Notice) -> Judgement:
+def _judged(work: UnitOfWork, mail: MailRow, notice: _Notice) -> Judgement:
     n = work.state(NUMBER, notice.number)
     if notice.kind == "lock-expired":
         return Judgement(_support_address(work, n, notice.side) or mail.recipient)
@@ -105,12 +105,12 @@ def _address_of_reserver(reserver: PartyHeard | None) -> str | None:
     return reserver.billing_email if reserver.kind == "organization" else reserver.owner_email
 
 
-def _support_address(work: Work, n: Number, side: str) -> str | None:
+def _support_address(work: UnitOfWork, n: Number, side: str) -> str | None:
     party = _partner_of(work, n) if side == "partner" else _heard(work, PLATFORM)
     return None if party is None else party.support_email
 
 
-def _mails(work: Work, event: Recorded) -> Iterator[Mail]:
+def _mails(work: UnitOfWork, event: RecordedEvent) -> Iterator[Mail]:
     match event.event:
         case ReservationEnding() as e:
             yield _reservation_ending(work, event.key, e)
@@ -126,7 +126,7 @@ def _mails(work: Work, event: Recorded) -> Iterator[Mail]:
             yield from _to_support(work, f"lock-expired/{event.key}/{rfc3339(e.at)}", event.key, subject, body)
 
 
-def _reservation_ending(work: Work, number: str, e: ReservationEnding) -> Mail:
+def _reservation_ending(work: UnitOfWork, number: str, e: ReservationEnding) -> Mail:
     """To the reserver: an organization at its billing address, a partner at its owner's (N5)."""
     heard = _heard(work, e.reserver_id)
     ends = _words(e.ends_at)
@@ -139,7 +139,7 @@ def _reservation_ending(work: Work, number: str, e: ReservationEnding) -> Mail:
     )
 
 
-def _to_support(work: Work, key: str, number: str, subject: str, body: str) -> Iterator[Mail]:
+def _to_support(work: UnitOfWork, key: str, number: str, subject: str, body: str) -> Iterator[Mail]:
     """To the support of the partner in whose branch the number is, and to the platform's (N6)."""
     partner = _partner_of(work, work.state(NUMBER, number))
     platform = _heard(work, PLATFORM)
@@ -149,7 +149,7 @@ def _to_support(work: Work, key: str, number: str, subject: str, body: str) -> I
     yield Mail(f"{key}/platform", address, subject, body)
 
 
-def _partner_of(work: Work, n: Number) -> PartyHeard | None:
+def _partner_of(work: UnitOfWork, n: Number) -> PartyHeard | None:
     """The partner whose branch holds the number, else the one whose branch uploaded it."""
     for owner in _owners(n):
         heard = _heard(work, owner)
@@ -164,7 +164,7 @@ def _owners(n: Number) -> list[str]:
     return [party for party in (n.holder_id, n.uploader_id) if party is not None]
 
 
-def _heard(work: Work, party_id: str) -> PartyHeard | None:
+def _heard(work: UnitOfWork, party_id: str) -> PartyHeard | None:
     return work.state(PARTY, party_id).heard
 
 

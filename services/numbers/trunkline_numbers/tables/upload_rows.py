@@ -8,7 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.domain.number.events import Listing
 from trunkline_numbers.domain.upload import Upload
 
@@ -60,7 +60,7 @@ _read_chunk: Final = msgspec.msgpack.Decoder(Chunk).decode
 _read_late: Final = msgspec.msgpack.Decoder(tuple[Late, ...]).decode
 
 
-def keep(work: Work, upload_id: str, uploader_id: str | None, chunks: Sequence[bytes]) -> None:
+def keep(work: UnitOfWork, upload_id: str, uploader_id: str | None, chunks: Sequence[bytes]) -> None:
     """Write the rows of a new upload into the work that records it; `chunks` as `packed` made them."""
     work.write("INSERT INTO uploads VALUES (%s, %s, %s)", [(upload_id, work.now, uploader_id)])
     rows = [(upload_id, place, chunk) for place, chunk in enumerate(chunks)]
@@ -72,7 +72,7 @@ def packed(chunk: Chunk) -> bytes:
     return _encode(chunk)
 
 
-def next_chunk(work: Work, u: Upload) -> Chunk:
+def next_chunk(work: UnitOfWork, u: Upload) -> Chunk:
     """The chunk whose turn it is."""
     found = work.fetch(
         "SELECT rows FROM upload_chunks WHERE upload_id = %s AND chunk = %s", (u.upload_id, u.chunks_done)
@@ -80,7 +80,7 @@ def next_chunk(work: Work, u: Upload) -> Chunk:
     return _read_chunk(found[0][0])
 
 
-def keep_late(work: Work, u: Upload, late: Sequence[Late]) -> None:
+def keep_late(work: UnitOfWork, u: Upload, late: Sequence[Late]) -> None:
     """Write what became of the chunk whose turn it is, into the work that adds its numbers."""
     row = (_encode(late), u.upload_id, u.chunks_done)
     work.write("UPDATE upload_chunks SET refused = %b WHERE upload_id = %s AND chunk = %s", [row])

@@ -54,10 +54,10 @@ def _begin(settings: Settings, only: str | None, *, dry_run: bool) -> list[dict[
 
 def _check_stopped(name: str, url: str) -> None:
     """Whoever runs on a database knows its epoch from the start. Raises Refused."""
-    from trunkline.eventstore.leader_election import Duties
+    from trunkline.eventstore.leader_election import LeaderElection
     from trunkline.messaging.outbox_relay import FOLLOWER
 
-    duties = Duties(url)
+    duties = LeaderElection(url)
     try:
         if not duties.hold(FOLLOWER):
             raise Refused(f"{name} is running on this database: stop it, then say that it was restored, then start it.")

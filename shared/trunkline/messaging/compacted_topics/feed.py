@@ -17,11 +17,11 @@ from trunkline.availability import database_availability, is_unavailable
 from trunkline.clock import Clock, SystemClock
 from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.contracts.contract import Contract
-from trunkline.eventstore.commit_signal import Wake
+from trunkline.eventstore.commit_signal import CommitSignal
 from trunkline.eventstore.epochs import epoch_and_version, sequence_of
-from trunkline.eventstore.event_store import Overtaken, Store
+from trunkline.eventstore.event_store import CheckpointConflict, Store
 from trunkline.eventstore.failed_items import FailedItems, concerns_item
-from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.eventstore.recorded_event import event_id
 from trunkline.messaging.records import Outgoing
 from trunkline.messaging.retry import Backoff
@@ -99,7 +99,7 @@ def tombstone(topic: StateTopic, key: str, sequence: int, at: datetime) -> Outgo
 class StateFeed:
     """Keeps a state topic up to its view. One copy of a service does it at a time."""
 
-    def __init__(self, store: Store, topic: StateTopic, duties: Duties, clock: Clock | None = None) -> None:
+    def __init__(self, store: Store, topic: StateTopic, duties: LeaderElection, clock: Clock | None = None) -> None:
         """Prepare.
 
         Args:
@@ -139,7 +139,7 @@ class StateFeed:
         reached = rows[-1][_POSITION]
         try:
             await asyncio.to_thread(self._store.move, self._follower, self._position, reached)
-        except Overtaken:
+        except CheckpointConflict:
             self._term = 0  # another copy has sent it meanwhile: the same documents, so no harm is done
             return 0
         self._position = reached
@@ -165,7 +165,7 @@ class StateFeed:
             for key in self._failed.among([row[0] for row in rows]):
                 await asyncio.to_thread(self._failed.settle_key, key)
 
-    async def run(self, send_page: SendPage, wake: Wake, stopping: Callable[[], bool]) -> None:
+    async def run(self, send_page: SendPage, wake: CommitSignal, stopping: Callable[[], bool]) -> None:
         """Send until told to stop; a database that is away is waited for.
 
         Args:
@@ -190,7 +190,7 @@ class StateFeed:
                     self._term = 0
                     if isinstance(error, psycopg.Error) and is_unavailable(error):
                         database.mark_lost(error, self._follower)
-                    elif not isinstance(error, Overtaken):
+                    elif not isinstance(error, CheckpointConflict):
                         raise
                     await asyncio.sleep(backoff.pause())
         finally:

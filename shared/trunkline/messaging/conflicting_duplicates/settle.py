@@ -13,7 +13,7 @@ from trunkline.contracts.cloudevents.errors import Unreadable
 from trunkline.contracts.cloudevents.message import Message, read_data
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import stored_name
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.conflicting_duplicates.store import Quarantined, is_put_aside, quarantined_message, settle
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
 from trunkline.security.authorization import NothingThere
@@ -48,7 +48,12 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 def apply(
-    work: Work, service: HandlingService, row_id: int, by: str, event_id: str | None = None, remark: str | None = None
+    work: UnitOfWork,
+    service: HandlingService,
+    row_id: int,
+    by: str,
+    event_id: str | None = None,
+    remark: str | None = None,
 ) -> Applied:
     """Process a conflicting duplicate as an event of its own.
 
@@ -76,7 +81,7 @@ def apply(
     return Applied(new_id, events)
 
 
-def dismiss(work: Work, row_id: int, by: str, remark: str) -> None:
+def dismiss(work: UnitOfWork, row_id: int, by: str, remark: str) -> None:
     """Put on record that what took effect first stands; the message is kept and can still be read.
 
     Raises:
@@ -85,7 +90,7 @@ def dismiss(work: Work, row_id: int, by: str, remark: str) -> None:
     settle(work, _open(work, row_id), "dismissed", by, remark)
 
 
-def _open(work: Work, row_id: int) -> Quarantined:
+def _open(work: UnitOfWork, row_id: int) -> Quarantined:
     found = quarantined_message(work, row_id)
     if found is None:
         raise NothingThere(key=row_id)

@@ -9,7 +9,7 @@ import msgspec
 
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 
 _INSERT: Final = (
     "INSERT INTO quarantined (source, event_id, payload_hash, type, subject, occurred_at, message, quarantined_at)"
@@ -49,7 +49,7 @@ class Quarantined(msgspec.Struct, frozen=True):
     applied_as: str | None = None
 
 
-def quarantine(work: Work, message: Message, payload_hash: bytes) -> None:
+def quarantine(work: UnitOfWork, message: Message, payload_hash: bytes) -> None:
     """Keep a message aside in this work's transaction; the same one again leaves one row.
 
     Args:
@@ -61,7 +61,7 @@ def quarantine(work: Work, message: Message, payload_hash: bytes) -> None:
     work.write(_INSERT, [(*named, _write(message).decode(), work.now)])
 
 
-def is_put_aside(work: Work) -> bool:
+def is_put_aside(work: UnitOfWork) -> bool:
     """Whether a piece of work puts any message aside."""
     return any(sql == _INSERT for sql, _ in work.batch.writes)
 
@@ -78,14 +78,14 @@ def quarantined_page(
     return [Quarantined(*row) for row in rows]
 
 
-def quarantined_message(work: Work, row_id: int) -> Quarantined | None:
+def quarantined_message(work: UnitOfWork, row_id: int) -> Quarantined | None:
     """One of them, within a piece of work; None where there is none of this id."""
     rows = work.fetch(f"{_SELECT} WHERE q.id = %s", (row_id,))
     return Quarantined(*rows[0]) if rows else None
 
 
 def settle(
-    work: Work, found: Quarantined, status: Status, by: str, remark: str | None, applied_as: str | None = None
+    work: UnitOfWork, found: Quarantined, status: Status, by: str, remark: str | None, applied_as: str | None = None
 ) -> None:
     """Put on record what a person decided about a message; of two who decide, one meets a conflict.
 

@@ -13,7 +13,7 @@ from trunkline.clock import Clock, SystemClock
 from trunkline.contracts.dead_letters import HEADERS, TOPIC, headers
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import FailedItems, concerns_item
-from trunkline.eventstore.leader_election import Duties
+from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.messaging.dead_letters.store import Parked, mark_published, parked_message, unpublished
 from trunkline.messaging.kafka.producer import TooLargeToSend
 from trunkline.messaging.records import Outgoing
@@ -60,7 +60,7 @@ class DeadLetters:
         store: Store,
         service: str,
         sender: Sender | None,
-        duties: Duties | None = None,
+        duties: LeaderElection | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Prepare.

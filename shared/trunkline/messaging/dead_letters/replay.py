@@ -16,9 +16,9 @@ from trunkline.contracts.cloudevents.envelope import decode
 from trunkline.contracts.cloudevents.errors import Unreadable
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.errors import Refused
-from trunkline.eventstore.event_store import Conflict, Overtaken
+from trunkline.eventstore.event_store import CheckpointConflict, ConcurrencyError
 from trunkline.eventstore.recorded_event import UnknownEvent, stored_name
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.conflicting_duplicates.store import is_put_aside
 from trunkline.messaging.dead_letters.store import Parked, Parts, older_of_its_key, parked_message, resolve
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
@@ -26,8 +26,8 @@ from trunkline.security.authorization import NothingThere
 
 _NOT_THE_MESSAGES: Final = (
     Refused,
-    Overtaken,
-    Conflict,
+    CheckpointConflict,
+    ConcurrencyError,
     UnknownEvent,
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -96,7 +96,7 @@ class Effect(msgspec.Struct, frozen=True, gc=False):
 
 
 def retry(
-    work: Work, service: HandlingService, parked_id: int, by: str, edit: Edit, remark: str | None = None
+    work: UnitOfWork, service: HandlingService, parked_id: int, by: str, edit: Edit, remark: str | None = None
 ) -> Effect:
     """Hear a parked message again, and put on record that it was.
 
@@ -131,7 +131,7 @@ def retry(
     return Effect(events, sorted({awaited for awaited, _ in work.waits - waits}), is_put_aside(work), edited)
 
 
-def discard(work: Work, parked_id: int, by: str, remark: str) -> None:
+def discard(work: UnitOfWork, parked_id: int, by: str, remark: str) -> None:
     """Put on record that a parked message is given up; it is kept, and can still be looked at.
 
     Raises:
@@ -140,7 +140,7 @@ def discard(work: Work, parked_id: int, by: str, remark: str) -> None:
     resolve(work, _waiting(work, parked_id), "discarded", by, remark)
 
 
-def _waiting(work: Work, parked_id: int) -> Parked:
+def _waiting(work: UnitOfWork, parked_id: int) -> Parked:
     found = parked_message(work, parked_id)
     if found is None:
         raise NothingThere(key=parked_id)

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from trunkline.eventstore.event_store import Connection, Store
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.records import Headers, Record
 
 Status = Literal["waiting", "retried", "discarded"]
@@ -80,7 +80,7 @@ class Parked(msgspec.Struct, frozen=True):
         return Record(self.source, self.topic, self.partition, self.offset, self.key, self.headers, self.value)
 
 
-def park(work: Work, record: Record, code: str, reason: str) -> None:
+def park(work: UnitOfWork, record: Record, code: str, reason: str) -> None:
     """Keep a record that cannot be used, in the same transaction as the position after it (X3, X6).
 
     Args:
@@ -121,13 +121,13 @@ def parked_page(
     return _read(store, f"p.id > %s{where} ORDER BY p.id LIMIT %s", (after, *chosen.values(), limit))
 
 
-def parked_message(where: Store | Work, parked_id: int) -> Parked | None:
+def parked_message(where: Store | UnitOfWork, parked_id: int) -> Parked | None:
     """One parked message, read by itself or within a piece of work; None where there is none of this id."""
     found = _read(where, "p.id = %s", (parked_id,))
     return found[0] if found else None
 
 
-def older_of_its_key(work: Work, parked: Parked) -> int | None:
+def older_of_its_key(work: UnitOfWork, parked: Parked) -> int | None:
     """The id of the oldest one before it that waits and has its topic and key; None: there is none.
 
     Messages without a key have no order among them.
@@ -137,7 +137,7 @@ def older_of_its_key(work: Work, parked: Parked) -> int | None:
 
 
 def resolve(
-    work: Work, parked: Parked, status: Status, by: str, remark: str | None, retried_as: Parts | None = None
+    work: UnitOfWork, parked: Parked, status: Status, by: str, remark: str | None, retried_as: Parts | None = None
 ) -> None:
     """Put on record what became of a parked message (O5); a rival that is faster makes this work a conflict.
 
@@ -172,7 +172,7 @@ def _mark(conn: Connection, parked_ids: Sequence[int]) -> None:
     conn.execute("UPDATE parked SET published = true WHERE id = ANY(%s)", (list(parked_ids),))
 
 
-def _read(where: Store | Work, condition: str, values: Sequence[object]) -> list[Parked]:
+def _read(where: Store | UnitOfWork, condition: str, values: Sequence[object]) -> list[Parked]:
     return [_parked(*row) for row in where.fetch(f"{_SELECT} WHERE {condition}", values)]
 
 

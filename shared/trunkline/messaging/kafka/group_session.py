@@ -18,7 +18,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from trunkline.eventstore.event_store import Overtaken
+from trunkline.eventstore.event_store import CheckpointConflict
 from trunkline.messaging.kafka.offsets import DATABASE_AWAY, Intake, Places
 from trunkline.messaging.kafka.partition_reader import is_undecodable, partition_reader
 from trunkline.messaging.records import Record
@@ -120,7 +120,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             if records:
                 with self._paused(len(records) < FEW):
                     await self._accept(records)
-        except Overtaken as overtaken:
+        except CheckpointConflict as overtaken:
             log.info("another reader was faster; going on from the stored positions", what=str(overtaken))
             self._read_again(list(self._next))
         except Exception as error:  # noqa: BLE001 - FastStream would go on behind the batch; `run` raises it
@@ -272,7 +272,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         if suspect := {p: self._suspect.pop(p) for p in wanted if p in self._suspect}:
             try:
                 found |= await self._read_past(found, suspect)
-            except Overtaken as overtaken:
+            except CheckpointConflict as overtaken:
                 log.info("another reader was faster; going on from the stored positions", what=str(overtaken))
                 return
         if assignments != self._assignments or self._gone.is_set():
@@ -348,5 +348,5 @@ def _partition_of(record: Any) -> tuple[str, int]:
 def _abandoned(storing: asyncio.Future[Any]) -> None:
     """A last batch that failed only means that the next reader begins before it; a mistake of ours is logged."""
     error = None if storing.cancelled() else storing.exception()
-    if error is not None and not isinstance(error, Overtaken):
+    if error is not None and not isinstance(error, CheckpointConflict):
         log.error("the last batch failed", exc_info=error)

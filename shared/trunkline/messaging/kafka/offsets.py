@@ -11,7 +11,7 @@ import psycopg
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from trunkline.eventstore.event_store import Conflict
+from trunkline.eventstore.event_store import ConcurrencyError
 from trunkline.messaging.kafka.client import KafkaSettings, source_name
 from trunkline.messaging.kafka.client_lifetime import started
 from trunkline.messaging.records import Record
@@ -19,7 +19,7 @@ from trunkline.messaging.retry import Backoff, Reach
 
 log = structlog.get_logger(__name__)
 
-DATABASE_AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, Conflict)
+DATABASE_AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, ConcurrencyError)
 """What an intake raises when the same records are to be given again."""
 
 _LOOKS: Final = 4  # at the log's end before a topic is said to be another one

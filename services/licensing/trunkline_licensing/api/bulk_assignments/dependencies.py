@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Asked, reader
 from trunkline.http.idempotency import Answer, check_version
 from trunkline.security.authorization import Resource, authorize
@@ -23,7 +23,7 @@ _VIEWS_WITHIN_S: Final = 1.0
 UNKNOWN: Final = {404: "no such bulk assignment, or not in the asker's branch", 409: "not in its status"}
 
 
-def reach(work: Work, asker: Principal, action: str, organization_id: UUID, bulk_id: UUID) -> Bulk:
+def reach(work: UnitOfWork, asker: Principal, action: str, organization_id: UUID, bulk_id: UUID) -> Bulk:
     """A template that the asker is let through to.
 
     Raises:
@@ -37,21 +37,21 @@ def reach(work: Work, asker: Principal, action: str, organization_id: UUID, bulk
     return b
 
 
-def seen(node: ServiceContext, asker: Principal, organization_id: UUID, bulk_id: UUID) -> tuple[Bulk, Work, int]:
+def seen(node: ServiceContext, asker: Principal, organization_id: UUID, bulk_id: UUID) -> tuple[Bulk, UnitOfWork, int]:
     """A template to look at, what it was read with, and its version."""
     work = reader(node)
     b = reach(work, asker, "see licenses", organization_id, bulk_id)
     return b, work, work.get(BULK, b.id).version
 
 
-def changing(work: Work, asked: Asked, organization_id: UUID, bulk_id: UUID) -> Bulk:
+def changing(work: UnitOfWork, asked: Asked, organization_id: UUID, bulk_id: UUID) -> Bulk:
     """A template to change, in the version that If-Match names."""
     b = reach(work, asked.principal, "change licenses", organization_id, bulk_id)
     check_version(asked, work.get(BULK, b.id).version)
     return b
 
 
-def answer(work: Work, bulk_id: str, status: int = 200) -> Answer:
+def answer(work: UnitOfWork, bulk_id: str, status: int = 200) -> Answer:
     """A template as it is after what was recorded."""
     loaded = work.get(BULK, bulk_id)
     b = loaded.state

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Acting, Reading, door
 from trunkline.http.idempotency import Answer, change, shown
 from trunkline.security.principal import Principal
@@ -56,7 +56,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(ONE + "/assign", summary="Assign", status_code=202, response_model=BulkShown)
     def assign_bulk_assignment(organization_id: UUID, bulk_id: UUID, asked: Acting, body: AssignPeople) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             b = changing(work, asked, organization_id, bulk_id)
             work.record(BULK, b.id, start(b, body.all_or_nothing, work.now), asked.cause)
             mark_running(work, b.id)
@@ -85,7 +85,7 @@ def router(node: ServiceContext) -> APIRouter:
 # -- foreseen ---------------------------------------------------------------------------------------------------------
 
 
-def _preflight(node: ServiceContext, work: Work, b: Bulk) -> dict[str, Any]:
+def _preflight(node: ServiceContext, work: UnitOfWork, b: Bulk) -> dict[str, Any]:
     judged, failures = foresee(work, b, catalogue(node))
     rows, codes = [], dict[str, int]()
     for j in judged:

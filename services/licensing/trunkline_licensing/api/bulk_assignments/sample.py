@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.files.table_writer import csv_bytes
 from trunkline_licensing.application.bulk_assignment.layouts import LayoutName
 from trunkline_licensing.domain.bulk_assignment.rows import is_uuid
@@ -43,7 +43,7 @@ _NUMBER: Final = (
 )
 
 
-def sample(work: Work, organization_id: str, layout: LayoutName, catalogue: Catalogue) -> Iterator[bytes]:
+def sample(work: UnitOfWork, organization_id: str, layout: LayoutName, catalogue: Catalogue) -> Iterator[bytes]:
     """A sample file, as CSV.
 
     Args:
@@ -62,7 +62,7 @@ def sample(work: Work, organization_id: str, layout: LayoutName, catalogue: Cata
     return csv_bytes(_HEADINGS[layout], _rows(layout, people[: len(keys)], keys, number, addons))
 
 
-def _free_addons(work: Work, organization_id: str, catalogue: Catalogue, wanted: int) -> tuple[str, ...]:
+def _free_addons(work: UnitOfWork, organization_id: str, catalogue: Catalogue, wanted: int) -> tuple[str, ...]:
     """Two add-ons at most that can stand alone and have a unit left for each row."""
     alone = [code for code, addon in catalogue.addons.items() if not addon.needs]
     work.load((POOL, pool_key(organization_id, code)) for code in alone)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Changed, Posted, Reading, door, reader
 from trunkline.http.idempotency import Answer, change, shown
 from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page
@@ -39,7 +39,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(PATH, summary="Make a bulk assignment", status_code=201, response_model=BulkShown)
     def create_bulk_assignment(organization_id: UUID, body: NewBulk, asked: Posted) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             org, key = str(organization_id), str(uuid4())
             resource = party_resource(work, org, "organization")
             authorize(branch_of(work, asked.principal), "change licenses", resource)
@@ -75,7 +75,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.patch(ONE, summary="Edit a draft", response_model=BulkShown)
     def edit_bulk_assignment(organization_id: UUID, bulk_id: UUID, body: BulkChange, asked: Changed) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             b = changing(work, asked, organization_id, bulk_id)
             said = body.model_fields_set
             name, addons = body.name if "name" in said else None, body.addons if "addons" in said else None
@@ -87,7 +87,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(ONE + "/duplicate", summary="Copy name and add-ons", status_code=201, response_model=BulkShown)
     def duplicate_bulk_assignment(organization_id: UUID, bulk_id: UUID, asked: Posted) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             b = reach(work, asked.principal, "change licenses", organization_id, bulk_id)
             key = str(uuid4())
             of = (str(organization_id), name_of_copy(b.name), b.addons)
@@ -98,7 +98,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.delete(ONE, summary="Delete a draft", status_code=204)
     def delete_bulk_assignment(organization_id: UUID, bulk_id: UUID, asked: Changed) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             b = changing(work, asked, organization_id, bulk_id)
             work.record(BULK, b.id, delete(b, work.now), asked.cause)
             forget(work, b.id)

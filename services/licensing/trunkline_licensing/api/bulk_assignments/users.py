@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Acting, Asked, Reading, door, reader
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.multipart import MEDIA_TYPE, FormUnreadable, read_form
@@ -118,7 +118,7 @@ def _read(data: bytes, name: str) -> UsersFile | Refused:
 
 
 def _add(
-    work: Work, asked: Asked, organization_id: UUID, bulk_id: UUID, users: UsersFile | Refused, name: str | None
+    work: UnitOfWork, asked: Asked, organization_id: UUID, bulk_id: UUID, users: UsersFile | Refused, name: str | None
 ) -> Answer:
     b = changing(work, asked, organization_id, bulk_id)
     check(b, "add users")

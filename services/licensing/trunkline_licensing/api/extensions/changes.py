@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Changed, Posted, door
 from trunkline.http.idempotency import Answer, change, check_version
 from trunkline.service_definition import ServiceContext
@@ -51,7 +51,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(PATH + "/addons", summary="Change add-ons of several extensions", response_model=AddonsChanged)
     def change_addons(organization_id: UUID, body: AddonsChange, asked: Posted) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             in_organization_of(work, asked.principal, "change licenses", str(organization_id))
             return _several(node, work, str(organization_id), body, asked.cause)
 
@@ -59,7 +59,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.patch(PATH + "/{extension_id}", summary="Change an extension", response_model=ExtensionChanged)
     def change_extension(organization_id: UUID, extension_id: UUID, body: ExtensionChange, asked: Changed) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             org, key = str(organization_id), str(extension_id)
             to_extension(work, asked.principal, "change licenses", org, key)
             loaded = work.get(EXTENSION, key)
@@ -73,7 +73,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.delete(PATH + "/{extension_id}", summary="Delete an extension", response_model=ExtensionChanged)
     def delete_extension(organization_id: UUID, extension_id: UUID, asked: Changed) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             org, key = str(organization_id), str(extension_id)
             to_extension(work, asked.principal, "change licenses", org, key)
             check_version(asked, work.get(EXTENSION, key).version)
@@ -89,7 +89,7 @@ def _shown_freed(freed: terminate.Freed) -> Freed:
     return Freed(ext_key=freed.ext_key, user_id=freed.user_id, licenses=list(freed.licenses), number=freed.number)
 
 
-def _several(node: ServiceContext, work: Work, org: str, body: AddonsChange, cause: Cause) -> Answer:
+def _several(node: ServiceContext, work: UnitOfWork, org: str, body: AddonsChange, cause: Causation) -> Answer:
     if body.addons is not None and (body.add or body.remove):
         raise AddonsSaidTwice(pointer="#/addons", value=body.addons)
     conflicts = Conflicts()

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Acting, Posted, door
 from trunkline.http.idempotency import Answer, change, check_version
 from trunkline.service_definition import ServiceContext
@@ -39,7 +39,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(PATH, summary="Provision extensions", status_code=201, response_model=Provisioned)
     def provision(organization_id: UUID, body: Provision, asked: Posted) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             org = str(organization_id)
             in_organization_of(work, asked.principal, "change licenses", org)
             if len(body.user_ids) > body.count:
@@ -55,7 +55,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(PATH + "/{extension_id}/assign", summary="Let it serve a person", response_model=ExtensionChanged)
     def assign(organization_id: UUID, extension_id: UUID, body: AssignExtension, asked: Acting) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             org, key = str(organization_id), str(extension_id)
             to_extension(work, asked.principal, "change licenses", org, key)
             loaded = work.get(EXTENSION, key)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.security.authorization import Resource, authorize
 from trunkline.security.principal import Principal
 from trunkline.service_definition import ServiceContext
@@ -21,7 +21,7 @@ PATH: Final = "/licensing/organizations/{organization_id}/extensions"
 UNKNOWN: Final = {404: "no such organization or extension, or not in the asker's branch", 409: "licensing refuses"}
 
 
-def in_organization_of(work: Work, asker: Principal, action: str, organization_id: str) -> None:
+def in_organization_of(work: UnitOfWork, asker: Principal, action: str, organization_id: str) -> None:
     """Let the asker through to an organization's licenses and extensions.
 
     Raises:
@@ -33,7 +33,7 @@ def in_organization_of(work: Work, asker: Principal, action: str, organization_i
     authorize(branch_of(work, asker), action, org)
 
 
-def to_extension(work: Work, asker: Principal, action: str, organization_id: str, extension_id: str) -> None:
+def to_extension(work: UnitOfWork, asker: Principal, action: str, organization_id: str, extension_id: str) -> None:
     """Let the asker through to one extension; the organization comes first, so that nobody learns of another's.
 
     Raises:
@@ -43,7 +43,7 @@ def to_extension(work: Work, asker: Principal, action: str, organization_id: str
     authorize(branch_of(work, asker), action, extension_resource(work, organization_id, extension_id))
 
 
-def person_of(work: Work, x: Extension) -> Identity | None:
+def person_of(work: UnitOfWork, x: Extension) -> Identity | None:
     """Whom an extension serves, as far as that person is still known."""
     if x.facts is None or x.facts.user_id is None:
         return None
@@ -51,13 +51,13 @@ def person_of(work: Work, x: Extension) -> Identity | None:
     return details if isinstance(details, Identity) else None
 
 
-def shown(work: Work, extension_id: str, catalogue: Catalogue) -> ExtensionShown:
+def shown(work: UnitOfWork, extension_id: str, catalogue: Catalogue) -> ExtensionShown:
     """An extension as it is within a piece of work."""
     x = work.state(EXTENSION, extension_id)
     return shown_extension(x, person_of(work, x), catalogue)
 
 
-def shown_all(work: Work, extension_ids: list[str], catalogue: Catalogue) -> list[ExtensionShown]:
+def shown_all(work: UnitOfWork, extension_ids: list[str], catalogue: Catalogue) -> list[ExtensionShown]:
     """Several of them; their people in one query."""
     states = [work.state(EXTENSION, key) for key in extension_ids]
     work.load((IDENTITY, x.facts.user_id) for x in states if x.facts is not None and x.facts.user_id is not None)

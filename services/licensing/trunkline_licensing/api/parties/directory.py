@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import Query, Request, Response
 
 from trunkline.eventstore.decider import Decider
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Asked, reader
 from trunkline.http.idempotency import Answer, check_version, shown
 from trunkline.http.pagination import TEXT, Items, Paging, one_page, page
@@ -31,7 +31,7 @@ UNKNOWN: Final = {404: "no such party, or not in the asker's branch", 409: "the 
 class Command:
     """One change to the directory, within one piece of work."""
 
-    work: Work
+    work: UnitOfWork
     asked: Asked
     decider: Decider[Party]
     key: str
@@ -78,7 +78,7 @@ def show_party(node: ServiceContext, branch: Branch, request: Request, key: str,
     return show_stream(work, request, PARTY, key)
 
 
-def show_stream(work: Work, request: Request, decider: Decider[Party], key: str) -> Response:
+def show_stream(work: UnitOfWork, request: Request, decider: Decider[Party], key: str) -> Response:
     """A party that the asker was let through to."""
     loaded = work.get(decider, key)
     assert loaded.state.details is not None

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Changed, Posted, Reading, door, reader
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.pagination import Items, Paging, paging
@@ -30,7 +30,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(path, summary="Register a person", status_code=201, response_model=IdentityShown)
     def register_identity(organization_id: UUID, body: NewIdentity, asked: Posted) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             org = str(organization_id)
             resource = party_resource(work, org, "organization")
             authorize(branch_of(work, asked.principal), "change identities", resource)
@@ -58,7 +58,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.patch(path + "/{identity_id}", summary="Change a person", response_model=IdentityShown)
     def change_identity(organization_id: UUID, identity_id: UUID, body: IdentityChange, asked: Changed) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             org, key = str(organization_id), str(identity_id)
             resource = identity_resource(work, org, key)
             authorize(branch_of(work, asked.principal), "change identities", resource)
@@ -68,7 +68,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.delete(path + "/{identity_id}", summary="A person leaves", status_code=204)
     def remove_identity(organization_id: UUID, identity_id: UUID, asked: Changed) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             org, key = str(organization_id), str(identity_id)
             resource = identity_resource(work, org, key)
             authorize(branch_of(work, asked.principal), "change identities", resource)

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Changed, Posted, Reading, door
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.pagination import Items, Paging, paging
@@ -29,7 +29,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(path, summary="Register an organization", status_code=201, response_model=OrganizationShown)
     def register_organization(body: NewOrganization, asked: Posted) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             branch = branch_of(work, asked.principal)
             partner_id = body.partner_id
             if "partner_id" not in body.model_fields_set:
@@ -53,7 +53,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.patch(path + "/{organization_id}", summary="Change an organization", response_model=OrganizationShown)
     def change_organization(organization_id: UUID, body: OrganizationChange, asked: Changed) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             key, changes = str(organization_id), said(body)
             branch, resource = branch_of(work, asked.principal), party_resource(work, key, "organization")
             authorize(branch, "change organizations", resource)
@@ -68,7 +68,7 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def _authorize_under(work: Work, branch: Branch, action: str, partner_id: str | None) -> None:
+def _authorize_under(work: UnitOfWork, branch: Branch, action: str, partner_id: str | None) -> None:
     """Refuse unless the asker may bring an organization under a partner; None: under the platform itself."""
     if partner_id is None:
         authorize(branch, action)

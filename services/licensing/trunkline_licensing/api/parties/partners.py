@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Changed, Posted, Reading, door
 from trunkline.http.idempotency import Answer, change
 from trunkline.http.pagination import Items, Paging, paging
@@ -27,7 +27,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(path, summary="Register a partner", status_code=201, response_model=PartnerShown)
     def register_partner(body: NewPartner, asked: Posted) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             authorize(branch_of(work, asked.principal), "change partners")
             key = body.partner_id or str(uuid4())
             details = Partner(**body.model_dump(exclude={"partner_id"}))
@@ -47,7 +47,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.patch(path + "/{partner_id}", summary="Change a partner", response_model=PartnerShown)
     def change_partner(partner_id: UUID, body: PartnerChange, asked: Changed) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             key = str(partner_id)
             authorize(branch_of(work, asked.principal), "change partners", party_resource(work, key, "partner"))
             return Command(work, asked, PARTY, key, f"{path}/{key}").change(PartnerChanges(**said(body)))

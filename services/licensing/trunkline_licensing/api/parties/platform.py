@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Changed, Reading, door
 from trunkline.http.idempotency import Answer, change
 from trunkline.roles import PLATFORM
@@ -28,7 +28,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.put(path, summary="Register or change the platform", response_model=PlatformShown)
     def put_platform(body: NewPlatform, asked: Changed) -> Response:
-        def decide(work: Work) -> Answer:
+        def decide(work: UnitOfWork) -> Answer:
             branch = branch_of(work, asked.principal)
             unknown = party_resource(work, PLATFORM, "platform").unknown
             authorize(branch, "change the platform", Resource(unknown, parties=(None,)))

@@ -7,7 +7,7 @@ number is asked for have their answer still, and all or nothing takes back what 
 from __future__ import annotations
 
 from trunkline.errors import Refused
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.security.authorization import Resource, authorize
 from trunkline.security.initiator import initiator
 from trunkline_licensing.application.visibility import branch_of
@@ -17,7 +17,7 @@ from trunkline_licensing.domain.bulk_assignment.events import BulkAssignmentStar
 from trunkline_licensing.domain.bulk_assignment.rows import Failure, failure_of
 
 
-def right_lost(work: Work, b: Bulk) -> Failure | None:
+def right_lost(work: UnitOfWork, b: Bulk) -> Failure | None:
     """Why the rows that are left fail; None: who began it may go on, or is no principal.
 
     Args:

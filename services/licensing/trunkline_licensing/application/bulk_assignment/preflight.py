@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.bulk_assignment.people import judged_rows
 from trunkline_licensing.application.bulk_assignment.run import new_extension
 from trunkline_licensing.application.extensions.provision import Plan
@@ -17,7 +17,7 @@ from trunkline_licensing.replicas.number_replica import Copy
 from trunkline_licensing.replicas.number_replica import read as read_numbers
 
 
-def foresee(work: Work, b: Bulk, catalogue: Catalogue) -> tuple[list[Judged], dict[int, Failure]]:
+def foresee(work: UnitOfWork, b: Bulk, catalogue: Catalogue) -> tuple[list[Judged], dict[int, Failure]]:
     """The rows of a template in file order, and which of them would fail and why, by place.
 
     Args:
@@ -53,7 +53,7 @@ def _usable(copy: Copy, organization_id: str) -> bool:
     return copy.state == "available" and copy.holder_id == organization_id
 
 
-def what_fails(work: Work, b: Bulk, judged: list[Judged], catalogue: Catalogue) -> dict[int, Failure]:
+def what_fails(work: UnitOfWork, b: Bulk, judged: list[Judged], catalogue: Catalogue) -> dict[int, Failure]:
     """Which of the rows of a template would fail if all were tried now, and why, by place."""
     assert b.organization_id is not None
     failures = {j.row.place: j.failure for j in judged if j.failure is not None}

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from trunkline.eventstore.recorded_event import Recorded, stored_name
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import RecordedEvent, stored_name
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.bulk_assignment.run import settle_answers
 from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK
 from trunkline_licensing.domain.bulk_assignment.rows import (
@@ -45,7 +45,7 @@ NAMES: Final = tuple(
 """What is followed: after each of these an extension that a row waits for may need no answer any more."""
 
 
-def react(work: Work, page: Sequence[Recorded]) -> None:
+def react(work: UnitOfWork, page: Sequence[RecordedEvent]) -> None:
     """Settle the rows that wait for what some events say; of what no row waits for, nothing is said."""
     rows = waiting_for(work.fetch, list({event.key for event in page}))
     if not rows:

@@ -13,8 +13,8 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.bulk_assignment.authorization import right_lost
 from trunkline_licensing.application.extensions.provision import NewExtension, Plan
 from trunkline_licensing.application.extensions.terminate import withdraw
@@ -46,9 +46,9 @@ Sheet = Mapping[int, Judged]
 """The rows of a template by their place."""
 
 
-def cause_of(bulk_id: str) -> Cause:
+def cause_of(bulk_id: str) -> Causation:
     """What goes into the envelopes of all that a run brings about."""
-    return Cause(f"bulk/{bulk_id}", bulk_id, bulk_id)
+    return Causation(f"bulk/{bulk_id}", bulk_id, bulk_id)
 
 
 def new_extension(b: Bulk, judged: Judged) -> NewExtension:
@@ -65,7 +65,7 @@ def new_extension(b: Bulk, judged: Judged) -> NewExtension:
     )
 
 
-def run_chunk(work: Work, bulk_id: str, sheet: Sheet, catalogue: Catalogue, answer_within: timedelta) -> int:
+def run_chunk(work: UnitOfWork, bulk_id: str, sheet: Sheet, catalogue: Catalogue, answer_within: timedelta) -> int:
     """Do the next rows of a template; how many rows that were, 0 where none is to be done now.
 
     Args:
@@ -126,7 +126,7 @@ def _outcomes(b: Bulk, rows: Sequence[Judged], refused: Mapping[int, Refused | N
     return outcomes
 
 
-def _counts(work: Work, outcomes: Sequence[Outcome], short_no_more: int) -> BulkChunkDone:
+def _counts(work: UnitOfWork, outcomes: Sequence[Outcome], short_no_more: int) -> BulkChunkDone:
     found = dict.fromkeys(("succeeded", "failed", "waiting", "held", "short"), 0)
     for outcome in outcomes:
         found[outcome.status] += 1
@@ -139,7 +139,7 @@ def _first_failure(outcomes: Sequence[Outcome]) -> tuple[int, str] | None:
     return next(failed, None)
 
 
-def _stop(work: Work, b: Bulk, why: Failure) -> int:
+def _stop(work: UnitOfWork, b: Bulk, why: Failure) -> int:
     """Let every row fail that nothing was decided about, or that is short of a unit; how many these are."""
     places = [place for place, _, _ in next_places(work.fetch, b.id, ("pending", "short"), b.total)]
     turn_all(work, b.id, "pending", "failed", why)
@@ -149,7 +149,7 @@ def _stop(work: Work, b: Bulk, why: Failure) -> int:
     return len(places)
 
 
-def _undo_chunk(work: Work, b: Bulk, why: tuple[int, str]) -> int:
+def _undo_chunk(work: UnitOfWork, b: Bulk, why: tuple[int, str]) -> int:
     """Take back the next rows of a template that was to be all or nothing; those never tried go last."""
     cause = cause_of(b.id)
     found = next_places(work.fetch, b.id, ("waiting", "held"), CHUNK)
@@ -168,7 +168,7 @@ def _undo_chunk(work: Work, b: Bulk, why: tuple[int, str]) -> int:
     return max(len(found), said.pending)
 
 
-def refuse_all(work: Work, bulk_id: str, failures: Mapping[int, Failure], places: Sequence[int]) -> None:
+def refuse_all(work: UnitOfWork, bulk_id: str, failures: Mapping[int, Failure], places: Sequence[int]) -> None:
     """All or nothing was asked for, and some rows are known to fail before any is tried: then all of them do."""
     b = work.state(BULK, bulk_id)
     if b.status != "in_progress" or b.pending != b.total:
@@ -179,7 +179,7 @@ def refuse_all(work: Work, bulk_id: str, failures: Mapping[int, Failure], places
     record(work, b, chunk_done(b, BulkChunkDone(at=work.now, upto=places[-1], failed=len(places))))
 
 
-def settle_answers(work: Work, bulk_id: str, outcomes: Sequence[Outcome]) -> None:
+def settle_answers(work: UnitOfWork, bulk_id: str, outcomes: Sequence[Outcome]) -> None:
     """Rows that waited have their answer: each has succeeded (is held, where it is all or nothing) or failed."""
     b = work.state(BULK, bulk_id)
     if b.all_or_nothing:
@@ -191,7 +191,7 @@ def settle_answers(work: Work, bulk_id: str, outcomes: Sequence[Outcome]) -> Non
     record(work, b, answered(b, BulkRowsAnswered(at=work.now, **found), _first_failure(outcomes)))
 
 
-def record(work: Work, b: Bulk, events: Sequence[AnyEvent]) -> None:
+def record(work: UnitOfWork, b: Bulk, events: Sequence[AnyEvent]) -> None:
     """Put what follows for a template on record, and do to its rows what these events say of all of them."""
     work.record(BULK, b.id, events, cause_of(b.id))
     for event in events:

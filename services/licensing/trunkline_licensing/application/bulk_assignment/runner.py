@@ -12,9 +12,9 @@ from datetime import timedelta
 import structlog
 
 from trunkline.eventstore.failed_items import FailedItems
-from trunkline.eventstore.leader_election import Duties
-from trunkline.eventstore.log_subscriber import Follower
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.leader_election import LeaderElection
+from trunkline.eventstore.log_subscriber import LogSubscriber
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.service_definition import ServiceContext
 from trunkline_licensing.application.bulk_assignment import replies
 from trunkline_licensing.application.bulk_assignment.people import judged_rows
@@ -33,7 +33,7 @@ class Runner:
     """Runs the templates in progress of one store, one copy of the service at a time. Synchronous."""
 
     def __init__(
-        self, node: ServiceContext, catalogue: Catalogue, answer_within: timedelta, duties: Duties | None = None
+        self, node: ServiceContext, catalogue: Catalogue, answer_within: timedelta, duties: LeaderElection | None = None
     ) -> None:
         """Prepare.
 
@@ -44,8 +44,10 @@ class Runner:
             duties: the process's duties; None makes its own.
         """
         self._node, self._catalogue, self._answer_within = node, catalogue, answer_within
-        self._duties = duties or Duties(node.store.url)
-        self._answers = Follower(node.store, node.clock, replies.FOLLOWER, replies.NAMES, replies.react, self._duties)
+        self._duties = duties or LeaderElection(node.store.url)
+        self._answers = LogSubscriber(
+            node.store, node.clock, replies.FOLLOWER, replies.NAMES, replies.react, self._duties
+        )
         self._failed = FailedItems(node.store, node.clock.now, "bulk")
         self._sheets: dict[str, Sheet] = {}
         self._idle: dict[str, int] = {}
@@ -89,7 +91,7 @@ class Runner:
             if begun is None:
                 return 0
             sheet = self._sheets[bulk_id] = begun
-        version = Work(self._node.store, self._node.clock.now()).get(BULK, bulk_id).version
+        version = UnitOfWork(self._node.store, self._node.clock.now()).get(BULK, bulk_id).version
         if self._idle.get(bulk_id) == version:  # nothing was to be done, and nothing has happened since
             return 0
         done = self._do(lambda work: run_chunk(work, bulk_id, sheet, self._catalogue, self._answer_within))
@@ -102,7 +104,7 @@ class Runner:
         if not self._node.wait_for_views(store.end_of_log(), _VIEWS_WITHIN_S):
             log.warning("a bulk assignment waits for the view of people", bulk_id=bulk_id)
             return None
-        work = Work(store, self._node.clock.now())
+        work = UnitOfWork(store, self._node.clock.now())
         b = work.state(BULK, bulk_id)
         judged = judged_rows(work.fetch, b, self._catalogue)
         if b.all_or_nothing and b.pending == b.total:
@@ -112,7 +114,7 @@ class Runner:
                 return None
         return {j.row.place: j for j in judged}
 
-    def _do(self, decide: Callable[[Work], int | None]) -> int:
+    def _do(self, decide: Callable[[UnitOfWork], int | None]) -> int:
         """One transaction; whoever follows the log is woken, this loop too."""
         done, _ = run(self._node.store, self._node.clock.now, decide)
         return done or 0

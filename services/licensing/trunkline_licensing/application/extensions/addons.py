@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.extensions.conflicts import Conflicts
 from trunkline_licensing.domain.extension.events import HungAddon
 from trunkline_licensing.domain.extension.extension import EXTENSION, Extension, change
@@ -19,11 +19,11 @@ Wanted = Mapping[str, Sequence[str]]
 
 
 def hang(
-    work: Work,
+    work: UnitOfWork,
     organization_id: str,
     wanted: Wanted,
     catalogue: Catalogue,
-    cause: Cause,
+    cause: Causation,
     conflicts: Conflicts,
     pointers: Mapping[str, str],
 ) -> dict[str, tuple[str, ...]]:
@@ -64,13 +64,13 @@ def hang(
 
 
 def _change_hands(
-    work: Work,
+    work: UnitOfWork,
     pool: str,
     code: str,
     lost: Mapping[str, Sequence[str]],
     gained: Mapping[str, Sequence[str]],
     hung: Mapping[str, list[HungAddon]],
-    cause: Cause,
+    cause: Causation,
     conflicts: Conflicts,
     pointers: Mapping[str, str],
 ) -> None:

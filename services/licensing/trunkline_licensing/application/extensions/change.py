@@ -9,13 +9,13 @@ from typing import Any
 from msgspec import UNSET
 
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.extensions.addons import hang
 from trunkline_licensing.application.extensions.conflicts import Conflicts
 from trunkline_licensing.application.extensions.provision import ANSWER_WITHIN, in_organization
 from trunkline_licensing.application.extensions.terminate import Freed
-from trunkline_licensing.application.unique_keys import Claims
+from trunkline_licensing.application.unique_keys import UniqueKeys
 from trunkline_licensing.domain.extension.events import ON_IT, Facts
 from trunkline_licensing.domain.extension.extension import (
     EXTENSION,
@@ -39,11 +39,11 @@ class Changing:
 
     def __init__(
         self,
-        work: Work,
+        work: UnitOfWork,
         organization_id: str,
         extension_id: str,
         catalogue: Catalogue,
-        cause: Cause,
+        cause: Causation,
         answer_within: timedelta = ANSWER_WITHIN,
     ) -> None:
         """Read the extension.
@@ -59,7 +59,7 @@ class Changing:
         self._work, self._org, self._key = work, organization_id, extension_id
         self._catalogue, self._cause, self._answer_within = catalogue, cause, answer_within
         self._conflicts = Conflicts()
-        self._claims = Claims(work)
+        self._claims = UniqueKeys(work)
 
     @property
     def _now(self) -> Extension:

@@ -9,9 +9,9 @@ from typing import Final
 import msgspec
 
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
-from trunkline_licensing.application.unique_keys import Claims
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
+from trunkline_licensing.application.unique_keys import UniqueKeys
 from trunkline_licensing.domain.extension.events import BulkRow, Facts, HungAddon, NumberOn
 from trunkline_licensing.domain.extension.extension import (
     EXTENSION,
@@ -64,7 +64,9 @@ class Plan:
         outcomes: for each row None, or why it cannot be.
     """
 
-    def __init__(self, work: Work, organization_id: str, rows: Sequence[NewExtension], catalogue: Catalogue) -> None:
+    def __init__(
+        self, work: UnitOfWork, organization_id: str, rows: Sequence[NewExtension], catalogue: Catalogue
+    ) -> None:
         """Read what the rows need, in three queries, and decide them; nothing is recorded.
 
         Args:
@@ -74,7 +76,7 @@ class Plan:
             catalogue: the add-ons there are.
         """
         self._work, self._organization_id, self._catalogue = work, organization_id, catalogue
-        self._claims = Claims(work)
+        self._claims = UniqueKeys(work)
         self._read(rows)
         self._taken: set[str] = set()
         self._born: list[tuple[NewExtension, Facts]] = []
@@ -85,7 +87,7 @@ class Plan:
         """The rows that cannot be, by their place, and why."""
         return [(place, outcome) for place, outcome in enumerate(self.outcomes) if outcome is not None]
 
-    def record(self, cause: Cause, answer_within: timedelta = ANSWER_WITHIN) -> None:
+    def record(self, cause: Causation, answer_within: timedelta = ANSWER_WITHIN) -> None:
         """Put on record all that can be: extensions, claims, requests for numbers, one allocation for each pool."""
         work = self._work
         for key, spare in self._spare.items():
@@ -170,11 +172,11 @@ class Plan:
 
 
 def provision(
-    work: Work,
+    work: UnitOfWork,
     organization_id: str,
     rows: Sequence[NewExtension],
     catalogue: Catalogue,
-    cause: Cause,
+    cause: Causation,
     *,
     answer_within: timedelta = ANSWER_WITHIN,
 ) -> list[Refused | None]:
@@ -196,7 +198,7 @@ def provision(
     return plan.outcomes
 
 
-def in_organization(work: Work, identity_id: str, organization_id: str) -> bool:
+def in_organization(work: UnitOfWork, identity_id: str, organization_id: str) -> bool:
     """Whether there is such a person in an organization, now."""
     person = work.state(IDENTITY, identity_id)
     details = person.details

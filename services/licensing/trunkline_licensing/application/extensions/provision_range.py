@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.extensions.conflicts import Conflicts
 from trunkline_licensing.application.extensions.provision import NewExtension, Plan, in_organization
-from trunkline_licensing.application.unique_keys import Claims
+from trunkline_licensing.application.unique_keys import UniqueKeys
 from trunkline_licensing.domain.extension.extension import EXTENSION, key_claim, keys_from, user_claim
 from trunkline_licensing.domain.party.directory import IDENTITY
 from trunkline_licensing.domain.pool.catalogue import BASE, Catalogue
@@ -22,7 +22,7 @@ from trunkline_licensing.domain.pool.units import Spare
 class ProvisionWhole:
     """One command that makes so many extensions, within one piece of work."""
 
-    def __init__(self, work: Work, organization_id: str, catalogue: Catalogue, cause: Cause) -> None:
+    def __init__(self, work: UnitOfWork, organization_id: str, catalogue: Catalogue, cause: Causation) -> None:
         """Begin.
 
         Args:
@@ -83,7 +83,7 @@ class ProvisionWhole:
         """Find everything that stands in the way, so that it can be told at once."""
         work, org, conflicts = self._work, self._org, self._conflicts
         work.load([*((POOL, pool_key(org, code)) for code in (BASE, *addons)), *((IDENTITY, user) for user in users)])
-        claims = Claims(work)
+        claims = UniqueKeys(work)
         claims.read([*(key_claim(org, key) for key in keys), *map(user_claim, users)])
         for key in keys:
             if claims.of_others(EXTENSION.stream(""), [key_claim(org, key)]):

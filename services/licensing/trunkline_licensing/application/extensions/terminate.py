@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 import msgspec
 
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
-from trunkline_licensing.application.unique_keys import Claims
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
+from trunkline_licensing.application.unique_keys import UniqueKeys
 from trunkline_licensing.domain.extension.events import ON_IT
 from trunkline_licensing.domain.extension.extension import EXTENSION, delete
 from trunkline_licensing.domain.pool.catalogue import BASE
@@ -29,14 +29,14 @@ class Freed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def withdraw(
-    work: Work,
+    work: UnitOfWork,
     extension_ids: Sequence[str],
     cause_word: str,
-    cause: Cause,
+    cause: Causation,
     *,
     at: datetime | None = None,
     subscription_id: str | None = None,
-    causes: Mapping[str, Cause] = MappingProxyType({}),
+    causes: Mapping[str, Causation] = MappingProxyType({}),
 ) -> list[Freed]:
     """Delete extensions and give back all they use; one event for each pool. Those that are gone already say nothing.
 
@@ -63,7 +63,7 @@ def withdraw(
     work.load((POOL, key) for key in pools)
     for key, using in pools.items():
         work.record(POOL, key, free(work.state(POOL, key), using, cause_word, when), cause)
-    claims = Claims(work)
+    claims = UniqueKeys(work)
     freed = []
     for x, facts in alive:
         after = work.record(EXTENSION, x.id, delete(x, when, cause_word, subscription_id), causes.get(x.id, cause))

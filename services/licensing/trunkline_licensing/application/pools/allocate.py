@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trunkline.eventstore.decider import key_of
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.extensions.terminate import withdraw
 from trunkline_licensing.domain.extension.extension import EXTENSION, change
 from trunkline_licensing.domain.pool.catalogue import BASE
@@ -22,7 +22,7 @@ CHUNK = 500
 """Units in one step."""
 
 
-def react(work: Work, stream_ids: Sequence[str]) -> None:
+def react(work: UnitOfWork, stream_ids: Sequence[str]) -> None:
     """Take the next step of pools that are due; one that is not due any more is left as it is.
 
     Args:
@@ -34,11 +34,11 @@ def react(work: Work, stream_ids: Sequence[str]) -> None:
     left = CHUNK
     for key in keys:
         if left > 0:
-            left -= settle(work, key, Cause("timer", f"pool/{key}", f"due/{key}"), left)
+            left -= settle(work, key, Causation("timer", f"pool/{key}", f"due/{key}"), left)
         work.touch(POOL, key)
 
 
-def settle(work: Work, key: str, cause: Cause, limit: int | None = None) -> int:
+def settle(work: UnitOfWork, key: str, cause: Causation, limit: int | None = None) -> int:
     """Take the next step of one pool; how many units it was about.
 
     Args:
@@ -58,7 +58,7 @@ def settle(work: Work, key: str, cause: Cause, limit: int | None = None) -> int:
     return len(step.withdraw) + len(step.suspend) + len(step.resume)
 
 
-def _withdraw(work: Work, pool: Pool, step: Unsettled, cause: Cause) -> None:
+def _withdraw(work: UnitOfWork, pool: Pool, step: Unsettled, cause: Causation) -> None:
     """Its subscription is over: with the base unit the extension goes, with an add-on's unit the add-on (S5)."""
     using = [unit.extension_id for unit in step.withdraw]
     if pool.license_code == BASE:
@@ -75,7 +75,7 @@ def _withdraw(work: Work, pool: Pool, step: Unsettled, cause: Cause) -> None:
     work.record(POOL, pool.key, free(work.state(POOL, pool.key), using, step.status, step.at), cause)
 
 
-def _mark(work: Work, pool: Pool, step: Unsettled, cause: Cause) -> None:
+def _mark(work: UnitOfWork, pool: Pool, step: Unsettled, cause: Causation) -> None:
     """Put on record, in the pool and with each extension, which licenses nothing covers, or is covered again (L4)."""
     at, code = step.at, pool.license_code
     if step.suspend:

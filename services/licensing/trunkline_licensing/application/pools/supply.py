@@ -7,8 +7,8 @@ from datetime import datetime
 
 import msgspec
 
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.application.pools.allocate import settle
 from trunkline_licensing.domain.pool.pool import POOL, pool_key, supply
 from trunkline_licensing.domain.subscription.facts import After
@@ -21,7 +21,7 @@ class SupplyChange(msgspec.Struct, frozen=True):
     before: After | None
     after: After | None
     at: datetime
-    cause: Cause
+    cause: Causation
 
 
 def concerns_pools(before: After | None, after: After | None) -> bool:
@@ -29,7 +29,7 @@ def concerns_pools(before: After | None, after: After | None) -> bool:
     return before is not after and (_key(before) is not None or _key(after) is not None)
 
 
-def feed(work: Work, changes: Sequence[SupplyChange]) -> None:
+def feed(work: UnitOfWork, changes: Sequence[SupplyChange]) -> None:
     """Bring pools up to what their subscriptions are now; one query reads them all.
 
     Args:
@@ -40,7 +40,7 @@ def feed(work: Work, changes: Sequence[SupplyChange]) -> None:
     if not keys:
         return
     work.load((POOL, key) for key in sorted(keys))
-    moved: dict[str, Cause] = {}
+    moved: dict[str, Causation] = {}
     for c in changes:
         was, now, after = _key(c.before), _key(c.after), c.after
         if was is not None and was != now:

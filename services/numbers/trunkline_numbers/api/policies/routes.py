@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from trunkline.eventstore.recorded_event import Recorded, recorded
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.recorded_event import RecordedEvent, recorded
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import Asked, Changed, Reading, door, reader
 from trunkline.http.idempotency import Answer, change, check_version, shown
 from trunkline.http.pagination import Items, Paging, one_page, page, paging, whole
@@ -53,7 +53,7 @@ def _authorize(node: ServiceContext, asker: Principal) -> None:
     authorize(Sight(reader(node), asker).branch, "change policies")
 
 
-def _apply(work: Work, asked: Asked, body: PolicyToApply) -> Answer:
+def _apply(work: UnitOfWork, asked: Asked, body: PolicyToApply) -> Answer:
     """Put it in force for all that is written from now on, whichever copy of the service writes it."""
     authorize(Sight(work, asked.principal).branch, "change policies")
     loaded = work.get(POLICY, CURRENT)
@@ -79,7 +79,7 @@ def _versions(node: ServiceContext) -> list[PolicyShown]:
     return [PolicyShown(version=0, policy=document(DEFAULT)), *map(_shown, found)]
 
 
-def _shown(applied: Recorded) -> PolicyShown:
+def _shown(applied: RecordedEvent) -> PolicyShown:
     return PolicyShown(
         version=applied.version,
         policy=document(applied.event.policy),

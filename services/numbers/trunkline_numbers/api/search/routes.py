@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from starlette.responses import StreamingResponse
 
 from trunkline.clock import rfc3339
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.files.export_slots import BUSY
 from trunkline.files.table_writer import MEDIA_TYPES
 from trunkline.http.dependencies import Reading, door, reader
@@ -68,7 +68,7 @@ class _Search:
 
     def __init__(self, node: ServiceContext, asker: Principal, filters: Filters) -> None:
         self._store, self._asker = node.store, asker
-        self.work: Work = reader(node)
+        self.work: UnitOfWork = reader(node)
         self._sight = Sight(self.work, asker)
         authorize(self._sight.branch, "see numbers")
         self.scope = self._scope()

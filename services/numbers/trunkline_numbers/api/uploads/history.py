@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from trunkline.eventstore.history import read_history
-from trunkline.eventstore.recorded_event import Recorded
+from trunkline.eventstore.recorded_event import RecordedEvent
 from trunkline.http.dependencies import Reading, door, reader
 from trunkline.http.pagination import Items, Paging, history_page, paging
 from trunkline.service_definition import ServiceContext
@@ -57,7 +57,7 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def _shown(event: Recorded, u: Upload, sight: Sight) -> UploadHappened:
+def _shown(event: RecordedEvent, u: Upload, sight: Sight) -> UploadHappened:
     meta, data = event.meta, msgspec.to_builtins(event.event)
     del data["at"]
     within = sight.acts_within(meta)

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import key_of
 from trunkline.eventstore.event_store import Store
-from trunkline.eventstore.unit_of_work import Loaded, Work
+from trunkline.eventstore.unit_of_work import LoadedStream, UnitOfWork
 from trunkline.files.csv_reader import read_csv
 from trunkline.files.export_slots import BUSY
 from trunkline.http.dependencies import Acting, Asked, Posted, Reading, door, reader
@@ -127,7 +127,7 @@ class _Previewing:
         self._upload_id = str(uuid4())
         self._read: tuple[Preview, UploadFields] | None = None
 
-    def answer(self, work: Work) -> Answer:
+    def answer(self, work: UnitOfWork) -> Answer:
         """Keep what was read, and say what would be added."""
         asker = self._asked.principal
         who = bringing(work, asker, self._given.fields.holder_id)
@@ -157,7 +157,7 @@ class _Previewing:
         where = f"/numbers/uploads/{self._upload_id}" if kept else None
         return Answer(answer, status=201, version=1, location=where)
 
-    def _look(self, work: Work, who: Bringing) -> tuple[Preview, UploadFields]:
+    def _look(self, work: UnitOfWork, who: Bringing) -> tuple[Preview, UploadFields]:
         data, fields = self._given.read()
         bringing(work, self._asked.principal, fields.holder_id)  # before anything of the file is told
         limit = self._node.settings.upload_limit
@@ -181,7 +181,7 @@ def present(store: Store, numbers: Sequence[str]) -> set[str]:
     return {key_of(stream_id) for (stream_id,) in rows}
 
 
-def seen(work: Work, asker: Principal, upload_id: UUID) -> tuple[Loaded[Upload], Sight]:
+def seen(work: UnitOfWork, asker: Principal, upload_id: UUID) -> tuple[LoadedStream[Upload], Sight]:
     """An upload that the asker may see, and the asker's sight.
 
     Raises:
@@ -193,7 +193,7 @@ def seen(work: Work, asker: Principal, upload_id: UUID) -> tuple[Loaded[Upload],
     return loaded, sight
 
 
-def _act(work: Work, asked: Asked, upload_id: UUID, act: Callable[..., Upload]) -> Answer:
+def _act(work: UnitOfWork, asked: Asked, upload_id: UUID, act: Callable[..., Upload]) -> Answer:
     """Start or cancel an upload; to start it, who asks and who sent it must both still add for its holder (R6)."""
     sight = Sight(work, asked.principal)
     loaded = work.get(UPLOAD, str(upload_id))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trunkline.eventstore.unit_of_work import Work
+from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.roles import Role
 from trunkline.security.authorization import NotAllowed, Resource, authorize
 from trunkline.security.principal import Principal
@@ -34,7 +34,7 @@ class Bringing:
     legacy: bool
 
 
-def bringing(work: Work, asker: Principal, holder_id: str | None) -> Bringing:
+def bringing(work: UnitOfWork, asker: Principal, holder_id: str | None) -> Bringing:
     """Authorize it.
 
     Args:
@@ -60,7 +60,7 @@ def bringing(work: Work, asker: Principal, holder_id: str | None) -> Bringing:
     )
 
 
-def still_bringing(work: Work, file: UploadPreviewed) -> Bringing:
+def still_bringing(work: UnitOfWork, file: UploadPreviewed) -> Bringing:
     """Authorize the party that sent a file once more, as the tree and the party's rights are now (P2, R6).
 
     Args:
@@ -76,7 +76,7 @@ def still_bringing(work: Work, file: UploadPreviewed) -> Bringing:
     return bringing(work, Principal("", role, file.uploader_id), file.holder_id)
 
 
-def upload_resource(work: Work, u: Upload) -> Resource:
+def upload_resource(work: UnitOfWork, u: Upload) -> Resource:
     """An upload belongs to whoever sent the file: what its rows were refused for was said to them."""
     uploader_id = u.file.uploader_id if u.file is not None else None
     heard = work.state(PARTY, uploader_id).heard if uploader_id is not None else None
@@ -89,7 +89,7 @@ def upload_resource(work: Work, u: Upload) -> Resource:
     )
 
 
-def check_starter(work: Work, u: Upload, began: Principal) -> None:
+def check_starter(work: UnitOfWork, u: Upload, began: Principal) -> None:
     """Authorize who let an upload run once more, as the directory is now (P2, P3).
 
     Raises:

@@ -14,9 +14,9 @@ from trunkline.errors import Refused
 from trunkline.eventstore.decider import key_of
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import FailedItems
-from trunkline.eventstore.leader_election import Duties
-from trunkline.eventstore.recorded_event import Cause
-from trunkline.eventstore.unit_of_work import Work, run
+from trunkline.eventstore.leader_election import LeaderElection
+from trunkline.eventstore.recorded_event import Causation
+from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.security.initiator import initiator
 from trunkline.security.principal import Principal
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
@@ -33,7 +33,7 @@ _RUNNING: Final = "running upload:"
 DUTY: Final = "uploads"
 
 
-def start_upload(work: Work, upload_id: str, by: str, cause: Cause) -> Upload:
+def start_upload(work: UnitOfWork, upload_id: str, by: str, cause: Causation) -> Upload:
     """Let an upload run."""
     events = start(work.state(UPLOAD, upload_id), by, work.now)
     if events:
@@ -41,7 +41,7 @@ def start_upload(work: Work, upload_id: str, by: str, cause: Cause) -> Upload:
     return work.record(UPLOAD, upload_id, events, cause)
 
 
-def cancel_upload(work: Work, upload_id: str, by: str, cause: Cause) -> Upload:
+def cancel_upload(work: UnitOfWork, upload_id: str, by: str, cause: Causation) -> Upload:
     """End an upload between two chunks."""
     running = work.state(UPLOAD, upload_id).status == "running"
     events = cancel(work.state(UPLOAD, upload_id), by, work.now)
@@ -53,7 +53,7 @@ def cancel_upload(work: Work, upload_id: str, by: str, cause: Cause) -> Upload:
 class Uploads:
     """Runs the uploads of one store. Synchronous."""
 
-    def __init__(self, store: Store, clock: Clock, duties: Duties | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, duties: LeaderElection | None = None) -> None:
         """Prepare.
 
         Args:
@@ -63,7 +63,7 @@ class Uploads:
         """
         self._store = store
         self._clock = clock
-        self._duties = duties or Duties(store.url)
+        self._duties = duties or LeaderElection(store.url)
         self._failed = FailedItems(store, clock.now, DUTY)
         self._term = 0
         self._last = ""
@@ -98,7 +98,7 @@ class Uploads:
         self._duties.resign()
 
 
-def run_chunk(work: Work, upload_id: str) -> None:
+def run_chunk(work: UnitOfWork, upload_id: str) -> None:
     """Add the numbers of the chunk whose turn it is, unless the upload runs no more."""
     work.load([THE_POLICY, (UPLOAD, upload_id)])
     u = work.state(UPLOAD, upload_id)
@@ -116,14 +116,14 @@ def run_chunk(work: Work, upload_id: str) -> None:
         work.batch.unclaims.append(_RUNNING + upload_id)
 
 
-def _cause(u: Upload, began: Principal | None) -> Cause:
+def _cause(u: Upload, began: Principal | None) -> Causation:
     """What follows from an upload was done by who started it, with the role and party of then."""
     if began is None:
-        return Cause(u.started_by, u.upload_id, u.upload_id)
-    return Cause(u.started_by, u.upload_id, u.upload_id, began.role, began.party_id, began.identity_id)
+        return Causation(u.started_by, u.upload_id, u.upload_id)
+    return Causation(u.started_by, u.upload_id, u.upload_id, began.role, began.party_id, began.identity_id)
 
 
-def _add(work: Work, u: Upload, began: Principal | None, chunk: Chunk, cause: Cause) -> list[Late]:
+def _add(work: UnitOfWork, u: Upload, began: Principal | None, chunk: Chunk, cause: Causation) -> list[Late]:
     """Record the numbers; the rows that are refused after all."""
     file = file_of(u)
     load_settled(work, ((NUMBER, row.number) for row in chunk.rows if row.number is not None), waiters=True)
