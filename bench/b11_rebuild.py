@@ -18,9 +18,9 @@ from bench.run import Run
 from trunkline.eventstore.event_store import Store
 from trunkline.messaging.inbox import Intake
 from trunkline.messaging.records import Record
-from trunkline.projections.builds import Generations, table_of
+from trunkline.projections.builds import ProjectionBuilds, table_of
 from trunkline.projections.rebuild import Comparison, Rebuild
-from trunkline.projections.runner import Projector
+from trunkline.projections.runner import ProjectionRunner
 from trunkline.runtime.polling_loop import IDLE_POLL_SECONDS
 from trunkline.runtime.service_runtime import VIEWS_SHARE
 from trunkline_numbers.wiring import service as numbers_service
@@ -40,7 +40,7 @@ def measure(run: Run) -> list[Figure]:
     loaded = load(run.databases, size, reserved=False)
     store = Store(loaded.url, numbers_service().codec())
     views = tuple(view for view in numbers_service().views if view.name == VIEW)
-    projector = Projector(store, views)
+    projector = ProjectionRunner(store, views)
     projector.prepare()
     try:
         while projector.step():
@@ -84,7 +84,7 @@ def _arriving(store: Store, records: Sequence[Record]) -> Iterator[list[int]]:
 
 
 @contextmanager
-def _following(projector: Projector) -> Iterator[None]:
+def _following(projector: ProjectionRunner) -> Iterator[None]:
     """The views follow the log, and rest nine tenths of the time, as a node has them do."""
 
     def follow(stopping: threading.Event) -> None:
@@ -132,7 +132,7 @@ def _check(store: Store, comparison: Comparison, size: int, arrived: Sequence[in
 
 def _insert_select(store: Store) -> float:
     """Seconds in which PostgreSQL itself copies the view's rows into a table with the same indexes."""
-    active = next(g for g in Generations(store).all(VIEW) if g.status == "active")
+    active = next(g for g in ProjectionBuilds(store).all(VIEW) if g.status == "active")
     with store.connection() as conn:
         conn.execute(f"CREATE TABLE copied (LIKE {table_of(active)} INCLUDING ALL)".encode())
         begun = time.perf_counter()

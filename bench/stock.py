@@ -21,8 +21,8 @@ from trunkline.eventstore.decider import Event
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import EventMetadata, RecordedEvent, stored_name
 from trunkline.eventstore.schema import migrate
-from trunkline.projections.builds import Generations, table_of
-from trunkline.projections.runner import Projector, View
+from trunkline.projections.builds import ProjectionBuilds, table_of
+from trunkline.projections.runner import Projection, ProjectionRunner
 from trunkline_numbers.domain.number.events import (
     Listing,
     NumberAdded,
@@ -89,7 +89,7 @@ def stocked(databases: Databases, size: int) -> Stocked:
     url = databases.create()
     migrate(url, all_migrations(service))
     store = Store(url, service.codec())
-    Projector(store, service.views).prepare()
+    ProjectionRunner(store, service.views).prepare()
     views = [view for view in service.views if view.name in ("number_view", "listing_view")]
     lives = _numbers(stock, ids, size)
     applying: list[Future[None]] = []
@@ -106,8 +106,8 @@ def stocked(databases: Databases, size: int) -> Stocked:
     return Stocked(url, size, stock)
 
 
-def _apply(store: Store, view: View, page: Sequence[RecordedEvent]) -> None:
-    active = Generations(store).one(view.name, "active")
+def _apply(store: Store, view: Projection, page: Sequence[RecordedEvent]) -> None:
+    active = ProjectionBuilds(store).one(view.name, "active")
     assert active is not None
     kept = page if view.names is None else [e for e in page if stored_name(type(e.event)) in view.names]
     with store.connection() as conn, conn.transaction():

@@ -19,7 +19,7 @@ from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.messaging.inbox import Intake
 from trunkline.messaging.outbox_relay import FOLLOWER, read_page
 from trunkline.messaging.records import Outgoing, Record
-from trunkline.projections.runner import Projector
+from trunkline.projections.runner import ProjectionRunner
 from trunkline.service_definition import Service
 from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers.domain.number import operator_commands
@@ -170,7 +170,7 @@ def _add_numbers(store: Store, numbers: Sequence[str], at: datetime) -> None:
 def settle(databases: Databases, store: Store, service: Service) -> None:
     """All that has happened has been said, and is in the views; nobody is connected any more."""
     store.move(FOLLOWER, None, store.end_of_log())
-    projector = Projector(store, service.views)
+    projector = ProjectionRunner(store, service.views)
     projector.prepare()
     while projector.step():
         pass

@@ -18,7 +18,7 @@ from trunkline.eventstore.schema import migrate, read_migrations
 from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.mail.outbox import MailRow, list_mail
 from trunkline.projections.rebuild import Rebuild
-from trunkline.projections.runner import Projector
+from trunkline.projections.runner import ProjectionRunner
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.events import Listing
 from trunkline_numbers.domain.number.number import NUMBER, Number, Party
@@ -55,7 +55,7 @@ class Inventory:
         self.clock = FixedClock(START)
         self.service = service()
         self.store = self.open_store()
-        self.projector = Projector(self.store, self.service.views)
+        self.projector = ProjectionRunner(self.store, self.service.views)
         self.projector.prepare()
         self.rebuild = Rebuild(self.projector, self.clock.now)
         self.deadlines = self.poller()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # a command that only reads the table need not load the web a
     from trunkline.messaging.caught_up import Horizon
     from trunkline.messaging.compacted_topics.feed import StateTopic
     from trunkline.messaging.message_handler import MessageHandler
-    from trunkline.projections.runner import View
+    from trunkline.projections.runner import Projection
     from trunkline.settings import Settings
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ class Service:
     says: tuple[Contract, ...]
     settle: Callable[[UnitOfWork, Sequence[str]], None]
     private: frozenset[str] = frozenset()
-    views: tuple[View, ...] = ()
+    views: tuple[Projection, ...] = ()
     followers: Mapping[str, Callable[[ServiceContext], Callable[[], int]]] = field(default_factory=dict)
     subscribers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     states: tuple[StateTopic, ...] = ()

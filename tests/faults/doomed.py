@@ -23,8 +23,8 @@ from trunkline.mail.transports import Mailbox
 from trunkline.messaging import inbox
 from trunkline.messaging.kafka import producer
 from trunkline.messaging.kafka.topics import STATE_TOPICS
-from trunkline.projections.builds import Generations
-from trunkline.projections.runner import Projector
+from trunkline.projections.builds import ProjectionBuilds
+from trunkline.projections.runner import ProjectionRunner
 from trunkline_licensing.application.bulk_assignment import runner
 from trunkline_numbers.application.imports import run as upload_running
 
@@ -189,8 +189,10 @@ POINTS: dict[str, Callable[[Burning], None]] = {
     "mail: delivered, not recorded": lambda fuse: _around(Mailbox, "_keep", after=lambda *_: fuse.burn()),
     "mail: recorded": lambda fuse: _around(MailSender, "_record", after=lambda *_: fuse.burn()),
     # views, and the topics that follow them
-    "view: page applied, not yet committed": lambda fuse: _around(Generations, "move", before=lambda *_: fuse.burn()),
-    "view: page committed": lambda fuse: _around(Projector, "_apply", after=lambda *_: fuse.burn()),
+    "view: page applied, not yet committed": lambda fuse: _around(
+        ProjectionBuilds, "move", before=lambda *_: fuse.burn()
+    ),
+    "view: page committed": lambda fuse: _around(ProjectionRunner, "_apply", after=lambda *_: fuse.burn()),
     "state topic: page not sent": lambda fuse: _around_sending(_is_state, before=fuse.burn),
     "state topic: page sent, position not recorded": lambda fuse: _moved("states/", fuse, after=False),
     "state topic: position recorded": lambda fuse: _moved("states/", fuse, after=True),

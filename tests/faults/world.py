@@ -28,7 +28,7 @@ from trunkline.eventstore.schema import migrate
 from trunkline.messaging.kafka.client import source_name
 from trunkline.operations.sandbox_clock import SandboxClock
 from trunkline.projections.rebuild import Rebuild
-from trunkline.projections.runner import Projector
+from trunkline.projections.runner import ProjectionRunner
 from trunkline.service_definition import Service
 from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers.reactors import notice_mails
@@ -317,7 +317,7 @@ class World:
         """O3: every view is what a fold of the streams from zero gives."""
         for part in self.parts.values():
             duties = LeaderElection(part.url)
-            rebuild = Rebuild(Projector(part.store, part.service.views, duties), part.clock.now)
+            rebuild = Rebuild(ProjectionRunner(part.store, part.service.views, duties), part.clock.now)
             for view in part.service.views:
                 assert rebuild.verify(view.name).differences == 0, view.name
             duties.resign()

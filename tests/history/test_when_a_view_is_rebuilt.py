@@ -11,7 +11,7 @@ import pytest
 
 from tests.inventory import Inventory, number
 from trunkline.projections.rebuild import NothingToRollBackTo, ProjectionUnknown, Rebuild, RebuildUnderWay
-from trunkline.projections.runner import Projector, View, views_at
+from trunkline.projections.runner import Projection, ProjectionRunner, views_at
 from trunkline_numbers.domain.number.number import NUMBER, Number
 from trunkline_numbers.projections.number import VIEW
 
@@ -83,7 +83,7 @@ def test_a_rebuilt_view_has_the_indexes_of_the_first(inventory: Inventory) -> No
 def test_pages_cut_anywhere_give_the_same_rows(inventory: Inventory) -> None:
     """O3: a page may begin and end within a stream."""
     lived(inventory, 12)
-    small = Projector(inventory.store, inventory.service.views, page_size=1)
+    small = ProjectionRunner(inventory.store, inventory.service.views, page_size=1)
     while small.step():
         pass
     small.resign()
@@ -264,8 +264,8 @@ class Newer:
 
     def __init__(self, inventory: Inventory) -> None:
         ddl = VIEW.ddl.replace("version bigint", "added int NOT NULL DEFAULT 7, version bigint")
-        self.view = View(VIEW.name, VIEW.version + 1, ddl, VIEW.apply, VIEW.names)
-        self.projector = Projector(inventory.store, [self.view])
+        self.view = Projection(VIEW.name, VIEW.version + 1, ddl, VIEW.apply, VIEW.names)
+        self.projector = ProjectionRunner(inventory.store, [self.view])
 
 
 @pytest.fixture
@@ -311,7 +311,7 @@ def test_a_view_and_its_position_are_one_transaction(inventory: Inventory) -> No
         VIEW.apply(conn, table, page)  # type: ignore[arg-type]
         raise psycopg.errors.QueryCanceled
 
-    broken = Projector(inventory.store, [View(VIEW.name, VIEW.version, VIEW.ddl, fails, VIEW.names)])
+    broken = ProjectionRunner(inventory.store, [Projection(VIEW.name, VIEW.version, VIEW.ddl, fails, VIEW.names)])
     with pytest.raises(psycopg.errors.QueryCanceled):
         broken.advance(broken.views[NAME])
     assert rows(inventory) == {}

@@ -9,7 +9,7 @@ import pytest
 from tests.inventory import Inventory, number
 from trunkline.eventstore.event_store import Connection
 from trunkline.eventstore.recorded_event import RecordedEvent
-from trunkline.projections.runner import Projector, View
+from trunkline.projections.runner import Projection, ProjectionRunner
 
 KEY = "CREATE TABLE {table} (key text PRIMARY KEY)"
 
@@ -26,15 +26,15 @@ def seen(inventory: Inventory) -> tuple[list[str], list[str]]:
 
 
 @pytest.fixture
-def two(inventory: Inventory) -> Iterator[Projector]:
+def two(inventory: Inventory) -> Iterator[ProjectionRunner]:
     """One view of additions only, and one of everything; both note each event they are given."""
 
     def note(conn: Connection, table: str, page: Sequence[RecordedEvent]) -> None:
         for event in page:
             conn.execute(f"INSERT INTO {table} VALUES (%s)".encode(), (f"{event.key}/{event.version}",))
 
-    views = [View("odd", 1, KEY, note, ("numbers.NumberAdded",)), View("all_of", 1, KEY, note)]
-    projector = Projector(inventory.store, views)
+    views = [Projection("odd", 1, KEY, note, ("numbers.NumberAdded",)), Projection("all_of", 1, KEY, note)]
+    projector = ProjectionRunner(inventory.store, views)
     inventory.projector.resign()
     projector.prepare()
     yield projector
@@ -50,7 +50,7 @@ def test_then_each_gets_its_own_events_and_all_come_to_one_place(inventory: Inve
     assert positions(inventory) == {inventory.store.end_of_log()}
 
 
-def test_then_a_page_is_given_to_whoever_reads_its_events(inventory: Inventory, two: Projector) -> None:
+def test_then_a_page_is_given_to_whoever_reads_its_events(inventory: Inventory, two: ProjectionRunner) -> None:
     """O3: a view that names its events is given no others."""
     inventory.add(number(1), number(2))
     inventory.reserve(number(1))
@@ -60,7 +60,7 @@ def test_then_a_page_is_given_to_whoever_reads_its_events(inventory: Inventory, 
     assert seen(inventory) == (added, sorted([*added, f"{number(1)}/2"]))
 
 
-def test_then_one_that_is_behind_catches_up_by_itself(inventory: Inventory, two: Projector) -> None:
+def test_then_one_that_is_behind_catches_up_by_itself(inventory: Inventory, two: ProjectionRunner) -> None:
     """O3: whoever has had an event is not given it again."""
     inventory.add(number(1))
     two.advance(two.views["all_of"])
@@ -74,7 +74,9 @@ def test_then_one_that_is_behind_catches_up_by_itself(inventory: Inventory, two:
     assert seen(inventory)[0] == seen(inventory)[1] == [*both, f"{number(3)}/1"]
 
 
-def test_then_a_rival_that_has_moved_one_of_them_keeps_all_from_moving(inventory: Inventory, two: Projector) -> None:
+def test_then_a_rival_that_has_moved_one_of_them_keeps_all_from_moving(
+    inventory: Inventory, two: ProjectionRunner
+) -> None:
     """O3: rows and positions of all of them are one transaction."""
     inventory.add(number(1))
     live = [g for g in two.generations.all() if g.name in two.views]

@@ -14,7 +14,7 @@ from trunkline.deadlines.deadlines import Deadlines
 from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.projections.runner import Projector
+from trunkline.projections.runner import ProjectionRunner
 from trunkline_licensing.application.bulk_assignment.runner import Runner
 from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK, Bulk, File, add_users, create, start
 from trunkline_licensing.domain.bulk_assignment.rows import Row
@@ -38,7 +38,7 @@ class Desk:
         self._say = say
         self._heard = 0
         licensing.hear(registered)
-        self.projector = Projector(licensing.store, service().views, LeaderElection(licensing.store.url))
+        self.projector = ProjectionRunner(licensing.store, service().views, LeaderElection(licensing.store.url))
         self.projector.prepare()
         self.runner = self.new_runner()
 

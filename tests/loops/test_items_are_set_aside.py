@@ -20,7 +20,7 @@ from trunkline.eventstore.recorded_event import RecordedEvent, UnknownEvent
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.mail.outbox import Mail, post
 from trunkline.projections.rebuild import Rebuild
-from trunkline.projections.runner import Projector, View
+from trunkline.projections.runner import Projection, ProjectionRunner
 
 NAMES = ("numbers.NumberAdded", "numbers.NumberReserved", "numbers.NumberReleased")
 TABLE = "CREATE TABLE {table} (key text PRIMARY KEY, seen text NOT NULL)"
@@ -158,9 +158,9 @@ def test_a_timer_that_is_set_anew_is_tried_at_once(inventory: Inventory) -> None
         assert items(inventory) == []
 
 
-def projector(inventory: Inventory, sound: Fragile, fragile: Fragile) -> Projector:
-    views = [View("sound", 1, TABLE, sound.apply), View("fragile", 1, TABLE, fragile.apply, NAMES)]
-    made = Projector(inventory.store, views, clock=inventory.clock)
+def projector(inventory: Inventory, sound: Fragile, fragile: Fragile) -> ProjectionRunner:
+    views = [Projection("sound", 1, TABLE, sound.apply), Projection("fragile", 1, TABLE, fragile.apply, NAMES)]
+    made = ProjectionRunner(inventory.store, views, clock=inventory.clock)
     made.prepare()
     return made
 

@@ -23,7 +23,7 @@ from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.files.export_slots import ExportSlots
 from trunkline.http.app import create_app
 from trunkline.operations.routes import operate_router
-from trunkline.projections.runner import Projector
+from trunkline.projections.runner import ProjectionRunner
 from trunkline.roles import Role
 from trunkline.security.tokens import Tokens
 from trunkline.service_definition import Service, ServiceContext
@@ -48,7 +48,7 @@ class Still:
         self.service: Service = service()
         self.store, self.clock, self.settings = store, clock, settings
         self.exports = ExportSlots()
-        self.projector = Projector(store, self.service.views)
+        self.projector = ProjectionRunner(store, self.service.views)
         self.projector.prepare()
 
     def run(self, decide: Callable[[UnitOfWork], T]) -> tuple[T, int]:

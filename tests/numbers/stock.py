@@ -12,8 +12,8 @@ from trunkline.eventstore.decider import Event
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import EventMetadata, RecordedEvent, stored_name
 from trunkline.eventstore.schema import migrate
-from trunkline.projections.builds import Generations, table_of
-from trunkline.projections.runner import Projector
+from trunkline.projections.builds import ProjectionBuilds, table_of
+from trunkline.projections.runner import ProjectionRunner
 from trunkline.security.authorization import Resource, visible
 from trunkline.security.principal import Branch, EmptyTree, Principal
 from trunkline_numbers.domain.number import number as life
@@ -116,7 +116,7 @@ def open_views(url: str) -> Store:
     mine = service()
     migrate(url, all_migrations(mine))
     store = Store(url, mine.codec())
-    Projector(store, mine.views).prepare()
+    ProjectionRunner(store, mine.views).prepare()
     return store
 
 
@@ -129,7 +129,7 @@ def keep(store: Store, lives: Iterable[tuple[str, list[Event]]], begun: int = 0)
     ]
     for view in service().views:
         if view.name in ("number_view", "listing_view"):
-            active = Generations(store).one(view.name, "active")
+            active = ProjectionBuilds(store).one(view.name, "active")
             assert active is not None
             assert view.names is not None
             kept = [event for event in page if stored_name(type(event.event)) in view.names]

@@ -27,7 +27,7 @@ from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.operations.reconciliation.records import LINES
 from trunkline.operations.reconciliation.routes import Holding, listed
-from trunkline.projections.runner import Projector
+from trunkline.projections.runner import ProjectionRunner
 from trunkline_licensing.api.reconciliation import HOLDINGS as OF_LICENSING
 from trunkline_numbers.api.reconciliation import HOLDINGS as OF_NUMBERS
 from trunkline_numbers.application.manual_assignment import dismiss_refusal, give, swap
@@ -46,8 +46,8 @@ class Compared(Pair):
     def __init__(self, licensing_url: str, numbers_url: str) -> None:
         super().__init__(licensing_url, numbers_url, START)
         self._views = [
-            Projector(self.licensing, self.licensing_service.views),
-            Projector(self.numbers, self.numbers_service.views),
+            ProjectionRunner(self.licensing, self.licensing_service.views),
+            ProjectionRunner(self.numbers, self.numbers_service.views),
         ]
         for views in self._views:
             views.prepare()

@@ -27,7 +27,7 @@ class ProjectionBusy(Refused):
 
 
 @dataclass(frozen=True)
-class Generation:
+class ProjectionBuild:
     """One table of a view.
 
     Attributes:
@@ -45,32 +45,32 @@ class Generation:
     whole: bool = True
 
 
-def table_of(generation: Generation) -> str:
+def table_of(generation: ProjectionBuild) -> str:
     """The table that holds a generation's rows."""
     return f"{generation.name}_g{generation.generation}"
 
 
-def _columns(generations: Sequence[Generation]) -> tuple[list[str], list[int]]:
+def _columns(generations: Sequence[ProjectionBuild]) -> tuple[list[str], list[int]]:
     return [g.name for g in generations], [g.generation for g in generations]
 
 
-class Generations:
+class ProjectionBuilds:
     """The table `projections` of one store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def all(self, name: str | None = None, conn: Connection | None = None) -> list[Generation]:
+    def all(self, name: str | None = None, conn: Connection | None = None) -> list[ProjectionBuild]:
         """Every generation, or those of one view, oldest first."""
         where, params = ("", ()) if name is None else (" WHERE name = %s", (name,))
         rows = self._store.fetch(f"SELECT {_COLUMNS} FROM projections{where} ORDER BY name, generation", params, conn)
-        return [Generation(*row) for row in rows]
+        return [ProjectionBuild(*row) for row in rows]
 
-    def live(self, name: str) -> list[Generation]:
+    def live(self, name: str) -> list[ProjectionBuild]:
         """The generations of a view that follow the log."""
         return [g for g in self.all(name) if g.status != "retired" and g.position is not None]
 
-    def one(self, name: str, status: Status) -> Generation | None:
+    def one(self, name: str, status: Status) -> ProjectionBuild | None:
         """The newest generation of a view in a status."""
         return next((g for g in reversed(self.all(name)) if g.status == status), None)
 
@@ -80,10 +80,10 @@ class Generations:
             conn.execute(_LOCK)
             if self.all(name, conn):
                 return
-            first = self._create(conn, Generation(name, 1, version, 0, "active", None), ddl)
+            first = self._create(conn, ProjectionBuild(name, 1, version, 0, "active", None), ddl)
             _show(conn, first)
 
-    def create_beside(self, name: str, version: int, ddl: str) -> Generation:
+    def create_beside(self, name: str, version: int, ddl: str) -> ProjectionBuild:
         """A new generation to be folded, after what an interrupted build has left is dropped."""
         with self._store.connection() as conn, conn.transaction():
             conn.execute(_LOCK)
@@ -92,9 +92,9 @@ class Generations:
                 if left.status == "building":
                     _drop(conn, left)
             number = max((g.generation for g in before), default=0) + 1
-            return self._create(conn, Generation(name, number, version, None, "building", None), ddl)
+            return self._create(conn, ProjectionBuild(name, number, version, None, "building", None), ddl)
 
-    def _create(self, conn: Connection, generation: Generation, ddl: str) -> Generation:
+    def _create(self, conn: Connection, generation: ProjectionBuild, ddl: str) -> ProjectionBuild:
         g = generation
         conn.execute(ddl.replace("{table}", table_of(g)).encode())
         conn.execute(
@@ -103,7 +103,7 @@ class Generations:
         )
         return g
 
-    def take(self, conn: Connection, generations: Sequence[Generation], position: int) -> bool:
+    def take(self, conn: Connection, generations: Sequence[ProjectionBuild], position: int) -> bool:
         """Lock generations for this transaction if they are still where they were read; False: a rival has them."""
         found = conn.execute(
             b"SELECT 1 FROM projections p" + _THESE + b" WHERE p.position = %s AND p.status <> 'retired'"
@@ -112,7 +112,7 @@ class Generations:
         ).fetchall()
         return len(found) == len(generations)
 
-    def move(self, conn: Connection, generations: Sequence[Generation], position: int) -> None:
+    def move(self, conn: Connection, generations: Sequence[ProjectionBuild], position: int) -> None:
         """Record how far generations have come, in the transaction that applied it."""
         conn.execute(
             b"UPDATE projections SET position = %s"
@@ -120,7 +120,7 @@ class Generations:
             (position, *_columns(generations)),
         )
 
-    def revive(self, retired: Generation) -> None:
+    def revive(self, retired: ProjectionBuild) -> None:
         """Let a retired generation follow the log again, so that it can be swapped back in."""
         with self._store.connection() as conn, conn.transaction():
             _mark_items(conn, retired, "waiting")
@@ -130,11 +130,11 @@ class Generations:
                 (retired.name, retired.generation),
             )
 
-    def drop(self, generation: Generation) -> None:
+    def drop(self, generation: ProjectionBuild) -> None:
         """Remove a generation and its table."""
         self._patiently(generation.name, lambda conn: _drop(conn, generation))
 
-    def swap(self, fresh: Generation, now: datetime) -> None:
+    def swap(self, fresh: ProjectionBuild, now: datetime) -> None:
         """Show a generation instead of the active one, which is kept as the retired one; atomic for readers.
 
         Raises:
@@ -173,23 +173,23 @@ class Generations:
         raise ProjectionBusy(name=name)
 
 
-def failures_of(generation: Generation) -> str:
+def failures_of(generation: ProjectionBuild) -> str:
     """The name under which the streams that are set aside from a generation are kept."""
     return f"projection/{table_of(generation)}"
 
 
-def _mark_items(conn: Connection, generation: Generation, status: str) -> None:
+def _mark_items(conn: Connection, generation: ProjectionBuild, status: str) -> None:
     """What is missing from a retired generation concerns nobody until it is shown again."""
     conn.execute(b"UPDATE failed_items SET status = %s WHERE loop = %s", (status, failures_of(generation)))
 
 
-def _show(conn: Connection, generation: Generation) -> None:
+def _show(conn: Connection, generation: ProjectionBuild) -> None:
     """Point the SQL view at a generation. Dropped and created: another version may have other columns."""
     conn.execute(f"DROP VIEW IF EXISTS {generation.name}".encode())
     conn.execute(f"CREATE VIEW {generation.name} AS SELECT * FROM {table_of(generation)}".encode())
 
 
-def _drop(conn: Connection, generation: Generation) -> None:
+def _drop(conn: Connection, generation: ProjectionBuild) -> None:
     conn.execute(
         b"DELETE FROM projections WHERE name = %s AND generation = %s", (generation.name, generation.generation)
     )

@@ -22,7 +22,7 @@ from trunkline.eventstore.failed_items import (
     new_row,
 )
 from trunkline.eventstore.recorded_event import Codec, RawRow, RecordedEvent, recorded
-from trunkline.projections.builds import Generation, failures_of, table_of
+from trunkline.projections.builds import ProjectionBuild, failures_of, table_of
 from trunkline.telemetry import FAILED_TRIES
 
 log = structlog.get_logger(__name__)
@@ -30,14 +30,16 @@ log = structlog.get_logger(__name__)
 Apply = Callable[[Connection, str, Sequence[RecordedEvent]], None]
 
 
-def without_failed(conn: Connection, generation: Generation, events: Sequence[RecordedEvent]) -> list[RecordedEvent]:
+def without_failed(
+    conn: Connection, generation: ProjectionBuild, events: Sequence[RecordedEvent]
+) -> list[RecordedEvent]:
     """Events without those of streams that are set aside from a generation."""
     aside = _items(conn, generation)
     return [event for event in events if event.stream_id not in aside]
 
 
 def isolate(
-    conn: Connection, codec: Codec, apply: Apply, generation: Generation, page: Sequence[RawRow], now: datetime
+    conn: Connection, codec: Codec, apply: Apply, generation: ProjectionBuild, page: Sequence[RawRow], now: datetime
 ) -> None:
     """Apply what can be applied of a page of the log, and set aside the streams that cannot.
 
@@ -66,14 +68,14 @@ def isolate(
 
 
 def isolate_events(
-    conn: Connection, apply: Apply, generation: Generation, events: Sequence[RecordedEvent], now: datetime
+    conn: Connection, apply: Apply, generation: ProjectionBuild, events: Sequence[RecordedEvent], now: datetime
 ) -> None:
     """The same for events that are read already."""
     _isolate(conn, apply, generation, events, {}, now)
 
 
 def set_aside_undecodable(
-    conn: Connection, generation: Generation, failures: Mapping[str, tuple[int, Exception]], now: datetime
+    conn: Connection, generation: ProjectionBuild, failures: Mapping[str, tuple[int, Exception]], now: datetime
 ) -> None:
     """Set aside the streams of which a fold from zero could not decode an event.
 
@@ -96,7 +98,7 @@ def set_aside_undecodable(
 def _isolate(
     conn: Connection,
     apply: Apply,
-    generation: Generation,
+    generation: ProjectionBuild,
     events: Sequence[RecordedEvent],
     failures: dict[str, tuple[int, Exception]],
     now: datetime,
@@ -132,7 +134,7 @@ def retry(
     conn: Connection,
     store: Store,
     apply: Apply,
-    generation: Generation,
+    generation: ProjectionBuild,
     names: tuple[str, ...] | None,
     now: datetime,
 ) -> None:
@@ -172,14 +174,14 @@ def _fails(failures: dict[str, tuple[int, Exception]], event: RecordedEvent) -> 
     return found is not None and event.position >= found[0]
 
 
-def _items(conn: Connection, generation: Generation) -> dict[str, FailedItem]:
+def _items(conn: Connection, generation: ProjectionBuild) -> dict[str, FailedItem]:
     loop = failures_of(generation)
     return failed_streams(conn, [loop]).get(loop, {})
 
 
 def _set_aside(
     conn: Connection,
-    generation: Generation,
+    generation: ProjectionBuild,
     stream_id: str,
     position: int,
     error: Exception,
@@ -197,7 +199,7 @@ def _set_aside(
     log.warning("set aside", loop=loop, item=stream_id, tries=item.tries, cause=item.cause)
 
 
-def _mark_whole(conn: Connection, generation: Generation, *, whole: bool) -> None:
+def _mark_whole(conn: Connection, generation: ProjectionBuild, *, whole: bool) -> None:
     conn.execute(
         b"UPDATE projections SET whole = %s WHERE name = %s AND generation = %s",
         (whole, generation.name, generation.generation),

@@ -21,9 +21,9 @@ from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Connection
 from trunkline.eventstore.failed_items import FailedItems, concerns_item
 from trunkline.eventstore.stream_reader import read_ahead, whole_streams
-from trunkline.projections.builds import Generation, ProjectionBusy, table_of
+from trunkline.projections.builds import ProjectionBuild, ProjectionBusy, table_of
 from trunkline.projections.failures import set_aside_undecodable
-from trunkline.projections.runner import Projector, View
+from trunkline.projections.runner import Projection, ProjectionRunner
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +93,7 @@ def _silent(_: Progress) -> None:
 class Rebuild:
     """Builds, verifies and rolls back the views of one projector. Synchronous: run it in a thread."""
 
-    def __init__(self, projector: Projector, now: Callable[[], datetime]) -> None:
+    def __init__(self, projector: ProjectionRunner, now: Callable[[], datetime]) -> None:
         """Prepare.
 
         Args:
@@ -158,7 +158,7 @@ class Rebuild:
         with self._alone(name), self._built(view, tell, ()) as fresh:  # nobody will read it
             return self._compare(view, fresh, tell)
 
-    def rollback(self, name: str, tell: Tell = _silent) -> Generation:
+    def rollback(self, name: str, tell: Tell = _silent) -> ProjectionBuild:
         """Show the generation before this one again, brought up to the present first.
 
         Raises:
@@ -176,7 +176,7 @@ class Rebuild:
 
     # -- the steps --------------------------------------------------------------------------------------------
 
-    def _view(self, name: str) -> View:
+    def _view(self, name: str) -> Projection:
         view = self._projector.views.get(name)
         if view is None:
             raise ProjectionUnknown(name=name, names=", ".join(sorted(self._projector.views)))
@@ -198,7 +198,7 @@ class Rebuild:
                     session.execute(b"SELECT pg_advisory_unlock_all()")
 
     @contextmanager
-    def _built(self, view: View, tell: Tell, indexes: Sequence[str]) -> Iterator[Generation]:
+    def _built(self, view: Projection, tell: Tell, indexes: Sequence[str]) -> Iterator[ProjectionBuild]:
         """A new generation beside the active one, dropped at the end unless it was swapped in."""
         fresh = self._generations.create_beside(view.name, view.version, view.ddl)
         try:
@@ -209,7 +209,7 @@ class Rebuild:
                 if left.generation == fresh.generation and left.status == "building":
                     self._generations.drop(left)
 
-    def _build(self, view: View, fresh: Generation, tell: Tell, indexes: Sequence[str]) -> None:
+    def _build(self, view: Projection, fresh: ProjectionBuild, tell: Tell, indexes: Sequence[str]) -> None:
         upto = self._store.end_of_log()
         done = 0
         tell(Progress(view.name, "folding", 0, upto))
@@ -228,7 +228,7 @@ class Rebuild:
             set_aside_undecodable(conn, fresh, failures, self._now())
         self._catch_up(view, fresh, tell)
 
-    def _catch_up(self, view: View, fresh: Generation, tell: Tell) -> None:
+    def _catch_up(self, view: Projection, fresh: ProjectionBuild, tell: Tell) -> None:
         """Apply the log until the generation stands beside the active one, or at the log's end where that is older."""
         while True:
             mine, active = self._places(fresh)
@@ -239,14 +239,14 @@ class Rebuild:
             if not self._projector.advance(view):
                 time.sleep(_PAUSE_SECONDS)  # a rival is applying this very page
 
-    def _places(self, fresh: Generation, conn: Connection | None = None) -> tuple[int, Generation]:
+    def _places(self, fresh: ProjectionBuild, conn: Connection | None = None) -> tuple[int, ProjectionBuild]:
         """Where a generation stands, and the active one beside it."""
         known = self._generations.all(fresh.name, conn)
         mine = next(g.position for g in known if g.generation == fresh.generation)
         assert mine is not None
         return mine, next(g for g in known if g.status == "active")
 
-    def _compare(self, view: View, fresh: Generation, tell: Tell) -> Comparison:
+    def _compare(self, view: Projection, fresh: ProjectionBuild, tell: Tell) -> Comparison:
         """Count and list the rows that differ, in a snapshot in which both generations stand at one position."""
         while True:
             with self._store.connection() as conn, conn.transaction():
@@ -267,13 +267,13 @@ def _note(failures: dict[str, tuple[int, Exception]], stream_id: str, position: 
     failures[stream_id] = (position, error)
 
 
-def _count(conn: Connection, generation: Generation) -> int:
+def _count(conn: Connection, generation: ProjectionBuild) -> int:
     row = conn.execute(f"SELECT count(*) FROM {table_of(generation)}".encode()).fetchone()
     assert row is not None
     return int(row[0])
 
 
-def _differences(conn: Connection, active: Generation, fresh: Generation, position: int) -> Comparison:
+def _differences(conn: Connection, active: ProjectionBuild, fresh: ProjectionBuild, position: int) -> Comparison:
     differing = (
         f"FROM {table_of(active)} a FULL JOIN {table_of(fresh)} f ON a.key = f.key"
         " WHERE ROW(a.*) IS DISTINCT FROM ROW(f.*)"

@@ -17,7 +17,7 @@ from trunkline.eventstore.event_store import Connection, Store
 from trunkline.eventstore.failed_items import concerns_item
 from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.eventstore.recorded_event import RawRow, RecordedEvent, recorded
-from trunkline.projections.builds import Generation, Generations, table_of
+from trunkline.projections.builds import ProjectionBuild, ProjectionBuilds, table_of
 from trunkline.projections.failures import isolate, isolate_events, retry, without_failed
 
 PAGE = 10_000
@@ -27,7 +27,7 @@ Apply = Callable[[Connection, str, Sequence[RecordedEvent]], None]
 
 
 @dataclass(frozen=True)
-class View:
+class Projection:
     """One question's answers, kept ready.
 
     Attributes:
@@ -48,13 +48,13 @@ class View:
     indexes: tuple[str, ...] = ()
 
 
-class Projector:
+class ProjectionRunner:
     """Keeps the views of one store up to the log. Synchronous and thread-safe."""
 
     def __init__(
         self,
         store: Store,
-        views: Sequence[View],
+        views: Sequence[Projection],
         duties: LeaderElection | None = None,
         *,
         page_size: int = PAGE,
@@ -72,17 +72,17 @@ class Projector:
         self._now = (clock or SystemClock()).now
         self.store = store
         self.views = {view.name: view for view in views}
-        self.generations = Generations(store)
+        self.generations = ProjectionBuilds(store)
         self._duties = duties or LeaderElection(store.url)
         self._page_size = page_size
 
-    def prepare(self) -> list[View]:
+    def prepare(self) -> list[Projection]:
         """Create the first generation of new views; say which ones are `outdated`."""
         for view in self.views.values():
             self.generations.create_first(view.name, view.version, "; ".join((view.ddl, *view.indexes)))
         return self.outdated()
 
-    def outdated(self) -> list[View]:
+    def outdated(self) -> list[Projection]:
         """The views whose active generation is older than this code: to be rebuilt; until then they stand still."""
         active = {g.name: g for g in self.generations.all() if g.status == "active"}
         return [view for view in self.views.values() if active[view.name].version < view.version]
@@ -102,7 +102,7 @@ class Projector:
             return self._advance(live)
         return sum(self.advance(view) for view in self.views.values())
 
-    def _follows(self, g: Generation) -> bool:
+    def _follows(self, g: ProjectionBuild) -> bool:
         """Whether a generation follows the log by this code."""
         view = self.views.get(g.name)
         return view is not None and g.version == view.version and g.status != "retired" and g.position is not None
@@ -111,7 +111,7 @@ class Projector:
         """Let another copy of the service do it."""
         self._duties.resign()
 
-    def advance(self, view: View) -> int:
+    def advance(self, view: Projection) -> int:
         """Apply the next page to the generations of one view that are furthest behind; the number of events applied.
 
         Generations at the same position move together, so that one built beside the active one stays equal to it.
@@ -123,7 +123,7 @@ class Projector:
         ahead = min((_place(g) for g in live if g.position != low), default=None)
         return self._advance([g for g in live if g.position == low], ahead)
 
-    def _advance(self, behind: list[Generation], ahead: int | None = None) -> int:
+    def _advance(self, behind: list[ProjectionBuild], ahead: int | None = None) -> int:
         """Apply the next page to generations at one position, of whatever views: it is read and decoded once."""
         low = _place(behind[0])
         page, reached = self._page({g.name for g in behind}, low, ahead)
@@ -145,7 +145,7 @@ class Projector:
             reached = ahead
         return rows, reached
 
-    def _apply(self, behind: list[Generation], page: list[RawRow], low: int, reached: int) -> bool:
+    def _apply(self, behind: list[ProjectionBuild], page: list[RawRow], low: int, reached: int) -> bool:
         """Rows and position in one transaction; False where a rival has moved a generation meanwhile.
 
         Where that fails, each generation is moved alone: what one view fails on holds up no other, and in it only the
@@ -159,7 +159,7 @@ class Projector:
         moved = [self._apply_apart(generation, page, low, reached) for generation in behind]
         return any(moved)
 
-    def _apply_together(self, behind: list[Generation], page: list[RawRow], low: int, reached: int) -> bool:
+    def _apply_together(self, behind: list[ProjectionBuild], page: list[RawRow], low: int, reached: int) -> bool:
         codec = self.store.codec
         events = [(row[3], recorded(codec, row)) for row in page]
         with self.store.connection() as conn, conn.transaction():
@@ -176,7 +176,7 @@ class Projector:
             self.generations.move(conn, behind, reached)
         return True
 
-    def _apply_apart(self, generation: Generation, page: list[RawRow], low: int, reached: int) -> bool:
+    def _apply_apart(self, generation: ProjectionBuild, page: list[RawRow], low: int, reached: int) -> bool:
         view = self.views[generation.name]
         own = [row for row in page if view.names is None or row[3] in view.names]
         with self.store.connection() as conn, conn.transaction():
@@ -186,7 +186,7 @@ class Projector:
             self.generations.move(conn, [generation], reached)
         return True
 
-    def fold(self, generation: Generation, page: list[RecordedEvent]) -> None:
+    def fold(self, generation: ProjectionBuild, page: list[RecordedEvent]) -> None:
         """Apply whole streams to a generation that is being built; a stream that fails is set aside.
 
         Args:
@@ -204,7 +204,7 @@ class Projector:
             with self.store.connection() as conn, conn.transaction():
                 isolate_events(conn, view.apply, generation, page, self._now())
 
-    def _retry(self, generation: Generation) -> None:
+    def _retry(self, generation: ProjectionBuild) -> None:
         """Apply again what is due of the streams set aside from a generation, up to where it is."""
         view = self.views[generation.name]
         with self.store.connection() as conn, conn.transaction():
@@ -212,7 +212,7 @@ class Projector:
                 retry(conn, self.store, view.apply, generation, view.names, self._now())
 
 
-def _place(generation: Generation) -> int:
+def _place(generation: ProjectionBuild) -> int:
     assert generation.position is not None
     return generation.position
 

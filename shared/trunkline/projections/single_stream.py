@@ -10,7 +10,7 @@ import msgspec
 from trunkline.eventstore.decider import Decider, key_of
 from trunkline.eventstore.event_store import Connection
 from trunkline.eventstore.recorded_event import RecordedEvent, stored_names
-from trunkline.projections.runner import View
+from trunkline.projections.runner import Projection
 
 S = TypeVar("S")
 
@@ -24,7 +24,7 @@ _OWN = {
 _SHORT = {"bigint": "int8", "integer": "int4", "boolean": "bool"}
 
 
-def state_view(
+def single_stream_projection(
     name: str,
     version: int,
     decider: Decider[S],
@@ -32,7 +32,7 @@ def state_view(
     columns: Mapping[str, str],
     row: Callable[[S], Sequence[Any]],
     indexes: Sequence[str] = (),
-) -> View:
+) -> Projection:
     """A view with one row a stream of `decider`.
 
     Beside its own columns each row has `key`, `version` (of the stream), `position` (in the log, of the last event),
@@ -51,7 +51,7 @@ def state_view(
     made = ", ".join(f"{column} {kind}" for column, kind in shape.items())
     fold = _Fold(decider, state, row, list(shape), [_copy_type(kind) for kind in shape.values()])
     made_faster = tuple(f"CREATE INDEX ON {{table}} {index}" for index in indexes)
-    return View(name, version, f"CREATE TABLE {{table}} ({made})", fold, stored_names(decider), made_faster)
+    return Projection(name, version, f"CREATE TABLE {{table}} ({made})", fold, stored_names(decider), made_faster)
 
 
 class _Fold:

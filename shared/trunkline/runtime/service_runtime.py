@@ -25,7 +25,7 @@ from trunkline.messaging.outbox_relay import Relay, Transport
 from trunkline.messaging.records import Outgoing
 from trunkline.messaging.retry import pause
 from trunkline.projections.rebuild import Rebuild
-from trunkline.projections.runner import Projector, views_at
+from trunkline.projections.runner import ProjectionRunner, views_at
 from trunkline.runtime.gauges import update_gauges
 from trunkline.runtime.in_process_transport import LocalTransport
 from trunkline.runtime.polling_loop import IDLE_POLL_SECONDS, SETTLE_SECONDS, PollingLoop
@@ -61,7 +61,7 @@ class Node:
         self.wake = CommitSignal(asyncio.get_running_loop())
         self.projected = CommitSignal(asyncio.get_running_loop())
         self.duties = LeaderElection(store.url)
-        self.projector = Projector(store, service.views, self.duties, clock=clock)
+        self.projector = ProjectionRunner(store, service.views, self.duties, clock=clock)
         self.deadlines = Deadlines(store, clock, service.settle, self.duties)
         self.intake = Intake(store, service, clock.now)
         self.exports = ExportSlots()

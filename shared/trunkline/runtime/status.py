@@ -10,8 +10,8 @@ import msgspec
 from trunkline.clock import Clock
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import failed_item_counts
-from trunkline.projections.builds import Generations, Status
-from trunkline.projections.runner import Projector
+from trunkline.projections.builds import ProjectionBuilds, Status
+from trunkline.projections.runner import ProjectionRunner
 from trunkline.runtime.disk import DiskFacts, disks, write_error
 from trunkline.runtime.lag import RELAY, Lag, log_lags, projection_lag, state_lags
 
@@ -94,10 +94,10 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     failed_items: dict[str, int] = {}
 
 
-def projection_facts(projector: Projector, now: datetime) -> list[ProjectionFacts]:
+def projection_facts(projector: ProjectionRunner, now: datetime) -> list[ProjectionFacts]:
     """Every generation of every view, with its lag."""
     found = []
-    for g in Generations(projector.store).all():
+    for g in ProjectionBuilds(projector.store).all():
         view = projector.views.get(g.name)
         names = None if view is None else view.names
         lag = None if g.position is None else projection_lag(projector.store, now, g.name, g.position, names)

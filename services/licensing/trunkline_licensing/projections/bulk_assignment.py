@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trunkline.projections.single_stream import state_view
+from trunkline.projections.single_stream import single_stream_projection
 from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK, Bulk
 
 COLUMNS = {
@@ -35,7 +35,7 @@ def _row(b: Bulk) -> tuple[Any, ...]:
     return (*of, b.status, b.deleted, len(b.files), *counts, b.all_or_nothing, *times)
 
 
-VIEW = state_view(
+VIEW = single_stream_projection(
     "bulk_view",
     1,
     BULK,

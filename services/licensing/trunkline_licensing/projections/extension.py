@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trunkline.projections.single_stream import state_view
+from trunkline.projections.single_stream import single_stream_projection
 from trunkline_licensing.domain.extension.extension import EXTENSION, Extension
 from trunkline_licensing.domain.pool.catalogue import BASE
 
@@ -50,7 +50,7 @@ def _row(x: Extension) -> tuple[Any, ...]:
     )
 
 
-VIEW = state_view(
+VIEW = single_stream_projection(
     "extension_view",
     1,
     EXTENSION,

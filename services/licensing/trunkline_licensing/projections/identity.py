@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from trunkline.eventstore.decider import Decider, Event
-from trunkline.projections.single_stream import state_view
+from trunkline.projections.single_stream import single_stream_projection
 from trunkline_licensing.domain.party.directory import IDENTITY
 from trunkline_licensing.domain.party.events import IdentityRemoved
 from trunkline_licensing.domain.party.facts import Identity
@@ -41,7 +41,7 @@ def _row(p: Listed) -> tuple[Any, ...]:
     return (d.organization_id, d.name, d.email, d.role, p.removed)
 
 
-VIEW = state_view(
+VIEW = single_stream_projection(
     "identity_view",
     1,
     Decider(IDENTITY.category, lambda _key: Listed(), _evolve, IDENTITY.events),

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from trunkline.eventstore.decider import Decider, Event
-from trunkline.projections.single_stream import state_view
+from trunkline.projections.single_stream import single_stream_projection
 from trunkline_licensing.domain.party.directory import PARTY
 from trunkline_licensing.domain.party.facts import Organization, Partner, Platform
 
@@ -50,7 +50,7 @@ def _row(p: Listed) -> tuple[Any, ...]:
             return (None, None, None, None, None, None, [], False)
 
 
-VIEW = state_view(
+VIEW = single_stream_projection(
     "party_view",
     1,
     Decider(PARTY.category, lambda _key: Listed(), _evolve, PARTY.events),

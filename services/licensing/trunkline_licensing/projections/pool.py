@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from trunkline.eventstore.decider import Decider
-from trunkline.projections.single_stream import state_view
+from trunkline.projections.single_stream import single_stream_projection
 from trunkline_licensing.domain.pool.events import AnyEvent, PoolSupplied, SupplyStatus, UnitsAllocated, UnitsFreed
 from trunkline_licensing.domain.pool.pool import POOL
 
@@ -104,7 +104,7 @@ def _supply(subscription_id: str, s: Counted) -> dict[str, Any]:
     }
 
 
-VIEW = state_view(
+VIEW = single_stream_projection(
     "pool_view",
     1,
     Decider(POOL.category, Listed, _evolve, POOL.events),

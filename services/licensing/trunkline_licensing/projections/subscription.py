@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from trunkline.eventstore.decider import Decider
-from trunkline.projections.single_stream import state_view
+from trunkline.projections.single_stream import single_stream_projection
 from trunkline_licensing.domain.subscription.errors import TooManyFacts
 from trunkline_licensing.domain.subscription.events import (
     AnyEvent,
@@ -98,7 +98,7 @@ def _row(s: Listed) -> tuple[Any, ...]:
     )
 
 
-VIEW = state_view(
+VIEW = single_stream_projection(
     "subscription_view",
     2,
     Decider(SUBSCRIPTION.category, lambda _key: Listed(), _evolve, SUBSCRIPTION.events),

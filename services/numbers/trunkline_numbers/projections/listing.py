@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from trunkline.eventstore.decider import Decider
-from trunkline.projections.single_stream import state_view
+from trunkline.projections.single_stream import single_stream_projection
 from trunkline_numbers.domain.number.events import Listing, NumberAdded, NumberAllocated, NumberChanged
 
 COLUMNS = {
@@ -88,7 +88,7 @@ def _row(n: Listed) -> tuple[Any, ...]:
     )
 
 
-VIEW = state_view(
+VIEW = single_stream_projection(
     "listing_view",
     1,
     LISTED,

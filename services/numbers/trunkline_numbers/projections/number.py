@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from trunkline.projections.single_stream import state_view
+from trunkline.projections.single_stream import single_stream_projection
 from trunkline_numbers.domain.number.number import (
     NUMBER,
     Assigned,
@@ -140,7 +140,7 @@ def _binding(b: Binding) -> dict[str, str | None]:
     }
 
 
-VIEW = state_view(
+VIEW = single_stream_projection(
     "number_view",
     5,
     NUMBER,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trunkline.eventstore.event_store import Store
-from trunkline.projections.single_stream import state_view
+from trunkline.projections.single_stream import single_stream_projection
 from trunkline_numbers.domain.party_replica import PARTY, PartyCopy
 
 COLUMNS = {"kind": "text", "partner_id": "text"}
@@ -16,7 +16,7 @@ def _row(party: PartyCopy) -> tuple[Any, ...]:
     return (None, None) if heard is None else (heard.kind, heard.partner_id)
 
 
-VIEW = state_view(
+VIEW = single_stream_projection(
     "party_view",
     1,
     PARTY,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trunkline.projections.single_stream import state_view
+from trunkline.projections.single_stream import single_stream_projection
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription
 
 COLUMNS = {
@@ -53,7 +53,7 @@ def _row(s: Subscription) -> tuple[Any, ...]:
     return (*said, s.ever_served, refused.number, refused.code, refused.reason, refused.at)
 
 
-VIEW = state_view(
+VIEW = single_stream_projection(
     "subscription_view",
     4,
     SUBSCRIPTION,
