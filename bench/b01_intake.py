@@ -18,8 +18,8 @@ from bench.figures import Figure, at_least, interleaved, median
 from bench.run import Run
 from bench.world import BATCH, World
 from trunkline.eventstore.event_store import Store
-from trunkline.messaging.inbox import Intake
-from trunkline.messaging.records import Record
+from trunkline.messaging.inbox import Inbox
+from trunkline.messaging.records import IncomingRecord
 from trunkline_numbers.wiring import service as numbers_service
 
 B1 = at_least(ratio=20, text="≥ 20×")
@@ -60,7 +60,7 @@ def measure(run: Run) -> list[Figure]:
 
 
 def hear_all(
-    run: Run, world: World, records: Sequence[Record], hear: Callable[[str, Sequence[Record]], float]
+    run: Run, world: World, records: Sequence[IncomingRecord], hear: Callable[[str, Sequence[IncomingRecord]], float]
 ) -> tuple[float, float, int]:
     """Seconds for all records, seconds to copy the rows they brought about, and how many rows these are."""
     url = run.databases.copy(world.numbers_url)
@@ -80,10 +80,10 @@ def hear_all(
     return seconds, copying, sum(counted.values())
 
 
-def hear_alone(url: str, records: Sequence[Record]) -> float:
+def hear_alone(url: str, records: Sequence[IncomingRecord]) -> float:
     """Seconds for all records in this process."""
     with closing(Store(url, numbers_service().codec())) as store:
-        intake = Intake(store, numbers_service(), lambda: datetime.now(UTC))
+        intake = Inbox(store, numbers_service(), lambda: datetime.now(UTC))
         begun = time.perf_counter()
         for start in range(0, len(records), BATCH):
             intake.accept(records[start : start + BATCH])

@@ -10,7 +10,7 @@ from bench.baselines.one_by_one import single_file
 from bench.figures import Figure, at_least, at_most, interleaved, median
 from bench.run import Run
 from bench.topics import keys_heard, listening, say_all, saying
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 
 B3 = at_least(ratio=20, text="≥ 20×")
 REST = at_most(value=150, text="≤ 150 MiB")
@@ -51,7 +51,7 @@ def warm_up(run: Run) -> None:
     _through(run.pair.bootstrap, run.world.expiries(run.pair.take(WARM_UP)), "NumberReserved", run.pair.check)
 
 
-def _through(bootstrap: str, records: Sequence[Outgoing], last_topic: str, check: Callable[[], None]) -> float:
+def _through(bootstrap: str, records: Sequence[OutgoingRecord], last_topic: str, check: Callable[[], None]) -> float:
     """Seconds from the first record sent to the last event heard, each exactly once."""
 
     async def run() -> float:

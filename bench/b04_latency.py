@@ -16,7 +16,7 @@ from bench.figures import NO_BAR, Figure, at_most, interleaved, median, quantile
 from bench.run import Run
 from bench.topics import listening
 from bench.world import Subscription
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 
 P50 = at_most(ratio=2.5, text="p50 ≤ 2.5×")
 P99 = at_most(ratio=3, text="p99 ≤ 3×")
@@ -61,11 +61,13 @@ def measure(run: Run) -> list[Figure]:
     return figures
 
 
-def _ours(bootstrap: str, chosen: Sequence[Subscription], records: Sequence[Outgoing]) -> list[float]:
+def _ours(bootstrap: str, chosen: Sequence[Subscription], records: Sequence[OutgoingRecord]) -> list[float]:
     return asyncio.run(_latencies(bootstrap, records, "NumberReserved", [s.number.encode() for s in chosen]))
 
 
-async def _latencies(bootstrap: str, records: Sequence[Outgoing], last: str, keys: Sequence[bytes]) -> list[float]:
+async def _latencies(
+    bootstrap: str, records: Sequence[OutgoingRecord], last: str, keys: Sequence[bytes]
+) -> list[float]:
     """Milliseconds from sending each record to hearing the event with its key, without those of the warm-up."""
     sent: dict[bytes, float] = {}
     heard: dict[bytes, float] = {}

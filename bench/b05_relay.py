@@ -17,8 +17,8 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.producer import Producer
-from trunkline.messaging.outbox_relay import FOLLOWER, Relay
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.outbox_relay import FOLLOWER, OutboxRelay
+from trunkline.messaging.records import OutgoingRecord
 from trunkline_numbers.wiring import service as numbers_service
 
 B5 = at_least(ratio=0.5, text="≥ 50 %")
@@ -32,7 +32,10 @@ def measure(run: Run) -> list[Figure]:
     store = Store(url, numbers_service().codec())
     begin = store.positions(FOLLOWER)[FOLLOWER]
     hear(
-        store, numbers_service(), [Outgoing(r.topic, r.key or b"", r.value, list(r.headers), 0) for r in records], "b5"
+        store,
+        numbers_service(),
+        [OutgoingRecord(r.topic, r.key or b"", r.value, list(r.headers), 0) for r in records],
+        "b5",
     )
     run.databases.settle(url)
     said = list(outbox(store, numbers_service(), begin))
@@ -61,7 +64,7 @@ async def _relayed(bootstrap: str, store: Store, begin: int) -> float:
     async with Producer(KafkaSettings(bootstrap)) as producer:
         await producer.send_page([])
         wake = CommitSignal(asyncio.get_running_loop())
-        relay = Relay(store, numbers_service(), producer, wake, duties)
+        relay = OutboxRelay(store, numbers_service(), producer, wake, duties)
         begun = time.perf_counter()
         running = asyncio.create_task(relay.run(lambda: relay.position >= end))
         while relay.position < end:  # noqa: ASYNC110 - the relay has nobody to tell
@@ -74,7 +77,7 @@ async def _relayed(bootstrap: str, store: Store, begin: int) -> float:
     return seconds
 
 
-async def _bare(bootstrap: str, records: Sequence[Outgoing]) -> float:
+async def _bare(bootstrap: str, records: Sequence[OutgoingRecord]) -> float:
     """Seconds until the same records are acknowledged."""
     async with AIOKafkaProducer(
         bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=0

@@ -16,8 +16,8 @@ from bench.figures import Figure, at_least
 from bench.loaded import load
 from bench.run import Run
 from trunkline.eventstore.event_store import Store
-from trunkline.messaging.inbox import Intake
-from trunkline.messaging.records import Record
+from trunkline.messaging.inbox import Inbox
+from trunkline.messaging.records import IncomingRecord
 from trunkline.projections.builds import ProjectionBuilds, table_of
 from trunkline.projections.rebuild import Comparison, Rebuild
 from trunkline.projections.runner import ProjectionRunner
@@ -66,9 +66,9 @@ def measure(run: Run) -> list[Figure]:
 
 
 @contextmanager
-def _arriving(store: Store, records: Sequence[Record]) -> Iterator[list[int]]:
+def _arriving(store: Store, records: Sequence[IncomingRecord]) -> Iterator[list[int]]:
     """The intake hears so many a second; how many it has heard."""
-    intake = Intake(store, numbers_service(), lambda: datetime.now(UTC))
+    intake = Inbox(store, numbers_service(), lambda: datetime.now(UTC))
     part = RATE // BEATS
     arrived = [0]
 

@@ -20,8 +20,8 @@ from bench.loaded import load
 from bench.run import Run
 from bench.world import BATCH
 from trunkline.eventstore.event_store import Store
-from trunkline.messaging.inbox import Intake
-from trunkline.messaging.records import Record
+from trunkline.messaging.inbox import Inbox
+from trunkline.messaging.records import IncomingRecord
 from trunkline_numbers.wiring import service as numbers_service
 
 
@@ -43,9 +43,9 @@ def measure(run: Run) -> list[Figure]:
 class MessageHandler:
     """An inventory of active subscriptions, and what is heard of some of them."""
 
-    def __init__(self, url: str, records: list[Record], n: int, rounds: int) -> None:
+    def __init__(self, url: str, records: list[IncomingRecord], n: int, rounds: int) -> None:
         self._store = Store(url, numbers_service().codec())
-        self._intake = Intake(self._store, numbers_service(), lambda: datetime.now(UTC))
+        self._intake = Inbox(self._store, numbers_service(), lambda: datetime.now(UTC))
         every = len(records) // (n * rounds)
         measured = records[::every][: n * rounds]
         self._rounds = [_renumbered(measured[place::rounds], place) for place in range(rounds)]
@@ -63,7 +63,7 @@ class MessageHandler:
         assert self._store.fetch("SELECT count(*) FROM deadlines") == [(heard_of,)]
         return seconds / len(records)
 
-    def _hear(self, records: list[Record]) -> None:
+    def _hear(self, records: list[IncomingRecord]) -> None:
         for start in range(0, len(records), BATCH):
             self._intake.accept(records[start : start + BATCH])
 
@@ -72,9 +72,12 @@ class MessageHandler:
         self._store.close()
 
 
-def _renumbered(records: list[Record], place: int) -> list[Record]:
+def _renumbered(records: list[IncomingRecord], place: int) -> list[IncomingRecord]:
     """Offsets ascend within a source: each round is a source of its own."""
-    return [Record(f"{r.source}/{place}", r.topic, r.partition, r.offset, r.key, r.headers, r.value) for r in records]
+    return [
+        IncomingRecord(f"{r.source}/{place}", r.topic, r.partition, r.offset, r.key, r.headers, r.value)
+        for r in records
+    ]
 
 
 @contextmanager

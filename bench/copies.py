@@ -11,14 +11,14 @@ from multiprocessing.synchronize import Barrier
 from bench.world import BATCH
 from trunkline.application import tune_interpreter
 from trunkline.eventstore.event_store import Store
-from trunkline.messaging.inbox import Intake
-from trunkline.messaging.records import Record
+from trunkline.messaging.inbox import Inbox
+from trunkline.messaging.records import IncomingRecord
 from trunkline_numbers.wiring import service as numbers_service
 
 _PATIENCE_SECONDS = 120
 
 
-def hear_in_copies(url: str, records: Sequence[Record], copies: int) -> float:
+def hear_in_copies(url: str, records: Sequence[IncomingRecord], copies: int) -> float:
     """Let several copies of numbers hear records.
 
     Args:
@@ -44,11 +44,11 @@ def hear_in_copies(url: str, records: Sequence[Record], copies: int) -> float:
     return seconds
 
 
-def _hear(url: str, records: Sequence[Record], barrier: Barrier) -> None:
+def _hear(url: str, records: Sequence[IncomingRecord], barrier: Barrier) -> None:
     tune_interpreter()
     service = numbers_service()
     store = Store(url, service.codec())
-    intake = Intake(store, service, lambda: datetime.now(UTC))
+    intake = Inbox(store, service, lambda: datetime.now(UTC))
     intake.positions({record.source for record in records})
     barrier.wait(_PATIENCE_SECONDS)
     for start in range(0, len(records), BATCH):

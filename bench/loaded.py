@@ -23,7 +23,7 @@ from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import EventMetadata, stored_name
 from trunkline.eventstore.schema import migrate
-from trunkline.messaging.records import Outgoing, Record
+from trunkline.messaging.records import IncomingRecord, OutgoingRecord
 from trunkline_numbers.domain.number.events import Listing, NumberAdded, NumberAssigned, NumberReserved
 from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.party_replica import PARTY, PartyHeard
@@ -54,7 +54,7 @@ class Loaded:
         """How many numbers."""
         return len(self.subscriptions)
 
-    def expired(self, count: int) -> list[Record]:
+    def expired(self, count: int) -> list[IncomingRecord]:
         """Licensing says of the subscriptions spread evenly over the inventory that they expired yesterday."""
         at = datetime.now(UTC).replace(microsecond=0) - DAY
         step = self.size // count
@@ -146,7 +146,7 @@ def _reserved(s: Subscription, at: datetime, ends_at: datetime) -> NumberReserve
     )  # fmt: skip
 
 
-def _said(s: Subscription, started_at: datetime, at: datetime) -> Outgoing:
+def _said(s: Subscription, started_at: datetime, at: datetime) -> OutgoingRecord:
     contract = licensing.CONTRACTS["SubscriptionExpired"]
     after = licensing.SubscriptionExpired(
         subscription_id=s.id, organization_id=s.organization_id, product="number", reference=None, status="expired",
@@ -156,4 +156,4 @@ def _said(s: Subscription, started_at: datetime, at: datetime) -> Outgoing:
     headers, value = encode(
         contract, id=f"{s.id}-2", subject=s.id, time=at, sequence=2, correlation_id=s.id, causation_id=None, data=after
     )
-    return Outgoing(contract.topic, s.id.encode(), value, headers, 0)
+    return OutgoingRecord(contract.topic, s.id.encode(), value, headers, 0)

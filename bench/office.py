@@ -9,7 +9,7 @@ from bench.servers import Databases
 from bench.speech import Ids, billed, party
 from bench.world import Subscription, _add_numbers, _parties, _start, hear, open_store, outbox, settle
 from trunkline.contracts import billing, parties
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers.wiring import service as numbers_service
 
@@ -67,14 +67,14 @@ def _name(place: int) -> str:
     return f"Person {place:05}"
 
 
-def _person(ids: Ids, at: datetime, organization: str, place: int) -> Outgoing:
+def _person(ids: Ids, at: datetime, organization: str, place: int) -> OutgoingRecord:
     data = parties.IdentityRegistered(
         identity_id=ids(), organization_id=organization, name=_name(place), email="p@customer.example", role="member"
     )
     return party("identity", ids, at, data)
 
 
-def _licenses(ids: Ids, at: datetime, organization: str, code: str, quantity: int) -> Outgoing:
+def _licenses(ids: Ids, at: datetime, organization: str, code: str, quantity: int) -> OutgoingRecord:
     data = billing.LicenseStarted(
         subscription_id=ids(), organization_id=organization, license_code=code, quantity=quantity
     )

@@ -14,7 +14,7 @@ from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.contracts.contract import Contract
 from trunkline.messaging.kafka.partitioner import partition_of
 from trunkline.messaging.kafka.topics import PARTITIONS
-from trunkline.messaging.records import Outgoing, Record
+from trunkline.messaging.records import IncomingRecord, OutgoingRecord
 
 PRODUCER = "https://billing.example"
 
@@ -30,7 +30,7 @@ class Ids:
         return str(UUID(int=self._bits(128), version=4))
 
 
-def said(contract: Contract, ids: Ids, subject: str, at: datetime, sequence: int | None, data: Any) -> Outgoing:
+def said(contract: Contract, ids: Ids, subject: str, at: datetime, sequence: int | None, data: Any) -> OutgoingRecord:
     """One event of a foreign producer, as a record to send."""
     headers, value = encode(
         contract,
@@ -43,21 +43,21 @@ def said(contract: Contract, ids: Ids, subject: str, at: datetime, sequence: int
         causation_id=None,
         data=data,
     )
-    return Outgoing(contract.topic, subject.encode(), value, headers, 0)
+    return OutgoingRecord(contract.topic, subject.encode(), value, headers, 0)
 
 
-def billed(fact: str, ids: Ids, at: datetime, sequence: int, data: billing.Fact) -> Outgoing:
+def billed(fact: str, ids: Ids, at: datetime, sequence: int, data: billing.Fact) -> OutgoingRecord:
     """One fact of billing: `fact` is `started`, `expired`, …"""
     contract = billing.CONTRACTS[f"billing.subscription.{fact}"]
     return said(contract, ids, data.subscription_id, at, sequence, data)
 
 
-def party(kind: str, ids: Ids, at: datetime, data: Any) -> Outgoing:
+def party(kind: str, ids: Ids, at: datetime, data: Any) -> OutgoingRecord:
     """A party becomes known: `kind` is `partner` or `organization`."""
     return said(parties.CONTRACTS[f"party.{kind}.registered"], ids, getattr(data, f"{kind}_id"), at, 1, data)
 
 
-def heard(outgoing: Iterable[Outgoing], cluster: str) -> list[Record]:
+def heard(outgoing: Iterable[OutgoingRecord], cluster: str) -> list[IncomingRecord]:
     """The same records as a consumer of the topics has them: each partition with its own offsets."""
     offsets: Counter[tuple[str, int]] = Counter()
     records = []
@@ -66,5 +66,5 @@ def heard(outgoing: Iterable[Outgoing], cluster: str) -> list[Record]:
         offset = offsets[o.topic, partition]
         offsets[o.topic, partition] += 1
         source = f"kafka/{cluster}/{o.topic}/{partition}"
-        records.append(Record(source, o.topic, partition, offset, o.key, tuple(o.headers), o.value))
+        records.append(IncomingRecord(source, o.topic, partition, offset, o.key, tuple(o.headers), o.value))
     return records

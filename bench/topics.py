@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.producer import Producer
 from trunkline.messaging.kafka.topics import PARTITIONS
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 
 PAGE = 1_000
 SILENCE_SECONDS = 60.0
@@ -56,7 +56,7 @@ async def keys_heard(consumer: AIOKafkaConsumer, count: int, check: Callable[[],
     return keys
 
 
-async def say_all(producer: Producer, records: Sequence[Outgoing]) -> None:
+async def say_all(producer: Producer, records: Sequence[OutgoingRecord]) -> None:
     """Send records page by page, without waiting for one before the next."""
     sent = [producer.enqueue(records[start : start + PAGE]) for start in range(0, len(records), PAGE)]
     for acknowledged in sent:

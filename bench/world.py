@@ -16,9 +16,9 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.schema import migrate
 from trunkline.eventstore.unit_of_work import UnitOfWork, run
-from trunkline.messaging.inbox import Intake
+from trunkline.messaging.inbox import Inbox
 from trunkline.messaging.outbox_relay import FOLLOWER, read_page
-from trunkline.messaging.records import Outgoing, Record
+from trunkline.messaging.records import IncomingRecord, OutgoingRecord
 from trunkline.projections.runner import ProjectionRunner
 from trunkline.service_definition import Service
 from trunkline_licensing.wiring import service as licensing_service
@@ -57,7 +57,7 @@ class World:
     started_at: datetime
     ids: Ids = field(default_factory=lambda: Ids(2))
 
-    def expiries(self, chosen: Sequence[Subscription]) -> list[Outgoing]:
+    def expiries(self, chosen: Sequence[Subscription]) -> list[OutgoingRecord]:
         """Billing says of these that they expired yesterday."""
         at = datetime.now(UTC).replace(microsecond=0) - DAY
         return [
@@ -65,7 +65,7 @@ class World:
             for s in chosen
         ]
 
-    def expired(self, databases: Databases, chosen: Sequence[Subscription]) -> list[Record]:
+    def expired(self, databases: Databases, chosen: Sequence[Subscription]) -> list[IncomingRecord]:
         """What licensing says of it, as numbers hears it: really produced by licensing, on a copy."""
         url = databases.copy(self.licensing_url)
         store = open_store(url, licensing_service())
@@ -115,22 +115,22 @@ def open_store(url: str, service: Service) -> Store:
     return Store(url, service.codec())
 
 
-def hear(store: Store, service: Service, outgoing: Sequence[Outgoing], name: str) -> None:
+def hear(store: Store, service: Service, outgoing: Sequence[OutgoingRecord], name: str) -> None:
     """Let a service hear records in batches, as from a cluster called `name`."""
-    intake = Intake(store, service, lambda: datetime.now(UTC))
+    intake = Inbox(store, service, lambda: datetime.now(UTC))
     records = heard((o for o in outgoing if o.topic in intake.topics), name)
     for start in range(0, len(records), BATCH):
         intake.accept(records[start : start + BATCH])
 
 
-def outbox(store: Store, service: Service, after: int) -> Iterator[Outgoing]:
+def outbox(store: Store, service: Service, after: int) -> Iterator[OutgoingRecord]:
     """All that a service says of its log after a position."""
     while (page := read_page(store, service, after)) is not None:
         yield from page.outgoing
         after = page.end
 
 
-def _parties(ids: Ids, at: datetime, partner: str, organizations: Sequence[str]) -> list[Outgoing]:
+def _parties(ids: Ids, at: datetime, partner: str, organizations: Sequence[str]) -> list[OutgoingRecord]:
     reseller = parties.PartnerRegistered(
         partner_id=partner, name="Reseller", owner_email="owner@reseller.example",
         support_email="support@reseller.example", domains=("reseller.example",),
@@ -145,7 +145,7 @@ def _parties(ids: Ids, at: datetime, partner: str, organizations: Sequence[str])
     return told
 
 
-def _start(ids: Ids, at: datetime, s: Subscription) -> Outgoing:
+def _start(ids: Ids, at: datetime, s: Subscription) -> OutgoingRecord:
     bought = billing.NumberStarted(
         subscription_id=s.id, organization_id=s.organization_id, number=s.number, sku="SG-DID"
     )  # fmt: skip

@@ -24,7 +24,7 @@ from bench.servers import Databases
 from trunkline.contracts.cloudevents.envelope import Message, decode
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.licensing import CONTRACTS
-from trunkline.messaging.records import Record
+from trunkline.messaging.records import IncomingRecord
 
 EXPIRED_PERIOD = timedelta(days=56)
 NOTICE = timedelta(days=7)
@@ -117,7 +117,7 @@ class Numbers(ProcessApplication[UUID]):
 class Library:
     """A database with the library's tables, and subscriptions that can expire."""
 
-    def __init__(self, databases: Databases, records: Sequence[Record], kept: int) -> None:
+    def __init__(self, databases: Databases, records: Sequence[IncomingRecord], kept: int) -> None:
         """Make a store of the first `kept` records' subscriptions and numbers."""
         self._records = records[:kept]
         url = databases.create()
@@ -156,7 +156,7 @@ def number_id(number: str) -> UUID:
     return uuid5(NAMESPACE_URL, number)
 
 
-def _decode(record: Record) -> Message:
+def _decode(record: IncomingRecord) -> Message:
     known: Mapping[str, Contract] = CONTRACTS
     return decode(record.headers, record.value, known)
 

@@ -29,7 +29,7 @@ from trunkline.eventstore.epochs import Epochs
 from trunkline.eventstore.event_store import HEARD, WAITS, CommitBatch
 from trunkline.eventstore.recorded_event import Codec, recorded
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 from trunkline.service_definition import Service, installed_services
 
 PREFIX = "single."
@@ -116,7 +116,7 @@ class Hop:
             topic: (h.handle, known) for h in service.message_handlers for topic, known in h.topics.items()
         }
 
-    def handle(self, record: Any) -> list[Outgoing]:
+    def handle(self, record: Any) -> list[OutgoingRecord]:
         """Let one record take effect; what is to be said of it."""
         handle, known = self._handlers[record.topic.removeprefix(PREFIX)]
         message = decode(record.headers, record.value, known)
@@ -134,7 +134,7 @@ class Hop:
                     contract, id=event.id, subject=event.key, time=event.event.at, sequence=event.version,
                     correlation_id=event.meta.correlation_id, causation_id=event.meta.causation_id, data=data,
                 )  # fmt: skip
-                said.append(Outgoing(PREFIX + contract.topic, event.key.encode(), value, headers, 0))
+                said.append(OutgoingRecord(PREFIX + contract.topic, event.key.encode(), value, headers, 0))
         return said
 
 
@@ -168,7 +168,7 @@ class SingleFile:
         """Subscriptions that were not used before."""
         return [next(self._subscriptions) for _ in range(count)]
 
-    def renamed(self, records: Sequence[Outgoing]) -> list[Outgoing]:
+    def renamed(self, records: Sequence[OutgoingRecord]) -> list[OutgoingRecord]:
         """Records for these hops' own topics."""
         return [record._replace(topic=PREFIX + record.topic) for record in records]
 

@@ -37,7 +37,7 @@ from trunkline.messaging.compacted_topics.feed import begin_anew
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.operations.routes import operate_router
 from trunkline.operations.sandbox_clock import SandboxClock, moved_ahead
-from trunkline.runtime.in_process_transport import LocalTransport, admit_together
+from trunkline.runtime.in_process_transport import InProcessTransport, admit_together
 from trunkline.runtime.kafka_transport import connect
 from trunkline.runtime.service_runtime import Node
 from trunkline.service_definition import Service, installed_services
@@ -181,7 +181,7 @@ class Deployment:
         await asyncio.to_thread(admit_together, list(self.nodes.values()))
         for node in self.nodes.values():
             states = {state.contract.topic: state for state in node.service.states}
-            transport = LocalTransport(node.name, states, node.store.epochs.current)
+            transport = InProcessTransport(node.name, states, node.store.epochs.current)
             others = [other for other in self.nodes.values() if other is not node]
             for other in others:
                 transport.join(other.intake, other.turn)

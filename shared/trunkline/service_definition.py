@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # a command that only reads the table need not load the web a
     from trunkline.eventstore.leader_election import LeaderElection
     from trunkline.files.export_slots import ExportSlots
     from trunkline.messaging.caught_up import Horizon
-    from trunkline.messaging.compacted_topics.feed import StateTopic
+    from trunkline.messaging.compacted_topics.feed import CompactedTopic
     from trunkline.messaging.message_handler import MessageHandler
     from trunkline.projections.runner import Projection
     from trunkline.settings import Settings
@@ -127,7 +127,7 @@ class Service:
     views: tuple[Projection, ...] = ()
     followers: Mapping[str, Callable[[ServiceContext], Callable[[], int]]] = field(default_factory=dict)
     subscribers: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    states: tuple[StateTopic, ...] = ()
+    states: tuple[CompactedTopic, ...] = ()
     routes: Callable[[ServiceContext], Sequence[APIRouter]] = lambda _context: ()
     migrations: tuple[Migration, ...] = field(default=())
     repairs: Mapping[str, Callable[[UnitOfWork, Mapping[str, Sequence[str]], Causation], int]] = field(

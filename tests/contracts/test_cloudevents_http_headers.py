@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trunkline.contracts.cloudevents.envelope import Unreadable
+from trunkline.contracts.cloudevents.envelope import MessageDecodeError
 from trunkline.contracts.cloudevents.http_binding import attributes
 
 _SAFE = range(0x21, 0x7F)
@@ -38,7 +38,7 @@ def test_then_a_value_is_unquoted_and_percent_decoded_once(sent: bytes, meant: s
 @pytest.mark.parametrize("sent", [b"a%FF", b"a%FE", b"\xe9", b'"open', b'"', b'"a"b"', b'"a\\"'])
 def test_then_what_is_no_utf8_or_not_closed_is_refused(sent: bytes) -> None:
     """S3: two values that differ are never taken for one."""
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(MessageDecodeError) as refused:
         value(sent)
     assert refused.value.code == "header-invalid"
     assert "ce-id" in refused.value.reason

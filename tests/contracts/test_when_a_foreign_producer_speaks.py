@@ -12,7 +12,7 @@ from cloudevents.core.v1.event import CloudEvent
 from msgspec import UNSET
 
 from trunkline.contracts import billing, parties
-from trunkline.contracts.cloudevents.envelope import Unreadable, decode, decode_batch, decode_structured
+from trunkline.contracts.cloudevents.envelope import MessageDecodeError, decode, decode_batch, decode_structured
 
 SUBSCRIPTION = "5f0c2a1e-7d43-4b8e-9a61-3c2f8e1b7d90"
 ORGANIZATION = "9b1d4c7a-2e58-4f06-8c3d-71a5e9d0b246"
@@ -134,8 +134,8 @@ def test_then_a_bad_item_of_a_batch_leaves_its_siblings_alone() -> None:
     body = b"[%b, 5, %b, %b]" % (structured(), structured(id=""), structured(id="evt-2"))
     first, second, third, fourth = decode_batch(body, billing.CONTRACTS)
     assert [getattr(item, "id", None) for item in (first, fourth)] == ["evt-1", "evt-2"]
-    assert isinstance(second, Unreadable)
-    assert isinstance(third, Unreadable)
+    assert isinstance(second, MessageDecodeError)
+    assert isinstance(third, MessageDecodeError)
     assert (second.code, third.code) == ("attribute-invalid", "attribute-invalid")
 
 
@@ -144,6 +144,6 @@ def test_then_a_bad_item_of_a_batch_leaves_its_siblings_alone() -> None:
 ])  # fmt: skip
 def test_then_a_body_that_is_no_batch_is_refused_whole(body: bytes, code: str) -> None:
     """S1, X6: there is nothing to go on with."""
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(MessageDecodeError) as caught:
         decode_batch(body, billing.CONTRACTS)
     assert caught.value.code == code

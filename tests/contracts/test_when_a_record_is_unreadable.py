@@ -14,7 +14,7 @@ from trunkline.contracts.cloudevents.envelope import (
     CODES,
     MAX_VALUE_BYTES,
     Message,
-    Unreadable,
+    MessageDecodeError,
     decode,
     decode_batch,
     decode_structured,
@@ -36,8 +36,8 @@ TYPES = {contract.name: contract for contract in catalogue.ALL}
 PADDED = VALUE + b" " * (MAX_VALUE_BYTES - len(VALUE))
 
 
-def refused(headers: Sequence[tuple[str, bytes | None]], value: bytes | None) -> Unreadable:
-    with pytest.raises(Unreadable) as caught:
+def refused(headers: Sequence[tuple[str, bytes | None]], value: bytes | None) -> MessageDecodeError:
+    with pytest.raises(MessageDecodeError) as caught:
         decode(headers, value, TYPES)
     assert caught.value.code in CODES
     assert caught.value.reason.endswith(".")
@@ -159,7 +159,7 @@ def test_then_a_bad_party_is_named_with_its_place(data: dict[str, str], where: s
     """P0, X6: what could end up in a letter's head is checked at the door."""
     event = {name.removeprefix("ce_"): (content or b"").decode() for name, content in GOOD.items()}
     event |= {"type": "party.identity.changed"}
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(MessageDecodeError) as caught:
         decode_structured(event | {"data": {"identity_id": SUB} | data}, TYPES)
     assert (caught.value.code, where in caught.value.reason) == ("data-invalid", True)
 
@@ -196,7 +196,7 @@ def test_then_structured_mode_has_the_same_codes(changed: dict[str, Any], code: 
 def test_then_absent_or_broken_base64_data_is_named(told: dict[str, str], code: str) -> None:
     """X6: also what is wrapped once more."""
     event = {name.removeprefix("ce_"): (content or b"").decode() for name, content in GOOD.items()}
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(MessageDecodeError) as caught:
         decode_structured(event | told, TYPES)
     assert caught.value.code == code
 
@@ -204,7 +204,7 @@ def test_then_absent_or_broken_base64_data_is_named(told: dict[str, str], code: 
 def read_or_code(read: Callable[[], Message]) -> Message | str:
     try:
         return read()
-    except Unreadable as unreadable:
+    except MessageDecodeError as unreadable:
         return unreadable.code
 
 

@@ -15,9 +15,9 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.schema import migrate, read_migrations
 from trunkline.eventstore.unit_of_work import UnitOfWork, run
-from trunkline.messaging.inbox import Intake
+from trunkline.messaging.inbox import Inbox
 from trunkline.messaging.outbox_relay import read_page
-from trunkline.messaging.records import Record
+from trunkline.messaging.records import IncomingRecord
 from trunkline.service_definition import Service
 from trunkline_licensing.domain.party.directory import PARTY as DIRECTORY
 from trunkline_licensing.message_handlers import billing_events
@@ -58,7 +58,7 @@ class Pair:
         self.licensing_service, self.numbers_service = licensing_service(), numbers_service()
         self.licensing = Store(licensing_url, self.licensing_service.codec())
         self.numbers = Store(numbers_url, self.numbers_service.codec())
-        self.intake = Intake(self.numbers, self.numbers_service, lambda: self.now + self.skew)
+        self.intake = Inbox(self.numbers, self.numbers_service, lambda: self.now + self.skew)
         self._heard_up_to = 0
         self._offsets = 0
 
@@ -85,22 +85,25 @@ class Pair:
 
     # -- between the two --------------------------------------------------------------------------------------
 
-    def said(self) -> list[Record]:
+    def said(self) -> list[IncomingRecord]:
         """What licensing has said since the last time, as records of its topics, in log order."""
-        records: list[Record] = []
+        records: list[IncomingRecord] = []
         while (page := read_page(self.licensing, self.licensing_service, self._heard_up_to)) is not None:
             self._heard_up_to = page.end
             records += [
-                Record(f"test/{o.topic}", o.topic, 0, o.position, o.key, o.headers, o.value) for o in page.outgoing
+                IncomingRecord(f"test/{o.topic}", o.topic, 0, o.position, o.key, o.headers, o.value)
+                for o in page.outgoing
             ]
         return [r for r in records if r.topic in self.intake.topics]
 
-    def hear(self, records: Iterable[Record], batch: int = 500) -> None:
+    def hear(self, records: Iterable[IncomingRecord], batch: int = 500) -> None:
         """Give numbers records in this very order, as often as they are given; offsets are made anew."""
-        fresh: list[Record] = []
+        fresh: list[IncomingRecord] = []
         for record in records:
             self._offsets += 1
-            fresh.append(Record("test", record.topic, 0, self._offsets, record.key, record.headers, record.value))
+            fresh.append(
+                IncomingRecord("test", record.topic, 0, self._offsets, record.key, record.headers, record.value)
+            )
         for start in range(0, len(fresh), batch):
             self.intake.accept(fresh[start : start + batch])
 

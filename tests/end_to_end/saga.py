@@ -22,9 +22,9 @@ from trunkline.deadlines.deadlines import Deadlines
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.unit_of_work import UnitOfWork, run
-from trunkline.messaging.inbox import Intake
+from trunkline.messaging.inbox import Inbox
 from trunkline.messaging.outbox_relay import read_page
-from trunkline.messaging.records import Record
+from trunkline.messaging.records import IncomingRecord
 from trunkline.service_definition import Service
 from trunkline_licensing.application.extensions.provision import NewExtension, provision
 from trunkline_licensing.application.extensions.terminate import withdraw
@@ -57,28 +57,28 @@ class Side:
         self.service = service
         self.now = now
         self.store = Store(url, service.codec())
-        self.intake = Intake(self.store, service, now)
+        self.intake = Inbox(self.store, service, now)
         self._said_up_to = 0
         self._offsets = 0
 
     def run(self, decide: Callable[[UnitOfWork], T]) -> T:
         return run(self.store, self.now, decide)[0]
 
-    def says(self) -> list[Record]:
+    def says(self) -> list[IncomingRecord]:
         """What it has said since the last time, in log order."""
-        records: list[Record] = []
+        records: list[IncomingRecord] = []
         while (page := read_page(self.store, self.service, self._said_up_to)) is not None:
             self._said_up_to = page.end
-            records += [Record("", o.topic, 0, 0, o.key, o.headers, o.value) for o in page.outgoing]
+            records += [IncomingRecord("", o.topic, 0, 0, o.key, o.headers, o.value) for o in page.outgoing]
         return records
 
-    def hear(self, records: Iterable[Record], batch: int = 1000) -> None:
+    def hear(self, records: Iterable[IncomingRecord], batch: int = 1000) -> None:
         """In this very order, as often as each is given; offsets are made anew."""
-        mine: list[Record] = []
+        mine: list[IncomingRecord] = []
         for r in records:
             if r.topic in self.intake.topics:
                 self._offsets += 1
-                mine.append(Record("test", r.topic, 0, self._offsets, r.key, r.headers, r.value))
+                mine.append(IncomingRecord("test", r.topic, 0, self._offsets, r.key, r.headers, r.value))
         for start in range(0, len(mine), batch):
             self.intake.accept(mine[start : start + batch])
 
@@ -93,8 +93,8 @@ class Saga:
         self.now = now
         self.licensing = Side(licensing_url, licensing_service(), lambda: self.now)
         self.numbers = Side(numbers_url, numbers_service(), lambda: self.now)
-        self.to_numbers: list[Record] = []
-        self.to_licensing: list[Record] = []
+        self.to_numbers: list[IncomingRecord] = []
+        self.to_licensing: list[IncomingRecord] = []
         self._changed: set[str] = set()
         self._clock = _Clock(self)
 
@@ -194,11 +194,11 @@ class Saga:
             self.to_licensing += [self._document(work.get(NUMBER, number)) for number in sorted(self._changed)]
             self._changed.clear()
 
-    def document(self, number: str) -> Record:
+    def document(self, number: str) -> IncomingRecord:
         """What the state topic says of a number now."""
         return self._document(UnitOfWork(self.numbers.store, self.now).get(NUMBER, number))
 
-    def _document(self, loaded: Any) -> Record:
+    def _document(self, loaded: Any) -> IncomingRecord:
         number, version = loaded.state.number, loaded.version
         is_ = number_state(msgspec.msgpack.encode(loaded.state), version)
         headers, value = encode(
@@ -211,7 +211,7 @@ class Saga:
             causation_id=None,
             data=is_,
         )
-        return Record("", said.STATE.topic, 0, 0, number.encode(), headers, None if is_ is None else value)
+        return IncomingRecord("", said.STATE.topic, 0, 0, number.encode(), headers, None if is_ is None else value)
 
     def talk(self) -> None:
         """In order, once, until nobody has anything to say."""
@@ -235,7 +235,7 @@ class Saga:
         waiting[:] = [r for place, r in enumerate(waiting) if place not in arriving or place in again]
         side.hear(records, batch=chance.choice((1, 2, 1000)))
 
-    def _exchange(self, order: Callable[[list[Record]], list[Record]]) -> bool:
+    def _exchange(self, order: Callable[[list[IncomingRecord]], list[IncomingRecord]]) -> bool:
         self.collect()
         to_numbers, to_licensing = self.to_numbers, self.to_licensing
         self.to_numbers, self.to_licensing = [], []

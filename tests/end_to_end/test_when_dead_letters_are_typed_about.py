@@ -18,8 +18,8 @@ from tests.operate.letters import again, started
 from trunkline.clock import SystemClock
 from trunkline.eventstore.event_store import Store
 from trunkline.messaging.dead_letters.store import parked_page
-from trunkline.messaging.inbox import Intake
-from trunkline.messaging.records import Record
+from trunkline.messaging.inbox import Inbox
+from trunkline.messaging.records import IncomingRecord
 from trunkline_licensing.wiring import service as licensing
 
 
@@ -47,10 +47,10 @@ class Post:
         self._service = licensing()
         self.store = Store(url, self._service.codec())
 
-    def bring(self, *records: Record) -> list[str]:
+    def bring(self, *records: IncomingRecord) -> list[str]:
         """The ids of the dead letters that come of it."""
         before = parked_page(self.store, limit=10_000)
-        Intake(self.store, self._service, SystemClock().now).accept(records)
+        Inbox(self.store, self._service, SystemClock().now).accept(records)
         return [str(p.id) for p in parked_page(self.store, after=before[-1].id if before else 0)]
 
 
@@ -68,7 +68,7 @@ def organization(shell: Shell) -> str:
     return str(shell.json("party", "register", "organization", *given)["organization_id"])
 
 
-def halved(record: Record) -> Record:
+def halved(record: IncomingRecord) -> IncomingRecord:
     """The same with half its value."""
     value = record.value or b""
     return msgspec.structs.replace(record, value=value[: len(value) // 2])

@@ -171,7 +171,7 @@ POINTS: dict[str, Callable[[Burning], None]] = {
     # what was heard
     "intake: not yet committed": lambda fuse: _uncommitted(inbox, "intake", fuse),
     "intake: committed, nobody told": lambda fuse: _committed(inbox, "intake", fuse),
-    "intake: taken, the consumer not told": lambda fuse: _around(inbox.Intake, "accept", after=lambda *_: fuse.burn()),
+    "intake: taken, the consumer not told": lambda fuse: _around(inbox.Inbox, "accept", after=lambda *_: fuse.burn()),
     # what is said
     "relay: page not sent": lambda fuse: _around_sending(_is_event, before=fuse.burn),
     "relay: page sent in part": _first_batch_acknowledged,

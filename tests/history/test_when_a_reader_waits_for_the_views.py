@@ -9,7 +9,7 @@ import pytest
 
 from tests.inventory import Inventory, number
 from trunkline.runtime import service_runtime as loops
-from trunkline.runtime.in_process_transport import LocalTransport
+from trunkline.runtime.in_process_transport import InProcessTransport
 from trunkline.runtime.service_runtime import Node
 from trunkline.settings import Settings
 
@@ -24,7 +24,7 @@ async def test_then_the_views_go_on_at_once(
     monkeypatch.setattr(loops, "VIEWS_SHARE", 1e-9)
     inventory.projector.resign()
     node = Node(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
-    node.start(LocalTransport("numbers"), states=())
+    node.start(InProcessTransport("numbers"), states=())
     try:
         for place in (1, 2):
             inventory.add(number(place))

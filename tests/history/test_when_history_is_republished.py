@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.inventory import START, Inventory, number
 from trunkline.eventstore.history import read_page
 from trunkline.messaging import outbox_relay
-from trunkline.messaging.records import Outgoing
-from trunkline.messaging.republish import Page, Republished, Stretch, pages, position_before, republish
+from trunkline.messaging.records import OutgoingRecord
+from trunkline.messaging.republish import LogRange, Page, RepublishResult, pages, position_before, republish
 
 HOUR = timedelta(hours=1)
 NAMES = ("NumberAdded", "NumberReserved", "NumberReleased", "NumberLocked", "ReservationEnding")
@@ -36,13 +36,13 @@ def told(inventory: Inventory) -> None:
         pass
 
 
-def all_that_was_said(inventory: Inventory) -> list[Outgoing]:
+def all_that_was_said(inventory: Inventory) -> list[OutgoingRecord]:
     page = outbox_relay.read_page(inventory.store, inventory.service, 0, 10_000)
     assert page is not None
     return page.outgoing
 
 
-def read(inventory: Inventory, stretch: Stretch, most: int = 1_000) -> list[Outgoing]:
+def read(inventory: Inventory, stretch: LogRange, most: int = 1_000) -> list[OutgoingRecord]:
     return [one for page in pages(inventory.store, inventory.service, stretch, most) for one in page.outgoing]
 
 
@@ -51,7 +51,7 @@ def test_then_it_is_what_the_relay_has_said_to_the_letter(inventory: Inventory) 
     told(inventory)
     said = all_that_was_said(inventory)
     assert {one.topic for one in said} >= {"NumberAdded", "NumberReserved", "ReservationExpired", "NumberReleased"}
-    assert read(inventory, Stretch(last=inventory.store.end_of_log())) == said
+    assert read(inventory, LogRange(last=inventory.store.end_of_log())) == said
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_then_all_conditions_hold_of_what_is_read_and_nothing_is_left_out(
     most: int,
 ) -> None:
     """O4: as a filter over the whole log would have it, whatever the pages."""
-    stretch = Stretch(first=first, last=last, since=since, until=until, stream=stream, topics=topics)
+    stretch = LogRange(first=first, last=last, since=since, until=until, stream=stream, topics=topics)
     recorded_at = {event.position: event.meta.recorded_at for event in read_page(lived.store, 0, 10_000)}
     wanted = [
         one
@@ -124,13 +124,13 @@ class Road:
         assert seconds > 0
         self.now += seconds
 
-    async def send_page(self, page: Sequence[Outgoing]) -> None:
+    async def send_page(self, page: Sequence[OutgoingRecord]) -> None:
         self.sent += [(self.now, one.position) for one in page]
         self.now += self._seconds
 
 
 def page_of(first: int, count: int) -> Page:
-    return Page(first + count, [Outgoing("T", b"k", b"v", [], first + n + 1) for n in range(count)])
+    return Page(first + count, [OutgoingRecord("T", b"k", b"v", [], first + n + 1) for n in range(count)])
 
 
 @settings(max_examples=200, deadline=None)
@@ -151,7 +151,7 @@ async def test_then_it_goes_no_faster_than_it_may(counts: list[int], rate: int, 
     share = max(1, rate // 10)
     for count, (at, _) in enumerate(road.sent, start=1):
         assert count <= at * rate + share + 1e-6
-    assert steps[-1] == Republished(first, first, {"T": first} if first else {})
+    assert steps[-1] == RepublishResult(first, first, {"T": first} if first else {})
     assert [step.position for step in steps] == sorted(step.position for step in steps)
 
 
@@ -160,13 +160,13 @@ async def test_then_what_is_told_is_safe(lived: Inventory) -> None:
     road: Any = Road(0.0)
     whole = road.send_page
 
-    async def breaks(page: Sequence[Outgoing]) -> None:
+    async def breaks(page: Sequence[OutgoingRecord]) -> None:
         if len(road.sent) >= 3:
             raise OSError("gone")
         await whole(page)
 
-    found = pages(lived.store, lived.service, Stretch(last=100))
-    steps: list[Republished] = []
+    found = pages(lived.store, lived.service, LogRange(last=100))
+    steps: list[RepublishResult] = []
 
     async def follow() -> None:
         async for step in republish(found, breaks, 10, road.clock, road.sleep):

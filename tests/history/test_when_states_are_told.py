@@ -12,18 +12,18 @@ from tests.inventory import ORG, Inventory, number
 from trunkline.contracts import numbers as said
 from trunkline.contracts.cloudevents.envelope import decode
 from trunkline.eventstore.leader_election import LeaderElection
-from trunkline.messaging.compacted_topics.feed import StateFeed, begin_anew
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.compacted_topics.feed import CompactedTopicPublisher, begin_anew
+from trunkline.messaging.records import OutgoingRecord
 
 
 class Topic:
     """What a compacted topic would have kept, and everything that was ever sent."""
 
     def __init__(self) -> None:
-        self.sent: list[Outgoing] = []
+        self.sent: list[OutgoingRecord] = []
         self.away = False
 
-    async def send_page(self, page: Sequence[Outgoing]) -> None:
+    async def send_page(self, page: Sequence[OutgoingRecord]) -> None:
         if self.away:
             raise ConnectionError
         self.sent += page
@@ -45,11 +45,11 @@ def duties(inventory: Inventory) -> Iterator[LeaderElection]:
 
 
 @pytest.fixture
-def feed(inventory: Inventory, duties: LeaderElection) -> StateFeed:
-    return StateFeed(inventory.store, inventory.service.states[0], duties)
+def feed(inventory: Inventory, duties: LeaderElection) -> CompactedTopicPublisher:
+    return CompactedTopicPublisher(inventory.store, inventory.service.states[0], duties)
 
 
-async def drain(inventory: Inventory, feed: StateFeed, topic: Topic) -> int:
+async def drain(inventory: Inventory, feed: CompactedTopicPublisher, topic: Topic) -> int:
     inventory.project()
     total = 0
     while done := await feed.step(topic.send_page):
@@ -57,7 +57,7 @@ async def drain(inventory: Inventory, feed: StateFeed, topic: Topic) -> int:
     return total
 
 
-async def test_each_number_is_told_as_it_is_now(inventory: Inventory, feed: StateFeed) -> None:
+async def test_each_number_is_told_as_it_is_now(inventory: Inventory, feed: CompactedTopicPublisher) -> None:
     """X1: one document for all that happened since the last look; key and subject are the number."""
     topic = Topic()
     inventory.add(number(1), number(2))
@@ -75,7 +75,7 @@ async def test_each_number_is_told_as_it_is_now(inventory: Inventory, feed: Stat
     assert await drain(inventory, feed, topic) == 0
 
 
-async def test_it_reads_as_an_event(inventory: Inventory, feed: StateFeed) -> None:
+async def test_it_reads_as_an_event(inventory: Inventory, feed: CompactedTopicPublisher) -> None:
     """X1: CloudEvents in binary mode, the same id for the same version."""
     topic = Topic()
     inventory.add(number(1))
@@ -86,7 +86,7 @@ async def test_it_reads_as_an_event(inventory: Inventory, feed: StateFeed) -> No
     assert outgoing.topic == "NumberState"
 
 
-async def test_a_deleted_number_is_a_tombstone(inventory: Inventory, feed: StateFeed) -> None:
+async def test_a_deleted_number_is_a_tombstone(inventory: Inventory, feed: CompactedTopicPublisher) -> None:
     """X1: and it is a document again once it is recovered."""
     topic = Topic()
     inventory.add(number(1))
@@ -96,7 +96,7 @@ async def test_a_deleted_number_is_a_tombstone(inventory: Inventory, feed: State
     assert topic.kept == {number(1): None}
 
 
-async def test_while_the_broker_is_away_nothing_is_lost(inventory: Inventory, feed: StateFeed) -> None:
+async def test_while_the_broker_is_away_nothing_is_lost(inventory: Inventory, feed: CompactedTopicPublisher) -> None:
     """X2: the position moves only after the page is safe."""
     topic = Topic()
     topic.away = True
@@ -109,7 +109,7 @@ async def test_while_the_broker_is_away_nothing_is_lost(inventory: Inventory, fe
 
 
 async def test_a_position_that_a_crash_of_the_database_lost_is_told_again(
-    inventory: Inventory, feed: StateFeed, duties: LeaderElection
+    inventory: Inventory, feed: CompactedTopicPublisher, duties: LeaderElection
 ) -> None:
     """X2: it is recorded without waiting for the disk; the session of the duty is lost with it, and that is noticed.
 
@@ -133,7 +133,7 @@ async def test_a_position_that_a_crash_of_the_database_lost_is_told_again(
     assert inventory.store.positions("states/") == position
 
 
-async def test_a_rebuilt_view_tells_nothing_anew(inventory: Inventory, feed: StateFeed) -> None:
+async def test_a_rebuilt_view_tells_nothing_anew(inventory: Inventory, feed: CompactedTopicPublisher) -> None:
     """O3: the rows of the new generation have the positions of the old one's."""
     topic = Topic()
     inventory.add(*(number(i) for i in range(20)))
@@ -142,7 +142,7 @@ async def test_a_rebuilt_view_tells_nothing_anew(inventory: Inventory, feed: Sta
     assert await drain(inventory, feed, topic) == 0
 
 
-async def test_pages_miss_nothing(inventory: Inventory, feed: StateFeed) -> None:
+async def test_pages_miss_nothing(inventory: Inventory, feed: CompactedTopicPublisher) -> None:
     """X1: more rows than a page, some of them changed between two pages."""
     topic = Topic()
     inventory.add(*(number(i) for i in range(1500)))

@@ -16,9 +16,9 @@ from trunkline.contracts.cloudevents.envelope import Message
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.schema import migrate, read_migrations
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.messaging.inbox import PART, Intake
+from trunkline.messaging.inbox import PART, Inbox
 from trunkline.messaging.message_handler import MessageHandler
-from trunkline.messaging.records import Record
+from trunkline.messaging.records import IncomingRecord
 from trunkline.service_definition import Service
 
 TOPIC = "Somewhere"
@@ -52,8 +52,8 @@ def test_then_it_is_parked_and_the_others_go_on(new_database: Callable[..., str]
     bad = id_of(sent[2])
     made = service(bad)
     store = Store(new_database(prepare), made.codec())
-    records = [Record("source", TOPIC, 0, n, r.key, r.headers, r.value) for n, r in enumerate(sent)]
-    intake = Intake(store, made, SystemClock().now)
+    records = [IncomingRecord("source", TOPIC, 0, n, r.key, r.headers, r.value) for n, r in enumerate(sent)]
+    intake = Inbox(store, made, SystemClock().now)
     assert intake.accept(records) == count
     claims = {claim for (claim,) in store.fetch("SELECT claim FROM claims")}
     assert claims == {id_of(record) for record in sent} - {bad}

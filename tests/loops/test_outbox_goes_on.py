@@ -12,8 +12,8 @@ from trunkline.eventstore.failed_items import BACK_OFF
 from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.eventstore.recorded_event import RecordedEvent
 from trunkline.messaging.kafka.producer import TooLargeToSend
-from trunkline.messaging.outbox_relay import Relay
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.outbox_relay import OutboxRelay
+from trunkline.messaging.records import OutgoingRecord
 from trunkline.service_definition import Public
 
 PATIENCE = 60.0
@@ -25,12 +25,12 @@ class Topics:
     has_topics = True
 
     def __init__(self) -> None:
-        self.arrived: list[Outgoing] = []
+        self.arrived: list[OutgoingRecord] = []
         self.too_large: set[bytes] = set()
         self.most = 1_000
         """Records of one page."""
 
-    async def send_page(self, page: Sequence[Outgoing]) -> None:
+    async def send_page(self, page: Sequence[OutgoingRecord]) -> None:
         if len(page) > self.most or any(record.key in self.too_large for record in page):
             raise TooLargeToSend("too large")
         self.arrived += page
@@ -55,7 +55,7 @@ class Publishing:
         duties = LeaderElection(self.inventory.url)
         wake = CommitSignal(asyncio.get_running_loop())
         stopping = False
-        relay = Relay(self.inventory.store, self.service, self.topics, wake, duties, self.inventory.clock)
+        relay = OutboxRelay(self.inventory.store, self.service, self.topics, wake, duties, self.inventory.clock)
         running = asyncio.create_task(relay.run(lambda: stopping))
         async with asyncio.timeout(PATIENCE):
             while not done():

@@ -9,9 +9,9 @@ import pytest
 from tests.inventory import Inventory, number
 from trunkline.eventstore.failed_items import BACK_OFF
 from trunkline.eventstore.leader_election import LeaderElection
-from trunkline.messaging.compacted_topics.feed import StateFeed
+from trunkline.messaging.compacted_topics.feed import CompactedTopicPublisher
 from trunkline.messaging.kafka.producer import TooLargeToSend
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 
 
 class Topic:
@@ -21,7 +21,7 @@ class Topic:
         self.too_large = set(too_large)
         self.kept: dict[str, bytes | None] = {}
 
-    async def send_page(self, page: Sequence[Outgoing]) -> None:
+    async def send_page(self, page: Sequence[OutgoingRecord]) -> None:
         keys = [(record.key or b"").decode() for record in page]
         if self.too_large.intersection(keys):
             raise TooLargeToSend("too large")
@@ -29,9 +29,9 @@ class Topic:
 
 
 @pytest.fixture
-def feed(inventory: Inventory) -> Iterator[StateFeed]:
+def feed(inventory: Inventory) -> Iterator[CompactedTopicPublisher]:
     duties = LeaderElection(inventory.url)
-    yield StateFeed(inventory.store, inventory.service.states[0], duties, inventory.clock)
+    yield CompactedTopicPublisher(inventory.store, inventory.service.states[0], duties, inventory.clock)
     duties.resign()
 
 
@@ -39,13 +39,15 @@ def aside(inventory: Inventory) -> list[str]:
     return [key for (key,) in inventory.store.fetch("SELECT key FROM failed_items")]
 
 
-async def drain(inventory: Inventory, feed: StateFeed, topic: Topic) -> None:
+async def drain(inventory: Inventory, feed: CompactedTopicPublisher, topic: Topic) -> None:
     inventory.project()
     while await feed.step(topic.send_page):
         pass
 
 
-async def test_the_others_are_published_and_it_follows_when_it_can(inventory: Inventory, feed: StateFeed) -> None:
+async def test_the_others_are_published_and_it_follows_when_it_can(
+    inventory: Inventory, feed: CompactedTopicPublisher
+) -> None:
     """X1, O8: after a pause, though nothing has changed meanwhile."""
     topic = Topic(number(2))
     inventory.add(*map(number, range(1, 5)))
@@ -62,7 +64,7 @@ async def test_the_others_are_published_and_it_follows_when_it_can(inventory: In
     assert aside(inventory) == []
 
 
-async def test_a_newer_document_is_tried_at_once(inventory: Inventory, feed: StateFeed) -> None:
+async def test_a_newer_document_is_tried_at_once(inventory: Inventory, feed: CompactedTopicPublisher) -> None:
     """X1, O8: only the newest counts, so there is nothing to wait for."""
     topic = Topic(number(1))
     inventory.add(number(1))

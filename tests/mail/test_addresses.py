@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from trunkline.contracts import parties
-from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.errors import MessageDecodeError
 from trunkline.contracts.cloudevents.message import read_data
 from trunkline.email_address import EmailAddressInvalid, email_address, header_address
 from trunkline.http.schemas import Email
@@ -71,7 +71,7 @@ def test_what_mail_cannot_be_sent_to_is_refused_over_http_and_on_the_topic(text:
         Sent(email=text)
     for field, (name, others) in WHERE.items():
         data: dict[str, Any] = others | {field: text} | ({"support_email": "s@b.example"} if "owner" in field else {})
-        with pytest.raises(Unreadable, match=field) as unreadable:
+        with pytest.raises(MessageDecodeError, match=field) as unreadable:
             read_data(parties.CONTRACTS[name], json.dumps(data).encode())
         assert unreadable.value.code == "data-invalid"
 

@@ -19,11 +19,11 @@ from trunkline.contracts.cloudevents.envelope import Message, encode
 from trunkline.eventstore.event_store import CheckpointConflict, Store
 from trunkline.eventstore.schema import migrate, read_migrations
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.messaging.inbox import Intake
+from trunkline.messaging.inbox import Inbox
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.consumer import Consumer
 from trunkline.messaging.message_handler import MessageHandler
-from trunkline.messaging.records import Outgoing, Record
+from trunkline.messaging.records import IncomingRecord, OutgoingRecord
 from trunkline.service_definition import Service
 
 PATIENCE = 90.0
@@ -65,19 +65,19 @@ class Ear:
         service = ear_service(topics)
         self.topics = tuple(topics)
         self.store = Store(url, service.codec())
-        self.records: list[Record] = []
+        self.records: list[IncomingRecord] = []
         self.troubles: list[Exception] = []
         self.open = threading.Event()
         self.open.set()
         self.busy = self.refused = 0
-        self._intake = Intake(self.store, service, SystemClock().now)
+        self._intake = Inbox(self.store, service, SystemClock().now)
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
     def positions(self, sources: Iterable[str]) -> Mapping[str, int]:
         return self._intake.positions(sources)
 
-    def accept(self, records: Sequence[Record]) -> None:
+    def accept(self, records: Sequence[IncomingRecord]) -> None:
         self.busy += 1
         self._tell()
         assert self.open.wait(PATIENCE)
@@ -150,7 +150,7 @@ async def listening(settings: KafkaSettings, to: Ear, group: str, batch: int = 1
         await running
 
 
-def event(topic: str, subject: str = SUBSCRIPTION, event_id: str | None = None) -> Outgoing:
+def event(topic: str, subject: str = SUBSCRIPTION, event_id: str | None = None) -> OutgoingRecord:
     """Something that billing could say."""
     headers, value = encode(
         _EXPIRED,
@@ -163,10 +163,10 @@ def event(topic: str, subject: str = SUBSCRIPTION, event_id: str | None = None) 
         causation_id=None,
         data={"subscription_id": subject, "organization_id": ORGANIZATION},
     )
-    return Outgoing(topic, subject.encode(), value, headers, 0)
+    return OutgoingRecord(topic, subject.encode(), value, headers, 0)
 
 
-def id_of(record: Outgoing) -> str:
+def id_of(record: OutgoingRecord) -> str:
     """The id of an event that `event` made."""
     return (dict(record.headers)["ce_id"] or b"").decode()
 

@@ -11,19 +11,19 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
 from tests.messaging.ear import PATIENCE
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 
 PLACEHOLDER = "strange-name"
 _CRC, _AFTER_CRC = 17, 21
 _NOT_LEADER = 6
 
 
-def strange(record: Outgoing) -> Outgoing:
+def strange(record: OutgoingRecord) -> OutgoingRecord:
     """The same record with one more header, the name of which is no UTF-8 once `raw_batch` has written it."""
     return record._replace(headers=[(PLACEHOLDER, b"value"), *record.headers])
 
 
-def raw_batch(records: Iterable[Outgoing]) -> bytes:
+def raw_batch(records: Iterable[OutgoingRecord]) -> bytes:
     """One batch of all records, its checksum right."""
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 22)
     now = time.time_ns() // 1_000_000  # the topic's retention removes what is old

@@ -12,7 +12,7 @@ from tests.messaging.test_when_topics_are_created import contracts
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.topic_prefix import PrefixedIntake, PrefixedTransport
 from trunkline.messaging.kafka.topics import create_topics
-from trunkline.messaging.records import Outgoing, Record
+from trunkline.messaging.records import IncomingRecord, OutgoingRecord
 from trunkline.settings import SettingsError, load_settings
 
 
@@ -30,8 +30,8 @@ async def test_then_every_topic_is_created_under_it(settings: KafkaSettings) -> 
 
 async def test_then_pages_leave_with_it_and_records_enter_without_it() -> None:
     """§10.16: handlers, dead letters and views know topics by their own names."""
-    sent: list[Outgoing] = []
-    taken: list[Record] = []
+    sent: list[OutgoingRecord] = []
+    taken: list[IncomingRecord] = []
 
     class Transport:
         has_topics = True
@@ -47,11 +47,11 @@ async def test_then_pages_leave_with_it_and_records_enter_without_it() -> None:
             taken.extend(records)
             return len(records)
 
-    await PrefixedTransport(Transport(), "b.").send_page([Outgoing("NumberState", b"k", b"v", (), 1)])
-    assert sent == [Outgoing("b.NumberState", b"k", b"v", (), 1)]
+    await PrefixedTransport(Transport(), "b.").send_page([OutgoingRecord("NumberState", b"k", b"v", (), 1)])
+    assert sent == [OutgoingRecord("b.NumberState", b"k", b"v", (), 1)]
     intake = PrefixedIntake(Intake(), "b.")  # type: ignore[arg-type]
-    intake.accept([Record("kafka/c/b.NumberState/0", "b.NumberState", 0, 3, b"k", (), b"v")])
-    assert taken == [Record("kafka/c/b.NumberState/0", "NumberState", 0, 3, b"k", (), b"v")]
+    intake.accept([IncomingRecord("kafka/c/b.NumberState/0", "b.NumberState", 0, 3, b"k", (), b"v")])
+    assert taken == [IncomingRecord("kafka/c/b.NumberState/0", "NumberState", 0, 3, b"k", (), b"v")]
     assert intake.positions(["s"]) == {"s": 7}
 
 

@@ -17,8 +17,8 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.messaging.dead_letters.replay import Edit, discard, retry
 from trunkline.messaging.dead_letters.store import parked_message, parked_page
-from trunkline.messaging.inbox import Intake
-from trunkline.messaging.records import Record
+from trunkline.messaging.inbox import Inbox
+from trunkline.messaging.records import IncomingRecord
 
 TOPICS = ("T", "U")
 NOW = SystemClock().now
@@ -62,11 +62,13 @@ def test_then_each_is_heard_once_at_most_and_each_key_in_its_order(
     told = b"%d " % next(_places)  # no other example has these keys
     good = [event(one.topic) for one in parked]
     records = [
-        Record(f"kafka/c/{one.topic}/0", one.topic, 0, next(_places), one.key and told + one.key, said.headers, b"{")
+        IncomingRecord(
+            f"kafka/c/{one.topic}/0", one.topic, 0, next(_places), one.key and told + one.key, said.headers, b"{"
+        )
         for one, said in zip(parked, good, strict=True)
     ]
     last = max((p.id for p in parked_page(store, limit=10_000)), default=0)
-    Intake(store, service, NOW).accept(records)
+    Inbox(store, service, NOW).accept(records)
     ids = [p.id for p in parked_page(store, after=last, limit=100)]
     waits = dict.fromkeys(range(len(parked)), True)
     heard: list[str] = []

@@ -9,15 +9,15 @@ from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import PATIENCE, ear, event, id_of, listening, new_name, read_topic
 from tests.messaging.raw_batches import raw_batch, send_raw, strange
 from trunkline.contracts.cloudevents.message import MAX_VALUE_BYTES
-from trunkline.messaging.dead_letters.publisher import DeadLetters
+from trunkline.messaging.dead_letters.publisher import DeadLetterPublisher
 from trunkline.messaging.dead_letters.store import parked_message, parked_page
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.producer import Producer
 from trunkline.messaging.kafka.topics import create_topics
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 
 
-async def send(settings: KafkaSettings, *records: Outgoing, **options: object) -> None:
+async def send(settings: KafkaSettings, *records: OutgoingRecord, **options: object) -> None:
     """As a foreign producer would, one by one and in order."""
     more = {"max_request_size": 4 * MAX_VALUE_BYTES} | options
     async with AIOKafkaProducer(bootstrap_servers=settings.bootstrap, **more) as producer:
@@ -98,7 +98,7 @@ async def test_dead_letters_are_published_at_least_once(settings: KafkaSettings,
         async with listening(settings, one, new_name("group")):
             await one.until(lambda: len(one.parked()) >= 2)
         async with Producer(settings) as producer, asyncio.timeout(PATIENCE):
-            letters = DeadLetters(one.store, "licensing", producer)
+            letters = DeadLetterPublisher(one.store, "licensing", producer)
             assert await letters.publish() == 2
             assert await letters.publish() == 0
             stopping = asyncio.Event()
@@ -126,7 +126,7 @@ async def test_a_dead_letter_that_no_topic_takes_goes_without_its_value(
         async with listening(settings, one, new_name("group")):
             await one.until(lambda: len(one.parked()) >= 2)
         async with Producer(settings) as producer, asyncio.timeout(PATIENCE):
-            assert await DeadLetters(one.store, "numbers", producer).publish() == 2
+            assert await DeadLetterPublisher(one.store, "numbers", producer).publish() == 2
         found = [r for r in await read_topic(settings.bootstrap, "DeadLetters") if r.headers[0][1] == topic.encode()]
         assert {r.value: len(r.headers) for r in found} == {None: 6, b"": 6 + len(small.headers)}
         whole = parked_message(one.store, parked_page(one.store)[0].id)
@@ -141,7 +141,7 @@ async def test_without_a_broker_they_stay_in_the_table(settings: KafkaSettings, 
     with ear(url, topic) as one:
         async with listening(settings, one, new_name("group")):
             await one.until(lambda: len(one.parked()) >= 5)
-        assert await DeadLetters(one.store, "licensing", None).publish() == 5
+        assert await DeadLetterPublisher(one.store, "licensing", None).publish() == 5
         page = parked_page(one.store, limit=2)
         following = parked_page(one.store, after=page[-1].id, status="waiting")
         assert [p.offset for p in page + following] == [0, 1, 2, 3, 4]

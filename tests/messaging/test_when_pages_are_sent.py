@@ -11,7 +11,7 @@ from tests.messaging.ear import PATIENCE, create_topic, event, eventually, new_n
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.partitioner import murmur2, partition_of
 from trunkline.messaging.kafka.producer import Producer, ProducerStopped, TooLargeToSend
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 
 # Out of the tests of Kafka's own Java client; signed there.
 JAVA = {
@@ -45,7 +45,10 @@ async def test_a_null_key_and_a_tombstone_are_sent_as_such(settings: KafkaSettin
     """X1: a state topic says that a key is gone by a null value."""
     topic = await new_topic()
     async with Producer(settings) as producer, asyncio.timeout(PATIENCE):
-        page = [Outgoing(topic, b"gone", None, [], 0), Outgoing(topic, None, b"keyless", [("null", None)], 0)]
+        page = [
+            OutgoingRecord(topic, b"gone", None, [], 0),
+            OutgoingRecord(topic, None, b"keyless", [("null", None)], 0),
+        ]
         await producer.send_page(page)
         await producer.send_page([])
     arrived = await read_topic(settings.bootstrap, topic)

@@ -23,7 +23,7 @@ from tests.faults.world import World
 from trunkline.contracts import billing, dead_letters, parties
 from trunkline.contracts.cloudevents.envelope import MAX_VALUE_BYTES, encode
 from trunkline.local_servers.servers import Servers
-from trunkline.messaging.dead_letters.store import Parked, parked_page
+from trunkline.messaging.dead_letters.store import DeadLetter, parked_page
 from trunkline.messaging.kafka.client import source_name
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -216,7 +216,7 @@ def _started_ids(world: World, record: Saying) -> list[bytes]:
     return [event.fact.id.encode() for _, event in _events(world, record)]
 
 
-def _parked(world: World, record: Saying) -> list[Parked]:
+def _parked(world: World, record: Saying) -> list[DeadLetter]:
     return [parked for parked in parked_page(world.licensing.store, limit=1000) if parked.key == record.key]
 
 

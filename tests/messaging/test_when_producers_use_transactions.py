@@ -17,7 +17,7 @@ from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import PATIENCE, admin, ear, event, eventually, id_of, listening, new_name
 from trunkline.local_servers.broker import libs_folder
 from trunkline.messaging.kafka.client import KafkaSettings, source_name
-from trunkline.messaging.records import Outgoing, Record
+from trunkline.messaging.records import IncomingRecord, OutgoingRecord
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +26,7 @@ class Transactions(Protocol):
     """A producer that has begun nothing yet."""
 
     async def begin(self) -> None: ...
-    async def send(self, record: Outgoing, partition: int) -> None: ...
+    async def send(self, record: OutgoingRecord, partition: int) -> None: ...
     async def commit(self) -> None: ...
     async def abort(self) -> None: ...
 
@@ -40,7 +40,7 @@ class Python:
         self.abort = producer.abort_transaction
         self._producer = producer
 
-    async def send(self, record: Outgoing, partition: int) -> None:
+    async def send(self, record: OutgoingRecord, partition: int) -> None:
         await self._producer.send_and_wait(
             record.topic, record.value, key=record.key, headers=list(record.headers), partition=partition
         )
@@ -55,7 +55,7 @@ class Librdkafka:
     async def begin(self) -> None:
         await asyncio.to_thread(self._producer.begin_transaction)
 
-    async def send(self, record: Outgoing, partition: int) -> None:
+    async def send(self, record: OutgoingRecord, partition: int) -> None:
         self._producer.produce(
             record.topic, record.value, key=record.key, headers=list(record.headers), partition=partition
         )
@@ -81,7 +81,7 @@ async def librdkafka(bootstrap: str) -> Any:
     yield Librdkafka(producer)
 
 
-async def send_plainly(settings: KafkaSettings, record: Outgoing, partition: int) -> None:
+async def send_plainly(settings: KafkaSettings, record: OutgoingRecord, partition: int) -> None:
     async with AIOKafkaProducer(bootstrap_servers=settings.bootstrap) as producer:
         await producer.send_and_wait(
             record.topic, record.value, key=record.key, headers=list(record.headers), partition=partition
@@ -138,7 +138,7 @@ async def test_a_position_behind_an_open_transaction_is_no_other_topic(
             await transactions.send(event(topic), 0)
             await send_plainly(settings, behind, 0)
             source = source_name(cluster, topic, 0)
-            one.accept([Record(source, topic, 0, 1, behind.key, behind.headers, behind.value)])
+            one.accept([IncomingRecord(source, topic, 0, 1, behind.key, behind.headers, behind.value)])
             async with listening(settings, one, new_name("group")) as consumer:
                 await eventually(lambda: consumer.settled)
                 await transactions.commit()

@@ -10,10 +10,10 @@ from tests.messaging.ear import PATIENCE, ear, event, eventually, id_of, listeni
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.consumer import Consumer
 from trunkline.messaging.kafka.producer import Producer
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 
 
-async def send(settings: KafkaSettings, *records: Outgoing) -> list[str]:
+async def send(settings: KafkaSettings, *records: OutgoingRecord) -> list[str]:
     async with Producer(settings) as producer, asyncio.timeout(PATIENCE):
         await producer.send_page(records)
     return [id_of(record) for record in records]

@@ -16,8 +16,8 @@ from trunkline.messaging.caught_up import of_topics
 from trunkline.messaging.dead_letters.store import parked_page
 from trunkline.messaging.kafka import consumer
 from trunkline.messaging.kafka.client import KafkaSettings
-from trunkline.messaging.kafka.group_session import Session
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.kafka.group_session import GroupSession
+from trunkline.messaging.records import OutgoingRecord
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumer, "HINT_SECONDS", 0.2)
 
 
-async def send_to(settings: KafkaSettings, partition: int, *records: Outgoing) -> None:
+async def send_to(settings: KafkaSettings, partition: int, *records: OutgoingRecord) -> None:
     async with AIOKafkaProducer(bootstrap_servers=settings.bootstrap) as producer:
         for topic, key, value, headers, _ in records:
             await producer.send_and_wait(topic, value, key=key, headers=list(headers), partition=partition)
@@ -93,15 +93,15 @@ async def test_a_batch_that_is_lost_on_its_way_is_read_again(
     settings: KafkaSettings, new_topic: NewTopic, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """X3: whatever lies between the broker and us; each record takes effect once and in order."""
-    take, lost = Session.take, []
+    take, lost = GroupSession.take, []
 
-    async def losing(self: Session, fetched: Sequence[Any]) -> None:
+    async def losing(self: GroupSession, fetched: Sequence[Any]) -> None:
         if fetched[0].offset in (10, 20, 30) and fetched[0].offset not in lost:
             lost.append(fetched[0].offset)
         else:
             await take(self, fetched)
 
-    monkeypatch.setattr(Session, "take", losing)
+    monkeypatch.setattr(GroupSession, "take", losing)
     topic = await new_topic()
     sent = [event(topic) for _ in range(50)]
     await send(settings, *sent)

@@ -16,8 +16,8 @@ from tests.messaging.ear import PATIENCE, ear, event, eventually, id_of, listeni
 from tests.messaging.test_when_messages_cannot_be_used import send
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.consumer import Consumer
-from trunkline.messaging.kafka.group_session import Session
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.kafka.group_session import GroupSession
+from trunkline.messaging.records import OutgoingRecord
 
 NOT_COORDINATOR = 16
 SUBJECTS = [f"00000000-0000-4000-8000-{number:012}" for number in range(20)]
@@ -45,15 +45,15 @@ async def test_a_handler_that_raises_gets_the_same_records_again(
     settings: KafkaSettings, new_topic: NewTopic, url: str, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     """X3: FastStream would go on behind the batch; each record takes effect once, in order."""
-    take, raised = Session.take, []
+    take, raised = GroupSession.take, []
 
-    async def raising(self: Session, fetched: Sequence[Any]) -> None:
+    async def raising(self: GroupSession, fetched: Sequence[Any]) -> None:
         if fetched[0].offset in (0, 20) and fetched[0].offset not in raised:
             raised.append(fetched[0].offset)
             raise error
         await take(self, fetched)
 
-    monkeypatch.setattr(Session, "take", raising)
+    monkeypatch.setattr(GroupSession, "take", raising)
     topic = await new_topic()
     sent = [event(topic) for _ in range(50)]
     await send(settings, *sent)
@@ -131,7 +131,7 @@ async def test_a_group_whose_coordinator_goes_away_goes_on(
     monkeypatch.setattr("trunkline.messaging.kafka.consumer.HINT_SECONDS", 0.2)
     coordinator = Coordinator(monkeypatch)
     topic, group = await new_topic(partitions=2), new_name("group")
-    sent: list[Outgoing] = []
+    sent: list[OutgoingRecord] = []
     with ear(url, topic) as one, ear(url, topic) as other:
         async with listening(settings, one, group) as first, listening(settings, other, group) as second:
             for count in (40, 80):
@@ -147,12 +147,12 @@ async def test_a_group_whose_coordinator_goes_away_goes_on(
         assert one.heard_of() == {subject: sent_of(sent, subject) for subject in SUBJECTS}
 
 
-async def page(settings: KafkaSettings, topic: str) -> list[Outgoing]:
+async def page(settings: KafkaSettings, topic: str) -> list[OutgoingRecord]:
     """Send an event of each of twenty subjects."""
     found = [event(topic, subject) for subject in SUBJECTS]
     await send(settings, *found)
     return found
 
 
-def sent_of(sent: Sequence[Outgoing], subject: str) -> list[str]:
+def sent_of(sent: Sequence[OutgoingRecord], subject: str) -> list[str]:
     return [id_of(record) for record in sent if record.key == subject.encode()]

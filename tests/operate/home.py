@@ -23,7 +23,7 @@ from trunkline.cli.reconcile.fetch import Remotes
 from trunkline.cli.reconcile.retry_until_settled import Report, reconcile
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import Causation
-from trunkline.messaging.records import Record
+from trunkline.messaging.records import IncomingRecord
 from trunkline.runtime.service_runtime import Node
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing
@@ -127,11 +127,13 @@ async def at_home(folder: Path, licensing_url: str, numbers_url: str, **more: An
         yield found
 
 
-def lose(patch: pytest.MonkeyPatch, node: Node, lost: Callable[[Record], bool], value: bytes | None = None) -> None:
+def lose(
+    patch: pytest.MonkeyPatch, node: Node, lost: Callable[[IncomingRecord], bool], value: bytes | None = None
+) -> None:
     """From now on a service does not hear some of what is said to it; with a value it hears that instead."""
     accept = node.intake.accept
 
-    def hear(records: Sequence[Record]) -> int:
+    def hear(records: Sequence[IncomingRecord]) -> int:
         if value is not None:
             return accept([replace(r, value=value) if lost(r) else r for r in records])
         return accept([r for r in records if not lost(r)])
@@ -139,7 +141,7 @@ def lose(patch: pytest.MonkeyPatch, node: Node, lost: Callable[[Record], bool], 
     patch.setattr(node.intake, "accept", hear)
 
 
-def keyed(*keys: str) -> Callable[[Record], bool]:
+def keyed(*keys: str) -> Callable[[IncomingRecord], bool]:
     return lambda record: (record.key or b"").decode() in keys
 
 

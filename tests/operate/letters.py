@@ -12,27 +12,27 @@ import msgspec
 from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.messaging.dead_letters.store import parked_page
-from trunkline.messaging.records import Record
+from trunkline.messaging.records import IncomingRecord
 from trunkline.runtime.service_runtime import Node
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 _offsets = count()
 
 
-def started(organization: str, number: str, subscription: str | None = None) -> Record:
+def started(organization: str, number: str, subscription: str | None = None) -> IncomingRecord:
     """What billing says of a subscription of a number, as a record of its topic."""
     key = subscription or str(uuid4())
     data = billing.NumberStarted(subscription_id=key, organization_id=organization, number=number, sku="DID")
     return _record("billing.subscription.started", key, data)
 
 
-def renewed(organization: str, subscription: str, until: datetime) -> Record:
+def renewed(organization: str, subscription: str, until: datetime) -> IncomingRecord:
     """What billing says of a subscription's renewal."""
     data = billing.Renewed(subscription_id=subscription, organization_id=organization, renewed_until=until)
     return _record("billing.subscription.renewed", subscription, data)
 
 
-def _record(name: str, key: str, data: object) -> Record:
+def _record(name: str, key: str, data: object) -> IncomingRecord:
     contract = billing.CONTRACTS[name]
     headers, value = encode(
         contract,
@@ -45,20 +45,20 @@ def _record(name: str, key: str, data: object) -> Record:
         causation_id=None,
         data=data,
     )
-    return Record("kafka/test/B/0", contract.topic, 0, next(_offsets), key.encode(), headers, value)
+    return IncomingRecord("kafka/test/B/0", contract.topic, 0, next(_offsets), key.encode(), headers, value)
 
 
-def with_value(record: Record, value: bytes | None) -> Record:
+def with_value(record: IncomingRecord, value: bytes | None) -> IncomingRecord:
     """The same with another value."""
     return msgspec.structs.replace(record, value=value)
 
 
-def again(record: Record) -> Record:
+def again(record: IncomingRecord) -> IncomingRecord:
     """The same once more, at a later place of its topic."""
     return msgspec.structs.replace(record, offset=next(_offsets))
 
 
-def put_in_its_way(node: Node, *records: Record) -> Sequence[int]:
+def put_in_its_way(node: Node, *records: IncomingRecord) -> Sequence[int]:
     """Let a service hear records that it cannot use; the ids of the dead letters, in their order."""
     before = parked_page(node.store, limit=10_000)
     node.intake.accept(records)

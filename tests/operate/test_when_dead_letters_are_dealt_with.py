@@ -20,7 +20,7 @@ from tests.operate.letters import AT, again, put_in_its_way, renewed, started, w
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.message_handler import MessageHandler
-from trunkline.messaging.records import Record
+from trunkline.messaging.records import IncomingRecord
 from trunkline.runtime.service_runtime import Node
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing
@@ -51,7 +51,7 @@ async def audit(world: World) -> list[tuple[str, int, str]]:
     return [(row["command"], row["arguments"]["id"], row["outcome"]) for row in settled]
 
 
-def spoiled(record: Record) -> Record:
+def spoiled(record: IncomingRecord) -> IncomingRecord:
     return with_value(record, (record.value or b"")[:-1])
 
 

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from tests.http.world import InProcess, World, created, prepare_licensing, prepare_numbers, problem
 from trunkline.application import Deployment
 from trunkline.messaging.dead_letters.store import park
-from trunkline.messaging.records import Record
+from trunkline.messaging.records import IncomingRecord
 from trunkline.operations.sandbox_clock import DurationUnreadable, SandboxClock, duration
 from trunkline.runtime.service_runtime import Node
 from trunkline.settings import Settings
@@ -181,7 +181,12 @@ async def test_mail_parked_messages_and_who_waits_can_be_seen(world: World) -> N
     def fill(work: Any) -> None:
         for place in range(3):
             key, value, headers = b"k", b"\xff" if place else b"text", [("ce_id", None), ("h", b"\xfe")]
-            park(work, Record("local/licensing", "T", 0, place, key, headers, value), "not-json", "It is no JSON.")
+            park(
+                work,
+                IncomingRecord("local/licensing", "T", 0, place, key, headers, value),
+                "not-json",
+                "It is no JSON.",
+            )
             work.wait(f"party/{place}", "subscription/s", work.now, "not known yet")
         rows = [(f"reservation-ending/+65/{n}", "a@b.example", "s", "b", work.now, "sent") for n in range(5)]
         work.write(

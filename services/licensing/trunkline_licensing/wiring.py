@@ -12,7 +12,7 @@ from trunkline.contracts import billing, numbers, parties
 from trunkline.contracts.licensing import CONTRACTS, STATE
 from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.schema import read_migrations
-from trunkline.messaging.compacted_topics.feed import StateTopic
+from trunkline.messaging.compacted_topics.feed import CompactedTopic
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.service_definition import Service
 from trunkline_licensing.api.catalogue import catalogue
@@ -68,7 +68,7 @@ def service() -> Service:
         views=(SUBSCRIPTION_VIEW, PARTY_VIEW, IDENTITY_VIEW, POOL_VIEW, EXTENSION_VIEW, BULK_VIEW),
         followers={"bulk": _bulk, "answers": answers.watch},
         subscribers={replies.FOLLOWER: replies.NAMES},
-        states=(StateTopic(STATE, EXTENSION_VIEW.name, extension_state),),
+        states=(CompactedTopic(STATE, EXTENSION_VIEW.name, extension_state),),
         prepare=number_replica.begin_anew_where_empty,
         repairs={"binding": repair.repair_bindings, "copy": repair.drop_copies},
         routes=routes,

@@ -14,7 +14,7 @@ from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.schema import read_migrations
 from trunkline.mail.outbox import MailSender
 from trunkline.mail.transports import open_post_office
-from trunkline.messaging.compacted_topics.feed import StateTopic
+from trunkline.messaging.compacted_topics.feed import CompactedTopic
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.service_definition import Service
 from trunkline_numbers.api.routes import routes
@@ -87,7 +87,7 @@ def service() -> Service:
         views=(NUMBER_VIEW, LISTING_VIEW, SUBSCRIPTION_VIEW, PARTY_VIEW),
         followers={"notices": _notices, "mail": _mail, "uploads": _uploads},
         subscribers={notice_mails.FOLLOWER: notice_mails.NAMES},
-        states=(StateTopic(said.STATE, NUMBER_VIEW.name, number_state),),
+        states=(CompactedTopic(said.STATE, NUMBER_VIEW.name, number_state),),
         routes=routes,
         tree=DirectoryTree,
         migrations=tuple(read_migrations(folder)) if folder.is_dir() else (),

@@ -27,7 +27,7 @@ from trunkline.installation.record import (
 from trunkline.installation.topic import OnRecord, claim, look, members, read_on_record, read_records, register
 from trunkline.messaging.kafka.client import AWAY, KafkaSettings
 from trunkline.messaging.outbox_relay import Transport
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 from trunkline.messaging.retry import Backoff
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Gate:
         self.has_topics = transport.has_topics
         self.admitted = asyncio.Event()
 
-    async def send_page(self, page: Sequence[Outgoing]) -> None:
+    async def send_page(self, page: Sequence[OutgoingRecord]) -> None:
         """Deliver a page in order; raises what the transport raises."""
         if not self.admitted.is_set():
             await self.admitted.wait()

@@ -20,7 +20,7 @@ from trunkline.messaging.kafka.client_lifetime import started_consumer
 from trunkline.messaging.kafka.partition_reader import partition_reader
 from trunkline.messaging.kafka.producer import Producer
 from trunkline.messaging.kafka.topics import INSTALLATION_TOPIC, installation_topic
-from trunkline.messaging.records import Outgoing, Record
+from trunkline.messaging.records import IncomingRecord, OutgoingRecord
 
 _CLAIM, _SERVICE = "installation/", "service/"
 _SECONDS: Final = 15.0
@@ -86,7 +86,7 @@ async def register(kafka: KafkaSettings, service: str, registration: Registratio
 
 
 async def _send(kafka: KafkaSettings, key: str, value: Any) -> None:
-    record = Outgoing(kafka.topic(INSTALLATION_TOPIC), key.encode(), msgspec.json.encode(value), [], 0)
+    record = OutgoingRecord(kafka.topic(INSTALLATION_TOPIC), key.encode(), msgspec.json.encode(value), [], 0)
     async with asyncio.timeout(_SECONDS), Producer(kafka) as producer:
         await producer.send_page([record])
 
@@ -126,9 +126,11 @@ async def read_records(kafka: KafkaSettings, topics: Sequence[str], *, newest: b
     return found
 
 
-async def _behind_transactions(kafka: KafkaSettings, bounds: Mapping[TopicPartition, tuple[int, int]]) -> list[Record]:
+async def _behind_transactions(
+    kafka: KafkaSettings, bounds: Mapping[TopicPartition, tuple[int, int]]
+) -> list[IncomingRecord]:
     """The last record of each partition at whose end there is none: the end of a transaction takes an offset too."""
-    found: list[Record] = []
+    found: list[IncomingRecord] = []
     if not any(end > begin for begin, end in bounds.values()):
         return found
     async with partition_reader(kafka, str) as reader:

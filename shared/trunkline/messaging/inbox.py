@@ -16,7 +16,7 @@ import structlog
 
 from trunkline.availability import is_unavailable
 from trunkline.contracts.cloudevents.envelope import decode
-from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.errors import MessageDecodeError
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.contracts.contract import Contract
 from trunkline.eventstore.event_store import CheckpointConflict, ConcurrencyError, Store
@@ -24,7 +24,7 @@ from trunkline.eventstore.recorded_event import UnknownEvent
 from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.messaging.dead_letters.store import park
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
-from trunkline.messaging.records import Record
+from trunkline.messaging.records import IncomingRecord
 from trunkline.telemetry import BATCH_SECONDS, HEARD, span
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ Fault = tuple[str, str]
 """A stable code and one sentence."""
 
 
-class Intake:
+class Inbox:
     """Hears records for one service. Used by one thread at a time."""
 
     def __init__(self, store: Store, service: HandlingService, now: Callable[[], datetime]) -> None:
@@ -80,7 +80,7 @@ class Intake:
         self._known |= wanted
         return found
 
-    def accept(self, records: Sequence[Record]) -> int:
+    def accept(self, records: Sequence[IncomingRecord]) -> int:
         """Take a batch, in its order; what was heard before has no effect.
 
         A long batch goes in parts, each a transaction of its own: while one is being written the next one is decided.
@@ -111,7 +111,7 @@ class Intake:
             raise
         return len(fresh)
 
-    def _take_overlapping(self, parts: Sequence[Sequence[Record]]) -> None:
+    def _take_overlapping(self, parts: Sequence[Sequence[IncomingRecord]]) -> None:
         """Decide each part while the one before it is being written.
 
         A part that names a subject of the one before waits for it; whatever else it should have seen is a conflict
@@ -167,7 +167,7 @@ class Intake:
                 self._positions.pop(source, None)
             self._take(part.records)
 
-    def _take(self, records: Sequence[Record]) -> None:
+    def _take(self, records: Sequence[IncomingRecord]) -> None:
         """Commit a part whole; if a reaction breaks on it, halve it until the one record is found and parked."""
         try:
             self._commit(self._read(records, None))
@@ -189,10 +189,10 @@ class Intake:
             run(self._store, self._now, lambda work: self._decide(part, work))
         self._positions.update(part.last)
 
-    def _read(self, records: Sequence[Record], broken: Fault | None) -> _Part:
+    def _read(self, records: Sequence[IncomingRecord], broken: Fault | None) -> _Part:
         """Decode records; those that cannot be understood, or are `broken`, are to be parked."""
         heard: list[list[Message]] = [[] for _ in self._reactions]
-        unreadable: list[tuple[Record, Fault]] = []
+        unreadable: list[tuple[IncomingRecord, Fault]] = []
         last: dict[str, int] = {}
         for record in records:
             last[record.source] = record.offset
@@ -205,7 +205,7 @@ class Intake:
             place, contracts = self._contracts[record.topic]
             try:
                 heard[place].append(decode(record.headers, record.value, contracts))
-            except Unreadable as reason:
+            except MessageDecodeError as reason:
                 unreadable.append((record, (reason.code, reason.reason)))
         before = {source: self._positions[source] for source in last if source in self._positions}
         return _Part(records, heard, unreadable, before, last)
@@ -234,9 +234,9 @@ class _Part:
 
     def __init__(
         self,
-        records: Sequence[Record],
+        records: Sequence[IncomingRecord],
         heard: list[list[Message]],
-        unreadable: list[tuple[Record, Fault]],
+        unreadable: list[tuple[IncomingRecord, Fault]],
         before: dict[str, int],
         last: dict[str, int],
     ) -> None:

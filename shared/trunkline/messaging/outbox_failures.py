@@ -15,7 +15,7 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import FailedItem, FailedItems, concerns_item
 from trunkline.messaging.kafka.producer import TooLargeToSend
 from trunkline.messaging.outbox_page import Page, PublishingService, read_page, stream_records, streams_at
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 from trunkline.messaging.transport import Transport
 
 LOOP = "relay"
@@ -66,7 +66,7 @@ class OutboxFailures:
         await self._halve(page.outgoing, streams)
         return page.end
 
-    async def _halve(self, records: Sequence[Outgoing], streams: Mapping[int, str]) -> None:
+    async def _halve(self, records: Sequence[OutgoingRecord], streams: Mapping[int, str]) -> None:
         records = [r for r in records if streams[r.position] not in self._failed]
         if not records:
             return

@@ -10,7 +10,7 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import concerns_item
 from trunkline.eventstore.recent_events import CommittedEvent
 from trunkline.eventstore.recorded_event import RawRow, RecordedEvent, stored_name
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 
 PAGE: Final = 1000
 _NONE: Final[Mapping[str, int]] = {}
@@ -49,7 +49,7 @@ class Page:
 
     def __init__(self, end: int) -> None:
         self.end = end
-        self.outgoing: list[Outgoing] = []
+        self.outgoing: list[OutgoingRecord] = []
         self.failures: dict[str, tuple[int, Exception]] = {}
 
 
@@ -94,7 +94,7 @@ def page_of(
 
 def stream_records(
     store: Store, service: PublishingService, stream_id: str, first: int, last: int
-) -> Iterator[tuple[int, Outgoing | None]]:
+) -> Iterator[tuple[int, OutgoingRecord | None]]:
     """What one stream publishes between two log positions, one event after another, with its position.
 
     Raises what reading or publishing an event raises, when that event comes.
@@ -110,7 +110,7 @@ def streams_at(store: Store, positions: Iterable[int]) -> dict[int, str]:
     return dict(store.fetch(sql, (list(positions),)))
 
 
-def say(service: PublishingService, event: RecordedEvent) -> Outgoing | None:
+def say(service: PublishingService, event: RecordedEvent) -> OutgoingRecord | None:
     """What a service says of one event, as a record to send; None for what it keeps to itself."""
     said = service.published(event)
     if said is None:
@@ -128,7 +128,7 @@ def say(service: PublishingService, event: RecordedEvent) -> Outgoing | None:
         causation_id=event.meta.causation_id,
         data=data,
     )
-    return Outgoing(contract.topic, subject.encode(), value, headers, event.position)
+    return OutgoingRecord(contract.topic, subject.encode(), value, headers, event.position)
 
 
 def _is_aside(page: Page, aside: Mapping[str, int], stream_id: str, position: int) -> bool:

@@ -24,7 +24,7 @@ from trunkline.messaging.retry import Backoff
 from trunkline.messaging.transport import Transport
 from trunkline.telemetry import SAID
 
-__all__ = ["FOLLOWER", "PAGE", "Page", "Relay", "Transport", "page_of", "read_page", "say"]
+__all__ = ["FOLLOWER", "PAGE", "OutboxRelay", "Page", "Transport", "page_of", "read_page", "say"]
 
 FOLLOWER = LOOP
 AT_ONCE = 50
@@ -35,7 +35,7 @@ FLIGHTS = 3
 """Pages on their way at once: with one, the broker waits for us and we for it."""
 
 
-class Relay:
+class OutboxRelay:
     """Publishes one store's log."""
 
     def __init__(

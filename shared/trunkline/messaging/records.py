@@ -10,7 +10,7 @@ import msgspec
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
+class IncomingRecord(msgspec.Struct, frozen=True, gc=False):
     """One record that was fetched.
 
     Attributes:
@@ -31,7 +31,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     undecodable: str | None = None
 
 
-class Outgoing(NamedTuple):
+class OutgoingRecord(NamedTuple):
     """One record to send. `position` is the log position of the event it says."""
 
     topic: str

@@ -20,7 +20,7 @@ from trunkline.eventstore.recorded_event import RawRow, RecordedEvent
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.outbox_page import PublishingService
 from trunkline.messaging.outbox_relay import FOLLOWER, say
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 
 PAGE: Final = 1_000
 SKEW: Final = timedelta(minutes=10)
@@ -28,11 +28,11 @@ SKEW: Final = timedelta(minutes=10)
 
 _PARTS_A_SECOND: Final = 10
 
-SendPage = Callable[[Sequence[Outgoing]], Awaitable[None]]
+SendPage = Callable[[Sequence[OutgoingRecord]], Awaitable[None]]
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+class LogRange(msgspec.Struct, frozen=True, kw_only=True):
     """Which events are meant; all that is given must hold.
 
     Attributes:
@@ -65,7 +65,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Republished(msgspec.Struct, frozen=True):
+class RepublishResult(msgspec.Struct, frozen=True):
     """How far it is.
 
     Attributes:
@@ -83,7 +83,7 @@ class Page(msgspec.Struct, frozen=True):
     """What is to be sent up to a position of the log."""
 
     end: int
-    outgoing: list[Outgoing]
+    outgoing: list[OutgoingRecord]
 
 
 def published_up_to(store: Store) -> int:
@@ -100,7 +100,7 @@ def history_published(store: Store, kafka: KafkaSettings, last: int) -> None:
         )
 
 
-def pages(store: Store, service: PublishingService, stretch: Stretch, most: int = PAGE) -> Iterator[Page]:
+def pages(store: Store, service: PublishingService, stretch: LogRange, most: int = PAGE) -> Iterator[Page]:
     """What a stretch says, in the order of the log.
 
     Args:
@@ -115,7 +115,7 @@ def pages(store: Store, service: PublishingService, stretch: Stretch, most: int 
         yield Page(end, [o for o in said if stretch.topics is None or o.topic in stretch.topics])
 
 
-def _read(store: Store, stretch: Stretch, most: int) -> Iterator[tuple[int, list[RawRow]]]:
+def _read(store: Store, stretch: LogRange, most: int) -> Iterator[tuple[int, list[RawRow]]]:
     """What may lie in a stretch, page by page, each with the position up to which nothing is left."""
     if stretch.stream is not None:
         rows = stream_rows(store, stretch.stream)
@@ -149,7 +149,7 @@ def position_before(store: Store, instant: datetime) -> int:
 
 async def republish(
     found: Iterator[Page], send_page: SendPage, rate: int, clock: Callable[[], float], sleep: Sleep
-) -> AsyncIterator[Republished]:
+) -> AsyncIterator[RepublishResult]:
     """Send what pages hold; how far it is, after each part that is safe.
 
     Args:
@@ -171,5 +171,5 @@ async def republish(
             await send_page(part)
             count += len(part)
             topics.update(o.topic for o in part)
-            yield Republished(part[-1].position, count, dict(topics))
-        yield Republished(page.end, count, dict(topics))
+            yield RepublishResult(part[-1].position, count, dict(topics))
+        yield RepublishResult(page.end, count, dict(topics))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 
 
 class Transport(Protocol):
@@ -13,6 +13,6 @@ class Transport(Protocol):
 
     has_topics: bool
 
-    async def send_page(self, page: Sequence[Outgoing]) -> None:
+    async def send_page(self, page: Sequence[OutgoingRecord]) -> None:
         """Deliver a page in order; return once it is safe, raise if that is not certain."""
         ...

@@ -18,7 +18,7 @@ from trunkline.http.idempotency import Answer, change
 from trunkline.http.pagination import page, row_id
 from trunkline.http.schemas import Body
 from trunkline.messaging.dead_letters.replay import Edit, discard, retry
-from trunkline.messaging.dead_letters.store import Parked, Parts, parked_message, parked_page
+from trunkline.messaging.dead_letters.store import DeadLetter, Parts, parked_message, parked_page
 from trunkline.operations.lists import ROW_IDS, OperatePage, Pages, Shown, items, show
 from trunkline.security.audit_log import auditing_work
 from trunkline.security.authorization import NothingThere
@@ -176,7 +176,7 @@ def _resolving(router: APIRouter, node: Node) -> None:
         return answer(asked, "discard", {"id": parked_id, "remark": body.remark}, decide)
 
 
-def _letter(message: Parked) -> Shown:
+def _letter(message: DeadLetter) -> Shown:
     """A parked message with its bytes as text where they are text, and in base64."""
     whole = show(message)
     shown = {name: value for name, value in whole.items() if name not in ("key", "value")}

@@ -18,7 +18,7 @@ from trunkline.http.dependencies import Operating
 from trunkline.http.schemas import Body
 from trunkline.messaging.compacted_topics.feed import outgoing_document
 from trunkline.messaging.outbox_relay import say
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 from trunkline.operations.reconciliation.records import MOST_KEYS
 from trunkline.security.audit_log import auditing
 
@@ -90,7 +90,7 @@ def _repair(node: Node, body: Repair, cause: Causation) -> int:
     return len(page)
 
 
-def _documents(node: Node, keys: list[str]) -> list[Outgoing]:
+def _documents(node: Node, keys: list[str]) -> list[OutgoingRecord]:
     (topic,) = node.service.states
     rows = node.store.fetch(
         f"SELECT key, version, position, changed_at, folded FROM {topic.view} WHERE key = ANY(%s)", (keys,)
@@ -98,14 +98,14 @@ def _documents(node: Node, keys: list[str]) -> list[Outgoing]:
     return [outgoing_document(node.store, topic, *row) for row in rows]
 
 
-def _newest_facts(node: Node, streams: list[str]) -> list[Outgoing]:
+def _newest_facts(node: Node, streams: list[str]) -> list[OutgoingRecord]:
     """The newest public event of each stream, with the sequence that it has in the present epoch."""
     rows = node.store.fetch(
         "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events"
         " WHERE originator_id = ANY(%s) AND NOT topic = ANY(%s) ORDER BY originator_id, originator_version",
         (streams, sorted(node.service.private)),
     )
-    newest: dict[str, Outgoing] = {}
+    newest: dict[str, OutgoingRecord] = {}
     for row in rows:
         event = msgspec.structs.replace(node.store.event(row), epoch=node.store.epochs.current)
         if (said := say(node.service, event)) is not None:

@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 from trunkline.http.idempotency import DRY_RUN
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.producer import Producer, TooLargeToSend
-from trunkline.messaging.records import Outgoing
-from trunkline.messaging.republish import Republished, SendPage, Stretch, history_published, pages, republish
+from trunkline.messaging.records import OutgoingRecord
+from trunkline.messaging.republish import LogRange, RepublishResult, SendPage, history_published, pages, republish
 from trunkline.operations.projection_routes import LINES, ndjson
 from trunkline.security.audit_log import put_on_record
 
@@ -34,7 +34,7 @@ class RepublishJob:
     """One stretch on its way. It ends with the request that tells of it, or with the service."""
 
     def __init__(
-        self, node: Node, stretch: Stretch, kafka: KafkaSettings, topic: str | None, rate: int, actor: str | None,
+        self, node: Node, stretch: LogRange, kafka: KafkaSettings, topic: str | None, rate: int, actor: str | None,
         arguments: Mapping[str, Any],
     ) -> None:  # fmt: skip
         """Prepare; nothing is sent before it is told of.
@@ -55,7 +55,7 @@ class RepublishJob:
         self._node = node
         self._stretch = stretch
         self._kafka = kafka
-        self._done = Republished(stretch.first - 1, 0, {})
+        self._done = RepublishResult(stretch.first - 1, 0, {})
         self._end: bytes | None = None
         self.ended = asyncio.Event()
         self.given_up = asyncio.Event()
@@ -112,7 +112,7 @@ class RepublishJob:
             return
         async with Producer(self._kafka) as producer:
 
-            async def send(page: Sequence[Outgoing]) -> None:
+            async def send(page: Sequence[OutgoingRecord]) -> None:
                 name, full = self._topic, self._kafka.topic
                 await producer.send_page([one._replace(topic=name or full(one.topic)) for one in page])
 
@@ -147,5 +147,5 @@ class Telling(StreamingResponse):
             self._job.given_up.set()
 
 
-async def _nowhere(_page: Sequence[Outgoing]) -> None:
+async def _nowhere(_page: Sequence[OutgoingRecord]) -> None:
     """Where a dry run sends."""

@@ -16,7 +16,7 @@ from trunkline.errors import Refused
 from trunkline.http.dependencies import DryRun, Operating
 from trunkline.http.schemas import Body, Instant
 from trunkline.messaging.kafka.client import AWAY, KafkaSettings, admin
-from trunkline.messaging.republish import Stretch, published_up_to
+from trunkline.messaging.republish import LogRange, published_up_to
 from trunkline.operations.lists import ROW_IDS
 from trunkline.operations.projection_routes import STREAMED
 from trunkline.operations.republish_job import RepublishJob, Telling
@@ -116,7 +116,7 @@ def add_republish(router: APIRouter, node: Node) -> None:
         return Telling(RepublishJob(node, stretch, kafka, body.topic, body.rate, actor, arguments))
 
 
-def _stretch(node: Node, body: Republish) -> Stretch:
+def _stretch(node: Node, body: Republish) -> LogRange:
     """What is asked for, as it can be read. Raises EventUnknown, StreamUnknown, StretchEmpty."""
     end = published_up_to(node.store)
     last = min(end, body.last or end)
@@ -134,7 +134,7 @@ def _stretch(node: Node, body: Republish) -> Stretch:
     if body.stream is not None and not node.store.read_streams([body.stream]):
         raise StreamUnknown(service=node.name, stream=body.stream)
     topics = None if body.events is None else frozenset(says[name] for name in body.events)
-    return Stretch(first=body.first, last=last, since=body.since, until=body.until, stream=body.stream, topics=topics)
+    return LogRange(first=body.first, last=last, since=body.since, until=body.until, stream=body.stream, topics=topics)
 
 
 async def _check_topic(kafka: KafkaSettings, topic: str, own: Collection[str] | None) -> None:

@@ -17,9 +17,9 @@ from msgspec.structs import replace
 from trunkline.installation.judgement import judge_together
 from trunkline.installation.record import begin_epoch, begin_start, finish_start, read_database
 from trunkline.messaging.compacted_topics.feed import begin_anew
-from trunkline.messaging.inbox import Intake
+from trunkline.messaging.inbox import Inbox
 from trunkline.messaging.outbox_relay import FOLLOWER
-from trunkline.messaging.records import Outgoing, Record
+from trunkline.messaging.records import IncomingRecord, OutgoingRecord
 
 if TYPE_CHECKING:
     from trunkline.runtime.service_runtime import Node
@@ -80,7 +80,7 @@ def _read_of(node: Node, nodes: Sequence[Node]) -> int:
     return max(other.store.positions(source).get(source, 0) for other in nodes if other is not node)
 
 
-class LocalTransport:
+class InProcessTransport:
     """Delivers what one service says to the intakes that hear it."""
 
     has_topics = False
@@ -95,9 +95,9 @@ class LocalTransport:
         """
         self._source = source_of(service, epoch)
         self._states = frozenset(states)
-        self._intakes: list[tuple[Intake, asyncio.Lock]] = []
+        self._intakes: list[tuple[Inbox, asyncio.Lock]] = []
 
-    def join(self, intake: Intake, turn: asyncio.Lock) -> None:
+    def join(self, intake: Inbox, turn: asyncio.Lock) -> None:
         """Deliver to this intake too; `turn` is shared by all that feed it, for it takes one batch at a time."""
         self._intakes.append((intake, turn))
 
@@ -114,12 +114,12 @@ class LocalTransport:
     def _source_of(self, topic: str) -> str:
         return f"{self._source}/{topic}" if topic in self._states else self._source
 
-    async def send_page(self, page: Sequence[Outgoing]) -> None:
+    async def send_page(self, page: Sequence[OutgoingRecord]) -> None:
         """Hand a page to every intake that hears anything of it; what it raises, the relay retries."""
         for intake, turn in self._intakes:
             topics = intake.topics
             records = [
-                Record(self._source_of(o.topic), o.topic, 0, o.position, o.key, o.headers, o.value)
+                IncomingRecord(self._source_of(o.topic), o.topic, 0, o.position, o.key, o.headers, o.value)
                 for o in page
                 if o.topic in topics
             ]
@@ -127,7 +127,7 @@ class LocalTransport:
                 async with turn:
                     await asyncio.to_thread(intake.accept, records)
 
-    async def send_again(self, page: Sequence[Outgoing]) -> None:
+    async def send_again(self, page: Sequence[OutgoingRecord]) -> None:
         """Hand over what was handed over before: as a source of its own, whose offsets only count on."""
         source = f"{self._source}/again"
         for intake, turn in self._intakes:
@@ -136,8 +136,10 @@ class LocalTransport:
                 await asyncio.to_thread(_accept_again, intake, source, wanted)
 
 
-def _accept_again(intake: Intake, source: str, page: Sequence[Outgoing]) -> None:
+def _accept_again(intake: Inbox, source: str, page: Sequence[OutgoingRecord]) -> None:
     after = intake.positions([source]).get(source, 0)
-    records = [Record(source, o.topic, 0, after + n, o.key, o.headers, o.value) for n, o in enumerate(page, start=1)]
+    records = [
+        IncomingRecord(source, o.topic, 0, after + n, o.key, o.headers, o.value) for n, o in enumerate(page, start=1)
+    ]
     if records:
         intake.accept(records)

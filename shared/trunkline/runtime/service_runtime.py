@@ -18,16 +18,16 @@ from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.files.export_slots import ExportSlots
 from trunkline.messaging.caught_up import Horizon
-from trunkline.messaging.compacted_topics.feed import StateFeed
-from trunkline.messaging.dead_letters.publisher import DeadLetters
-from trunkline.messaging.inbox import Intake
-from trunkline.messaging.outbox_relay import Relay, Transport
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.compacted_topics.feed import CompactedTopicPublisher
+from trunkline.messaging.dead_letters.publisher import DeadLetterPublisher
+from trunkline.messaging.inbox import Inbox
+from trunkline.messaging.outbox_relay import OutboxRelay, Transport
+from trunkline.messaging.records import OutgoingRecord
 from trunkline.messaging.retry import pause
 from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import ProjectionRunner, views_at
 from trunkline.runtime.gauges import update_gauges
-from trunkline.runtime.in_process_transport import LocalTransport
+from trunkline.runtime.in_process_transport import InProcessTransport
 from trunkline.runtime.polling_loop import IDLE_POLL_SECONDS, SETTLE_SECONDS, PollingLoop
 from trunkline.runtime.retention import BETWEEN_SECONDS, Retention
 from trunkline.runtime.supervisor import Run, Supervisor
@@ -63,7 +63,7 @@ class Node:
         self.duties = LeaderElection(store.url)
         self.projector = ProjectionRunner(store, service.views, self.duties, clock=clock)
         self.deadlines = Deadlines(store, clock, service.settle, self.duties)
-        self.intake = Intake(store, service, clock.now)
+        self.intake = Inbox(store, service, clock.now)
         self.exports = ExportSlots()
         self.turn = asyncio.Lock()
         self.stopping = asyncio.Event()
@@ -74,7 +74,7 @@ class Node:
         self.trouble_of_transport: Callable[[], list[str]] = list
         self.horizon: Horizon = lambda _topics: lambda: True
         self.before_stop: list[Callable[[], None]] = []
-        self.relay: Relay | None = None
+        self.relay: OutboxRelay | None = None
         self.transport: Transport | None = None
         self._readers = 0
         self._hurry = asyncio.Event()
@@ -125,7 +125,7 @@ class Node:
         """
         self._listener.start()
         self.transport = transport
-        relay = Relay(self.store, self.service, transport, self.wake, self.duties, self.clock)
+        relay = OutboxRelay(self.store, self.service, transport, self.wake, self.duties, self.clock)
         self.relay = relay
         self.spawn("relay", partial(relay.run, self.stopping.is_set))
         settle = partial(asyncio.to_thread, self._settle)
@@ -136,25 +136,25 @@ class Node:
         retention = Retention(self.store, self.clock, self.settings, self.duties)
         keep = partial(asyncio.to_thread, retention.step)
         self.spawn("retention", partial(self.follow, "retention", keep, breath=BETWEEN_SECONDS))
-        letters = DeadLetters(
+        letters = DeadLetterPublisher(
             self.store, self.name, transport if transport.has_topics else None, self.duties, self.clock
         )
         self.spawn("dead letters", partial(letters.run, self.stopping))
         for topic in self.service.states:
             if states is not None and topic.contract.topic not in states:
                 continue
-            feed = StateFeed(self.store, topic, self.duties, self.clock)
+            feed = CompactedTopicPublisher(self.store, topic, self.duties, self.clock)
             self.spawn(
                 topic.contract.name, partial(feed.run, transport.send_page, self.projected, self.stopping.is_set)
             )
         for name, make in self.service.followers.items():
             self.spawn(name, partial(self.follow, name, partial(asyncio.to_thread, make(self))))
 
-    async def send_again(self, page: Sequence[Outgoing]) -> None:
+    async def send_again(self, page: Sequence[OutgoingRecord]) -> None:
         """Send what was sent before, though its log positions were read already; raises what the transport raises."""
         transport = self.transport
         assert transport is not None, f"{self.name} is not started"
-        await (transport.send_again(page) if isinstance(transport, LocalTransport) else transport.send_page(page))
+        await (transport.send_again(page) if isinstance(transport, InProcessTransport) else transport.send_page(page))
 
     def spawn(self, name: str, loop: Run | Coroutine[Any, Any, None]) -> None:
         """Run one more loop until the node stops; see `Supervisor.start`."""

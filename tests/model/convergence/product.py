@@ -14,7 +14,7 @@ from tests.model.convergence.facts import DAY, Act, Fact, Hours
 from tests.model.convergence.histories import LETTERS, History, Step
 from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.message import Message
-from trunkline.messaging.records import Record
+from trunkline.messaging.records import IncomingRecord
 
 START = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 
@@ -52,7 +52,7 @@ class World:
     seed: int
     learned: list[tuple[Hours, tuple[Fact | Act, ...]]] = field(default_factory=list)
     acted: dict[Act, str | None] = field(default_factory=dict)
-    pending: list[tuple[str, int, Record]] = field(default_factory=list)
+    pending: list[tuple[str, int, IncomingRecord]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Give everything in it an id."""
@@ -69,7 +69,7 @@ class World:
         """The id under which billing publishes a fact."""
         return self._event_ids[fact]
 
-    def parcels(self, now: Hours) -> list[list[Record]]:
+    def parcels(self, now: Hours) -> list[list[IncomingRecord]]:
         """What numbers gets next: all that is pending, in any order, some of it twice, in one batch or one by one."""
         again = [self.chance.choice(self.pending) for _ in range(self.chance.randrange(3))] if self.pending else []
         parcels = self.chance.sample([*self.pending, *again], len(self.pending) + len(again))

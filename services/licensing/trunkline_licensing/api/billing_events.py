@@ -11,7 +11,13 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import Headers
 
 from trunkline.contracts import billing
-from trunkline.contracts.cloudevents.envelope import Message, Unreadable, decode, decode_batch, decode_structured
+from trunkline.contracts.cloudevents.envelope import (
+    Message,
+    MessageDecodeError,
+    decode,
+    decode_batch,
+    decode_structured,
+)
 from trunkline.contracts.cloudevents.http_binding import attributes
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
@@ -111,7 +117,7 @@ def router(node: ServiceContext) -> APIRouter:
 class _Sent:
     """The events of one call; `batch`: sent as a batch, be it of one."""
 
-    items: Sequence[Message | Unreadable]
+    items: Sequence[Message | MessageDecodeError]
     batch: bool
 
 
@@ -134,7 +140,7 @@ def _read(headers: Headers, body: bytes) -> _Sent:
             return _Sent([decode_structured(body, billing.CONTRACTS)], batch=False)
         if media == "application/json" and "ce-specversion" in headers:
             return _Sent([decode(attributes(headers.raw), body, billing.CONTRACTS)], batch=False)
-    except Unreadable as error:
+    except MessageDecodeError as error:
         raise EventUnreadable(
             reason=error.reason, errors=[{"in": "body", "pointer": "#", "code": error.code, "detail": error.reason}]
         ) from None

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from trunkline.clock import rfc3339
 from trunkline.contracts import billing
-from trunkline.contracts.cloudevents.envelope import Message, Unreadable, content_hash
+from trunkline.contracts.cloudevents.envelope import Message, MessageDecodeError, content_hash
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.idempotency import Answer
 from trunkline_licensing.domain.pool.catalogue import BASE, Catalogue
@@ -126,9 +126,9 @@ class Reckoning:
         self._heard = set(self._before)
         self._refusals = _refusals(work)
 
-    def outcome(self, place: int, item: Message | Unreadable) -> Outcome:
+    def outcome(self, place: int, item: Message | MessageDecodeError) -> Outcome:
         """What became of the item at a place of the call."""
-        if isinstance(item, Unreadable):
+        if isinstance(item, MessageDecodeError):
             return Outcome(place=place, verdict="unreadable", code=item.code, reason=item.reason, pointer=f"#/{place}")
         name, contents = (item.source, item.id), content_hash(item)
         found = Outcome(place=place, id=item.id, source=item.source, subscription_id=item.subject, verdict="accepted")

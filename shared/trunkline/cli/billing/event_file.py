@@ -18,7 +18,7 @@ from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.envelope import (
     MAX_VALUE_BYTES,
     Message,
-    Unreadable,
+    MessageDecodeError,
     content_hash,
     decode_structured,
 )
@@ -122,7 +122,7 @@ def read_event(line: Line) -> Message | Finding:
     """The event of a line, or why there is none, as the service reads it."""
     try:
         message = decode_structured(line.body, billing.CONTRACTS)
-    except Unreadable as unreadable:
+    except MessageDecodeError as unreadable:
         return Finding(line.number, "unreadable", unreadable.code, unreadable.reason, event_id(line))
     if is_json(line):
         return message

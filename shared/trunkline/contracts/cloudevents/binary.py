@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.errors import MessageDecodeError
 from trunkline.contracts.cloudevents.message import (
     MAX_ATTRIBUTE_BYTES,
     MAX_SEQUENCE,
@@ -55,7 +55,7 @@ class _Layout:
         places: dict[str, int] = {}
         for place, name in enumerate(map(str.lower, names)):
             if name in places and (name.startswith("ce_") or name == "content-type"):
-                raise Unreadable("header-invalid", f"The header {name} is given twice.")
+                raise MessageDecodeError("header-invalid", f"The header {name} is given twice.")
             places[name] = place
         self.texts: Final = itemgetter(*(places.get(name, _ABSENT) for name in _TEXTS))
         self.kind: Final = places.get("content-type", _ABSENT)
@@ -87,7 +87,7 @@ def decode(headers: Headers, value: bytes | None, types: Mapping[str, Contract])
     identity, source, subject, name, correlation, causation = _texts(layout.texts(contents))
     contract = types.get(name)
     if contract is None:
-        raise Unreadable("type-unknown", f"The type {name!r} is not known here.")
+        raise MessageDecodeError("type-unknown", f"The type {name!r} is not known here.")
     time = _time(contents[layout.time])
     sequence = None if layout.sequence < 0 else _sequence(contents[layout.sequence])
     if tombstone:
@@ -137,15 +137,15 @@ def _texts(contents: tuple[bytes | None, ...]) -> Sequence[str]:
 
 def _text(name: str, content: bytes | None, *, required: bool = True) -> str:
     if content is None:
-        raise Unreadable("header-invalid", f"The header {name} is null.")
+        raise MessageDecodeError("header-invalid", f"The header {name} is null.")
     if not content:
         if required:
-            raise Unreadable("attribute-missing", f"The header {name} is missing or blank.")
+            raise MessageDecodeError("attribute-missing", f"The header {name} is missing or blank.")
         return ""
     try:
         return check_text(f"The header {name}", content.decode())
     except UnicodeDecodeError as error:
-        raise Unreadable("header-invalid", f"The header {name} is not UTF-8: {error.reason}.") from None
+        raise MessageDecodeError("header-invalid", f"The header {name} is not UTF-8: {error.reason}.") from None
 
 
 def _time(content: bytes | None) -> datetime:
@@ -162,10 +162,12 @@ def _time(content: bytes | None) -> datetime:
 
 def _sequence(content: bytes | None) -> int:
     if content is None:
-        raise Unreadable("header-invalid", "The header ce_sequence is null.")
+        raise MessageDecodeError("header-invalid", "The header ce_sequence is null.")
     if content.isdigit() and len(content) <= 19 and (sequence := int(content)) <= MAX_SEQUENCE:
         return sequence
-    raise Unreadable("attribute-invalid", f"The header ce_sequence is no whole number from 0 to {MAX_SEQUENCE}.")
+    raise MessageDecodeError(
+        "attribute-invalid", f"The header ce_sequence is no whole number from 0 to {MAX_SEQUENCE}."
+    )
 
 
 def _is_structured(kind: bytes | None) -> bool:
@@ -174,9 +176,11 @@ def _is_structured(kind: bytes | None) -> bool:
         return True
     if media == "application/json" or (media.endswith("+json") and not media.startswith("application/cloudevents")):
         return False
-    raise Unreadable("content-type", f"The header content-type is {media[:100]!r}, which is no JSON CloudEvent.")
+    raise MessageDecodeError(
+        "content-type", f"The header content-type is {media[:100]!r}, which is no JSON CloudEvent."
+    )
 
 
 def _refuse_version(version: bytes | None, place: int) -> None:
     told: Any = "missing" if place == _ABSENT else repr(_text("ce_specversion", version))
-    raise Unreadable("spec-version", f"The header ce_specversion is {told}, not '1.0'.")
+    raise MessageDecodeError("spec-version", f"The header ce_specversion is {told}, not '1.0'.")

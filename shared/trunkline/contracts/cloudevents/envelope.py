@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from trunkline.contracts.cloudevents.binary import Headers, decode
-from trunkline.contracts.cloudevents.errors import CODES, Unreadable
+from trunkline.contracts.cloudevents.errors import CODES, MessageDecodeError
 from trunkline.contracts.cloudevents.message import MAX_VALUE_BYTES, Message
 from trunkline.contracts.cloudevents.structured import decode_batch, decode_structured
 from trunkline.contracts.contract import Contract
@@ -21,7 +21,7 @@ __all__ = [
     "Contract",
     "Headers",
     "Message",
-    "Unreadable",
+    "MessageDecodeError",
     "content_hash",
     "decode",
     "decode_batch",

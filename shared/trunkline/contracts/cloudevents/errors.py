@@ -19,7 +19,7 @@ CODES: Final = {
 }
 
 
-class Unreadable(Exception):
+class MessageDecodeError(Exception):
     """A message cannot be read or understood (X6); it is parked and never looped.
 
     `code` is one of CODES and never changes its meaning; `reason` is one sentence that says what

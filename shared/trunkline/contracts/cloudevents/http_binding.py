@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.errors import MessageDecodeError
 
 _PREFIX: Final = b"ce-"
 _ESCAPED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -43,7 +43,7 @@ def _value(name: str, value: bytes) -> bytes:
         value.decode()
     except UnicodeDecodeError as error:
         reason = f"The header {name} is not UTF-8 after percent-decoding: {error.reason} at byte {error.start + 1}."
-        raise Unreadable("header-invalid", reason) from None
+        raise MessageDecodeError("header-invalid", reason) from None
     return value
 
 
@@ -52,5 +52,5 @@ def _unquoted(name: str, value: bytes) -> bytes:
     found = _QUOTED.fullmatch(value)
     if found is None:
         reason = f"The header {name} begins with a quotation mark that is not closed at its end."
-        raise Unreadable("header-invalid", reason)
+        raise MessageDecodeError("header-invalid", reason)
     return _BACKSLASHED.sub(rb"\1", found[1])

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.errors import MessageDecodeError
 from trunkline.contracts.contract import Contract
 from trunkline.contracts.validation_messages import without_patterns
 from trunkline.contracts.values import read_instant
@@ -40,9 +40,9 @@ def check_value(value: bytes | None) -> bytes:
     Raises Unreadable: value-missing, too-large, not-utf8.
     """
     if value is None:
-        raise Unreadable("value-missing", "The record has no value, so there is no event in it.")
+        raise MessageDecodeError("value-missing", "The record has no value, so there is no event in it.")
     if len(value) > MAX_VALUE_BYTES:
-        raise Unreadable(
+        raise MessageDecodeError(
             "too-large",
             f"The value has {len(value):,} bytes; at most {MAX_VALUE_BYTES:,} are taken.",
         )
@@ -50,7 +50,9 @@ def check_value(value: bytes | None) -> bytes:
         try:
             value.decode()
         except UnicodeDecodeError as error:
-            raise Unreadable("not-utf8", f"The value is not UTF-8: {error.reason} at byte {error.start}.") from None
+            raise MessageDecodeError(
+                "not-utf8", f"The value is not UTF-8: {error.reason} at byte {error.start}."
+            ) from None
     return value
 
 
@@ -60,9 +62,9 @@ def check_text(name: str, text: str) -> str:
     Raises Unreadable: attribute-invalid. `name` is how the sender calls the attribute.
     """
     if not text or not text.isprintable():
-        raise Unreadable("attribute-invalid", f"{name} is blank or has control characters.")
+        raise MessageDecodeError("attribute-invalid", f"{name} is blank or has control characters.")
     if len(text) > MAX_ATTRIBUTE_BYTES or (not text.isascii() and len(text.encode()) > MAX_ATTRIBUTE_BYTES):
-        raise Unreadable("attribute-invalid", f"{name} is longer than {MAX_ATTRIBUTE_BYTES} bytes.")
+        raise MessageDecodeError("attribute-invalid", f"{name} is longer than {MAX_ATTRIBUTE_BYTES} bytes.")
     return text
 
 
@@ -74,11 +76,13 @@ def read_data(contract: Contract, data: bytes | msgspec.Raw) -> Any:
     try:
         return contract.read(data)
     except msgspec.ValidationError as error:
-        raise Unreadable("data-invalid", f"The data of {contract.name}: {without_patterns(str(error))}.") from None
+        raise MessageDecodeError(
+            "data-invalid", f"The data of {contract.name}: {without_patterns(str(error))}."
+        ) from None
     except RecursionError:
-        raise Unreadable("data-invalid", f"The data of {contract.name}: nested too deep.") from None
+        raise MessageDecodeError("data-invalid", f"The data of {contract.name}: nested too deep.") from None
     except msgspec.DecodeError as error:
-        raise Unreadable("not-json", f"The data of {contract.name}: {error}.") from None
+        raise MessageDecodeError("not-json", f"The data of {contract.name}: {error}.") from None
 
 
 def read_time(name: str, text: str) -> datetime:
@@ -86,7 +90,7 @@ def read_time(name: str, text: str) -> datetime:
     try:
         return read_instant(text)
     except ValueError as error:
-        raise Unreadable("attribute-invalid", f"{name}: {error}.") from None
+        raise MessageDecodeError("attribute-invalid", f"{name}: {error}.") from None
 
 
 def same_subject(contract: Contract, subject: str, data: Any) -> str:
@@ -97,5 +101,5 @@ def same_subject(contract: Contract, subject: str, data: Any) -> str:
     told: str = contract.subject_of(data)
     if subject != told and subject.lower() != told:
         where = f"data.{contract.key}" if contract.key else "the only subject"
-        raise Unreadable("subject-mismatch", f"The subject is {subject!r} but {where} is {told!r}.")
+        raise MessageDecodeError("subject-mismatch", f"The subject is {subject!r} but {where} is {told!r}.")
     return told

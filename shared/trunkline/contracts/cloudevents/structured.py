@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.errors import MessageDecodeError
 from trunkline.contracts.cloudevents.message import (
     MAX_SEQUENCE,
     Message,
@@ -51,7 +51,7 @@ def decode_structured(body: bytes | dict[str, Any], types: Mapping[str, Contract
     return _message(check_value(body), types)
 
 
-def decode_batch(body: bytes, types: Mapping[str, Contract]) -> list[Message | Unreadable]:
+def decode_batch(body: bytes, types: Mapping[str, Contract]) -> list[Message | MessageDecodeError]:
     """Read a JSON batch; each item is a Message or says why it is none, in the order sent.
 
     Raises Unreadable (not-utf8, not-json, data-invalid) when the body is no JSON array at all.
@@ -61,13 +61,13 @@ def decode_batch(body: bytes, types: Mapping[str, Contract]) -> list[Message | U
         body.decode()
         items = _batch.decode(body)
     except UnicodeDecodeError as error:
-        raise Unreadable("not-utf8", f"The batch is not UTF-8: {error.reason} at byte {error.start}.") from None
+        raise MessageDecodeError("not-utf8", f"The batch is not UTF-8: {error.reason} at byte {error.start}.") from None
     except msgspec.ValidationError as error:
-        raise Unreadable("data-invalid", f"A batch is a JSON array: {error}.") from None
+        raise MessageDecodeError("data-invalid", f"A batch is a JSON array: {error}.") from None
     except (msgspec.DecodeError, RecursionError) as error:
         parts = _split(body)
         if parts is None:
-            raise Unreadable("not-json", f"The batch: {error}.") from None
+            raise MessageDecodeError("not-json", f"The batch: {error}.") from None
         return [_item(part, types) for part in parts]
     return [_item(bytes(item), types) for item in items]
 
@@ -88,23 +88,23 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)
 
 
-def _item(body: bytes, types: Mapping[str, Contract]) -> Message | Unreadable:
+def _item(body: bytes, types: Mapping[str, Contract]) -> Message | MessageDecodeError:
     try:
         return decode_structured(body, types)
-    except Unreadable as unreadable:
+    except MessageDecodeError as unreadable:
         return unreadable
 
 
 def _message(body: bytes, types: Mapping[str, Contract]) -> Message:
     event = _read_envelope(body)
     if event.specversion != "1.0":
-        raise Unreadable("spec-version", f"specversion is {event.specversion!r}, not '1.0'.")
+        raise MessageDecodeError("spec-version", f"specversion is {event.specversion!r}, not '1.0'.")
     name = _present("type", event.type)
     contract = types.get(name)
     if contract is None:
-        raise Unreadable("type-unknown", f"The type {name[:200]!r} is not known here.")
+        raise MessageDecodeError("type-unknown", f"The type {name[:200]!r} is not known here.")
     if event.time is None:
-        raise Unreadable("attribute-missing", "time is missing.")
+        raise MessageDecodeError("attribute-missing", "time is missing.")
     identity = check_text("id", _present("id", event.id))
     source = check_text("source", _present("source", event.source))
     subject = check_text("subject", _present("subject", event.subject))
@@ -126,14 +126,14 @@ def _read_envelope(body: bytes) -> _Envelope:
     try:
         return _envelope.decode(body)
     except msgspec.ValidationError as error:
-        raise Unreadable("attribute-invalid", f"The CloudEvent: {error}.") from None
+        raise MessageDecodeError("attribute-invalid", f"The CloudEvent: {error}.") from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Unreadable("not-json", f"The CloudEvent: {error}.") from None
+        raise MessageDecodeError("not-json", f"The CloudEvent: {error}.") from None
 
 
 def _present(name: str, text: str | None) -> str:
     if text is None:
-        raise Unreadable("attribute-missing", f"{name} is missing.")
+        raise MessageDecodeError("attribute-missing", f"{name} is missing.")
     return text
 
 
@@ -145,21 +145,21 @@ def _sequence(sequence: float | str | None) -> int | None:
         short = len(sequence) <= 19 and sequence.isascii() and sequence.isdigit()
         sequence = int(sequence) if short else -1
     if sequence is not None and not 0 <= sequence <= MAX_SEQUENCE:
-        raise Unreadable("attribute-invalid", f"sequence is no whole number from 0 to {MAX_SEQUENCE}.")
+        raise MessageDecodeError("attribute-invalid", f"sequence is no whole number from 0 to {MAX_SEQUENCE}.")
     return sequence
 
 
 def _data(event: _Envelope) -> bytes | Raw:
     kind = (event.datacontenttype or "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
-        raise Unreadable("content-type", f"datacontenttype is {kind[:100]!r}, not JSON.")
+        raise MessageDecodeError("content-type", f"datacontenttype is {kind[:100]!r}, not JSON.")
     if event.data_base64 is None:
         if event.data is UNSET:
-            raise Unreadable("value-missing", "The CloudEvent has no data.")
+            raise MessageDecodeError("value-missing", "The CloudEvent has no data.")
         return event.data
     if event.data is not UNSET:
-        raise Unreadable("data-invalid", "The CloudEvent has both data and data_base64.")
+        raise MessageDecodeError("data-invalid", "The CloudEvent has both data and data_base64.")
     try:
         return check_value(base64.b64decode(event.data_base64, validate=True))
     except (binascii.Error, ValueError) as error:
-        raise Unreadable("data-invalid", f"data_base64: {error}.") from None
+        raise MessageDecodeError("data-invalid", f"data_base64: {error}.") from None

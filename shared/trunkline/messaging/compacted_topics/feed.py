@@ -23,17 +23,17 @@ from trunkline.eventstore.event_store import CheckpointConflict, Store
 from trunkline.eventstore.failed_items import FailedItems, concerns_item
 from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.eventstore.recorded_event import event_id
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 from trunkline.messaging.retry import Backoff
 
 PAGE = 1_000
 _COLUMNS: Final = "key, version, position, changed_at, folded"
 _POSITION: Final = 2
 Row = tuple[str, int, int, Any, bytes]
-SendPage = Callable[[Sequence[Outgoing]], Awaitable[None]]
+SendPage = Callable[[Sequence[OutgoingRecord]], Awaitable[None]]
 
 
-class StateTopic:
+class CompactedTopic:
     """What a state topic says.
 
     Attributes:
@@ -48,19 +48,19 @@ class StateTopic:
         self.document = document
 
 
-def begin_anew(store: Store, topic: StateTopic) -> None:
+def begin_anew(store: Store, topic: CompactedTopic) -> None:
     """Let the feed of a state topic begin at the first row again: whoever hears it has lost what it heard."""
     with store.locked() as conn:
         conn.execute(b"DELETE FROM notification_tracking WHERE application_name = %s", (_follower(topic),))
 
 
-def _follower(topic: StateTopic) -> str:
+def _follower(topic: CompactedTopic) -> str:
     return f"states/{topic.contract.name}"
 
 
 def outgoing_document(
-    store: Store, topic: StateTopic, key: str, version: int, position: int, changed_at: datetime, folded: bytes
-) -> Outgoing:
+    store: Store, topic: CompactedTopic, key: str, version: int, position: int, changed_at: datetime, folded: bytes
+) -> OutgoingRecord:
     """The record of a row of a state topic's view, in the present epoch; without a value where the subject is gone."""
     epoch = store.epochs.current
     sequence = sequence_of(epoch, version)
@@ -76,10 +76,10 @@ def outgoing_document(
         causation_id=None,
         data=document,
     )
-    return Outgoing(topic.contract.topic, key.encode(), None if document is None else value, headers, position)
+    return OutgoingRecord(topic.contract.topic, key.encode(), None if document is None else value, headers, position)
 
 
-def tombstone(topic: StateTopic, key: str, sequence: int, at: datetime) -> Outgoing:
+def tombstone(topic: CompactedTopic, key: str, sequence: int, at: datetime) -> OutgoingRecord:
     """The record that ends a subject which the view does not have."""
     epoch, version = epoch_and_version(sequence)
     headers, _ = encode(
@@ -93,13 +93,13 @@ def tombstone(topic: StateTopic, key: str, sequence: int, at: datetime) -> Outgo
         causation_id=None,
         data=None,
     )
-    return Outgoing(topic.contract.topic, key.encode(), None, headers, 0)
+    return OutgoingRecord(topic.contract.topic, key.encode(), None, headers, 0)
 
 
-class StateFeed:
+class CompactedTopicPublisher:
     """Keeps a state topic up to its view. One copy of a service does it at a time."""
 
-    def __init__(self, store: Store, topic: StateTopic, duties: LeaderElection, clock: Clock | None = None) -> None:
+    def __init__(self, store: Store, topic: CompactedTopic, duties: LeaderElection, clock: Clock | None = None) -> None:
         """Prepare.
 
         Args:

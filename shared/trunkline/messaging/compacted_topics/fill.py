@@ -14,10 +14,10 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from trunkline.eventstore.epochs import sequence_of
-from trunkline.messaging.compacted_topics.feed import SendPage, StateTopic, outgoing_document, tombstone
+from trunkline.messaging.compacted_topics.feed import CompactedTopic, SendPage, outgoing_document, tombstone
 from trunkline.messaging.kafka.client import KafkaSettings, cluster_id
 from trunkline.messaging.kafka.client_lifetime import started_consumer
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -82,7 +82,7 @@ async def read_contents(kafka: KafkaSettings, topic: str) -> tuple[Contents, lis
 async def fill(
     kafka: KafkaSettings,
     store: Store,
-    topic: StateTopic,
+    topic: CompactedTopic,
     send_page: SendPage,
     now: Callable[[], datetime],
     views_reach: Callable[[int], object],
@@ -141,13 +141,13 @@ def _above(store: Store, sequence: int) -> int:
 class _Comparison:
     """The view's rows against what the topic holds; what it has no row for is left in `contents`."""
 
-    def __init__(self, store: Store, topic: StateTopic, contents: Contents) -> None:
+    def __init__(self, store: Store, topic: CompactedTopic, contents: Contents) -> None:
         self._store = store
         self._topic = topic
         self._contents = contents
         self.alive = self.sent = self.gone = self.ahead = 0
 
-    def pages(self) -> Iterator[list[Outgoing]]:
+    def pages(self) -> Iterator[list[OutgoingRecord]]:
         """What is to be sent, page by page of the view; a page may be empty."""
         after = ""
         while rows := self._store.fetch(
@@ -158,7 +158,7 @@ class _Comparison:
             yield [one for row in rows if (one := self._compared(*row)) is not None]
             after = rows[-1][0]
 
-    def _compared(self, key: str, version: int, *rest: Any) -> Outgoing | None:
+    def _compared(self, key: str, version: int, *rest: Any) -> OutgoingRecord | None:
         wanted = sequence_of(self._store.epochs.current, version)
         sequence, document = self._contents.pop(key, (-1, False))
         if sequence == wanted:
@@ -176,7 +176,7 @@ class _Comparison:
         self.gone += one.value is None
         return one
 
-    def changed_since(self, page: list[Outgoing]) -> list[Outgoing]:
+    def changed_since(self, page: list[OutgoingRecord]) -> list[OutgoingRecord]:
         """The rows of a page that changed since they were read: the feed may have sent them before the page."""
         keys = [(one.key or b"").decode() for one in page]
         read = {(one.key or b"").decode(): one.position for one in page}
@@ -195,7 +195,7 @@ def _keep(store: Store, cluster: str, topic: str, ends: list[int]) -> None:
         )
 
 
-async def is_filled(kafka: KafkaSettings, store: Store, topic: StateTopic) -> bool:
+async def is_filled(kafka: KafkaSettings, store: Store, topic: CompactedTopic) -> bool:
     """Whether the topic was compared in this epoch, and reaches at least as far as then. Raises one of AWAY."""
     name, cluster = kafka.topic(topic.contract.topic), await cluster_id(kafka)
     rows = await asyncio.to_thread(

@@ -9,12 +9,17 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.errors import MessageDecodeError
 from trunkline.contracts.cloudevents.message import Message, read_data
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.messaging.conflicting_duplicates.store import Quarantined, is_put_aside, quarantined_message, settle
+from trunkline.messaging.conflicting_duplicates.store import (
+    ConflictingDuplicate,
+    is_put_aside,
+    quarantined_message,
+    settle,
+)
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
 from trunkline.security.authorization import NothingThere
 
@@ -90,7 +95,7 @@ def dismiss(work: UnitOfWork, row_id: int, by: str, remark: str) -> None:
     settle(work, _open(work, row_id), "dismissed", by, remark)
 
 
-def _open(work: UnitOfWork, row_id: int) -> Quarantined:
+def _open(work: UnitOfWork, row_id: int) -> ConflictingDuplicate:
     found = quarantined_message(work, row_id)
     if found is None:
         raise NothingThere(key=row_id)
@@ -99,7 +104,7 @@ def _open(work: UnitOfWork, row_id: int) -> Quarantined:
     return found
 
 
-def _read(service: HandlingService, found: Quarantined, new_id: str) -> tuple[MessageHandler, Message]:
+def _read(service: HandlingService, found: ConflictingDuplicate, new_id: str) -> tuple[MessageHandler, Message]:
     kept = msgspec.json.decode(found.message, type=_Kept)
     for handler in service.message_handlers:
         for contracts in handler.topics.values():
@@ -107,7 +112,7 @@ def _read(service: HandlingService, found: Quarantined, new_id: str) -> tuple[Me
                 continue
             try:
                 data = read_data(contract, kept.data)
-            except Unreadable as reason:
+            except MessageDecodeError as reason:
                 raise ConflictUnreadable(id=found.id, why=reason.reason) from None
             message = Message(
                 id=found.event_id,

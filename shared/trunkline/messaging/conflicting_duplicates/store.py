@@ -28,7 +28,7 @@ _SETTLE: Final = (
 _write: Final = msgspec.json.Encoder().encode
 
 
-class Quarantined(msgspec.Struct, frozen=True):
+class ConflictingDuplicate(msgspec.Struct, frozen=True):
     """One such message; `message` is all of it as JSON.
 
     `status`: `open` until a person settles it; `applied_as`: the event id under which it took effect then.
@@ -68,24 +68,29 @@ def is_put_aside(work: UnitOfWork) -> bool:
 
 def quarantined_page(
     store: Store, *, after: int = 0, limit: int = 100, status: Status | None = None
-) -> list[Quarantined]:
+) -> list[ConflictingDuplicate]:
     """A page of quarantined messages, oldest first, after an id; only those in a status, where one is given."""
     chosen, params = "", list[object]([after])
     if status is not None:
         chosen = " AND coalesce(o.status, 'open') = %s"
         params.append(status)
     rows = store.fetch(f"{_SELECT} WHERE q.id > %s{chosen} ORDER BY q.id LIMIT %s", (*params, limit))
-    return [Quarantined(*row) for row in rows]
+    return [ConflictingDuplicate(*row) for row in rows]
 
 
-def quarantined_message(work: UnitOfWork, row_id: int) -> Quarantined | None:
+def quarantined_message(work: UnitOfWork, row_id: int) -> ConflictingDuplicate | None:
     """One of them, within a piece of work; None where there is none of this id."""
     rows = work.fetch(f"{_SELECT} WHERE q.id = %s", (row_id,))
-    return Quarantined(*rows[0]) if rows else None
+    return ConflictingDuplicate(*rows[0]) if rows else None
 
 
 def settle(
-    work: UnitOfWork, found: Quarantined, status: Status, by: str, remark: str | None, applied_as: str | None = None
+    work: UnitOfWork,
+    found: ConflictingDuplicate,
+    status: Status,
+    by: str,
+    remark: str | None,
+    applied_as: str | None = None,
 ) -> None:
     """Put on record what a person decided about a message; of two who decide, one meets a conflict.
 

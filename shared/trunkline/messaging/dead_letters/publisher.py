@@ -14,9 +14,9 @@ from trunkline.contracts.dead_letters import HEADERS, TOPIC, headers
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.failed_items import FailedItems, concerns_item
 from trunkline.eventstore.leader_election import LeaderElection
-from trunkline.messaging.dead_letters.store import Parked, mark_published, parked_message, unpublished
+from trunkline.messaging.dead_letters.store import DeadLetter, mark_published, parked_message, unpublished
 from trunkline.messaging.kafka.producer import TooLargeToSend
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 from trunkline.messaging.retry import Backoff, pause
 
 log = structlog.get_logger(__name__)
@@ -28,12 +28,12 @@ PAGE: Final = 20  # each may be megabytes
 class Sender(Protocol):
     """Where a page goes."""
 
-    async def send_page(self, page: Sequence[Outgoing]) -> None:
+    async def send_page(self, page: Sequence[OutgoingRecord]) -> None:
         """Deliver a page; return once it is safe."""
         ...
 
 
-def dead_letter(parked: Parked, service: str) -> Outgoing:
+def dead_letter(parked: DeadLetter, service: str) -> OutgoingRecord:
     """A parked message as a record: key, value and headers as they were, its place and the reason in more headers.
 
     Args:
@@ -49,10 +49,10 @@ def dead_letter(parked: Parked, service: str) -> Outgoing:
         service=service,
         original=parked.headers,
     )
-    return Outgoing(TOPIC, parked.key, parked.value, told, parked.id)
+    return OutgoingRecord(TOPIC, parked.key, parked.value, told, parked.id)
 
 
-class DeadLetters:
+class DeadLetterPublisher:
     """Follows the table of parked messages; without a sender (local transport) the table is all there is."""
 
     def __init__(
@@ -127,7 +127,7 @@ class DeadLetters:
                 count += 1
         return count
 
-    async def _publish(self, page: Sequence[Parked]) -> int:
+    async def _publish(self, page: Sequence[DeadLetter]) -> int:
         """Publish a page; how many arrived, the others being set aside."""
         failed: dict[int, Exception] = {}
         if self._sender is not None:
@@ -138,7 +138,7 @@ class DeadLetters:
         await asyncio.to_thread(mark_published, self._store, sent)
         return len(sent)
 
-    async def _send(self, sender: Sender, page: Sequence[Parked]) -> dict[int, Exception]:
+    async def _send(self, sender: Sender, page: Sequence[DeadLetter]) -> dict[int, Exception]:
         """Send a page, one after another where it fails as a whole; the ids of those that cannot be sent, and why."""
         try:
             await sender.send_page([dead_letter(parked, self._service) for parked in page])
@@ -157,7 +157,7 @@ class DeadLetters:
                 failed[parked.id] = error
         return failed
 
-    async def _send_alone(self, sender: Sender, parked: Parked) -> None:
+    async def _send_alone(self, sender: Sender, parked: DeadLetter) -> None:
         letter = dead_letter(parked, self._service)
         try:
             await sender.send_page([letter])

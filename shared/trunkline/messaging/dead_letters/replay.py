@@ -13,14 +13,14 @@ import msgspec
 import psycopg
 
 from trunkline.contracts.cloudevents.envelope import decode
-from trunkline.contracts.cloudevents.errors import Unreadable
+from trunkline.contracts.cloudevents.errors import MessageDecodeError
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import CheckpointConflict, ConcurrencyError
 from trunkline.eventstore.recorded_event import UnknownEvent, stored_name
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.conflicting_duplicates.store import is_put_aside
-from trunkline.messaging.dead_letters.store import Parked, Parts, older_of_its_key, parked_message, resolve
+from trunkline.messaging.dead_letters.store import DeadLetter, Parts, older_of_its_key, parked_message, resolve
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
 from trunkline.security.authorization import NothingThere
 
@@ -140,7 +140,7 @@ def discard(work: UnitOfWork, parked_id: int, by: str, remark: str) -> None:
     resolve(work, _waiting(work, parked_id), "discarded", by, remark)
 
 
-def _waiting(work: UnitOfWork, parked_id: int) -> Parked:
+def _waiting(work: UnitOfWork, parked_id: int) -> DeadLetter:
     found = parked_message(work, parked_id)
     if found is None:
         raise NothingThere(key=parked_id)
@@ -149,12 +149,12 @@ def _waiting(work: UnitOfWork, parked_id: int) -> Parked:
     return found
 
 
-def _read(service: HandlingService, parked: Parked, parts: Parts) -> tuple[MessageHandler, Message]:
+def _read(service: HandlingService, parked: DeadLetter, parts: Parts) -> tuple[MessageHandler, Message]:
     for hearing in service.message_handlers:
         contracts = hearing.topics.get(parked.topic)
         if contracts is not None:
             try:
                 return hearing, decode(parts.headers, parts.value, contracts)
-            except Unreadable as reason:
+            except MessageDecodeError as reason:
                 raise DeadLetterStillUnreadable(id=parked.id, unreadable=reason.code, why=reason.reason) from None
     raise TopicUnheard(service=service.name, topic=parked.topic, id=parked.id)

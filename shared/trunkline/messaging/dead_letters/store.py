@@ -10,7 +10,7 @@ import msgspec
 
 from trunkline.eventstore.event_store import Connection, Store
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.messaging.records import Headers, Record
+from trunkline.messaging.records import Headers, IncomingRecord
 
 Status = Literal["waiting", "retried", "discarded"]
 
@@ -41,7 +41,7 @@ class Parts(msgspec.Struct, frozen=True):
     value: bytes | None
 
 
-class Parked(msgspec.Struct, frozen=True):
+class DeadLetter(msgspec.Struct, frozen=True):
     """One parked message: the record as it was, why it was parked, and what has become of it.
 
     Attributes:
@@ -75,12 +75,12 @@ class Parked(msgspec.Struct, frozen=True):
         return Parts(self.headers, self.value)
 
     @property
-    def record(self) -> Record:
+    def record(self) -> IncomingRecord:
         """The record as it came."""
-        return Record(self.source, self.topic, self.partition, self.offset, self.key, self.headers, self.value)
+        return IncomingRecord(self.source, self.topic, self.partition, self.offset, self.key, self.headers, self.value)
 
 
-def park(work: UnitOfWork, record: Record, code: str, reason: str) -> None:
+def park(work: UnitOfWork, record: IncomingRecord, code: str, reason: str) -> None:
     """Keep a record that cannot be used, in the same transaction as the position after it (X3, X6).
 
     Args:
@@ -107,7 +107,7 @@ def parked_page(
     status: Status | None = None,
     topic: str | None = None,
     code: str | None = None,
-) -> list[Parked]:
+) -> list[DeadLetter]:
     """A page of parked messages, oldest first.
 
     Args:
@@ -121,13 +121,13 @@ def parked_page(
     return _read(store, f"p.id > %s{where} ORDER BY p.id LIMIT %s", (after, *chosen.values(), limit))
 
 
-def parked_message(where: Store | UnitOfWork, parked_id: int) -> Parked | None:
+def parked_message(where: Store | UnitOfWork, parked_id: int) -> DeadLetter | None:
     """One parked message, read by itself or within a piece of work; None where there is none of this id."""
     found = _read(where, "p.id = %s", (parked_id,))
     return found[0] if found else None
 
 
-def older_of_its_key(work: UnitOfWork, parked: Parked) -> int | None:
+def older_of_its_key(work: UnitOfWork, parked: DeadLetter) -> int | None:
     """The id of the oldest one before it that waits and has its topic and key; None: there is none.
 
     Messages without a key have no order among them.
@@ -137,7 +137,7 @@ def older_of_its_key(work: UnitOfWork, parked: Parked) -> int | None:
 
 
 def resolve(
-    work: UnitOfWork, parked: Parked, status: Status, by: str, remark: str | None, retried_as: Parts | None = None
+    work: UnitOfWork, parked: DeadLetter, status: Status, by: str, remark: str | None, retried_as: Parts | None = None
 ) -> None:
     """Put on record what became of a parked message (O5); a rival that is faster makes this work a conflict.
 
@@ -157,7 +157,7 @@ def resolve(
     work.write(_RESOLVE, [(status, work.now, by, parked.id)])
 
 
-def unpublished(store: Store, limit: int, without: Sequence[int] = ()) -> list[Parked]:
+def unpublished(store: Store, limit: int, without: Sequence[int] = ()) -> list[DeadLetter]:
     """Parked messages that the topic DeadLetters does not have yet, oldest first, without those of some ids."""
     return _read(store, "NOT p.published AND p.id <> ALL(%s::int8[]) ORDER BY p.id LIMIT %s", (list(without), limit))
 
@@ -172,15 +172,15 @@ def _mark(conn: Connection, parked_ids: Sequence[int]) -> None:
     conn.execute("UPDATE parked SET published = true WHERE id = ANY(%s)", (list(parked_ids),))
 
 
-def _read(where: Store | UnitOfWork, condition: str, values: Sequence[object]) -> list[Parked]:
+def _read(where: Store | UnitOfWork, condition: str, values: Sequence[object]) -> list[DeadLetter]:
     return [_parked(*row) for row in where.fetch(f"{_SELECT} WHERE {condition}", values)]
 
 
-def _parked(*row: Any) -> Parked:
+def _parked(*row: Any) -> DeadLetter:
     *values, edited, headers, value = row
     values[_HEADERS] = _read_headers(values[_HEADERS])
     values.append(Parts(_read_headers(headers), value) if edited else None)
-    return Parked(*values)
+    return DeadLetter(*values)
 
 
 def _storable(text: str) -> str:

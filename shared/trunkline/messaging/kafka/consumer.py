@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from trunkline.availability import Availability, cluster_availability
 from trunkline.messaging.kafka.client import AWAY, KafkaSettings, admin
 from trunkline.messaging.kafka.membership import Membership
-from trunkline.messaging.kafka.offsets import Intake, Places, TopicRecreated
+from trunkline.messaging.kafka.offsets import CommittedOffsets, Intake, TopicRecreated
 from trunkline.messaging.retry import Backoff, Reach
 
 __all__ = ["Consumer", "Intake", "TopicRecreated", "TopicsMissing"]
@@ -110,7 +110,7 @@ class Consumer:
                 await asyncio.sleep(backoff.pause())
 
     async def _hear_with_one_broker(self, backoff: Backoff) -> None:
-        places = Places(self._settings, await self._cluster_id(), self._intake, self._thread, self._database)
+        places = CommittedOffsets(self._settings, await self._cluster_id(), self._intake, self._thread, self._database)
         membership = Membership(self._settings, self._topics, self._group, self._intake, places, self._batch)
         running: list[asyncio.Task[None]] = []
         try:

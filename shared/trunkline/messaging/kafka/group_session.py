@@ -19,9 +19,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from trunkline.eventstore.event_store import CheckpointConflict
-from trunkline.messaging.kafka.offsets import DATABASE_AWAY, Intake, Places
+from trunkline.messaging.kafka.offsets import DATABASE_AWAY, CommittedOffsets, Intake
 from trunkline.messaging.kafka.partition_reader import is_undecodable, partition_reader
-from trunkline.messaging.records import Record
+from trunkline.messaging.records import IncomingRecord
 from trunkline.messaging.retry import Backoff
 
 log = structlog.get_logger(__name__)
@@ -41,10 +41,10 @@ SUSPECT_RECORDS: Final = 10_000
 _REBALANCE_SECONDS: Final = 0.05
 
 
-class Session(ConsumerRebalanceListener):  # type: ignore[misc]
+class GroupSession(ConsumerRebalanceListener):  # type: ignore[misc]
     """Takes the batches of one client and keeps it at the stored positions, until something must end it."""
 
-    def __init__(self, client: Callable[[], AIOKafkaConsumer], intake: Intake, places: Places) -> None:
+    def __init__(self, client: Callable[[], AIOKafkaConsumer], intake: Intake, places: CommittedOffsets) -> None:
         """Prepare, in a running event loop.
 
         Args:
@@ -126,9 +126,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         except Exception as error:  # noqa: BLE001 - FastStream would go on behind the batch; `run` raises it
             self.fail(error)
 
-    async def _following(self, fetched: Iterable[Any]) -> list[Record]:
+    async def _following(self, fetched: Iterable[Any]) -> list[IncomingRecord]:
         """The records that follow on what was taken; a partition with a gap before them is read again."""
-        records: list[Record] = []
+        records: list[IncomingRecord] = []
         for (topic, number), run in groupby(fetched, key=_partition_of):
             partition = TopicPartition(topic, number)
             expected = self._next.get(partition)
@@ -136,7 +136,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
                 continue
             source = self._sources[partition]
             found = [
-                Record(source, topic, number, r.offset, r.key, r.headers, r.value, r.timestamp)
+                IncomingRecord(source, topic, number, r.offset, r.key, r.headers, r.value, r.timestamp)
                 for r in run
                 if r.offset >= expected
             ]
@@ -171,7 +171,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             with suppress(IllegalStateError):
                 self._client().resume(*(p for p in partitions if p in self._next))
 
-    async def _accept(self, batch: Sequence[Record]) -> None:
+    async def _accept(self, batch: Sequence[IncomingRecord]) -> None:
         """Store a batch, again and again while the database is away and the partitions are ours."""
         storing = asyncio.ensure_future(self._store(batch))
         self._in_hand.add(storing)
@@ -182,7 +182,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             storing.add_done_callback(_abandoned)
             raise
 
-    async def _store(self, batch: Sequence[Record]) -> None:
+    async def _store(self, batch: Sequence[IncomingRecord]) -> None:
         ours = self._next
         backoff = Backoff()
         loop = asyncio.get_running_loop()

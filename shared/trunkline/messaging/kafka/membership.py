@@ -19,9 +19,9 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.client_lifetime import rest, start_ended, stopped
-from trunkline.messaging.kafka.group_session import DRAIN_SECONDS, REVOKE_SECONDS, Session
+from trunkline.messaging.kafka.group_session import DRAIN_SECONDS, REVOKE_SECONDS, GroupSession
 from trunkline.messaging.kafka.instrumentation import middlewares, trace_headers
-from trunkline.messaging.kafka.offsets import Intake, Places
+from trunkline.messaging.kafka.offsets import CommittedOffsets, Intake
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,13 @@ class Membership:
     """Reads topics through one client of FastStream, from `start` to `end`."""
 
     def __init__(
-        self, settings: KafkaSettings, topics: Sequence[str], group: str, intake: Intake, places: Places, batch: int
+        self,
+        settings: KafkaSettings,
+        topics: Sequence[str],
+        group: str,
+        intake: Intake,
+        places: CommittedOffsets,
+        batch: int,
     ) -> None:
         """Prepare, in a running event loop; nothing connects before `start`.
 
@@ -46,7 +52,7 @@ class Membership:
             places: finds the offset a partition is read from.
             batch: most records taken at once.
         """
-        self.session = Session(lambda: self.client, intake, places)
+        self.session = GroupSession(lambda: self.client, intake, places)
         self._log = _FrameworkLog(self.session)
         self._broker = KafkaBroker(
             **settings.broker_options(),
@@ -130,7 +136,7 @@ class _NotAcknowledging:
 class _FrameworkLog:
     """Receives what FastStream logs: the only way in which it reports the errors that the client raises."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: GroupSession) -> None:
         self._session = session
         self.closed = False
 

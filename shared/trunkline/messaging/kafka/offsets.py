@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from trunkline.eventstore.event_store import ConcurrencyError
 from trunkline.messaging.kafka.client import KafkaSettings, source_name
 from trunkline.messaging.kafka.client_lifetime import started
-from trunkline.messaging.records import Record
+from trunkline.messaging.records import IncomingRecord
 from trunkline.messaging.retry import Backoff, Reach
 
 log = structlog.get_logger(__name__)
@@ -37,12 +37,12 @@ class Intake(Protocol):
         """The last offset heard of each source, fresh from the store."""
         ...
 
-    def accept(self, records: Sequence[Record]) -> object:
+    def accept(self, records: Sequence[IncomingRecord]) -> object:
         """Take records in their order, with their positions, in one transaction."""
         ...
 
 
-class Places:
+class CommittedOffsets:
     """Finds the offsets to read from, for one membership in a group."""
 
     def __init__(

@@ -18,7 +18,7 @@ from aiokafka.errors import CorruptRecordException, KafkaError, RecordTooLargeEr
 
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.client_lifetime import started_consumer
-from trunkline.messaging.records import Record
+from trunkline.messaging.records import IncomingRecord
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +46,7 @@ class Section(NamedTuple):
         undecodable: how many of the records cannot be decoded.
     """
 
-    records: list[Record]
+    records: list[IncomingRecord]
     following: int
     undecodable: int
 
@@ -83,7 +83,7 @@ class PartitionReader:
         """
         self._client.assign([partition])
         self._client.seek(partition, start)
-        records: list[Record] = []
+        records: list[IncomingRecord] = []
         at, undecodable = start, 0
         page, tries = PAGE, 0
         async with asyncio.timeout(_READ_SECONDS):
@@ -121,17 +121,17 @@ class PartitionReader:
             upper, size = start, size * 8
         return None
 
-    def _record(self, partition: TopicPartition, r: Any) -> Record:
+    def _record(self, partition: TopicPartition, r: Any) -> IncomingRecord:
         topic, number = partition
-        return Record(self._source(partition), topic, number, r.offset, r.key, r.headers, r.value, r.timestamp)
+        return IncomingRecord(self._source(partition), topic, number, r.offset, r.key, r.headers, r.value, r.timestamp)
 
-    def _undecodable(self, partition: TopicPartition, offset: int, error: Exception) -> Record:
+    def _undecodable(self, partition: TopicPartition, offset: int, error: Exception) -> IncomingRecord:
         topic, number = partition
         why = f"The Kafka client cannot decode the record: {type(error).__name__}: {error}"
         log.warning(
             "a record cannot be decoded; reading past it", topic=topic, partition=number, offset=offset, why=why
         )
-        return Record(self._source(partition), topic, number, offset, None, [], None, undecodable=why)
+        return IncomingRecord(self._source(partition), topic, number, offset, None, [], None, undecodable=why)
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ from trunkline.availability import cluster_availability
 from trunkline.messaging.kafka.client import AWAY, KafkaSettings
 from trunkline.messaging.kafka.client_lifetime import started
 from trunkline.messaging.kafka.partitioner import partition_of
-from trunkline.messaging.records import Outgoing
+from trunkline.messaging.records import OutgoingRecord
 from trunkline.messaging.retry import Backoff, Reach
 
 BATCH_BYTES: Final = 512 * 1024
@@ -45,7 +45,7 @@ class TooLargeToSend(Exception):
 class _Page:
     __slots__ = ("done", "records")
 
-    def __init__(self, records: Sequence[Outgoing]) -> None:
+    def __init__(self, records: Sequence[OutgoingRecord]) -> None:
         self.records = records
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -93,7 +93,7 @@ class Producer:
         self._give_up(ProducerStopped("the producer was stopped"))
         self._reach.end()
 
-    async def send_page(self, page: Sequence[Outgoing]) -> None:
+    async def send_page(self, page: Sequence[OutgoingRecord]) -> None:
         """Send a page and return once all replicas have it, however long the cluster is away.
 
         Raises:
@@ -102,7 +102,7 @@ class Producer:
         """
         await self.enqueue(page)
 
-    def enqueue(self, page: Sequence[Outgoing]) -> asyncio.Future[None]:
+    def enqueue(self, page: Sequence[OutgoingRecord]) -> asyncio.Future[None]:
         """Send a page after those given before; the future is done once all replicas have it.
 
         How many pages are given before the first is done is up to the caller: all are held in memory.
@@ -195,7 +195,7 @@ class Producer:
         self._unsafe.clear()
 
 
-async def _hand_over(client: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[asyncio.Future[Any]]:
+async def _hand_over(client: AIOKafkaProducer, records: Sequence[OutgoingRecord]) -> list[asyncio.Future[Any]]:
     """Put a page into batches and queue them; one future for each batch. Raises one of AWAY."""
     now = time.time_ns() // 1_000_000
     counts: dict[str, int] = {}

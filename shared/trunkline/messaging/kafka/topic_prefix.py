@@ -9,15 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from trunkline.messaging.inbox import Intake
+from trunkline.messaging.inbox import Inbox
 from trunkline.messaging.outbox_relay import Transport
-from trunkline.messaging.records import Outgoing, Record
+from trunkline.messaging.records import IncomingRecord, OutgoingRecord
 
 
 class PrefixedIntake:
     """An intake that is given records of prefixed topics. Positions keep the topics' full names."""
 
-    def __init__(self, intake: Intake, prefix: str) -> None:
+    def __init__(self, intake: Inbox, prefix: str) -> None:
         """Hand records on to `intake`, by the names of the contracts."""
         self._intake = intake
         self._length = len(prefix)
@@ -26,7 +26,7 @@ class PrefixedIntake:
         """The last offset of each source that has taken effect."""
         return self._intake.positions(sources)
 
-    def accept(self, records: Sequence[Record]) -> object:
+    def accept(self, records: Sequence[IncomingRecord]) -> object:
         """Take records in their order; raises what the intake raises."""
         return self._intake.accept([replace(record, topic=record.topic[self._length :]) for record in records])
 
@@ -40,6 +40,6 @@ class PrefixedTransport:
         self._prefix = prefix
         self.has_topics = transport.has_topics
 
-    async def send_page(self, page: Sequence[Outgoing]) -> None:
+    async def send_page(self, page: Sequence[OutgoingRecord]) -> None:
         """Deliver a page in order; raises what the transport raises."""
         await self._transport.send_page([one._replace(topic=self._prefix + one.topic) for one in page])
