@@ -20,7 +20,7 @@ from trunkline.messaging.inbox import Inbox
 from trunkline.messaging.outbox_relay import FOLLOWER, read_page
 from trunkline.messaging.records import IncomingRecord, OutgoingRecord
 from trunkline.projections.runner import ProjectionRunner
-from trunkline.service_definition import Service
+from trunkline.service_definition import ServiceDefinition
 from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers.domain.number import operator_commands
 from trunkline_numbers.domain.number.events import Listing
@@ -109,13 +109,13 @@ def build(databases: Databases, size: int) -> World:
     return world
 
 
-def open_store(url: str, service: Service) -> Store:
+def open_store(url: str, service: ServiceDefinition) -> Store:
     """A service's store, migrated."""
     migrate(url, all_migrations(service))
     return Store(url, service.codec())
 
 
-def hear(store: Store, service: Service, outgoing: Sequence[OutgoingRecord], name: str) -> None:
+def hear(store: Store, service: ServiceDefinition, outgoing: Sequence[OutgoingRecord], name: str) -> None:
     """Let a service hear records in batches, as from a cluster called `name`."""
     intake = Inbox(store, service, lambda: datetime.now(UTC))
     records = heard((o for o in outgoing if o.topic in intake.topics), name)
@@ -123,7 +123,7 @@ def hear(store: Store, service: Service, outgoing: Sequence[OutgoingRecord], nam
         intake.accept(records[start : start + BATCH])
 
 
-def outbox(store: Store, service: Service, after: int) -> Iterator[OutgoingRecord]:
+def outbox(store: Store, service: ServiceDefinition, after: int) -> Iterator[OutgoingRecord]:
     """All that a service says of its log after a position."""
     while (page := read_page(store, service, after)) is not None:
         yield from page.outgoing
@@ -167,7 +167,7 @@ def _add_numbers(store: Store, numbers: Sequence[str], at: datetime) -> None:
         run(store, lambda: at, add)
 
 
-def settle(databases: Databases, store: Store, service: Service) -> None:
+def settle(databases: Databases, store: Store, service: ServiceDefinition) -> None:
     """All that has happened has been said, and is in the views; nobody is connected any more."""
     store.move(FOLLOWER, None, store.end_of_log())
     projector = ProjectionRunner(store, service.views)

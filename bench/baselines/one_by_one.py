@@ -30,7 +30,7 @@ from trunkline.eventstore.event_store import HEARD, WAITS, CommitBatch
 from trunkline.eventstore.recorded_event import Codec, recorded
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.records import OutgoingRecord
-from trunkline.service_definition import Service, installed_services
+from trunkline.service_definition import ServiceDefinition, installed_services
 
 PREFIX = "single."
 HOPS = {"licensing": ("BillingSubscriptionEvents",), "numbers": ("SubscriptionExpired",)}
@@ -108,7 +108,7 @@ class PlainStore:
 class Hop:
     """One service that takes one message at a time."""
 
-    def __init__(self, service: Service, url: str) -> None:
+    def __init__(self, service: ServiceDefinition, url: str) -> None:
         self.topics = [PREFIX + topic for topic in HOPS[service.name]]
         self._service = service
         self._store: Any = PlainStore(url, service.codec())

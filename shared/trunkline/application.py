@@ -39,8 +39,8 @@ from trunkline.operations.routes import operate_router
 from trunkline.operations.sandbox_clock import SandboxClock, moved_ahead
 from trunkline.runtime.in_process_transport import InProcessTransport, admit_together
 from trunkline.runtime.kafka_transport import connect
-from trunkline.runtime.service_runtime import Node
-from trunkline.service_definition import Service, installed_services
+from trunkline.runtime.service_runtime import ServiceRuntime
+from trunkline.service_definition import ServiceDefinition, installed_services
 from trunkline.settings import Settings
 from trunkline.telemetry import start_traces
 
@@ -61,12 +61,12 @@ class NotConfigured(Exception):
     """The settings do not allow what was asked; the message says which and why."""
 
 
-def all_migrations(service: Service) -> list[Migration]:
+def all_migrations(service: ServiceDefinition) -> list[Migration]:
     """The store's migrations and then the service's own, in order."""
     return [*read_migrations(files("trunkline.eventstore") / "migrations"), *service.migrations]
 
 
-def bring_up_to_date(url: str, service: Service, *, dry_run: bool = False) -> list[str]:
+def bring_up_to_date(url: str, service: ServiceDefinition, *, dry_run: bool = False) -> list[str]:
     """Migrate a service's database; the names of the migrations applied (or to apply).
 
     Raises:
@@ -80,10 +80,10 @@ def bring_up_to_date(url: str, service: Service, *, dry_run: bool = False) -> li
     return migrate(url, all_migrations(service), dry_run=dry_run, service=service.name, owner_of=owner_of)
 
 
-class Deployment:
+class Application:
     """Some services, running in this process. An asynchronous context manager: in it they run, after it they do not."""
 
-    def __init__(self, settings: Settings, services: Iterable[Service] | None = None) -> None:
+    def __init__(self, settings: Settings, services: Iterable[ServiceDefinition] | None = None) -> None:
         """Prepare; nothing runs yet.
 
         Args:
@@ -91,8 +91,10 @@ class Deployment:
             services: which ones; None: every installed one.
         """
         self.settings = settings
-        self.services: Sequence[Service] = tuple(installed_services().values() if services is None else services)
-        self.nodes: dict[str, Node] = {}
+        self.services: Sequence[ServiceDefinition] = tuple(
+            installed_services().values() if services is None else services
+        )
+        self.nodes: dict[str, ServiceRuntime] = {}
         self.embedded: EmbeddedPostgres | None = None
         self.address = ""
         self.metrics_address: str | None = None
@@ -133,7 +135,7 @@ class Deployment:
             store = Store(url, service.codec())
             store.epochs = await asyncio.to_thread(read_epochs, store)
             clock = await asyncio.to_thread(self._clock, service, store)
-            node = Node(service, store, clock, self.settings)
+            node = ServiceRuntime(service, store, clock, self.settings)
             self.nodes[service.name] = node
             await asyncio.to_thread(node.projector.prepare)
             await asyncio.to_thread(service.prepare, store)
@@ -147,7 +149,7 @@ class Deployment:
             self._stack.callback(node.begin_to_stop)
         await self._serve()
 
-    def _database(self, service: Service) -> str:
+    def _database(self, service: ServiceDefinition) -> str:
         given = self.settings.database_url(service.name)
         if given is not None:
             return given.get_secret_value()
@@ -156,7 +158,7 @@ class Deployment:
             self._stack.callback(self.embedded.stop)
         return self.embedded.url(service.name)
 
-    def _clock(self, service: Service, store: Store) -> Clock:
+    def _clock(self, service: ServiceDefinition, store: Store) -> Clock:
         """A store whose clock was moved is a sandbox for ever: by the machine's clock its past would be ahead."""
         if self.settings.sandbox:
             return SandboxClock(store)
@@ -249,7 +251,9 @@ def tune_interpreter() -> None:
 
 
 async def run(
-    settings: Settings, services: Iterable[Service] | None = None, ready: Callable[[Deployment], None] | None = None
+    settings: Settings,
+    services: Iterable[ServiceDefinition] | None = None,
+    ready: Callable[[Application], None] | None = None,
 ) -> bool:
     """Run services until told to stop.
 
@@ -264,7 +268,7 @@ async def run(
     stopped = asyncio.Event()
     # From the beginning: work is taken before all is up, and who is told to stop by then stops in order too.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    async with Deployment(settings, services) as deployment:
+    async with Application(settings, services) as deployment:
         tune_interpreter()
         if ready is not None:
             ready(deployment)

@@ -45,7 +45,7 @@ class ServiceContext(Protocol):
         """`licensing` or `numbers`."""
 
     @property
-    def service(self) -> Service:
+    def service(self) -> ServiceDefinition:
         """What it is made of."""
 
     @property
@@ -94,7 +94,7 @@ class ServiceContext(Protocol):
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceDefinition:
     """One service, whole.
 
     Attributes:
@@ -146,7 +146,7 @@ class Service:
         return Codec(self.deciders)
 
 
-def installed_services() -> dict[str, Service]:
+def installed_services() -> dict[str, ServiceDefinition]:
     """The services installed beside `trunkline`, by name."""
     found = (entry.load()() for entry in entry_points(group="trunkline.services"))
     return {service.name: service for service in sorted(found, key=lambda s: s.name)}

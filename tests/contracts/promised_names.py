@@ -24,7 +24,7 @@ from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import stored_name
 from trunkline.http.app import create_app
 from trunkline.operations.routes import operate_router
-from trunkline.service_definition import Service, installed_services
+from trunkline.service_definition import ServiceDefinition, installed_services
 from trunkline.settings import Settings
 
 FOLDER = Path(__file__).parent / "promised"
@@ -74,7 +74,7 @@ def _refusals() -> Iterator[str]:
             yield f"{found.code} | {found.status} | {(kind.__doc__ or '').strip().splitlines()[0]}"
 
 
-def _events(service: Service) -> Iterator[str]:
+def _events(service: ServiceDefinition) -> Iterator[str]:
     for decider in service.deciders:
         yield f"{service.name} | stream | {decider.category}"
         for event in decider.events:
@@ -88,7 +88,7 @@ def _events(service: Service) -> Iterator[str]:
             yield from (f"{service.name} | consumed | {topic} | {kind}" for kind in contracts)
 
 
-def _loops(service: Service) -> Iterator[str]:
+def _loops(service: ServiceDefinition) -> Iterator[str]:
     """What names rows of positions, locks and projections are kept under."""
     for view in service.views:
         yield f"{service.name} | projection | {view.name} | version {view.version} | {' '.join(view.ddl.split())}"
@@ -128,7 +128,7 @@ def _entry_points() -> Iterator[str]:
     yield from (f"console_scripts | {entry.name}" for entry in scripts if entry.name.startswith("trunkline"))
 
 
-def _openapi(service: Service) -> str:
+def _openapi(service: ServiceDefinition) -> str:
     clock = FixedClock(datetime(2026, 1, 1, tzinfo=UTC))
     with TemporaryDirectory() as home:
         context = MagicMock(service=service, clock=clock, settings=Settings(home=Path(home)))

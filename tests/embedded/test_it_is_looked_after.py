@@ -13,7 +13,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from trunkline.application import Deployment
+from trunkline.application import Application
 from trunkline.embedded_postgres.data_directory import EmbeddedPostgresError
 from trunkline.embedded_postgres.server import EmbeddedPostgres
 from trunkline.embedded_postgres.watch import TRIES, keep_running
@@ -91,7 +91,7 @@ async def test_services_go_on_when_it_was_killed(home: Path) -> None:
     """O8: killed like a process that the system runs out of memory for, it is back, and requests are served again."""
     settings = Settings(home=home / "home", http_port=0)
     async with (
-        Deployment(settings) as deployment,
+        Application(settings) as deployment,
         httpx.AsyncClient(base_url=deployment.address) as client,
     ):
         assert deployment.embedded is not None

@@ -18,7 +18,7 @@ from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.messaging.inbox import Inbox
 from trunkline.messaging.outbox_relay import read_page
 from trunkline.messaging.records import IncomingRecord
-from trunkline.service_definition import Service
+from trunkline.service_definition import ServiceDefinition
 from trunkline_licensing.domain.party.directory import PARTY as DIRECTORY
 from trunkline_licensing.message_handlers import billing_events
 from trunkline_licensing.message_handlers.party_events import command, fact_of_data
@@ -45,7 +45,7 @@ def prepare_numbers(url: str) -> None:
     _prepare(url, numbers_service())
 
 
-def _prepare(url: str, service: Service) -> None:
+def _prepare(url: str, service: ServiceDefinition) -> None:
     migrate(url, [*read_migrations(files("trunkline.eventstore") / "migrations"), *service.migrations])
 
 

@@ -25,7 +25,7 @@ from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.messaging.inbox import Inbox
 from trunkline.messaging.outbox_relay import read_page
 from trunkline.messaging.records import IncomingRecord
-from trunkline.service_definition import Service
+from trunkline.service_definition import ServiceDefinition
 from trunkline_licensing.application.extensions.provision import NewExtension, provision
 from trunkline_licensing.application.extensions.terminate import withdraw
 from trunkline_licensing.domain.extension.events import AnyEvent, BulkRow
@@ -53,7 +53,7 @@ TIMEOUT = timedelta(seconds=60)
 class Side:
     """One service: what it says is read from its log, what it hears is given to its intake."""
 
-    def __init__(self, url: str, service: Service, now: Callable[[], datetime]) -> None:
+    def __init__(self, url: str, service: ServiceDefinition, now: Callable[[], datetime]) -> None:
         self.service = service
         self.now = now
         self.store = Store(url, service.codec())

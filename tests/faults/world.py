@@ -29,7 +29,7 @@ from trunkline.messaging.kafka.client import source_name
 from trunkline.operations.sandbox_clock import SandboxClock
 from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import ProjectionRunner
-from trunkline.service_definition import Service
+from trunkline.service_definition import ServiceDefinition
 from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers.reactors import notice_mails
 from trunkline_numbers.wiring import service as numbers_service
@@ -66,7 +66,7 @@ class Copy:
 class Part:
     """What belongs to one service."""
 
-    service: Service
+    service: ServiceDefinition
     url: str
     store: Store
     clock: SandboxClock

@@ -11,7 +11,7 @@ import pytest
 from tests.inventory import Inventory
 from trunkline.eventstore.commit_signal import CommitSignal
 from trunkline.runtime.in_process_transport import InProcessTransport
-from trunkline.runtime.service_runtime import Node
+from trunkline.runtime.service_runtime import ServiceRuntime
 from trunkline.settings import Settings
 
 AN_HOUR = 3_600.0
@@ -19,11 +19,11 @@ AN_HOUR = 3_600.0
 
 @pytest.mark.parametrize("news", [lambda node: node.wake, lambda node: node.projected], ids=["commits", "views"])
 async def test_then_who_waits_for_news_goes_too(
-    inventory: Inventory, tmp_path: Path, news: Callable[[Node], CommitSignal]
+    inventory: Inventory, tmp_path: Path, news: Callable[[ServiceRuntime], CommitSignal]
 ) -> None:
     """A loop that would look again in an hour ends with the others: no task is left to be cancelled."""
     inventory.projector.resign()
-    node = Node(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
+    node = ServiceRuntime(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
     node.start(InProcessTransport("numbers"))
     waiting = asyncio.Event()
 
@@ -45,7 +45,7 @@ async def test_then_a_loop_that_ends_by_itself_ends_the_service(
 ) -> None:
     """Half a service is none: who looks after the process starts it again. So too where a library cancels a loop."""
     inventory.projector.resign()
-    node = Node(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
+    node = ServiceRuntime(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
     node.start(InProcessTransport("numbers"))
 
     async def broken() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.inventory import Inventory, number
 from trunkline.runtime import service_runtime as loops
 from trunkline.runtime.in_process_transport import InProcessTransport
-from trunkline.runtime.service_runtime import Node
+from trunkline.runtime.service_runtime import ServiceRuntime
 from trunkline.settings import Settings
 
 AN_HOUR = 3_600.0
@@ -23,7 +23,7 @@ async def test_then_the_views_go_on_at_once(
     monkeypatch.setattr(loops, "IDLE_POLL_SECONDS", AN_HOUR)
     monkeypatch.setattr(loops, "VIEWS_SHARE", 1e-9)
     inventory.projector.resign()
-    node = Node(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
+    node = ServiceRuntime(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
     node.start(InProcessTransport("numbers"), states=())
     try:
         for place in (1, 2):

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from tests.http.world import prepare_licensing, prepare_numbers
-from trunkline.application import Deployment, NotConfigured
+from trunkline.application import Application, NotConfigured
 from trunkline.http.health import metrics_router
 from trunkline.settings import Settings
 
@@ -39,7 +39,7 @@ async def test_metrics_have_a_port_of_their_own(databases: Any, tmp_path: Path) 
         http_port=0,
         metrics_port=0,
     )
-    async with Deployment(settings) as deployment, httpx.AsyncClient() as client:
+    async with Application(settings) as deployment, httpx.AsyncClient() as client:
         assert deployment.metrics_address is not None
         figures = await client.get(f"{deployment.metrics_address}/metrics")
         assert "trunkline_http_requests_total" in figures.text

@@ -14,7 +14,7 @@ import httpx
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from trunkline.application import Deployment, all_migrations
+from trunkline.application import Application, all_migrations
 from trunkline.eventstore.schema import migrate
 from trunkline.http.app import create_app
 from trunkline.operations.routes import operate_router
@@ -36,7 +36,7 @@ def prepare_numbers(url: str) -> None:
     migrate(url, all_migrations(numbers()))
 
 
-class InProcess(Deployment):
+class InProcess(Application):
     """Everything but the socket: requests go straight into the application."""
 
     app: FastAPI

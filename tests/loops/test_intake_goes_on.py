@@ -19,7 +19,7 @@ from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.inbox import PART, Inbox
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.records import IncomingRecord
-from trunkline.service_definition import Service
+from trunkline.service_definition import ServiceDefinition
 
 TOPIC = "Somewhere"
 LONG = "".join(random.Random(7).choices(string.printable[:90], k=20_000))
@@ -30,12 +30,12 @@ def prepare(url: str) -> None:
     migrate(url, read_migrations(files("trunkline.eventstore") / "migrations"))
 
 
-def service(bad: str) -> Service:
+def service(bad: str) -> ServiceDefinition:
     def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
         claims = [(LONG if message.id == bad else message.id, message.subject) for message in messages]
         work.write("INSERT INTO claims (claim, stream_id) VALUES (%s, %s)", claims)
 
-    return Service(
+    return ServiceDefinition(
         name="licensing",
         deciders=(),
         message_handlers=(MessageHandler({TOPIC: billing.CONTRACTS}, react),),

@@ -24,7 +24,7 @@ from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.consumer import Consumer
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.records import IncomingRecord, OutgoingRecord
-from trunkline.service_definition import Service
+from trunkline.service_definition import ServiceDefinition
 
 PATIENCE = 90.0
 """Seconds after which a test gives up; nothing is said about how long anything takes."""
@@ -42,13 +42,13 @@ def prepare(url: str) -> None:
         connection.execute("CREATE TABLE heard (id bigserial PRIMARY KEY, subject text, event_id text)")
 
 
-def ear_service(topics: Iterable[str]) -> Service:
+def ear_service(topics: Iterable[str]) -> ServiceDefinition:
     """Hears what billing says, on topics of the test's own."""
 
     def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
         work.write("INSERT INTO heard (subject, event_id) VALUES (%s, %s)", [(m.subject, m.id) for m in messages])
 
-    return Service(
+    return ServiceDefinition(
         name="licensing",
         deciders=(),
         message_handlers=(MessageHandler(dict.fromkeys(topics, billing.CONTRACTS), react),),

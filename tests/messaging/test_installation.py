@@ -26,7 +26,7 @@ from trunkline.installation.topic import members, read_on_record
 from trunkline.messaging.kafka.client import KafkaSettings, admin
 from trunkline.messaging.kafka.topics import INSTALLATION_TOPIC, create_topics
 from trunkline.runtime import kafka_transport
-from trunkline.service_definition import Service
+from trunkline.service_definition import ServiceDefinition
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing
 from trunkline_numbers.wiring import service as numbers
@@ -68,7 +68,7 @@ class Ground:
             yield deployment
 
 
-def contracts(services: tuple[Service, ...]) -> list[Any]:
+def contracts(services: tuple[ServiceDefinition, ...]) -> list[Any]:
     heard = [c for s in services for h in s.message_handlers for known in h.topics.values() for c in known.values()]
     return [*heard, *(c for s in services for c in s.says)]
 
@@ -91,7 +91,7 @@ async def number_of(home: Home, extension: str) -> tuple[str, str]:
     return found["number"], found["status"]
 
 
-def declare(url: str, service: Service) -> None:
+def declare(url: str, service: ServiceDefinition) -> None:
     """What `trunkline restored` does."""
     store = Store(url, service.codec())
     begin_epoch(store, read_epochs(store).current + 1, SystemClock().now(), "test", declared=True)

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from tests.conftest import Broker
 from tests.http.world import prepare_licensing, prepare_numbers
 from tests.messaging.ear import create_topic, event, eventually, new_name, read_topic
-from trunkline.application import Deployment
+from trunkline.application import Application
 from trunkline.cli.run.prepare import _create
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.producer import Producer, TooLargeToSend
@@ -58,7 +58,7 @@ async def test_a_service_without_its_broker_is_ready_and_says_what_is_away(
         http_port=0,
     )
     await asyncio.to_thread(_create, settings, None, None, dry_run=False)
-    async with Deployment(settings) as deployment, httpx.AsyncClient(base_url=deployment.address) as client:
+    async with Application(settings) as deployment, httpx.AsyncClient(base_url=deployment.address) as client:
         nodes = deployment.nodes.values()
         await eventually(lambda: not any(node.degradations() for node in nodes))
         await asyncio.to_thread(own_broker.kill)

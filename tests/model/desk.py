@@ -26,7 +26,7 @@ from trunkline.operations.routes import operate_router
 from trunkline.projections.runner import ProjectionRunner
 from trunkline.roles import Role
 from trunkline.security.tokens import Tokens
-from trunkline.service_definition import Service, ServiceContext
+from trunkline.service_definition import ServiceContext, ServiceDefinition
 from trunkline.settings import Settings
 from trunkline_numbers.domain.party_replica import PARTY, PartyHeard
 from trunkline_numbers.message_handlers import subscription_events
@@ -45,7 +45,7 @@ class Still:
     """A node whose loops do not run: what its doors need of it."""
 
     def __init__(self, store: Store, clock: FixedClock, settings: Settings) -> None:
-        self.service: Service = service()
+        self.service: ServiceDefinition = service()
         self.store, self.clock, self.settings = store, clock, settings
         self.exports = ExportSlots()
         self.projector = ProjectionRunner(store, self.service.views)

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from tests.http.licensed import Licensed
 from tests.http.world import InProcess, World, created, event
-from trunkline.application import Deployment
+from trunkline.application import Application
 from trunkline.cli.client.api_client import Remote
 from trunkline.cli.reconcile.difference import Difference
 from trunkline.cli.reconcile.fetch import Remotes
@@ -24,7 +24,7 @@ from trunkline.cli.reconcile.retry_until_settled import Report, reconcile
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.messaging.records import IncomingRecord
-from trunkline.runtime.service_runtime import Node
+from trunkline.runtime.service_runtime import ServiceRuntime
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing
 from trunkline_numbers.domain.number.events import NumberReleased, NumberReserved
@@ -41,7 +41,7 @@ class Served(InProcess):
 
     async def _serve(self) -> None:
         await super()._serve()
-        await Deployment._serve(self)
+        await Application._serve(self)
 
 
 class Home(World):
@@ -128,7 +128,7 @@ async def at_home(folder: Path, licensing_url: str, numbers_url: str, **more: An
 
 
 def lose(
-    patch: pytest.MonkeyPatch, node: Node, lost: Callable[[IncomingRecord], bool], value: bytes | None = None
+    patch: pytest.MonkeyPatch, node: ServiceRuntime, lost: Callable[[IncomingRecord], bool], value: bytes | None = None
 ) -> None:
     """From now on a service does not hear some of what is said to it; with a value it hears that instead."""
     accept = node.intake.accept

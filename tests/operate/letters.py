@@ -13,7 +13,7 @@ from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.envelope import encode
 from trunkline.messaging.dead_letters.store import parked_page
 from trunkline.messaging.records import IncomingRecord
-from trunkline.runtime.service_runtime import Node
+from trunkline.runtime.service_runtime import ServiceRuntime
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 _offsets = count()
@@ -58,7 +58,7 @@ def again(record: IncomingRecord) -> IncomingRecord:
     return msgspec.structs.replace(record, offset=next(_offsets))
 
 
-def put_in_its_way(node: Node, *records: IncomingRecord) -> Sequence[int]:
+def put_in_its_way(node: ServiceRuntime, *records: IncomingRecord) -> Sequence[int]:
     """Let a service hear records that it cannot use; the ids of the dead letters, in their order."""
     before = parked_page(node.store, limit=10_000)
     node.intake.accept(records)

@@ -8,14 +8,14 @@ from typing import Any
 
 from tests.http.world import World, created, problem
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.runtime.service_runtime import Node
+from trunkline.runtime.service_runtime import ServiceRuntime
 from trunkline_numbers.domain.party_replica import PARTY
 
 OPERATE = "/numbers/operate"
 PATIENCE = 90.0
 
 
-def node(world: World) -> Node:
+def node(world: World) -> ServiceRuntime:
     return world.deployment.nodes["numbers"]
 
 

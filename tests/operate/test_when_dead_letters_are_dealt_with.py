@@ -21,7 +21,7 @@ from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.message_handler import MessageHandler
 from trunkline.messaging.records import IncomingRecord
-from trunkline.runtime.service_runtime import Node
+from trunkline.runtime.service_runtime import ServiceRuntime
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing
 from trunkline_numbers.wiring import service as numbers
@@ -29,7 +29,7 @@ from trunkline_numbers.wiring import service as numbers
 PARKED = "/licensing/operate/parked"
 
 
-def node(world: World) -> Node:
+def node(world: World) -> ServiceRuntime:
     return world.deployment.nodes["licensing"]
 
 

@@ -15,18 +15,18 @@ import pytest
 from pydantic import SecretStr
 
 from tests.http.world import InProcess, World, created, prepare_licensing, prepare_numbers, problem
-from trunkline.application import Deployment
+from trunkline.application import Application
 from trunkline.messaging.dead_letters.store import park
 from trunkline.messaging.records import IncomingRecord
 from trunkline.operations.sandbox_clock import DurationUnreadable, SandboxClock, duration
-from trunkline.runtime.service_runtime import Node
+from trunkline.runtime.service_runtime import ServiceRuntime
 from trunkline.settings import Settings
 
 OPERATE = "/numbers/operate"
 NUMBER = "+6531580001"
 
 
-def node(world: World) -> Node:
+def node(world: World) -> ServiceRuntime:
     return world.deployment.nodes["numbers"]
 
 
@@ -155,7 +155,7 @@ async def test_the_clock_of_a_sandbox_is_moved_and_time_does_its_work(world: Wor
 
 
 @pytest.fixture
-async def real(tmp_path: Path, new_database: Callable[..., str]) -> AsyncIterator[Deployment]:
+async def real(tmp_path: Path, new_database: Callable[..., str]) -> AsyncIterator[Application]:
     """A deployment that is no sandbox."""
     settings = Settings(
         home=tmp_path,

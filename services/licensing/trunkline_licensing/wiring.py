@@ -14,7 +14,7 @@ from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.schema import read_migrations
 from trunkline.messaging.compacted_topics.feed import CompactedTopic
 from trunkline.messaging.message_handler import MessageHandler
-from trunkline.service_definition import Service
+from trunkline.service_definition import ServiceDefinition
 from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.api.routes import routes
 from trunkline_licensing.application import repair
@@ -47,10 +47,10 @@ def _bulk(node: ServiceContext) -> Callable[[], int]:
     return Runner(node, catalogue(node), timedelta(seconds=node.settings.binding_timeout), node.duties).step
 
 
-def service() -> Service:
+def service() -> ServiceDefinition:
     """Licensing, whole (entry point `trunkline.services`)."""
     answers = AnswersRead()
-    return Service(
+    return ServiceDefinition(
         name="licensing",
         deciders=(SUBSCRIPTION, PARTY, IDENTITY, POOL, EXTENSION, BULK),
         message_handlers=(

@@ -16,7 +16,7 @@ from trunkline.mail.outbox import MailSender
 from trunkline.mail.transports import open_post_office
 from trunkline.messaging.compacted_topics.feed import CompactedTopic
 from trunkline.messaging.message_handler import MessageHandler
-from trunkline.service_definition import Service
+from trunkline.service_definition import ServiceDefinition
 from trunkline_numbers.api.routes import routes
 from trunkline_numbers.application.imports.run import Uploads
 from trunkline_numbers.application.visibility import DirectoryTree
@@ -68,10 +68,10 @@ def _uploads(node: ServiceContext) -> Callable[[], int]:
     return Uploads(node.store, node.clock, node.duties).step
 
 
-def service() -> Service:
+def service() -> ServiceDefinition:
     """Numbers as a service."""
     folder = files("trunkline_numbers") / "migrations"
-    return Service(
+    return ServiceDefinition(
         name="numbers",
         deciders=(NUMBER, SUBSCRIPTION, EXTENSION, PARTY, PERSON, POLICY, UPLOAD),
         message_handlers=(

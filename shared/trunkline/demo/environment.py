@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from trunkline.application import Deployment
+from trunkline.application import Application
 from trunkline.cli.client.api_client import Remote
 from trunkline.cli.terminal.options import SERVICES
 from trunkline.logs import logging_to
@@ -85,7 +85,7 @@ class _Running:
             self._thread.join()
 
     async def _run(self) -> None:
-        deployment = Deployment(self._settings)
+        deployment = Application(self._settings)
         try:
             async with deployment:
                 self._address.set_result(deployment.address)

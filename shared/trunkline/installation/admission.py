@@ -32,7 +32,7 @@ from trunkline.messaging.retry import Backoff
 
 if TYPE_CHECKING:
     from trunkline.eventstore.event_store import Store
-    from trunkline.service_definition import Service, ServiceContext
+    from trunkline.service_definition import ServiceContext, ServiceDefinition
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +119,7 @@ async def _compare(node: ServiceContext, kafka: KafkaSettings) -> None:
         log.warning("events from before this broker was there are on no topic", service=name, fill_by=command)
 
 
-def _broker(service: Service, store: Store, on_record: OnRecord, newest: Sequence[object]) -> Broker:
+def _broker(service: ServiceDefinition, store: Store, on_record: OnRecord, newest: Sequence[object]) -> Broker:
     """What the broker shows, with the newest of the service's own events held against its log."""
     known, ahead = _compared(service, store, newest)
     return Broker(
@@ -131,7 +131,7 @@ def _broker(service: Service, store: Store, on_record: OnRecord, newest: Sequenc
     )
 
 
-def _compared(service: Service, store: Store, newest: Sequence[object]) -> tuple[bool, bool]:
+def _compared(service: ServiceDefinition, store: Store, newest: Sequence[object]) -> tuple[bool, bool]:
     """Whether some of the newest records are in the log, and whether some are not, though they are this service's."""
     store.epochs = read_epochs(store)
     named = [found for record in newest if (found := _named_by(service, record)) is not None]
@@ -151,7 +151,7 @@ def _compared(service: Service, store: Store, newest: Sequence[object]) -> tuple
     return any(same), not all(same)
 
 
-def _named_by(service: Service, record: object) -> tuple[str, int, str] | None:
+def _named_by(service: ServiceDefinition, record: object) -> tuple[str, int, str] | None:
     """Stream, version and correlation id that a published record names; None: it is none of this service's events."""
     headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}  # type: ignore[attr-defined]
     sequence = headers.get("ce_sequence", "")

@@ -23,7 +23,7 @@ from trunkline.security import audit_log
 from trunkline.security.principal import Principal
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 log = structlog.get_logger(__name__)
 READS: Final = ("/streams/", "/log", "/mail", "/parked", "/quarantined", "/conflicts")
@@ -43,7 +43,7 @@ def mark_recorded() -> None:
 audit_log.on_record.append(mark_recorded)
 
 
-def audited_route(node: Node) -> type[APIRoute]:
+def audited_route(node: ServiceRuntime) -> type[APIRoute]:
     """The class of a service's operators' routes."""
 
     following: set[str] = set()
@@ -96,7 +96,7 @@ def _code(error: Exception) -> str:
     return "request-invalid" if isinstance(error, RequestValidationError) else "request-unreadable"
 
 
-async def _record(node: Node, request: Request, path: str, outcome: str, *, must: bool) -> None:
+async def _record(node: ServiceRuntime, request: Request, path: str, outcome: str, *, must: bool) -> None:
     """Write the request down; where it was refused, the refusal is answered even if that fails."""
     asked: Principal = request.state.principal
     if request.method not in _TRIES and not _reads(request.method, path, node.service.name):

@@ -20,7 +20,7 @@ from trunkline.runtime.compacted_topics import fill_states
 from trunkline.security.audit_log import auditing
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 
 class StateTopics(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class StateTopics(msgspec.Struct, frozen=True):
     missing_up_to: int
 
 
-def add_states(router: APIRouter, node: Node) -> None:
+def add_states(router: APIRouter, node: ServiceRuntime) -> None:
     """Add the command to a service's operators' routes.
 
     Args:
@@ -64,7 +64,7 @@ def add_states(router: APIRouter, node: Node) -> None:
         return StreamingResponse(stream_lines(work), headers=headers, media_type=LINES)
 
 
-def _fill(node: Node, kafka: KafkaSettings, *, dry_run: bool) -> StateTopics:
+def _fill(node: ServiceRuntime, kafka: KafkaSettings, *, dry_run: bool) -> StateTopics:
     filling = asyncio.run_coroutine_threadsafe(fill_states(node, kafka, dry_run=dry_run), node.wake.loop)
     try:
         topics = filling.result()

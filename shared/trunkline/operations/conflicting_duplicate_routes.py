@@ -20,7 +20,7 @@ from trunkline.security.audit_log import auditing_work
 from trunkline.security.authorization import NothingThere
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 
@@ -49,7 +49,7 @@ class SettledConflict(BaseModel):
     recorded: list[dict[str, str]] = []
 
 
-def add_conflicts(router: APIRouter, node: Node) -> None:
+def add_conflicts(router: APIRouter, node: ServiceRuntime) -> None:
     """Add the operations to a service's operators' operations.
 
     Args:

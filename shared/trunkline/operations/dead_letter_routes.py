@@ -24,7 +24,7 @@ from trunkline.security.audit_log import auditing_work
 from trunkline.security.authorization import NothingThere
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 _LARGEST = 1_000_000
 Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
@@ -92,7 +92,7 @@ class Resolved(BaseModel):
     put_aside: bool = False
 
 
-def add_letters(router: APIRouter, node: Node) -> None:
+def add_letters(router: APIRouter, node: ServiceRuntime) -> None:
     """Add the doors to a service's operators' doors.
 
     Args:
@@ -103,7 +103,7 @@ def add_letters(router: APIRouter, node: Node) -> None:
     _resolving(router, node)
 
 
-def _seeing(router: APIRouter, node: Node) -> None:
+def _seeing(router: APIRouter, node: ServiceRuntime) -> None:
     @router.get("/parked", summary="Messages that could not be read, oldest first")
     def parked(
         asked: Pages,
@@ -126,7 +126,7 @@ def _seeing(router: APIRouter, node: Node) -> None:
         return _letter(found)
 
 
-def _resolving(router: APIRouter, node: Node) -> None:
+def _resolving(router: APIRouter, node: ServiceRuntime) -> None:
     def answer(asked: Posted, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], Resolved]) -> Response:
         """One command on one letter, on record in the audit; a dry run does nothing that could be."""
 

@@ -21,7 +21,7 @@ from trunkline.security.audit_log import auditing_work
 from trunkline.security.authorization import NothingThere
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 Named = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
 Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$")]
@@ -67,7 +67,7 @@ class MailResolved(BaseModel):
     state: Literal["waiting", "discarded"]
 
 
-def add_resolving(router: APIRouter, node: Node) -> None:
+def add_resolving(router: APIRouter, node: ServiceRuntime) -> None:
     """Add the routes to a service's operators' routes.
 
     Args:
@@ -78,7 +78,7 @@ def add_resolving(router: APIRouter, node: Node) -> None:
     _mail(router, node)
 
 
-def _items(router: APIRouter, node: Node) -> None:
+def _items(router: APIRouter, node: ServiceRuntime) -> None:
     @router.get("/failed-items", summary="What loops have set aside, oldest first")
     def failed_items(
         asked: Pages,
@@ -130,7 +130,7 @@ def _discard(work: UnitOfWork, item: Item) -> ItemResolved:
     return ItemResolved(loop=item.loop, key=item.key, status="discarded")
 
 
-def _mail(router: APIRouter, node: Node) -> None:
+def _mail(router: APIRouter, node: ServiceRuntime) -> None:
     @router.post("/mail/{mail_key:path}/retry", summary="Try a mail again at once", response_model=MailResolved)
     def retry(mail_key: MailKey, asked: Posted) -> Response:
         def decide(work: UnitOfWork) -> MailResolved:
@@ -149,7 +149,7 @@ def _mail(router: APIRouter, node: Node) -> None:
 
 
 def _answer(
-    node: Node, asked: Posted, command: str, about: dict[str, Any], decide: Callable[[UnitOfWork], BaseModel]
+    node: ServiceRuntime, asked: Posted, command: str, about: dict[str, Any], decide: Callable[[UnitOfWork], BaseModel]
 ) -> Response:
     """One command, on record in the audit, done or refused; a dry run does nothing that could be."""
     if asked.dry_run:

@@ -21,7 +21,7 @@ from trunkline.projections.rebuild import Progress, Rebuild, Tell
 from trunkline.security.audit_log import auditing
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 LINES = "application/x-ndjson"
 _SECONDS_BETWEEN = 0.1
@@ -39,7 +39,7 @@ class Rebuilt(BaseModel):
     rows: int
 
 
-def add_projections(router: APIRouter, node: Node) -> None:
+def add_projections(router: APIRouter, node: ServiceRuntime) -> None:
     """Add the commands to a service's operators' doors.
 
     Args:

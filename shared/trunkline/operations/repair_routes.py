@@ -23,7 +23,7 @@ from trunkline.operations.reconciliation.records import MOST_KEYS
 from trunkline.security.audit_log import auditing
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 Repairable = Literal["subscription", "party", "binding", "copy"]
 _STREAMS: Final = frozenset({"subscription", "party"})
@@ -56,7 +56,7 @@ class Repaired(BaseModel):
     stated: int
 
 
-def add_repair(router: APIRouter, node: Node) -> None:
+def add_repair(router: APIRouter, node: ServiceRuntime) -> None:
     """Add the command to a service's operators' routes.
 
     Args:
@@ -71,7 +71,7 @@ def add_repair(router: APIRouter, node: Node) -> None:
             return Repaired(stated=_repair(node, body, Causation(asked.actor, "repair", "repair")))
 
 
-def _repair(node: Node, body: Repair, cause: Causation) -> int:
+def _repair(node: ServiceRuntime, body: Repair, cause: Causation) -> int:
     mend = node.service.repairs.get(body.kind)
     if mend is not None:
         done, _ = node.run(lambda work: mend(work, {key: body.numbers.get(key, ()) for key in body.keys}, cause))
@@ -90,7 +90,7 @@ def _repair(node: Node, body: Repair, cause: Causation) -> int:
     return len(page)
 
 
-def _documents(node: Node, keys: list[str]) -> list[OutgoingRecord]:
+def _documents(node: ServiceRuntime, keys: list[str]) -> list[OutgoingRecord]:
     (topic,) = node.service.states
     rows = node.store.fetch(
         f"SELECT key, version, position, changed_at, folded FROM {topic.view} WHERE key = ANY(%s)", (keys,)
@@ -98,7 +98,7 @@ def _documents(node: Node, keys: list[str]) -> list[OutgoingRecord]:
     return [outgoing_document(node.store, topic, *row) for row in rows]
 
 
-def _newest_facts(node: Node, streams: list[str]) -> list[OutgoingRecord]:
+def _newest_facts(node: ServiceRuntime, streams: list[str]) -> list[OutgoingRecord]:
     """The newest public event of each stream, with the sequence that it has in the present epoch."""
     rows = node.store.fetch(
         "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events"

@@ -21,7 +21,7 @@ from trunkline.operations.projection_routes import LINES, ndjson
 from trunkline.security.audit_log import put_on_record
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,13 @@ class RepublishJob:
     """One stretch on its way. It ends with the request that tells of it, or with the service."""
 
     def __init__(
-        self, node: Node, stretch: LogRange, kafka: KafkaSettings, topic: str | None, rate: int, actor: str | None,
+        self,
+        node: ServiceRuntime,
+        stretch: LogRange,
+        kafka: KafkaSettings,
+        topic: str | None,
+        rate: int,
+        actor: str | None,
         arguments: Mapping[str, Any],
     ) -> None:  # fmt: skip
         """Prepare; nothing is sent before it is told of.

@@ -22,7 +22,7 @@ from trunkline.operations.projection_routes import STREAMED
 from trunkline.operations.republish_job import RepublishJob, Telling
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 RATE: Final = 1_000
 _KNOWN: Final = frozenset({dead_letters.TOPIC, *(contract.topic for contract in catalogue.ALL)})
@@ -89,7 +89,7 @@ class Republish(Body):
     rate: int = Field(RATE, ge=1, le=1_000_000, description="Most events a second.")
 
 
-def add_republish(router: APIRouter, node: Node) -> None:
+def add_republish(router: APIRouter, node: ServiceRuntime) -> None:
     """Add the door to a service's operators' doors.
 
     Args:
@@ -116,7 +116,7 @@ def add_republish(router: APIRouter, node: Node) -> None:
         return Telling(RepublishJob(node, stretch, kafka, body.topic, body.rate, actor, arguments))
 
 
-def _stretch(node: Node, body: Republish) -> LogRange:
+def _stretch(node: ServiceRuntime, body: Republish) -> LogRange:
     """What is asked for, as it can be read. Raises EventUnknown, StreamUnknown, StretchEmpty."""
     end = published_up_to(node.store)
     last = min(end, body.last or end)

@@ -34,7 +34,7 @@ from trunkline.security.authorization import NothingThere
 from trunkline.security.revocations import Revocations
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 Key = Annotated[str, Path(max_length=300, pattern=r"^[^\x00]+$")]
 
@@ -73,7 +73,7 @@ class InstantWithoutZone(Refused):
     status: ClassVar[int] = 422
 
 
-def operate_router(node: Node, revocations: Revocations) -> APIRouter:
+def operate_router(node: ServiceRuntime, revocations: Revocations) -> APIRouter:
     """All operators' doors of a service.
 
     Args:
@@ -100,7 +100,7 @@ def operate_router(node: Node, revocations: Revocations) -> APIRouter:
     return router
 
 
-def _streams(router: APIRouter, node: Node) -> None:
+def _streams(router: APIRouter, node: ServiceRuntime) -> None:
     @router.get("/streams/{category}/{key:path}", summary="The events of a stream, with who caused them and why")
     def stream(
         category: Key,
@@ -126,7 +126,7 @@ def _streams(router: APIRouter, node: Node) -> None:
         )
 
 
-def _clock(router: APIRouter, node: Node) -> None:
+def _clock(router: APIRouter, node: ServiceRuntime) -> None:
     def shown() -> ClockShown:
         clock = node.clock
         sandbox = isinstance(clock, SandboxClock)
@@ -157,7 +157,7 @@ def _clock(router: APIRouter, node: Node) -> None:
         return shown()
 
 
-def _mail(router: APIRouter, node: Node) -> None:
+def _mail(router: APIRouter, node: ServiceRuntime) -> None:
     @router.get("/mail", summary="Mail, newest first")
     def mails(asked: Pages, state: MailState | None = None) -> OperatePage:
         place = page(asked, {"created_at": (moment, TEXT)}, "mail", state)
@@ -171,7 +171,7 @@ def _mail(router: APIRouter, node: Node) -> None:
         return show(found)
 
 
-def _messages(router: APIRouter, node: Node) -> None:
+def _messages(router: APIRouter, node: ServiceRuntime) -> None:
     @router.get("/waiting", summary="Facts that wait for something unknown yet, the longest first")
     def waiting(asked: Pages, awaiting: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None) -> OperatePage:
         place = page(asked, {"since": (moment, TEXT, TEXT)}, "waiting", awaiting)
@@ -179,7 +179,7 @@ def _messages(router: APIRouter, node: Node) -> None:
         return items(place, rows, "since", "awaited", "waiter")
 
 
-def _records(router: APIRouter, node: Node) -> None:
+def _records(router: APIRouter, node: ServiceRuntime) -> None:
     @router.get("/audit", summary="What operators did, newest first")
     def audit(asked: Pages) -> OperatePage:
         place = page(asked, {"id": (row_id,)}, "audit")

@@ -18,7 +18,7 @@ from trunkline.security.principal import OWN_ISSUER
 from trunkline.security.revocations import Revocation, Revocations, list_revocations
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 _TEXT: Final = r"^[^\x00-\x1f\x7f]+$"
 
@@ -41,7 +41,7 @@ class Revoke(BaseModel, extra="forbid"):
     remark: str = Field(default="", max_length=1_000, description="Why.")
 
 
-def add_tokens(router: APIRouter, node: Node, revocations: Revocations) -> None:
+def add_tokens(router: APIRouter, node: ServiceRuntime, revocations: Revocations) -> None:
     """Add the doors to a service's operators' doors.
 
     Args:

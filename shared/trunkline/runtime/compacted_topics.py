@@ -13,7 +13,7 @@ from trunkline.messaging.kafka.client import AWAY, KafkaSettings
 from trunkline.messaging.retry import Backoff
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,11 @@ _VIEWS_SECONDS: Final = 600.0
 
 
 async def fill_states(
-    node: Node, kafka: KafkaSettings, *, dry_run: bool = False, wanted: Callable[[str], bool] = lambda _name: True
+    node: ServiceRuntime,
+    kafka: KafkaSettings,
+    *,
+    dry_run: bool = False,
+    wanted: Callable[[str], bool] = lambda _name: True,
 ) -> list[Filled]:
     """Compare the state topics of a service with its views, and fill them.
 
@@ -49,7 +53,7 @@ async def fill_states(
     ]
 
 
-async def keep_whole(node: Node, kafka: KafkaSettings) -> None:
+async def keep_whole(node: ServiceRuntime, kafka: KafkaSettings) -> None:
     """Fill the state topics that were not compared yet on this broker and in this epoch, however long it is away."""
     filling = asyncio.ensure_future(_keep_whole(node, kafka))
     stopping = asyncio.ensure_future(node.stopping.wait())
@@ -61,7 +65,7 @@ async def keep_whole(node: Node, kafka: KafkaSettings) -> None:
         filling.result()
 
 
-async def _keep_whole(node: Node, kafka: KafkaSettings) -> None:
+async def _keep_whole(node: ServiceRuntime, kafka: KafkaSettings) -> None:
     backoff = Backoff()
     for topic in node.service.states:
         name = topic.contract.name

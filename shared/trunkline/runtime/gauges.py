@@ -21,10 +21,10 @@ from trunkline.telemetry import (
 )
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 
-def update_gauges(node: Node) -> None:
+def update_gauges(node: ServiceRuntime) -> None:
     """Read the figures and set the gauges. Raises psycopg.Error."""
     name, store = node.service.name, node.store
     figures, due = counts(store), deadline_facts(store, node.clock)

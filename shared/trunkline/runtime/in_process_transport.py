@@ -22,7 +22,7 @@ from trunkline.messaging.outbox_relay import FOLLOWER
 from trunkline.messaging.records import IncomingRecord, OutgoingRecord
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ def source_of(service: str, epoch: int) -> str:
     return f"local/{service}@{epoch}" if epoch else f"local/{service}"
 
 
-def admit_together(nodes: Sequence[Node]) -> None:
+def admit_together(nodes: Sequence[ServiceRuntime]) -> None:
     """See that the databases of one process belong to one installation, and which of them were restored (D10.16).
 
     Raises:
@@ -60,7 +60,7 @@ def admit_together(nodes: Sequence[Node]) -> None:
                 _rewind(other, node)
 
 
-def _rewind(node: Node, restored: Node) -> None:
+def _rewind(node: ServiceRuntime, restored: ServiceRuntime) -> None:
     """Let a service publish again what another one, which was restored, had read and has forgotten."""
     source = source_of(node.name, node.store.epochs.current)
     read = restored.store.positions(source).get(source, 0)
@@ -74,7 +74,7 @@ def _rewind(node: Node, restored: Node) -> None:
         begin_anew(node.store, state)
 
 
-def _read_of(node: Node, nodes: Sequence[Node]) -> int:
+def _read_of(node: ServiceRuntime, nodes: Sequence[ServiceRuntime]) -> int:
     """Up to which log position the others have read what a service publishes."""
     source = source_of(node.name, node.store.epochs.current)
     return max(other.store.positions(source).get(source, 0) for other in nodes if other is not node)

@@ -20,7 +20,7 @@ from trunkline.messaging.kafka.consumer import Consumer, TopicRecreated
 from trunkline.messaging.kafka.producer import Producer
 from trunkline.messaging.kafka.topic_prefix import PrefixedIntake, PrefixedTransport
 from trunkline.runtime.compacted_topics import keep_whole
-from trunkline.runtime.service_runtime import Node
+from trunkline.runtime.service_runtime import ServiceRuntime
 
 ADMITTED_SECONDS: Final = 30.0
 """So long a start waits for a broker that answers to show whose it is; it goes on at once without one that does not."""
@@ -28,7 +28,7 @@ ADMITTED_SECONDS: Final = 30.0
 _CLOSINGS_SECONDS: Final = 2.0
 
 
-async def connect(nodes: Iterable[Node], kafka: KafkaSettings, stack: AsyncExitStack) -> None:
+async def connect(nodes: Iterable[ServiceRuntime], kafka: KafkaSettings, stack: AsyncExitStack) -> None:
     """Start each service's loops over Kafka; the cluster may be away and is waited for.
 
     Args:
@@ -59,7 +59,7 @@ async def _end(admitting: asyncio.Task[None]) -> None:
     await asyncio.wait({admitting})
 
 
-def _start(node: Node, kafka: KafkaSettings, stack: AsyncExitStack, admitting: asyncio.Task[None]) -> None:
+def _start(node: ServiceRuntime, kafka: KafkaSettings, stack: AsyncExitStack, admitting: asyncio.Task[None]) -> None:
     producer = Producer(kafka)
     producer.start()
     prefix = kafka.topic_prefix

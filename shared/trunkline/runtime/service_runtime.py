@@ -31,7 +31,7 @@ from trunkline.runtime.in_process_transport import InProcessTransport
 from trunkline.runtime.polling_loop import IDLE_POLL_SECONDS, SETTLE_SECONDS, PollingLoop
 from trunkline.runtime.retention import BETWEEN_SECONDS, Retention
 from trunkline.runtime.supervisor import Run, Supervisor
-from trunkline.service_definition import Service
+from trunkline.service_definition import ServiceDefinition
 from trunkline.settings import Settings
 from trunkline.telemetry import LOG_END, RELAY_AT, SETTLED, VIEWS_AT
 
@@ -42,10 +42,10 @@ VIEWS_SHARE = 0.1
 """Of the time, for the views, while there is much to do: messages go first, and longer pages cost less."""
 
 
-class Node:
+class ServiceRuntime:
     """A service with everything it runs on. HTTP doors, command line and loops reach it through here."""
 
-    def __init__(self, service: Service, store: Store, clock: Clock, settings: Settings) -> None:
+    def __init__(self, service: ServiceDefinition, store: Store, clock: Clock, settings: Settings) -> None:
         """Put a service together inside a running event loop; nothing runs yet.
 
         Args:

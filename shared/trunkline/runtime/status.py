@@ -16,9 +16,9 @@ from trunkline.runtime.disk import DiskFacts, disks, write_error
 from trunkline.runtime.lag import RELAY, Lag, log_lags, projection_lag, state_lags
 
 if TYPE_CHECKING:
-    from trunkline.runtime.service_runtime import Node
+    from trunkline.runtime.service_runtime import ServiceRuntime
 
-__all__ = ["RELAY", "Facts", "deadline_facts", "facts", "projection_facts", "waiting_page"]
+__all__ = ["RELAY", "ServiceStatus", "deadline_facts", "facts", "projection_facts", "waiting_page"]
 
 
 class ProjectionFacts(msgspec.Struct, frozen=True, gc=False):
@@ -60,7 +60,7 @@ class Waiting(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-class Facts(msgspec.Struct, frozen=True, gc=False):
+class ServiceStatus(msgspec.Struct, frozen=True, gc=False):
     """Everything that says whether a service is well.
 
     Attributes:
@@ -152,7 +152,7 @@ def waiting_page(
     return [Waiting(*row) for row in rows]
 
 
-def facts(node: Node) -> Facts:
+def facts(node: ServiceRuntime) -> ServiceStatus:
     """A service's figures now.
 
     Args:
@@ -164,7 +164,7 @@ def facts(node: Node) -> Facts:
     lags += state_lags(store, now, topics)
     positions = store.positions("")
     own = (RELAY, "follower/", "states/")
-    return Facts(
+    return ServiceStatus(
         service=service.name,
         now=now,
         server=str(_one(store, "SHOW server_version")),

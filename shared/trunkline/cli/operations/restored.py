@@ -13,7 +13,7 @@ from trunkline.cli.terminal.exit_codes import Refused
 from trunkline.cli.terminal.options import ServiceName
 
 if TYPE_CHECKING:
-    from trunkline.service_definition import Service
+    from trunkline.service_definition import ServiceDefinition
     from trunkline.settings import Settings
 
 
@@ -65,7 +65,7 @@ def _check_stopped(name: str, url: str) -> None:
         duties.resign()
 
 
-def _declare(service: Service, url: str, *, dry_run: bool) -> int:
+def _declare(service: ServiceDefinition, url: str, *, dry_run: bool) -> int:
     from trunkline.application import all_migrations
     from trunkline.clock import SystemClock
     from trunkline.eventstore.event_store import Store

@@ -17,7 +17,7 @@ from trunkline.cli.terminal.options import Service as OfService
 
 if TYPE_CHECKING:
     from trunkline.messaging.kafka.topics import TopicResult
-    from trunkline.service_definition import Service
+    from trunkline.service_definition import ServiceDefinition
     from trunkline.settings import Settings
 
 topics = typer.Typer(help="The topics of the broker.", no_args_is_help=True)
@@ -51,13 +51,13 @@ def _migrate(settings: Settings, *, dry_run: bool) -> dict[str, list[str]]:
 
 
 @contextmanager
-def databases(settings: Settings) -> Iterator[list[tuple[Service, str]]]:
+def databases(settings: Settings) -> Iterator[list[tuple[ServiceDefinition, str]]]:
     """Every service with the URL of its database; an embedded server runs for the time of the block."""
     from trunkline.embedded_postgres.server import EmbeddedPostgres
     from trunkline.service_definition import installed_services
 
     with ExitStack() as open_:
-        found: list[tuple[Service, str]] = []
+        found: list[tuple[ServiceDefinition, str]] = []
         embedded: EmbeddedPostgres | None = None
         for name, service in installed_services().items():
             given = settings.database_url(name)

@@ -12,8 +12,8 @@ from trunkline.cli.terminal.command import Call, verb
 from trunkline.cli.terminal.exit_codes import Ended, Misused, Refused, Unreachable
 
 if TYPE_CHECKING:
-    from trunkline.application import Deployment
-    from trunkline.service_definition import Service
+    from trunkline.application import Application
+    from trunkline.service_definition import ServiceDefinition
 
 
 def add_up(app: typer.Typer, panel: str) -> None:
@@ -25,7 +25,7 @@ def add_up(app: typer.Typer, panel: str) -> None:
         serve(call, None)
 
 
-def run_one(name: str, make: Callable[[], Service], argv: Sequence[str] | None = None) -> None:
+def run_one(name: str, make: Callable[[], ServiceDefinition], argv: Sequence[str] | None = None) -> None:
     """The command that runs one service, such as `trunkline-numbers`.
 
     Args:
@@ -43,7 +43,7 @@ def run_one(name: str, make: Callable[[], Service], argv: Sequence[str] | None =
     app(argv, prog_name=name)
 
 
-def serve(call: Call, services: Sequence[Service] | None) -> None:
+def serve(call: Call, services: Sequence[ServiceDefinition] | None) -> None:
     """Run services (None: every installed one) until told to stop.
 
     Raises:
@@ -100,7 +100,7 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".")
 
 
-def _tell(call: Call, deployment: Deployment) -> None:
+def _tell(call: Call, deployment: Application) -> None:
     settings = deployment.settings
     document: dict[str, Any] = {
         "url": deployment.address,
@@ -114,7 +114,7 @@ def _tell(call: Call, deployment: Deployment) -> None:
     call.tell(document, lambda: _where(document))
 
 
-def _database(deployment: Deployment, name: str) -> str:
+def _database(deployment: Application, name: str) -> str:
     """Where a service's data lies, without any secret."""
     import psycopg
 
