@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from trunkline.files.pieces import Pieces
+from trunkline.files.pieces import PrefetchedStream
 from trunkline.http import connection_deadlines
 from trunkline.http.app import server
 from trunkline.http.connection_deadlines import LEAST_BYTES, DeadlineProtocol
@@ -52,7 +52,7 @@ class Site:
         return "later"
 
     async def endless(self) -> StreamedFile:
-        return StreamedFile(Pieces(self._pieces()), "text/csv")
+        return StreamedFile(PrefetchedStream(self._pieces()), "text/csv")
 
     def _pieces(self) -> Any:
         loop = asyncio.get_running_loop()

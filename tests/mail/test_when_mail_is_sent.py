@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from tests.inventory import Inventory
 from trunkline.eventstore.failed_items import BACK_OFF
 from trunkline.eventstore.unit_of_work import run
-from trunkline.mail.outbox import Done, Mail, MailRow, MailSender, PostOffice, Result, Unreachable, post
+from trunkline.mail.outbox import Done, Mail, MailRow, MailSender, MailTransport, Result, Unreachable, post
 from trunkline.mail.transports import Mailbox, SmtpServer, open_post_office
 
 SENDER = "Trunkline <no-reply@trunkline.example>"
@@ -82,7 +82,7 @@ class Outbox:
         self.inventory = inventory
         self.senders: list[MailSender] = []
 
-    def sender(self, office: PostOffice) -> MailSender:
+    def sender(self, office: MailTransport) -> MailSender:
         self.senders.append(MailSender(self.inventory.store, self.inventory.clock, office))
         return self.senders[-1]
 
@@ -194,7 +194,7 @@ class Killed(BaseException):
 class DiesAfter:
     """A post office whose process is killed when a mail was taken and not yet put on record."""
 
-    def __init__(self, office: PostOffice) -> None:
+    def __init__(self, office: MailTransport) -> None:
         self._office = office
 
     def deliver(self, mails: Sequence[MailRow], done: Done) -> None:

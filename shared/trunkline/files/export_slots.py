@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from typing import ClassVar, Final
 
 from trunkline.errors import Refused
-from trunkline.files.pieces import Pieces
+from trunkline.files.pieces import PrefetchedStream
 from trunkline.shares import Shares
 
 MOST_EXPORTS: Final = 4
@@ -38,7 +38,7 @@ class ExportSlots:
         self._all = threading.BoundedSemaphore(MOST_EXPORTS)
         self._shares = Shares(MOST_EXPORTS_OF_PARTY)
 
-    def pieces(self, party_id: str | None, file: Iterator[bytes]) -> Pieces:
+    def pieces(self, party_id: str | None, file: Iterator[bytes]) -> PrefetchedStream:
         """A file that has a slot from now until it is closed.
 
         Args:
@@ -53,7 +53,7 @@ class ExportSlots:
         if not self._all.acquire(blocking=False):
             self._give_back(party_id)
             raise ExportsBusy(count=MOST_EXPORTS)
-        return Pieces(self._held(party_id, file))
+        return PrefetchedStream(self._held(party_id, file))
 
     def _held(self, party_id: str | None, file: Iterator[bytes]) -> Generator[bytes, None, None]:
         try:

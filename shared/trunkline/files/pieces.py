@@ -6,7 +6,7 @@ import threading
 from collections.abc import Generator, Iterator
 
 
-class Pieces(Iterator[bytes]):
+class PrefetchedStream(Iterator[bytes]):
     """Pieces of a file, the first of which is made at once; they can be done with from any thread.
 
     So what goes wrong at the beginning is still a problem, not a broken file.

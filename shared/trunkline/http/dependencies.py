@@ -51,7 +51,7 @@ class ViewsBehind(WaitRefused):
 
 
 @dataclass(frozen=True)
-class Asked:
+class WriteRequest:
     """A request to change something.
 
     Attributes:
@@ -107,7 +107,7 @@ Key = Annotated[
 ]
 
 
-async def posted(request: Request, key: Key = None, dry_run: DryRun = False) -> Asked:
+async def posted(request: Request, key: Key = None, dry_run: DryRun = False) -> WriteRequest:
     """A POST; a dependency."""
     seen = blake2b(digest_size=16)
     parts = [request.method.encode(), request.url.path.encode(), request.url.query.encode(), await request.body()]
@@ -116,17 +116,17 @@ async def posted(request: Request, key: Key = None, dry_run: DryRun = False) -> 
             parts += (name, value.strip())
     for part in parts:
         seen.update(len(part).to_bytes(8, "big") + part)
-    return Asked(principal(request), request.state.request_id, key, seen.digest(), dry_run=dry_run)
+    return WriteRequest(principal(request), request.state.request_id, key, seen.digest(), dry_run=dry_run)
 
 
-async def acting(request: Request, if_match: IfMatch = None, key: Key = None, dry_run: DryRun = False) -> Asked:
+async def acting(request: Request, if_match: IfMatch = None, key: Key = None, dry_run: DryRun = False) -> WriteRequest:
     """A POST that acts on one resource, in a version if need be; a dependency."""
     return replace(await posted(request, key, dry_run), if_match=if_match)
 
 
-def changed(request: Request, if_match: IfMatch = None, dry_run: DryRun = False) -> Asked:
+def changed(request: Request, if_match: IfMatch = None, dry_run: DryRun = False) -> WriteRequest:
     """A PUT, PATCH or DELETE; a dependency."""
-    return Asked(principal(request), request.state.request_id, if_match=if_match, dry_run=dry_run)
+    return WriteRequest(principal(request), request.state.request_id, if_match=if_match, dry_run=dry_run)
 
 
 def operating(request: Request) -> Principal:
@@ -140,11 +140,11 @@ def operating(request: Request) -> Principal:
     return asked
 
 
-Reading = Annotated[Principal, Depends(principal)]
-Posted = Annotated[Asked, Depends(posted)]
-Acting = Annotated[Asked, Depends(acting)]
-Changed = Annotated[Asked, Depends(changed)]
-Operating = Annotated[Principal, Depends(operating)]
+CurrentPrincipal = Annotated[Principal, Depends(principal)]
+PostRequest = Annotated[WriteRequest, Depends(posted)]
+CommandRequest = Annotated[WriteRequest, Depends(acting)]
+UpdateRequest = Annotated[WriteRequest, Depends(changed)]
+OperatorPrincipal = Annotated[Principal, Depends(operating)]
 
 
 # -- routers ----------------------------------------------------------------------------------------------------------

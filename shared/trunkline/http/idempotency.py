@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import POSITION, Asked, WaitRefused, reader
+from trunkline.http.dependencies import POSITION, WaitRefused, WriteRequest, reader
 from trunkline.http.problems import MEDIA_TYPE, refused_problem
 from trunkline.security.authorization import Grant, authorize_again, recording_grants
 from trunkline.security.principal import Branch, Principal
@@ -50,7 +50,7 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def check_version(asked: Asked, version: int) -> None:
+def check_version(asked: WriteRequest, version: int) -> None:
     """Hold If-Match, where it was sent, against the version at hand.
 
     Raises:
@@ -63,7 +63,7 @@ def check_version(asked: Asked, version: int) -> None:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CommandResult:
     """What a change answers.
 
     Attributes:
@@ -98,7 +98,7 @@ class _DecisionRefused(Exception):
         self.refused, self.grants = refused, grants
 
 
-def change(node: ServiceContext, asked: Asked, decide: Callable[[UnitOfWork], Answer]) -> Response:
+def change(node: ServiceContext, asked: WriteRequest, decide: Callable[[UnitOfWork], CommandResult]) -> Response:
     """Do a change once, and answer the same to the same key ever after.
 
     Args:
@@ -138,7 +138,7 @@ def change(node: ServiceContext, asked: Asked, decide: Callable[[UnitOfWork], An
     return Response(stored.body, stored.status, headers, stored.media_type)
 
 
-def _once(node: ServiceContext, work: UnitOfWork, asked: Asked, answer: Callable[[], _Stored]) -> _Stored:
+def _once(node: ServiceContext, work: UnitOfWork, asked: WriteRequest, answer: Callable[[], _Stored]) -> _Stored:
     if asked.key is None:
         return answer()
     source = _source(asked.principal)
@@ -162,7 +162,7 @@ def _source(principal: Principal) -> str:
     return f"http/{principal.role}/{principal.party_id or '-'}/{principal.issuer} {principal.subject}"
 
 
-def _kept(answer: Answer, grants: Iterable[Grant]) -> _Stored:
+def _kept(answer: CommandResult, grants: Iterable[Grant]) -> _Stored:
     headers = {}
     if answer.version is not None:
         headers["ETag"] = etag(answer.version)

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from trunkline.files.pieces import Pieces
+from trunkline.files.pieces import PrefetchedStream
 
 
 class StreamedFile(StreamingResponse):
     """A file, whose making ends with the request: an asker that has gone away holds nothing."""
 
-    def __init__(self, pieces: Pieces, media_type: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, pieces: PrefetchedStream, media_type: str, headers: Mapping[str, str] | None = None) -> None:
         """Prepare the answer.
 
         Args:

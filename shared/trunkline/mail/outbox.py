@@ -87,7 +87,7 @@ class Unreachable(Exception):
     """The post office is closed: nothing of this page was tried from here on."""
 
 
-class PostOffice(Protocol):
+class MailTransport(Protocol):
     """Where mail is handed in: an SMTP server, or the home's mailbox."""
 
     def deliver(self, mails: Sequence[MailRow], done: Done) -> None:
@@ -191,7 +191,7 @@ class MailSender:
         self,
         store: Store,
         clock: Clock,
-        office: PostOffice,
+        office: MailTransport,
         duties: LeaderElection | None = None,
         judge: Judge | None = None,
     ) -> None:

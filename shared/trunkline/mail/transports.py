@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from trunkline.email_address import email_address, header_address
 from trunkline.hosts import is_loopback
-from trunkline.mail.outbox import Done, MailRow, PostOffice, Result, Unreachable
+from trunkline.mail.outbox import Done, MailRow, MailTransport, Result, Unreachable
 
 _SECONDS = 30.0
 _PERMANENT = 500
@@ -27,7 +27,7 @@ _BROKEN_IN_A_ROW = 2
 _NAME_CHARS = 150
 
 
-def open_post_office(url: SecretStr | None, sender: str, mailbox: Path) -> PostOffice:
+def open_post_office(url: SecretStr | None, sender: str, mailbox: Path) -> MailTransport:
     """The post office of the settings: SMTP where a server is named, else the mailbox."""
     return Mailbox(mailbox, sender) if url is None else SmtpServer(url, sender)
 

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 
-from trunkline.http.dependencies import DryRun, Operating
+from trunkline.http.dependencies import DryRun, OperatorPrincipal
 from trunkline.http.idempotency import DRY_RUN
 from trunkline.messaging.compacted_topics.fill import Filled
 from trunkline.messaging.kafka.client import AWAY, KafkaSettings
@@ -49,7 +49,7 @@ def add_states(router: APIRouter, node: ServiceRuntime) -> None:
         response_class=StreamingResponse,
         responses=STREAMED,
     )
-    def refill_state_topics(asked: Operating, dry_run: DryRun = False) -> StreamingResponse:
+    def refill_state_topics(asked: OperatorPrincipal, dry_run: DryRun = False) -> StreamingResponse:
         kafka = KafkaSettings.of(node.settings)
         if kafka is None:
             raise NoBroker

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Posted
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import PostRequest
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.pagination import page, row_id
 from trunkline.http.schemas import Body
 from trunkline.messaging.conflicting_duplicates.settle import apply, dismiss
@@ -66,20 +66,20 @@ def add_conflicts(router: APIRouter, node: ServiceRuntime) -> None:
         return items(place, quarantined_page(node.store, after=after, limit=place.limit + 1, status=status), "id")
 
     def answer(
-        asked: Posted, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], SettledConflict]
+        asked: PostRequest, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], SettledConflict]
     ) -> Response:
         """One command on one message, on record in the audit; a dry run does nothing that could be."""
 
-        def there(work: UnitOfWork) -> Answer:
+        def there(work: UnitOfWork) -> CommandResult:
             if about["id"] not in ROW_IDS:
                 raise NothingThere(key=about["id"])
-            return Answer(decide(work))
+            return CommandResult(decide(work))
 
         if asked.dry_run:
             return change(node, asked, there)
         with auditing_work(node.store, node.clock.now, asked.principal.actor, f"conflict {verb}", about) as within:
 
-            def audited(work: UnitOfWork) -> Answer:
+            def audited(work: UnitOfWork) -> CommandResult:
                 with within(work):
                     return there(work)
 
@@ -90,7 +90,7 @@ def add_conflicts(router: APIRouter, node: ServiceRuntime) -> None:
         summary="Process a conflicting duplicate as an event of its own",
         response_model=SettledConflict,
     )
-    def apply_quarantined(quarantined_id: int, asked: Posted, body: ApplyConflict) -> Response:
+    def apply_quarantined(quarantined_id: int, asked: PostRequest, body: ApplyConflict) -> Response:
         def decide(work: UnitOfWork) -> SettledConflict:
             done = apply(work, node.service, quarantined_id, asked.principal.actor, body.event_id, body.remark)
             recorded = [{"stream": stream, "type": name} for stream, name in done.recorded]
@@ -103,7 +103,7 @@ def add_conflicts(router: APIRouter, node: ServiceRuntime) -> None:
         summary="Keep to what took effect first, and say why",
         response_model=SettledConflict,
     )
-    def dismiss_quarantined(quarantined_id: int, asked: Posted, body: DismissConflict) -> Response:
+    def dismiss_quarantined(quarantined_id: int, asked: PostRequest, body: DismissConflict) -> Response:
         def decide(work: UnitOfWork) -> SettledConflict:
             dismiss(work, quarantined_id, asked.principal.actor, body.remark)
             return SettledConflict(id=quarantined_id, status="dismissed")

@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field, model_validator
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Posted
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import PostRequest
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.pagination import page, row_id
 from trunkline.http.schemas import Body
 from trunkline.messaging.dead_letters.replay import Edit, discard, retry
@@ -127,20 +127,22 @@ def _seeing(router: APIRouter, node: ServiceRuntime) -> None:
 
 
 def _resolving(router: APIRouter, node: ServiceRuntime) -> None:
-    def answer(asked: Posted, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], Resolved]) -> Response:
+    def answer(
+        asked: PostRequest, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], Resolved]
+    ) -> Response:
         """One command on one letter, on record in the audit; a dry run does nothing that could be."""
 
-        def there(work: UnitOfWork) -> Answer:
+        def there(work: UnitOfWork) -> CommandResult:
             if about["id"] not in ROW_IDS:
                 raise NothingThere(key=about["id"])
-            return Answer(decide(work))
+            return CommandResult(decide(work))
 
         if asked.dry_run:
             return change(node, asked, there)
         actor = asked.principal.actor
         with auditing_work(node.store, node.clock.now, actor, f"deadletter {verb}", about) as within:
 
-            def audited(work: UnitOfWork) -> Answer:
+            def audited(work: UnitOfWork) -> CommandResult:
                 with within(work):
                     return there(work)
 
@@ -149,7 +151,7 @@ def _resolving(router: APIRouter, node: ServiceRuntime) -> None:
     @router.post(
         "/parked/{parked_id}/retry", summary="Hear a message again, edited if need be", response_model=Resolved
     )
-    def retry_parked(parked_id: int, asked: Posted, body: Retry) -> Response:
+    def retry_parked(parked_id: int, asked: PostRequest, body: Retry) -> Response:
         edit = body.edit()
 
         def decide(work: UnitOfWork) -> Resolved:
@@ -168,7 +170,7 @@ def _resolving(router: APIRouter, node: ServiceRuntime) -> None:
         return answer(asked, "retry", about, decide)
 
     @router.post("/parked/{parked_id}/discard", summary="Give a message up, and say why", response_model=Resolved)
-    def discard_parked(parked_id: int, asked: Posted, body: Discard) -> Response:
+    def discard_parked(parked_id: int, asked: PostRequest, body: Discard) -> Response:
         def decide(work: UnitOfWork) -> Resolved:
             discard(work, parked_id, asked.principal.actor, body.remark)
             return Resolved(id=parked_id, status="discarded")

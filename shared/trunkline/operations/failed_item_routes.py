@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from trunkline.errors import Refused
 from trunkline.eventstore.failed_items import failed_items_page
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Posted
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import PostRequest
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.pagination import TEXT, moment, page
 from trunkline.http.schemas import Body
 from trunkline.mail.outbox import discard_mail, retry_mail
@@ -90,7 +90,7 @@ def _items(router: APIRouter, node: ServiceRuntime) -> None:
         return items(place, rows, "failed_at", "loop", "key")
 
     @router.post("/failed-items/retry", summary="Try an item again at once", response_model=ItemResolved)
-    def retry_item(asked: Posted, body: Item) -> Response:
+    def retry_item(asked: PostRequest, body: Item) -> Response:
         def decide(work: UnitOfWork) -> ItemResolved:
             _find(work, body)
             work.write(
@@ -102,7 +102,7 @@ def _items(router: APIRouter, node: ServiceRuntime) -> None:
         return _answer(node, asked, "failed-item retry", body.model_dump(), decide)
 
     @router.post("/failed-items/discard", summary="Give an item up, and say why", response_model=ItemResolved)
-    def discard_item(asked: Posted, body: GivenUp) -> Response:
+    def discard_item(asked: PostRequest, body: GivenUp) -> Response:
         return _answer(node, asked, "failed-item discard", body.model_dump(), lambda work: _discard(work, body))
 
 
@@ -132,7 +132,7 @@ def _discard(work: UnitOfWork, item: Item) -> ItemResolved:
 
 def _mail(router: APIRouter, node: ServiceRuntime) -> None:
     @router.post("/mail/{mail_key:path}/retry", summary="Try a mail again at once", response_model=MailResolved)
-    def retry(mail_key: MailKey, asked: Posted) -> Response:
+    def retry(mail_key: MailKey, asked: PostRequest) -> Response:
         def decide(work: UnitOfWork) -> MailResolved:
             retry_mail(work, mail_key)
             return MailResolved(key=mail_key, state="waiting")
@@ -140,7 +140,7 @@ def _mail(router: APIRouter, node: ServiceRuntime) -> None:
         return _answer(node, asked, "mail retry", {"key": mail_key}, decide)
 
     @router.post("/mail/{mail_key:path}/discard", summary="Give a mail up, and say why", response_model=MailResolved)
-    def discard(mail_key: MailKey, asked: Posted, body: MailGivenUp) -> Response:
+    def discard(mail_key: MailKey, asked: PostRequest, body: MailGivenUp) -> Response:
         def decide(work: UnitOfWork) -> MailResolved:
             discard_mail(work, mail_key, body.remark)
             return MailResolved(key=mail_key, state="discarded")
@@ -149,16 +149,20 @@ def _mail(router: APIRouter, node: ServiceRuntime) -> None:
 
 
 def _answer(
-    node: ServiceRuntime, asked: Posted, command: str, about: dict[str, Any], decide: Callable[[UnitOfWork], BaseModel]
+    node: ServiceRuntime,
+    asked: PostRequest,
+    command: str,
+    about: dict[str, Any],
+    decide: Callable[[UnitOfWork], BaseModel],
 ) -> Response:
     """One command, on record in the audit, done or refused; a dry run does nothing that could be."""
     if asked.dry_run:
-        return change(node, asked, lambda work: Answer(decide(work)))
+        return change(node, asked, lambda work: CommandResult(decide(work)))
     with auditing_work(node.store, node.clock.now, asked.principal.actor, command, about) as within:
 
-        def audited(work: UnitOfWork) -> Answer:
+        def audited(work: UnitOfWork) -> CommandResult:
             with within(work):
-                return Answer(decide(work))
+                return CommandResult(decide(work))
 
         answer = change(node, asked, audited)
     node.wake.set()

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from trunkline.deadlines.deadlines import rebuild_deadlines
 from trunkline.errors import Refused
-from trunkline.http.dependencies import Operating
+from trunkline.http.dependencies import OperatorPrincipal
 from trunkline.projections.rebuild import Progress, Rebuild, Tell
 from trunkline.security.audit_log import auditing
 
@@ -48,7 +48,7 @@ def add_projections(router: APIRouter, node: ServiceRuntime) -> None:
     """
     rebuild = Rebuild(node.projector, node.clock.now)
 
-    def command(asked: Operating, verb: str, name: str, work: Callable[[str, Tell], Any]) -> StreamingResponse:
+    def command(asked: OperatorPrincipal, verb: str, name: str, work: Callable[[str, Tell], Any]) -> StreamingResponse:
         def audited(tell: Tell) -> Any:
             with auditing(node.store, node.clock.now, asked.actor, f"projection {verb}", {"name": name}):
                 return work(name, tell)
@@ -61,7 +61,7 @@ def add_projections(router: APIRouter, node: ServiceRuntime) -> None:
         response_class=StreamingResponse,
         responses=STREAMED,
     )
-    def rebuild_view(asked: Operating, name: str) -> StreamingResponse:
+    def rebuild_view(asked: OperatorPrincipal, name: str) -> StreamingResponse:
         return command(asked, "rebuild", name, rebuild.rebuild)
 
     @router.post(
@@ -70,7 +70,7 @@ def add_projections(router: APIRouter, node: ServiceRuntime) -> None:
         response_class=StreamingResponse,
         responses=STREAMED,
     )
-    def verify_view(asked: Operating, name: str) -> StreamingResponse:
+    def verify_view(asked: OperatorPrincipal, name: str) -> StreamingResponse:
         return command(asked, "verify", name, rebuild.verify)
 
     @router.post(
@@ -79,11 +79,11 @@ def add_projections(router: APIRouter, node: ServiceRuntime) -> None:
         response_class=StreamingResponse,
         responses=STREAMED,
     )
-    def roll_back_view(asked: Operating, name: str) -> StreamingResponse:
+    def roll_back_view(asked: OperatorPrincipal, name: str) -> StreamingResponse:
         return command(asked, "rollback", name, rebuild.rollback)
 
     @router.post("/deadlines/rebuild", summary="Compute all due rows anew from the streams")
-    def rebuild_due_rows(asked: Operating) -> Rebuilt:
+    def rebuild_due_rows(asked: OperatorPrincipal) -> Rebuilt:
         with auditing(node.store, node.clock.now, asked.actor, "deadlines rebuild", {}):
             return Rebuilt(rows=rebuild_deadlines(node.store, node.service.deciders))
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Causation
-from trunkline.http.dependencies import Operating
+from trunkline.http.dependencies import OperatorPrincipal
 from trunkline.http.schemas import Body
 from trunkline.messaging.compacted_topics.feed import outgoing_document
 from trunkline.messaging.outbox_relay import say
@@ -65,7 +65,7 @@ def add_repair(router: APIRouter, node: ServiceRuntime) -> None:
     """
 
     @router.post("/repair", summary="State again what the other service holds differently")
-    def repair_other_service(asked: Operating, body: Repair) -> Repaired:
+    def repair_other_service(asked: OperatorPrincipal, body: Repair) -> Repaired:
         arguments = {"kind": body.kind, "keys": body.keys}
         with auditing(node.store, node.clock.now, asked.actor, "repair", arguments):
             return Repaired(stated=_repair(node, body, Causation(asked.actor, "repair", "repair")))

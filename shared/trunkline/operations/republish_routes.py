@@ -13,7 +13,7 @@ from pydantic import Field
 from trunkline.contracts import dead_letters
 from trunkline.contracts.catalogue import catalogue
 from trunkline.errors import Refused
-from trunkline.http.dependencies import DryRun, Operating
+from trunkline.http.dependencies import DryRun, OperatorPrincipal
 from trunkline.http.schemas import Body, Instant
 from trunkline.messaging.kafka.client import AWAY, KafkaSettings, admin
 from trunkline.messaging.republish import LogRange, published_up_to
@@ -103,7 +103,9 @@ def add_republish(router: APIRouter, node: ServiceRuntime) -> None:
         response_class=StreamingResponse,
         responses=STREAMED,
     )
-    async def republish_history(asked: Operating, body: Republish, dry_run: DryRun = False) -> StreamingResponse:
+    async def republish_history(
+        asked: OperatorPrincipal, body: Republish, dry_run: DryRun = False
+    ) -> StreamingResponse:
         """Whoever hangs up ends it: what was told last is how far it went."""
         kafka = KafkaSettings.of(node.settings)
         if kafka is None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from trunkline.errors import Refused
 from trunkline.eventstore.history import happened, read_history, read_page
-from trunkline.http.dependencies import Operating, door, operating
+from trunkline.http.dependencies import OperatorPrincipal, door, operating
 from trunkline.http.pagination import TEXT, moment, page, row_id
 from trunkline.http.schemas import AnyInstant, Instant
 from trunkline.mail.outbox import MailState, find_mail, list_mail
@@ -143,14 +143,14 @@ def _clock(router: APIRouter, node: ServiceRuntime) -> None:
         return shown()
 
     @router.post("/clock/advance", summary="Move a sandbox's clock ahead")
-    def advance(asked: Operating, body: Advance) -> ClockShown:
+    def advance(asked: OperatorPrincipal, body: Advance) -> ClockShown:
         with auditing(node.store, node.clock.now, asked.actor, "clock advance", {"by": body.by}):
             test_clock().advance(duration(body.by))
         node.wake.set()
         return shown()
 
     @router.post("/clock/set", summary="Move a sandbox's clock to an instant ahead")
-    def set_to(asked: Operating, body: SetTo) -> ClockShown:
+    def set_to(asked: OperatorPrincipal, body: SetTo) -> ClockShown:
         with auditing(node.store, node.clock.now, asked.actor, "clock set", {"at": body.at.isoformat()}):
             test_clock().set(body.at)
         node.wake.set()

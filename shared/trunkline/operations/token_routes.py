@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
-from trunkline.http.dependencies import Operating
+from trunkline.http.dependencies import OperatorPrincipal
 from trunkline.http.pagination import page, row_id
 from trunkline.http.schemas import Instant
 from trunkline.operations.lists import OperatePage, Pages, Shown, items, show
@@ -51,7 +51,7 @@ def add_tokens(router: APIRouter, node: ServiceRuntime, revocations: Revocations
     """
 
     @router.post("/tokens/revoke", summary="Believe a token, or a subject's tokens, no more")
-    def revoke(asked: Operating, body: Revoke) -> Shown:
+    def revoke(asked: OperatorPrincipal, body: Revoke) -> Shown:
         now = datetime.now(UTC)  # tokens live by the machine's clock
         about = {"token_id": body.token_id, "subject": body.subject, "remark": body.remark}
         with auditing(node.store, node.clock.now, asked.actor, "token revoke", about):

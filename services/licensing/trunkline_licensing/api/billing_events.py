@@ -21,8 +21,8 @@ from trunkline.contracts.cloudevents.envelope import (
 from trunkline.contracts.cloudevents.http_binding import attributes
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Asked, Posted, Problem, door
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import PostRequest, Problem, WriteRequest, door
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.problems import MEDIA_TYPE
 from trunkline.security.authorization import Resource, authorize
 from trunkline.security.event_sources import check_sources
@@ -96,12 +96,12 @@ def router(node: ServiceContext) -> APIRouter:
         },
         openapi_extra=_EXTRA,
     )
-    def hear(request: Request, body: Annotated[bytes, Depends(_raw)], asked: Posted) -> Response:
+    def hear(request: Request, body: Annotated[bytes, Depends(_raw)], asked: PostRequest) -> Response:
         sent = _read(request.headers, body)
         platform_sources = node.settings.billing_sources
         tolerance = timedelta(seconds=node.settings.clock_tolerance)
 
-        def decide(work: UnitOfWork) -> Answer:
+        def decide(work: UnitOfWork) -> CommandResult:
             messages = _check(work, asked, sent, platform_sources)
             react(work, messages)
             reckoning = Reckoning(work, messages, catalogue(node), tolerance)
@@ -147,7 +147,7 @@ def _read(headers: Headers, body: bytes) -> _Sent:
     raise ContentTypeUnsupported(given=given[:100])
 
 
-def _check(work: UnitOfWork, asked: Asked, sent: _Sent, platform_sources: Collection[str]) -> Sequence[Message]:
+def _check(work: UnitOfWork, asked: WriteRequest, sent: _Sent, platform_sources: Collection[str]) -> Sequence[Message]:
     """The events that can be read, if the principal may publish all of them.
 
     Raises:

@@ -13,7 +13,7 @@ from trunkline.clock import rfc3339
 from trunkline.contracts import billing
 from trunkline.contracts.cloudevents.envelope import Message, MessageDecodeError, content_hash
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.idempotency import Answer
+from trunkline.http.idempotency import CommandResult
 from trunkline_licensing.domain.pool.catalogue import BASE, Catalogue
 from trunkline_licensing.domain.subscription.events import SubscriptionFactRefused
 from trunkline_licensing.domain.subscription.subscription import SUBSCRIPTION
@@ -78,7 +78,7 @@ class SingleOutcome(Outcomes):
     request_id: str
 
 
-def answered(results: Sequence[Outcome], request_id: str, *, single: bool) -> Answer:
+def answered(results: Sequence[Outcome], request_id: str, *, single: bool) -> CommandResult:
     """The answer of one call.
 
     Args:
@@ -89,9 +89,9 @@ def answered(results: Sequence[Outcome], request_id: str, *, single: bool) -> An
     counts = {verdict: sum(r.verdict == verdict for r in results) for verdict in get_args(Verdict)}
     outcomes = Outcomes(results=list(results), **counts)
     if not (counts["refused"] or counts["quarantined"] or counts["unreadable"]):
-        return Answer(outcomes)
+        return CommandResult(outcomes)
     if not single:
-        return Answer(outcomes, status=HTTPStatus.MULTI_STATUS)
+        return CommandResult(outcomes, status=HTTPStatus.MULTI_STATUS)
     [result] = results
     status, code = _STATUS[result.verdict], result.code or result.verdict
     told = SingleOutcome(
@@ -103,7 +103,7 @@ def answered(results: Sequence[Outcome], request_id: str, *, single: bool) -> An
         detail=result.reason or code,
         request_id=request_id,
     )
-    return Answer(told, status=status, problem=True)
+    return CommandResult(told, status=status, problem=True)
 
 
 class Reckoning:

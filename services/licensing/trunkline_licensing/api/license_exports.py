@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from trunkline.files.export_slots import BUSY
 from trunkline.files.table_writer import MEDIA_TYPES, Cell, csv_bytes
-from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, door, reader
 from trunkline.http.pagination import TEXT, Items, Paging, one_page, page, paging
 from trunkline.http.streaming import StreamedFile
 from trunkline.security.principal import Principal
@@ -51,7 +51,7 @@ def router(node: ServiceContext) -> APIRouter:
     routes = door(node, "extensions", {**UNKNOWN, **BUSY})
 
     @routes.get(PATH + "/export", summary="All extensions as CSV", response_class=StreamingResponse, responses=_CSV)
-    def export_extensions(organization_id: UUID, asker: Reading) -> StreamingResponse:
+    def export_extensions(organization_id: UUID, asker: CurrentPrincipal) -> StreamingResponse:
         org = str(organization_id)
         in_organization_of(reader(node), asker, "see licenses", org)
         found = _extensions(node, org, catalogue(node))
@@ -59,7 +59,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.get(LICENSES + "/available-numbers", summary="Numbers of the organization that serve nobody yet")
     def available_numbers(
-        organization_id: UUID, asker: Reading, asked: Annotated[Paging, Depends(paging)]
+        organization_id: UUID, asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)]
     ) -> Items[AvailableNumber]:
         org = str(organization_id)
         in_organization_of(reader(node), asker, "see licenses", org)
@@ -75,7 +75,7 @@ def router(node: ServiceContext) -> APIRouter:
         response_class=StreamingResponse,
         responses=_CSV,
     )
-    def export_available_numbers(organization_id: UUID, asker: Reading) -> StreamingResponse:
+    def export_available_numbers(organization_id: UUID, asker: CurrentPrincipal) -> StreamingResponse:
         org = str(organization_id)
         in_organization_of(reader(node), asker, "see licenses", org)
         return _file(node, asker, org, "available_number", csv_bytes(NUMBER_COLUMNS, _all_numbers(node, org)))

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, door, reader
 from trunkline.http.pagination import TEXT, Items, Paging, one_page, page, paging, whole
 from trunkline.http.schemas import OneForm
 from trunkline.service_definition import ServiceContext
@@ -73,7 +73,7 @@ def router(node: ServiceContext) -> APIRouter:
     @routes.get(PATH, summary="What an organization has bought, uses, and has to spare")
     def overview(
         organization_id: UUID,
-        asker: Reading,
+        asker: CurrentPrincipal,
         license: Annotated[str | None, Query(max_length=64, description="Only this one, by its code.")] = None,  # noqa: A002
     ) -> Licenses:
         org = str(organization_id)
@@ -89,7 +89,7 @@ def router(node: ServiceContext) -> APIRouter:
     @routes.get(PATH + "/units", summary="Every unit in use, and who uses it")
     def list_units(
         organization_id: UUID,
-        asker: Reading,
+        asker: CurrentPrincipal,
         asked: Annotated[Paging, Depends(paging)],
         license: Annotated[str | None, Query(max_length=64, description="Of this license.")] = None,  # noqa: A002
         user: Annotated[

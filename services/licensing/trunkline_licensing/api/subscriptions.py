@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import RecordedEvent, recorded
-from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, door, reader
 from trunkline.http.idempotency import shown
 from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.security.authorization import Resource, authorize
@@ -129,7 +129,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.get("/licensing/subscriptions", summary="The subscriptions in the asker's branch")
     def list_subscriptions(
-        asker: Reading,
+        asker: CurrentPrincipal,
         asked: Annotated[Paging, Depends(paging)],
         organization_id: Annotated[UUID | None, Query(description="Only of this organization.")] = None,
         product: Annotated[Product | None, Query(description="Only of this kind.")] = None,
@@ -145,7 +145,7 @@ def router(node: ServiceContext) -> APIRouter:
     @routes.get(
         "/licensing/subscriptions/{subscription_id}", summary="One subscription", response_model=SubscriptionShown
     )
-    def show_subscription(subscription_id: UUID, asker: Reading, request: Request) -> Response:
+    def show_subscription(subscription_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
         heard = _as_of_now(node, _hear_again(node, str(subscription_id)))
         after = heard.state.after
         unknown = SubscriptionUnknown(subscription_id=subscription_id)

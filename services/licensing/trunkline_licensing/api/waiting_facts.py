@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field, model_validator
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Posted, door, operating
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import PostRequest, door, operating
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body
 from trunkline.security.audit_log import auditing_work
 from trunkline.security.authorization import NothingThere
@@ -66,24 +66,24 @@ def router(node: ServiceContext) -> APIRouter:
     routes.dependencies.append(Depends(operating))
 
     def answer(
-        asked: Posted, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], SettledFacts]
+        asked: PostRequest, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], SettledFacts]
     ) -> Response:
         """One command, on record in the audit; a dry run does nothing that could be."""
         if asked.dry_run:
-            return change(node, asked, lambda work: Answer(decide(work)))
+            return change(node, asked, lambda work: CommandResult(decide(work)))
         actor = asked.principal.actor
         with auditing_work(node.store, node.clock.now, actor, f"billing waiting {verb}", about) as within:
 
-            def audited(work: UnitOfWork) -> Answer:
+            def audited(work: UnitOfWork) -> CommandResult:
                 with within(work):
-                    return Answer(decide(work))
+                    return CommandResult(decide(work))
 
             return change(node, asked, audited)
 
     @routes.post(
         "/{category}/{stream_key}/dismiss", summary="Refuse what waits in a stream", response_model=SettledFacts
     )
-    def dismiss_waiting(category: Category, stream_key: Key, asked: Posted, body: DismissWaiting) -> Response:
+    def dismiss_waiting(category: Category, stream_key: Key, asked: PostRequest, body: DismissWaiting) -> Response:
         stream = f"{category}/{stream_key}"
 
         def decide(work: UnitOfWork) -> SettledFacts:
@@ -104,7 +104,7 @@ def router(node: ServiceContext) -> APIRouter:
     @routes.post(
         "/{category}/{stream_key}/retry", summary="Decide again what waits in a stream", response_model=SettledFacts
     )
-    def retry_waiting(category: Category, stream_key: Key, asked: Posted) -> Response:
+    def retry_waiting(category: Category, stream_key: Key, asked: PostRequest) -> Response:
         stream = f"{category}/{stream_key}"
 
         def decide(work: UnitOfWork) -> SettledFacts:

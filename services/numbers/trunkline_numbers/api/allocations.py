@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Asked, Posted, door
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import PostRequest, WriteRequest, door
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Uuid
 from trunkline.security.authorization import authorize
 from trunkline.service_definition import ServiceContext
@@ -68,11 +68,11 @@ def router(node: ServiceContext) -> APIRouter:
     routes = door(node, "numbers", _PROBLEMS)
 
     @routes.post("/numbers/allocate", summary="Give numbers to a party", response_model=HandedOnNumbers)
-    def allocate_numbers(body: Allocate, asked: Posted) -> Response:
+    def allocate_numbers(body: Allocate, asked: PostRequest) -> Response:
         return change(node, asked, lambda work: _Handing(work, asked, body.numbers, "allocate").allocate(body))
 
     @routes.post("/numbers/take-back", summary="Take numbers back", response_model=HandedOnNumbers)
-    def take_back_numbers(body: TakeBack, asked: Posted) -> Response:
+    def take_back_numbers(body: TakeBack, asked: PostRequest) -> Response:
         return change(node, asked, lambda work: _Handing(work, asked, body.numbers, "take back").take_back(body))
 
     return routes
@@ -81,14 +81,14 @@ def router(node: ServiceContext) -> APIRouter:
 class _Handing:
     """One command on several numbers, within one piece of work: all of them or none."""
 
-    def __init__(self, work: UnitOfWork, asked: Asked, numbers: list[str], verb: str) -> None:
+    def __init__(self, work: UnitOfWork, asked: WriteRequest, numbers: list[str], verb: str) -> None:
         self._work, self._asked, self._verb = work, asked, verb
         self._keys = read_keys(numbers)
         load_to_act(work, [THE_POLICY, *((NUMBER, key) for key in self._keys)])
         self._sight = Sight(work, asked.principal)
         self._by = party(work, asked.principal.party_id)
 
-    def allocate(self, body: Allocate) -> Answer:
+    def allocate(self, body: Allocate) -> CommandResult:
         """Down the tree, to a party of the asker's branch."""
         resource = self._sight.holder(body.holder_id)
         authorize(self._sight.branch, "allocate numbers", resource)
@@ -98,13 +98,13 @@ class _Handing:
         policy, now = in_force(self._work), self._work.now
         return self._do(lambda n: allocate(n, holder, self._by, self._partner_of, body.remark, policy, now))
 
-    def take_back(self, body: TakeBack) -> Answer:
+    def take_back(self, body: TakeBack) -> CommandResult:
         """Up the tree, to the asker."""
         authorize(self._sight.branch, "allocate numbers")
         policy, now = in_force(self._work), self._work.now
         return self._do(lambda n: take_back(n, self._by, body.remark, policy, now))
 
-    def _do(self, decide: Callable[[Number], list[Event]]) -> Answer:
+    def _do(self, decide: Callable[[Number], list[Event]]) -> CommandResult:
         work, sight = self._work, self._sight
         before = [work.state(NUMBER, key) for key in self._keys]
         check_seen(before, sight)
@@ -123,7 +123,7 @@ class _Handing:
             work.record(NUMBER, key, events, self._asked.cause)
         serve_waiting(work, self._asked.cause)
         shown = [self._shown(key, events) for key, events in zip(self._keys, decided, strict=True)]
-        return Answer(HandedOnNumbers(changed=sum(s.outcome != "unchanged" for s in shown), numbers=shown))
+        return CommandResult(HandedOnNumbers(changed=sum(s.outcome != "unchanged" for s in shown), numbers=shown))
 
     def _shown(self, key: str, events: list[Event]) -> HandedOn:
         n = self._work.state(NUMBER, key)

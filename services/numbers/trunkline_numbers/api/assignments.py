@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Acting, Asked, door
-from trunkline.http.idempotency import Answer, change, check_version
+from trunkline.http.dependencies import CommandRequest, WriteRequest, door
+from trunkline.http.idempotency import CommandResult, change, check_version
 from trunkline.http.schemas import Body, Uuid
 from trunkline.security.authorization import authorize, visible
 from trunkline.service_definition import ServiceContext
@@ -56,12 +56,12 @@ def router(node: ServiceContext) -> APIRouter:
     path = "/numbers/{number}"
 
     @routes.post("/numbers/swap", summary="Put a number in the place of a subscription's", response_model=Swapped)
-    def swap_numbers(body: Swap, asked: Acting) -> Response:
+    def swap_numbers(body: Swap, asked: CommandRequest) -> Response:
         return change(node, asked, lambda work: _Swapping(work, asked, body).answer())
 
     @routes.post(path + "/assign", summary="Assign a number to a subscription", response_model=NumberShown)
-    def assign_number(number: InPath, body: ForSubscription, asked: Acting) -> Response:
-        def act(deed: Deed) -> Answer:
+    def assign_number(number: InPath, body: ForSubscription, asked: CommandRequest) -> Response:
+        def act(deed: Deed) -> CommandResult:
             deed.authorize("see numbers")
             authorize_subscription(deed.work, deed.sight, "assign numbers", body.subscription_id)
             key, cause = deed.number.number, asked.cause
@@ -70,8 +70,8 @@ def router(node: ServiceContext) -> APIRouter:
         return carried_out(node, asked, number, "assign", act)
 
     @routes.post(path + "/extend", summary="Let a DID reservation subscription pay on", response_model=NumberShown)
-    def extend_number(number: InPath, body: ForSubscription, asked: Acting) -> Response:
-        def act(deed: Deed) -> Answer:
+    def extend_number(number: InPath, body: ForSubscription, asked: CommandRequest) -> Response:
+        def act(deed: Deed) -> CommandResult:
             deed.authorize("reserve numbers")
             check_reserver(deed, "extend numbers")
             authorize_subscription(deed.work, deed.sight, "reserve numbers", body.subscription_id)
@@ -105,7 +105,7 @@ def _key(text: str, pointer: str) -> str:
 class _Swapping:
     """One swap, within one piece of work: both numbers or neither (N9). If-Match is of the old number."""
 
-    def __init__(self, work: UnitOfWork, asked: Asked, body: Swap) -> None:
+    def __init__(self, work: UnitOfWork, asked: WriteRequest, body: Swap) -> None:
         self._work, self._asked, self._body = work, asked, body
         self._old = _key(body.old_number, "#/old_number")
         self._new = _key(body.new_number, "#/new_number")
@@ -113,7 +113,7 @@ class _Swapping:
         load_settled(work, [THE_POLICY, *numbers, (SUBSCRIPTION, body.subscription_id)])
         self._sight = Sight(work, asked.principal)
 
-    def answer(self) -> Answer:
+    def answer(self) -> CommandResult:
         """Do it, or refuse it with what the asker may know of the number that refuses."""
         work, cause, body = self._work, self._asked.cause, self._body
         authorize_subscription(work, self._sight, "assign numbers", body.subscription_id)
@@ -132,7 +132,7 @@ class _Swapping:
         serve_waiting(work, cause)
         old, new = work.state(NUMBER, self._old), work.state(NUMBER, self._new)
         seen = visible(self._sight.branch, self._sight.number(old))
-        return Answer(
+        return CommandResult(
             Swapped(
                 subscription_id=body.subscription_id,
                 old=shown_number(old, self._sight) if seen else left,

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from trunkline.errors import Refused
-from trunkline.http.dependencies import Changed, door
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import UpdateRequest, door
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Domain, Label
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.number_actions import PROBLEMS
@@ -72,10 +72,10 @@ def router(node: ServiceContext) -> APIRouter:
     routes = door(node, "numbers", PROBLEMS)
 
     @routes.patch("/numbers/{number}", summary="Change a number's attributes", response_model=NumberShown)
-    def change_number(number: InPath, body: NumberChange, asked: Changed) -> Response:
+    def change_number(number: InPath, body: NumberChange, asked: UpdateRequest) -> Response:
         key = key_in_path(number)
 
-        def decide(work: Any) -> Answer:
+        def decide(work: Any) -> CommandResult:
             deed = Deed(work, asked, key, "change")
             deed.authorize("change numbers")
             changes = _changes(deed, body)

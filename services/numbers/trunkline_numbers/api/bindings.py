@@ -9,8 +9,8 @@ from pydantic import Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Event
-from trunkline.http.dependencies import Acting, door
-from trunkline.http.idempotency import Answer
+from trunkline.http.dependencies import CommandRequest, door
+from trunkline.http.idempotency import CommandResult
 from trunkline.http.schemas import Body, Country, Label, Uuid
 from trunkline.security.authorization import authorize, visible
 from trunkline.service_definition import ServiceContext
@@ -78,12 +78,12 @@ def router(node: ServiceContext) -> APIRouter:
     routes = door(node, "numbers", PROBLEMS)
 
     @routes.post("/numbers/{number}/bind", summary="Let a number serve a user", response_model=NumberShown)
-    def bind_number(number: InPath, body: Bind, asked: Acting) -> Response:
+    def bind_number(number: InPath, body: Bind, asked: CommandRequest) -> Response:
         return carried_out(node, asked, number, "bind", lambda deed: _bound(deed, body))
 
     @routes.post("/numbers/{number}/unbind", summary="Let a number serve a user no more", response_model=NumberShown)
-    def unbind_number(number: InPath, body: Unbind, asked: Acting) -> Response:
-        def act(deed: Deed) -> Answer:
+    def unbind_number(number: InPath, body: Unbind, asked: CommandRequest) -> Response:
+        def act(deed: Deed) -> CommandResult:
             deed.authorize("bind numbers")
             return deed.done(lambda n: unbind(n, body.kind, deed.policy, deed.work.now, remark=body.remark))
 
@@ -92,7 +92,7 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def _bound(deed: Deed, body: Bind) -> Answer:
+def _bound(deed: Deed, body: Bind) -> CommandResult:
     if body.trunk_form is not None and body.kind != "trunk":
         raise TrunkFormNotOfSms(pointer="#/trunk_form", value=body.trunk_form)
     if body.external is not None and not visible(deed.sight.branch, deed.sight.number(deed.number)):
@@ -102,7 +102,7 @@ def _bound(deed: Deed, body: Bind) -> Answer:
     return deed.done(lambda n: _bind(deed, body, n, form))
 
 
-def _bound_on_the_spot(deed: Deed, body: Bind, external: External) -> Answer:
+def _bound_on_the_spot(deed: Deed, body: Bind, external: External) -> CommandResult:
     """Add the number for an organization that may bring its own, and bind it: both or neither (R6).
 
     One that is in the inventory already, unseen by the asker, is refused as adding it would be.

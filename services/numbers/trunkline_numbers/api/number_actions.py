@@ -7,8 +7,8 @@ from collections.abc import Callable
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from trunkline.http.dependencies import Acting, Asked, door
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import CommandRequest, WriteRequest, door
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Uuid
 from trunkline.security.authorization import NotAllowed, Resource, authorize
 from trunkline.service_definition import ServiceContext
@@ -58,8 +58,8 @@ def router(node: ServiceContext) -> APIRouter:
     path = "/numbers/{number}"
 
     @routes.post(path + "/reserve", summary="Keep an available number for a party", response_model=NumberShown)
-    def reserve_number(number: InPath, body: Reserve, asked: Acting) -> Response:
-        def act(deed: Deed) -> Answer:
+    def reserve_number(number: InPath, body: Reserve, asked: CommandRequest) -> Response:
+        def act(deed: Deed) -> CommandResult:
             deed.authorize("reserve numbers")
             reserver = deed.authorize_for("reserve numbers", body.reserver_id, "#/reserver_id")
             return deed.done(lambda n: reserve(n, reserver, body.remark, deed.policy, deed.work.now))
@@ -67,8 +67,8 @@ def router(node: ServiceContext) -> APIRouter:
         return carried_out(node, asked, number, "reserve", act)
 
     @routes.post(path + "/release", summary="End a reservation", response_model=NumberShown)
-    def release_number(number: InPath, body: Remarked, asked: Acting) -> Response:
-        def act(deed: Deed) -> Answer:
+    def release_number(number: InPath, body: Remarked, asked: CommandRequest) -> Response:
+        def act(deed: Deed) -> CommandResult:
             deed.authorize("reserve numbers")
             check_reserver(deed, "release numbers")
             return deed.done(lambda n: release(n, body.remark, deed.policy, deed.work.now))
@@ -76,8 +76,8 @@ def router(node: ServiceContext) -> APIRouter:
         return carried_out(node, asked, number, "release", act)
 
     @routes.post(path + "/lock", summary="Take an available number out of sale", response_model=NumberShown)
-    def lock_number(number: InPath, body: Lock, asked: Acting) -> Response:
-        def act(deed: Deed) -> Answer:
+    def lock_number(number: InPath, body: Lock, asked: CommandRequest) -> Response:
+        def act(deed: Deed) -> CommandResult:
             deed.authorize("lock numbers")
             if body.legacy:
                 deed.authorize("import legacy records")
@@ -86,24 +86,24 @@ def router(node: ServiceContext) -> APIRouter:
         return carried_out(node, asked, number, "lock", act)
 
     @routes.post(path + "/unlock", summary="End a lock", response_model=NumberShown)
-    def unlock_number(number: InPath, body: Remarked, asked: Acting) -> Response:
-        def act(deed: Deed) -> Answer:
+    def unlock_number(number: InPath, body: Remarked, asked: CommandRequest) -> Response:
+        def act(deed: Deed) -> CommandResult:
             deed.authorize("lock numbers")
             return deed.done(lambda n: unlock(n, body.remark, deed.policy, deed.work.now))
 
         return carried_out(node, asked, number, "unlock", act)
 
     @routes.post(path + "/delete", summary="Take a number out of the inventory", response_model=NumberShown)
-    def delete_number(number: InPath, body: Delete, asked: Acting) -> Response:
-        def act(deed: Deed) -> Answer:
+    def delete_number(number: InPath, body: Delete, asked: CommandRequest) -> Response:
+        def act(deed: Deed) -> CommandResult:
             deed.authorize("delete numbers")
             return deed.done(lambda n: delete(n, body.reason, body.remark, deed.policy, deed.work.now, deed.by))
 
         return carried_out(node, asked, number, "delete", act)
 
     @routes.post(path + "/recover", summary="Bring a deleted number back", response_model=NumberShown)
-    def recover_number(number: InPath, body: Remarked, asked: Acting) -> Response:
-        def act(deed: Deed) -> Answer:
+    def recover_number(number: InPath, body: Remarked, asked: CommandRequest) -> Response:
+        def act(deed: Deed) -> CommandResult:
             deed.authorize("delete numbers")
             return deed.done(lambda n: recover(n, body.remark, deed.work.now))
 
@@ -112,7 +112,9 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def carried_out(node: ServiceContext, asked: Asked, number: str, verb: str, act: Callable[[Deed], Answer]) -> Response:
+def carried_out(
+    node: ServiceContext, asked: WriteRequest, number: str, verb: str, act: Callable[[Deed], CommandResult]
+) -> Response:
     """Do one thing to the number in a path, once.
 
     Args:

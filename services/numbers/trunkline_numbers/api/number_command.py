@@ -7,8 +7,8 @@ from collections.abc import Callable
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Asked
-from trunkline.http.idempotency import Answer, check_version
+from trunkline.http.dependencies import WriteRequest
+from trunkline.http.idempotency import CommandResult, check_version
 from trunkline.security.authorization import Resource, authorize, visible
 from trunkline_numbers.api.error_details import explained
 from trunkline_numbers.api.number_schemas import shown_number
@@ -23,7 +23,7 @@ from trunkline_numbers.domain.policy import Policy
 class Deed:
     """One asker's command on one number, within one piece of work."""
 
-    def __init__(self, work: UnitOfWork, asked: Asked, key: str, verb: str) -> None:
+    def __init__(self, work: UnitOfWork, asked: WriteRequest, key: str, verb: str) -> None:
         """Read the number.
 
         Args:
@@ -71,7 +71,7 @@ class Deed:
             raise resource.unknown
         return found
 
-    def done(self, *decisions: Callable[[Number], list[Event]]) -> Answer:
+    def done(self, *decisions: Callable[[Number], list[Event]]) -> CommandResult:
         """Decide and record, serve who waited for it, and show the number after it.
 
         Should it have gone to somebody else thereby, it is shown as the asker left it.
@@ -86,7 +86,7 @@ class Deed:
 
         return self.done_by(act)
 
-    def done_by(self, act: Callable[[], None]) -> Answer:
+    def done_by(self, act: Callable[[], None]) -> CommandResult:
         """The same, where more than the number is decided and recorded."""
         loaded, cause = self.work.get(NUMBER, self._key), self.asked.cause
         self._try(act)
@@ -94,8 +94,8 @@ class Deed:
         serve_waiting(self.work, cause)
         now, newest = self.number, loaded.version + len(loaded.new)
         if not visible(self.sight.branch, self.sight.number(now)):
-            return Answer(shown_number(left, self.sight), version=version if newest == version else None)
-        return Answer(shown_number(now, self.sight), version=newest)
+            return CommandResult(shown_number(left, self.sight), version=version if newest == version else None)
+        return CommandResult(shown_number(now, self.sight), version=newest)
 
     def _try(self, act: Callable[[], None]) -> None:
         try:

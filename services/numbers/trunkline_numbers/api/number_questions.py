@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Posted, Reading, door, reader
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import CurrentPrincipal, PostRequest, door, reader
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Instant
 from trunkline.security.authorization import authorize, visible
 from trunkline.service_definition import ServiceContext
@@ -96,14 +96,14 @@ def router(node: ServiceContext) -> APIRouter:
     routes = door(node, "numbers", {404: "no such number, or not in the asker's branch"})
 
     @routes.post("/numbers/lookup", summary="Many numbers as they are now", response_model=LookedUpNumbers)
-    def look_up(body: LookUp, asked: Posted) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
-            return Answer(_looked_up(work, Sight(work, asked.principal), read_keys(body.numbers)))
+    def look_up(body: LookUp, asked: PostRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
+            return CommandResult(_looked_up(work, Sight(work, asked.principal), read_keys(body.numbers)))
 
         return change(node, asked, decide)
 
     @routes.get("/numbers/{number}/held-by", summary="With whom a number was at an instant")
-    def held_by(number: InPath, asker: Reading, at: _Instant) -> Holding:
+    def held_by(number: InPath, asker: CurrentPrincipal, at: _Instant) -> Holding:
         work = reader(node)
         _check_past(work, at, "at")
         key = key_in_path(number)
@@ -114,7 +114,7 @@ def router(node: ServiceContext) -> APIRouter:
         return _holding(n, at, sight)
 
     @routes.get("/numbers/{number}/recycled", summary="Whether a number has changed hands since an instant")
-    def recycled(number: InPath, asker: Reading, since: _Instant) -> Recycling:
+    def recycled(number: InPath, asker: CurrentPrincipal, since: _Instant) -> Recycling:
         work = reader(node)
         _check_past(work, since, "since")
         key = key_in_path(number)

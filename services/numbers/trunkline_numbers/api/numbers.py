@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Asked, Posted, Reading, door, reader
-from trunkline.http.idempotency import Answer, change, shown
+from trunkline.http.dependencies import CurrentPrincipal, PostRequest, WriteRequest, door, reader
+from trunkline.http.idempotency import CommandResult, change, shown
 from trunkline.http.pagination import Items, Paging, history_page, paging
 from trunkline.http.schemas import Body, Country, Instant, Label, Uuid
 from trunkline.security.authorization import authorize
@@ -85,11 +85,11 @@ def router(node: ServiceContext) -> APIRouter:
     routes = door(node, "numbers", {404: "no such number, or not in the asker's branch", 409: "the number refuses"})
 
     @routes.post("/numbers", summary="Add up to 50 numbers", response_model=AddedNumbers, responses=_PARTLY)
-    def add_numbers(body: AddNumbers, asked: Posted) -> Response:
+    def add_numbers(body: AddNumbers, asked: PostRequest) -> Response:
         return change(node, asked, lambda work: _Adding(work, asked, body).answer())
 
     @routes.get("/numbers/{number}", summary="One number, now or as of an instant", response_model=NumberShown)
-    def show_number(number: InPath, asker: Reading, request: Request, as_of: AsOf = None) -> Response:
+    def show_number(number: InPath, asker: CurrentPrincipal, request: Request, as_of: AsOf = None) -> Response:
         key = key_in_path(number)
         work = reader(node)
         at = _past(work, as_of)
@@ -102,7 +102,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.get("/numbers/{number}/history", summary="Everything that happened to a number")
     def history(
-        number: InPath, asker: Reading, asked: Annotated[Paging, Depends(paging)], as_of: AsOf = None
+        number: InPath, asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)], as_of: AsOf = None
     ) -> Items[Happened]:
         work = reader(node)
         at = _past(work, as_of)
@@ -131,11 +131,11 @@ _PARTLY: dict[int | str, dict[str, object]] = {207: {"model": AddedNumbers, "des
 class _Adding:
     """One call that adds numbers, within one piece of work."""
 
-    def __init__(self, work: UnitOfWork, asked: Asked, body: AddNumbers) -> None:
+    def __init__(self, work: UnitOfWork, asked: WriteRequest, body: AddNumbers) -> None:
         self._work, self._asked, self._body = work, asked, body
         self._listing = Listing(country=body.country, sku=body.sku, vendor=body.vendor)
 
-    def answer(self) -> Answer:
+    def answer(self) -> CommandResult:
         """Add what can be added, decide anew who waits for it (S6), and say what became of each."""
         body = self._body
         named = named_numbers(body.numbers)
@@ -152,7 +152,7 @@ class _Adding:
         serve_waiting(self._work, self._asked.cause)
         whole = added == len(results)
         answer = AddedNumbers(added=added, refused=len(results) - added, results=results)
-        return Answer(answer, status=200 if whole else 207)
+        return CommandResult(answer, status=200 if whole else 207)
 
     def _holder(self) -> str | None:
         """Whom the numbers are for; the asker may add them there."""

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Asked, Posted, door
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import PostRequest, WriteRequest, door
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Country, Label, Uuid
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
@@ -87,14 +87,14 @@ def router(node: ServiceContext) -> APIRouter:
     partly: dict[int | str, dict[str, object]] = {207: {"model": AddedRange, "description": "some were refused"}}
 
     @routes.post("/numbers/ranges", summary="Add a range of numbers", response_model=AddedRange, responses=partly)
-    def add_range(body: AddRange, asked: Posted) -> Response:
+    def add_range(body: AddRange, asked: PostRequest) -> Response:
         limit = node.settings.range_limit
         return change(node, asked, lambda work: _added(work, asked, body, limit))
 
     return routes
 
 
-def _added(work: UnitOfWork, asked: Asked, body: AddRange, limit: int) -> Answer:
+def _added(work: UnitOfWork, asked: WriteRequest, body: AddRange, limit: int) -> CommandResult:
     """Add what can be added, decide anew who waits for it (S6), and say what was there already."""
     who = bringing(work, asked.principal, body.holder_id)
     check_country(body.country)
@@ -122,7 +122,7 @@ def _added(work: UnitOfWork, asked: Asked, body: AddRange, limit: int) -> Answer
         unlikely=unlikely,
         refusals=refusals,
     )
-    return Answer(answer, status=207 if refusals else 200)
+    return CommandResult(answer, status=207 if refusals else 200)
 
 
 def _numbers(body: AddRange, limit: int) -> list[str]:
@@ -151,7 +151,7 @@ def _end(name: str, text: str, country: str) -> str:
         raise type(refused)(**refused.facts | {"pointer": f"#/{name}"}) from None
 
 
-def _add(work: UnitOfWork, asked: Asked, body: AddRange, who: Bringing, number: str) -> bool:
+def _add(work: UnitOfWork, asked: WriteRequest, body: AddRange, who: Bringing, number: str) -> bool:
     """Add one number; whether it looks unassigned."""
     read, warning = read_number(number, body.country)
     if read != number:  # its first digits read as a prefix

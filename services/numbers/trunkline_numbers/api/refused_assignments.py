@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Acting, Reading, door, reader
-from trunkline.http.idempotency import Answer, change, check_version
+from trunkline.http.dependencies import CommandRequest, CurrentPrincipal, door, reader
+from trunkline.http.idempotency import CommandResult, change, check_version
 from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.http.schemas import Body
 from trunkline.security.authorization import authorize
@@ -61,7 +61,7 @@ def router(node: ServiceContext) -> APIRouter:
     routes = door(node, "numbers", _PROBLEMS)
 
     @routes.get("/numbers/refused", summary="Assignments that wait for their number, the oldest start first")
-    def refused(asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[RefusedAssignment]:
+    def refused(asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)]) -> Items[RefusedAssignment]:
         authorize(Sight(reader(node), asker).branch, "see numbers")
         wanted = page(asked, _SORTS, asker.subject, asker.party_id)
         rows, total = refused_assignments.waiting(node.store, asker.party_id, wanted)
@@ -72,10 +72,10 @@ def router(node: ServiceContext) -> APIRouter:
         summary="Let a subscription wait no more for the number it was refused",
         response_model=Dismissed,
     )
-    def dismiss(subscription_id: UUID, body: Dismiss, asked: Acting) -> Response:
+    def dismiss(subscription_id: UUID, body: Dismiss, asked: CommandRequest) -> Response:
         key = str(subscription_id)
 
-        def decide(work: UnitOfWork) -> Answer:
+        def decide(work: UnitOfWork) -> CommandResult:
             authorize_subscription(work, Sight(work, asked.principal), "assign numbers", key)
             loaded = work.get(SUBSCRIPTION, key)
             check_version(asked, loaded.version)
@@ -85,7 +85,9 @@ def router(node: ServiceContext) -> APIRouter:
             except RemarkUnreadable as unreadable:
                 raise RemarkUnreadable(**unreadable.facts, pointer="#/remark") from None
             number = refused.number if refused is not None else ""
-            return Answer(Dismissed(subscription_id=key, number=number), version=loaded.version + len(loaded.new))
+            return CommandResult(
+                Dismissed(subscription_id=key, number=number), version=loaded.version + len(loaded.new)
+            )
 
         return change(node, asked, decide)
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from trunkline.eventstore.unit_of_work import LoadedStream
-from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, door, reader
 from trunkline.http.idempotency import shown
 from trunkline.security.authorization import authorize
 from trunkline.service_definition import ServiceContext
@@ -73,7 +73,7 @@ def router(node: ServiceContext) -> APIRouter:
         summary="What numbers knows of a subscription",
         response_model=SubscriptionShown,
     )
-    def show_subscription(subscription_id: UUID, asker: Reading, request: Request) -> Response:
+    def show_subscription(subscription_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
         work = reader(node)
         loaded = work.get(SUBSCRIPTION, str(subscription_id))
         load_settled(work, [THE_POLICY, *((NUMBER, number) for number in _related(loaded.state))])

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from starlette.responses import StreamingResponse
 
 from trunkline.contracts import licensing, numbers
-from trunkline.files.pieces import Pieces
+from trunkline.files.pieces import PrefetchedStream
 from trunkline.http.dependencies import ViewsBehind, door, operating
 from trunkline.http.streaming import StreamedFile
 from trunkline.operations.reconciliation.records import MEDIA_TYPE, MOST_KEYS, Rows, Subject
@@ -111,7 +111,7 @@ def _add(router: APIRouter, node: ServiceContext, subject: Subject, holding: Hol
         end = node.store.end_of_log()
         if not node.wait_for_views(end, _VIEWS_SECONDS) and keys is not None:
             raise ViewsBehind(value=end, seconds=_VIEWS_SECONDS)
-        return StreamedFile(Pieces(listed(node.store.url, holding, keys)), MEDIA_TYPE)
+        return StreamedFile(PrefetchedStream(listed(node.store.url, holding, keys)), MEDIA_TYPE)
 
 
 def listed(url: str, holding: Holding, keys: Sequence[str] | None = None) -> Generator[bytes, None, None]:

@@ -6,8 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Asked, reader
-from trunkline.http.idempotency import Answer, check_version
+from trunkline.http.dependencies import WriteRequest, reader
+from trunkline.http.idempotency import CommandResult, check_version
 from trunkline.security.authorization import Resource, authorize
 from trunkline.security.principal import Principal
 from trunkline.service_definition import ServiceContext
@@ -44,19 +44,19 @@ def seen(node: ServiceContext, asker: Principal, organization_id: UUID, bulk_id:
     return b, work, work.get(BULK, b.id).version
 
 
-def changing(work: UnitOfWork, asked: Asked, organization_id: UUID, bulk_id: UUID) -> Bulk:
+def changing(work: UnitOfWork, asked: WriteRequest, organization_id: UUID, bulk_id: UUID) -> Bulk:
     """A template to change, in the version that If-Match names."""
     b = reach(work, asked.principal, "change licenses", organization_id, bulk_id)
     check_version(asked, work.get(BULK, b.id).version)
     return b
 
 
-def answer(work: UnitOfWork, bulk_id: str, status: int = 200) -> Answer:
+def answer(work: UnitOfWork, bulk_id: str, status: int = 200) -> CommandResult:
     """A template as it is after what was recorded."""
     loaded = work.get(BULK, bulk_id)
     b = loaded.state
     where = f"{PATH.format(organization_id=b.organization_id)}/{b.id}"
-    return Answer(shown_bulk(b), status, loaded.version + len(loaded.new), where)
+    return CommandResult(shown_bulk(b), status, loaded.version + len(loaded.new), where)
 
 
 def with_newest_people(node: ServiceContext) -> None:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from trunkline.files.export_slots import BUSY
 from trunkline.files.table_writer import MEDIA_TYPES, csv_bytes
-from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, door, reader
 from trunkline.http.pagination import Items, Paging, one_page, page, whole
 from trunkline.http.pagination import paging as paging_of
 from trunkline.http.streaming import StreamedFile
@@ -58,7 +58,7 @@ def router(node: ServiceContext) -> APIRouter:
     def report_bulk_assignment(
         organization_id: UUID,
         bulk_id: UUID,
-        asker: Reading,
+        asker: CurrentPrincipal,
         asked: Annotated[Paging, Depends(paging_of)],
         form: Annotated[Literal["json", "csv"], Query(alias="format", description="CSV: all rows.")] = "json",
         outcome: Only = None,

@@ -13,8 +13,8 @@ from fastapi.responses import StreamingResponse
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Acting, Reading, door
-from trunkline.http.idempotency import Answer, change, shown
+from trunkline.http.dependencies import CommandRequest, CurrentPrincipal, door
+from trunkline.http.idempotency import CommandResult, change, shown
 from trunkline.security.principal import Principal
 from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.bulk_assignments.dependencies import (
@@ -48,15 +48,17 @@ def router(node: ServiceContext) -> APIRouter:
     routes = door(node, TAG, UNKNOWN)
 
     @routes.get(ONE + "/preflight", summary="What would happen, row by row", response_model=Preflight)
-    def foresee_bulk_assignment(organization_id: UUID, bulk_id: UUID, asker: Reading) -> Response:
+    def foresee_bulk_assignment(organization_id: UUID, bulk_id: UUID, asker: CurrentPrincipal) -> Response:
         b, work, _ = seen(node, asker, organization_id, bulk_id)
         check(b, "preflight")
         with_newest_people(node)
         return Response(msgspec.json.encode(_preflight(node, work, b)), media_type="application/json")
 
     @routes.post(ONE + "/assign", summary="Assign", status_code=202, response_model=BulkShown)
-    def assign_bulk_assignment(organization_id: UUID, bulk_id: UUID, asked: Acting, body: AssignPeople) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def assign_bulk_assignment(
+        organization_id: UUID, bulk_id: UUID, asked: CommandRequest, body: AssignPeople
+    ) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             b = changing(work, asked, organization_id, bulk_id)
             work.record(BULK, b.id, start(b, body.all_or_nothing, work.now), asked.cause)
             mark_running(work, b.id)
@@ -65,12 +67,12 @@ def router(node: ServiceContext) -> APIRouter:
         return change(node, asked, decide)
 
     @routes.get(ONE + "/progress", summary="How far it is", response_model=Progress)
-    def show_progress(organization_id: UUID, bulk_id: UUID, asker: Reading, request: Request) -> Response:
+    def show_progress(organization_id: UUID, bulk_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
         b, _, version = seen(node, asker, organization_id, bulk_id)
         return shown(request, progress_of(b), version)
 
     @routes.get(ONE + "/watch", summary="How far it is, told as it goes on", response_class=StreamingResponse)
-    def watch_bulk_assignment(organization_id: UUID, bulk_id: UUID, asker: Reading) -> StreamingResponse:
+    def watch_bulk_assignment(organization_id: UUID, bulk_id: UUID, asker: CurrentPrincipal) -> StreamingResponse:
         """Server-sent events `progress`, each a JSON object as `…/progress` answers; the last one is `completed`."""
         b, _, _ = seen(node, asker, organization_id, bulk_id)
         check(b, "report")

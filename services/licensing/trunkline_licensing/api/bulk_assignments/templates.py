@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Changed, Posted, Reading, door, reader
-from trunkline.http.idempotency import Answer, change, shown
+from trunkline.http.dependencies import CurrentPrincipal, PostRequest, UpdateRequest, door, reader
+from trunkline.http.idempotency import CommandResult, change, shown
 from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page
 from trunkline.http.pagination import paging as paging_of
 from trunkline.http.schemas import OneForm
@@ -38,8 +38,8 @@ def router(node: ServiceContext) -> APIRouter:
     routes = door(node, TAG, UNKNOWN)
 
     @routes.post(PATH, summary="Make a bulk assignment", status_code=201, response_model=BulkShown)
-    def create_bulk_assignment(organization_id: UUID, body: NewBulk, asked: Posted) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def create_bulk_assignment(organization_id: UUID, body: NewBulk, asked: PostRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             org, key = str(organization_id), str(uuid4())
             resource = party_resource(work, org, "organization")
             authorize(branch_of(work, asked.principal), "change licenses", resource)
@@ -52,7 +52,7 @@ def router(node: ServiceContext) -> APIRouter:
     @routes.get(PATH, summary="The bulk assignments of an organization")
     def list_bulk_assignments(
         organization_id: UUID,
-        asker: Reading,
+        asker: CurrentPrincipal,
         asked: Annotated[Paging, Depends(paging_of)],
         search: Annotated[OneForm | None, Query(max_length=200, description="Part of the name or of the UUID.")] = None,
         status: Annotated[Status | None, Query(description="Only in this status.")] = None,
@@ -63,19 +63,21 @@ def router(node: ServiceContext) -> APIRouter:
         return _list(node, asked, str(organization_id), search, status)
 
     @routes.get(ONE, summary="One bulk assignment", response_model=BulkShown)
-    def show_bulk_assignment(organization_id: UUID, bulk_id: UUID, asker: Reading, request: Request) -> Response:
+    def show_bulk_assignment(
+        organization_id: UUID, bulk_id: UUID, asker: CurrentPrincipal, request: Request
+    ) -> Response:
         b, _, version = seen(node, asker, organization_id, bulk_id)
         return shown(request, shown_bulk(b), version)
 
     @routes.get("/licensing/bulk-assignments/{bulk_id}", summary="One, by its id alone", response_model=BulkShown)
-    def find_bulk_assignment(bulk_id: UUID, asker: Reading, request: Request) -> Response:
+    def find_bulk_assignment(bulk_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
         owner = reader(node).state(BULK, str(bulk_id)).organization_id
         b, _, version = seen(node, asker, UUID(owner) if owner is not None else bulk_id, bulk_id)
         return shown(request, shown_bulk(b), version)
 
     @routes.patch(ONE, summary="Edit a draft", response_model=BulkShown)
-    def edit_bulk_assignment(organization_id: UUID, bulk_id: UUID, body: BulkChange, asked: Changed) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def edit_bulk_assignment(organization_id: UUID, bulk_id: UUID, body: BulkChange, asked: UpdateRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             b = changing(work, asked, organization_id, bulk_id)
             said = body.model_fields_set
             name, addons = body.name if "name" in said else None, body.addons if "addons" in said else None
@@ -86,8 +88,8 @@ def router(node: ServiceContext) -> APIRouter:
         return change(node, asked, decide)
 
     @routes.post(ONE + "/duplicate", summary="Copy name and add-ons", status_code=201, response_model=BulkShown)
-    def duplicate_bulk_assignment(organization_id: UUID, bulk_id: UUID, asked: Posted) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def duplicate_bulk_assignment(organization_id: UUID, bulk_id: UUID, asked: PostRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             b = reach(work, asked.principal, "change licenses", organization_id, bulk_id)
             key = str(uuid4())
             of = (str(organization_id), name_of_copy(b.name), b.addons)
@@ -97,12 +99,12 @@ def router(node: ServiceContext) -> APIRouter:
         return change(node, asked, decide)
 
     @routes.delete(ONE, summary="Delete a draft", status_code=204)
-    def delete_bulk_assignment(organization_id: UUID, bulk_id: UUID, asked: Changed) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def delete_bulk_assignment(organization_id: UUID, bulk_id: UUID, asked: UpdateRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             b = changing(work, asked, organization_id, bulk_id)
             work.record(BULK, b.id, delete(b, work.now), asked.cause)
             forget(work, b.id)
-            return Answer(status=204)
+            return CommandResult(status=204)
 
         return change(node, asked, decide)
 

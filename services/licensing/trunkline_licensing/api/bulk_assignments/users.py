@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Acting, Asked, Reading, door, reader
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import CommandRequest, CurrentPrincipal, WriteRequest, door, reader
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.multipart import MEDIA_TYPE, FormUnreadable, read_form
 from trunkline.http.pagination import Items, Paging, one_page, page, whole
 from trunkline.http.pagination import paging as paging_of
@@ -77,7 +77,10 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(ONE + "/users", summary="Add the people of a CSV file", response_model=BulkShown, openapi_extra=_FILE)
     def add_users_to_bulk_assignment(
-        organization_id: UUID, bulk_id: UUID, asked: Acting, file: Annotated[tuple[bytes, str | None], Depends(_file)]
+        organization_id: UUID,
+        bulk_id: UUID,
+        asked: CommandRequest,
+        file: Annotated[tuple[bytes, str | None], Depends(_file)],
     ) -> Response:
         data, name = file
         check(seen(node, asked.principal, organization_id, bulk_id)[0], "add users")  # before anything of it is read
@@ -86,7 +89,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.get(ONE + "/users", summary="The people of a bulk assignment")
     def list_users_of_bulk_assignment(
-        organization_id: UUID, bulk_id: UUID, asker: Reading, asked: Annotated[Paging, Depends(paging_of)]
+        organization_id: UUID, bulk_id: UUID, asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging_of)]
     ) -> Items[UserShown]:
         b, work, _ = seen(node, asker, organization_id, bulk_id)
         check(b, "see users")
@@ -98,7 +101,7 @@ def router(node: ServiceContext) -> APIRouter:
         return one_page(wanted, rows, total, show, lambda found: (str(found.row.place),))
 
     @routes.get(PATH + "/samples/{layout}", summary="A sample file", response_class=Response)
-    def sample_file(organization_id: UUID, layout: LayoutName, asker: Reading) -> Response:
+    def sample_file(organization_id: UUID, layout: LayoutName, asker: CurrentPrincipal) -> Response:
         work, org = reader(node), str(organization_id)
         authorize(branch_of(work, asker), "see licenses", party_resource(work, org, "organization"))
         with_newest_people(node)
@@ -118,8 +121,13 @@ def _read(data: bytes, name: str) -> UsersFile | Refused:
 
 
 def _add(
-    work: UnitOfWork, asked: Asked, organization_id: UUID, bulk_id: UUID, users: UsersFile | Refused, name: str | None
-) -> Answer:
+    work: UnitOfWork,
+    asked: WriteRequest,
+    organization_id: UUID,
+    bulk_id: UUID,
+    users: UsersFile | Refused,
+    name: str | None,
+) -> CommandResult:
     b = changing(work, asked, organization_id, bulk_id)
     check(b, "add users")
     if isinstance(users, Refused):

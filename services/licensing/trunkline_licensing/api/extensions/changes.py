@@ -10,8 +10,8 @@ from fastapi import APIRouter, Response
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Changed, Posted, door
-from trunkline.http.idempotency import Answer, change, check_version
+from trunkline.http.dependencies import PostRequest, UpdateRequest, door
+from trunkline.http.idempotency import CommandResult, change, check_version
 from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.catalogue import answer_within, catalogue
 from trunkline_licensing.api.extensions.schemas import (
@@ -50,16 +50,18 @@ def router(node: ServiceContext) -> APIRouter:
     routes = door(node, "extensions", UNKNOWN)
 
     @routes.post(PATH + "/addons", summary="Change add-ons of several extensions", response_model=AddonsChanged)
-    def change_addons(organization_id: UUID, body: AddonsChange, asked: Posted) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def change_addons(organization_id: UUID, body: AddonsChange, asked: PostRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             in_organization_of(work, asked.principal, "change licenses", str(organization_id))
             return _several(node, work, str(organization_id), body, asked.cause)
 
         return change(node, asked, decide)
 
     @routes.patch(PATH + "/{extension_id}", summary="Change an extension", response_model=ExtensionChanged)
-    def change_extension(organization_id: UUID, extension_id: UUID, body: ExtensionChange, asked: Changed) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def change_extension(
+        organization_id: UUID, extension_id: UUID, body: ExtensionChange, asked: UpdateRequest
+    ) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             org, key = str(organization_id), str(extension_id)
             to_extension(work, asked.principal, "change licenses", org, key)
             loaded = work.get(EXTENSION, key)
@@ -67,18 +69,18 @@ def router(node: ServiceContext) -> APIRouter:
             freed = Changing(work, org, key, catalogue(node), asked.cause, answer_within(node)).change(said(body))
             after = shown(work, key, catalogue(node))
             body_ = ExtensionChanged(extension=after, freed=_shown_freed(freed))
-            return Answer(body_, version=loaded.version + len(loaded.new))
+            return CommandResult(body_, version=loaded.version + len(loaded.new))
 
         return change(node, asked, decide)
 
     @routes.delete(PATH + "/{extension_id}", summary="Delete an extension", response_model=ExtensionChanged)
-    def delete_extension(organization_id: UUID, extension_id: UUID, asked: Changed) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def delete_extension(organization_id: UUID, extension_id: UUID, asked: UpdateRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             org, key = str(organization_id), str(extension_id)
             to_extension(work, asked.principal, "change licenses", org, key)
             check_version(asked, work.get(EXTENSION, key).version)
             (freed,) = terminate.withdraw(work, [key], "by_hand", asked.cause)
-            return Answer(ExtensionChanged(extension=None, freed=_shown_freed(freed)))
+            return CommandResult(ExtensionChanged(extension=None, freed=_shown_freed(freed)))
 
         return change(node, asked, decide)
 
@@ -89,7 +91,7 @@ def _shown_freed(freed: terminate.Freed) -> Freed:
     return Freed(ext_key=freed.ext_key, user_id=freed.user_id, licenses=list(freed.licenses), number=freed.number)
 
 
-def _several(node: ServiceContext, work: UnitOfWork, org: str, body: AddonsChange, cause: Causation) -> Answer:
+def _several(node: ServiceContext, work: UnitOfWork, org: str, body: AddonsChange, cause: Causation) -> CommandResult:
     if body.addons is not None and (body.add or body.remove):
         raise AddonsSaidTwice(pointer="#/addons", value=body.addons)
     conflicts = Conflicts()
@@ -104,7 +106,7 @@ def _several(node: ServiceContext, work: UnitOfWork, org: str, body: AddonsChang
     lost = hang(work, org, wanted, catalogue(node), cause, conflicts, pointers)
     conflicts.refuse()
     freed = {key: list(codes) for key, codes in lost.items()}
-    return Answer(AddonsChanged(extensions=shown_all(work, keys, catalogue(node)), freed=freed))
+    return CommandResult(AddonsChanged(extensions=shown_all(work, keys, catalogue(node)), freed=freed))
 
 
 def _wanted(x: Extension, body: AddonsChange) -> list[str]:

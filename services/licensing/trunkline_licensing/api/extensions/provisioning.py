@@ -9,8 +9,8 @@ from fastapi import APIRouter, Response
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Acting, Posted, door
-from trunkline.http.idempotency import Answer, change, check_version
+from trunkline.http.dependencies import CommandRequest, PostRequest, door
+from trunkline.http.idempotency import CommandResult, change, check_version
 from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.catalogue import answer_within, catalogue
 from trunkline_licensing.api.extensions.schemas import AssignExtension, ExtensionChanged, Freed, Provision, Provisioned
@@ -38,8 +38,8 @@ def router(node: ServiceContext) -> APIRouter:
     routes = door(node, "extensions", UNKNOWN)
 
     @routes.post(PATH, summary="Provision extensions", status_code=201, response_model=Provisioned)
-    def provision(organization_id: UUID, body: Provision, asked: Posted) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def provision(organization_id: UUID, body: Provision, asked: PostRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             org = str(organization_id)
             in_organization_of(work, asked.principal, "change licenses", org)
             if len(body.user_ids) > body.count:
@@ -49,13 +49,13 @@ def router(node: ServiceContext) -> APIRouter:
             command = ProvisionWhole(work, org, catalogue(node), asked.cause)
             keys = command.provision(body.count, body.start_from, body.user_ids, body.addons, body.reference or None)
             made = shown_all(work, keys, catalogue(node))
-            return Answer(Provisioned(provisioned=len(made), extensions=made), 201)
+            return CommandResult(Provisioned(provisioned=len(made), extensions=made), 201)
 
         return change(node, asked, decide)
 
     @routes.post(PATH + "/{extension_id}/assign", summary="Let it serve a person", response_model=ExtensionChanged)
-    def assign(organization_id: UUID, extension_id: UUID, body: AssignExtension, asked: Acting) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def assign(organization_id: UUID, extension_id: UUID, body: AssignExtension, asked: CommandRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             org, key = str(organization_id), str(extension_id)
             to_extension(work, asked.principal, "change licenses", org, key)
             loaded = work.get(EXTENSION, key)
@@ -65,7 +65,7 @@ def router(node: ServiceContext) -> APIRouter:
             )
             after = shown(work, key, catalogue(node))
             changed = ExtensionChanged(extension=after, freed=Freed(user_id=freed.user_id))
-            return Answer(changed, version=loaded.version + len(loaded.new))
+            return CommandResult(changed, version=loaded.version + len(loaded.new))
 
         return change(node, asked, decide)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, door, reader
 from trunkline.http.idempotency import shown as answered
 from trunkline.http.pagination import TEXT, Items, Paging, one_page, page, paging, whole
 from trunkline.http.schemas import OneForm
@@ -80,7 +80,7 @@ def router(node: ServiceContext) -> APIRouter:
     @routes.get(PATH, summary="The extensions of an organization")
     def list_extensions(
         organization_id: UUID,
-        asker: Reading,
+        asker: CurrentPrincipal,
         asked: Annotated[Paging, Depends(paging)],
         search: Annotated[Search, Depends()],
     ) -> Items[ExtensionShown]:
@@ -93,7 +93,9 @@ def router(node: ServiceContext) -> APIRouter:
         return _page(node, asked, where, params)
 
     @routes.get(PATH + "/{extension_id}", summary="One extension", response_model=ExtensionShown)
-    def show_extension(organization_id: UUID, extension_id: UUID, asker: Reading, request: Request) -> Response:
+    def show_extension(
+        organization_id: UUID, extension_id: UUID, asker: CurrentPrincipal, request: Request
+    ) -> Response:
         work, key = reader(node), str(extension_id)
         to_extension(work, asker, "see extensions", str(organization_id), key)
         return answered(request, shown(work, key, catalogue(node)), work.get(EXTENSION, key).version)

@@ -10,8 +10,8 @@ from fastapi import Query, Request, Response
 
 from trunkline.eventstore.decider import Decider
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Asked, reader
-from trunkline.http.idempotency import Answer, check_version, shown
+from trunkline.http.dependencies import WriteRequest, reader
+from trunkline.http.idempotency import CommandResult, check_version, shown
 from trunkline.http.pagination import TEXT, Items, Paging, one_page, page
 from trunkline.http.schemas import OneForm
 from trunkline.security.authorization import Resource, authorize, visible
@@ -32,28 +32,28 @@ class Command:
     """One change to the directory, within one piece of work."""
 
     work: UnitOfWork
-    asked: Asked
+    asked: WriteRequest
     decider: Decider[Party]
     key: str
     location: str
 
-    def register(self, details: Details) -> Answer:
+    def register(self, details: Details) -> CommandResult:
         """201 where the party is new, 200 where it was so already."""
         new = self.work.get(self.decider, self.key).version == 0
         return self._answer(Registration(at=self.work.now, details=details), 201 if new else 200)
 
-    def change(self, changes: Changes) -> Answer:
+    def change(self, changes: Changes) -> CommandResult:
         """Change what is named, in the version that If-Match names."""
         check_version(self.asked, self.work.get(self.decider, self.key).version)
         return self._answer(Change(at=self.work.now, changes=changes), 200)
 
-    def remove(self) -> Answer:
+    def remove(self) -> CommandResult:
         """Let a person leave."""
         check_version(self.asked, self.work.get(self.decider, self.key).version)
         command(self.work, self.decider, self.key, Removal(at=self.work.now), self.asked.cause)
-        return Answer(status=204)
+        return CommandResult(status=204)
 
-    def _answer(self, fact: PartyFact, status: int) -> Answer:
+    def _answer(self, fact: PartyFact, status: int) -> CommandResult:
         party = command(self.work, self.decider, self.key, fact, self.asked.cause)
         assert party.details is not None
         # A registration repeated changes nothing, so the branch is checked here: the party may have moved since (P2).
@@ -63,7 +63,7 @@ class Command:
             raise AlreadyRegistered(key=self.key)
         loaded = self.work.get(self.decider, self.key)
         version = loaded.version + len(loaded.new)
-        return Answer(shown_party(party), status, version, self.location)
+        return CommandResult(shown_party(party), status, version, self.location)
 
 
 def asker_branch(node: ServiceContext, asker: Principal) -> Branch:

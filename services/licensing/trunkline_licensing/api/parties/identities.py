@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Request, Response
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Changed, Posted, Reading, door, reader
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import CurrentPrincipal, PostRequest, UpdateRequest, door, reader
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.pagination import Items, Paging, paging
 from trunkline.security.authorization import authorize
 from trunkline.service_definition import ServiceContext
@@ -29,8 +29,8 @@ def router(node: ServiceContext) -> APIRouter:
         return f"{path.format(organization_id=organization)}/{key}"
 
     @routes.post(path, summary="Register a person", status_code=201, response_model=IdentityShown)
-    def register_identity(organization_id: UUID, body: NewIdentity, asked: Posted) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def register_identity(organization_id: UUID, body: NewIdentity, asked: PostRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             org = str(organization_id)
             resource = party_resource(work, org, "organization")
             authorize(branch_of(work, asked.principal), "change identities", resource)
@@ -42,7 +42,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.get(path, summary="The people of an organization")
     def list_identities(
-        organization_id: UUID, asker: Reading, asked: Annotated[Paging, Depends(paging)]
+        organization_id: UUID, asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)]
     ) -> Items[IdentityShown]:
         work = reader(node)
         branch = branch_of(work, asker)
@@ -50,15 +50,17 @@ def router(node: ServiceContext) -> APIRouter:
         return list_people(node, asked, str(organization_id))
 
     @routes.get(path + "/{identity_id}", summary="One person", response_model=IdentityShown)
-    def show_identity(organization_id: UUID, identity_id: UUID, asker: Reading, request: Request) -> Response:
+    def show_identity(organization_id: UUID, identity_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
         work = reader(node)
         resource = identity_resource(work, str(organization_id), str(identity_id))
         authorize(branch_of(work, asker), "see parties", resource)
         return show_stream(work, request, IDENTITY, str(identity_id))
 
     @routes.patch(path + "/{identity_id}", summary="Change a person", response_model=IdentityShown)
-    def change_identity(organization_id: UUID, identity_id: UUID, body: IdentityChange, asked: Changed) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def change_identity(
+        organization_id: UUID, identity_id: UUID, body: IdentityChange, asked: UpdateRequest
+    ) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             org, key = str(organization_id), str(identity_id)
             resource = identity_resource(work, org, key)
             authorize(branch_of(work, asked.principal), "change identities", resource)
@@ -67,8 +69,8 @@ def router(node: ServiceContext) -> APIRouter:
         return change(node, asked, decide)
 
     @routes.delete(path + "/{identity_id}", summary="A person leaves", status_code=204)
-    def remove_identity(organization_id: UUID, identity_id: UUID, asked: Changed) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def remove_identity(organization_id: UUID, identity_id: UUID, asked: UpdateRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             org, key = str(organization_id), str(identity_id)
             resource = identity_resource(work, org, key)
             authorize(branch_of(work, asked.principal), "change identities", resource)

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Request, Response
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Changed, Posted, Reading, door
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import CurrentPrincipal, PostRequest, UpdateRequest, door
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.pagination import Items, Paging, paging
 from trunkline.security.authorization import NotAllowed, Resource, authorize
 from trunkline.security.principal import Branch
@@ -28,8 +28,8 @@ def router(node: ServiceContext) -> APIRouter:
     path = "/licensing/organizations"
 
     @routes.post(path, summary="Register an organization", status_code=201, response_model=OrganizationShown)
-    def register_organization(body: NewOrganization, asked: Posted) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def register_organization(body: NewOrganization, asked: PostRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             branch = branch_of(work, asked.principal)
             partner_id = body.partner_id
             if "partner_id" not in body.model_fields_set:
@@ -43,17 +43,17 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.get(path, summary="The organizations in the asker's branch")
     def list_organizations(
-        asker: Reading, asked: Annotated[Paging, Depends(paging)], search: Search = None
+        asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)], search: Search = None
     ) -> Items[OrganizationShown]:
         return list_parties(node, asker_branch(node, asker), asked, "organization", search)
 
     @routes.get(path + "/{organization_id}", summary="One organization", response_model=OrganizationShown)
-    def show_organization(organization_id: UUID, asker: Reading, request: Request) -> Response:
+    def show_organization(organization_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
         return show_party(node, asker_branch(node, asker), request, str(organization_id), "organization")
 
     @routes.patch(path + "/{organization_id}", summary="Change an organization", response_model=OrganizationShown)
-    def change_organization(organization_id: UUID, body: OrganizationChange, asked: Changed) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def change_organization(organization_id: UUID, body: OrganizationChange, asked: UpdateRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             key, changes = str(organization_id), said(body)
             branch, resource = branch_of(work, asked.principal), party_resource(work, key, "organization")
             authorize(branch, "change organizations", resource)

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Request, Response
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Changed, Posted, Reading, door
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import CurrentPrincipal, PostRequest, UpdateRequest, door
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.pagination import Items, Paging, paging
 from trunkline.security.authorization import authorize
 from trunkline.service_definition import ServiceContext
@@ -26,8 +26,8 @@ def router(node: ServiceContext) -> APIRouter:
     path = "/licensing/partners"
 
     @routes.post(path, summary="Register a partner", status_code=201, response_model=PartnerShown)
-    def register_partner(body: NewPartner, asked: Posted) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def register_partner(body: NewPartner, asked: PostRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             authorize(branch_of(work, asked.principal), "change partners")
             key = body.partner_id or str(uuid4())
             details = Partner(**body.model_dump(exclude={"partner_id"}))
@@ -37,17 +37,17 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.get(path, summary="The partners in the asker's branch")
     def list_partners(
-        asker: Reading, asked: Annotated[Paging, Depends(paging)], search: Search = None
+        asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)], search: Search = None
     ) -> Items[PartnerShown]:
         return list_parties(node, asker_branch(node, asker), asked, "partner", search)
 
     @routes.get(path + "/{partner_id}", summary="One partner", response_model=PartnerShown)
-    def show_partner(partner_id: UUID, asker: Reading, request: Request) -> Response:
+    def show_partner(partner_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
         return show_party(node, asker_branch(node, asker), request, str(partner_id), "partner")
 
     @routes.patch(path + "/{partner_id}", summary="Change a partner", response_model=PartnerShown)
-    def change_partner(partner_id: UUID, body: PartnerChange, asked: Changed) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def change_partner(partner_id: UUID, body: PartnerChange, asked: UpdateRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             key = str(partner_id)
             authorize(branch_of(work, asked.principal), "change partners", party_resource(work, key, "partner"))
             return Command(work, asked, PARTY, key, f"{path}/{key}").change(PartnerChanges(**said(body)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Changed, Reading, door
-from trunkline.http.idempotency import Answer, change
+from trunkline.http.dependencies import CurrentPrincipal, UpdateRequest, door
+from trunkline.http.idempotency import CommandResult, change
 from trunkline.roles import PLATFORM
 from trunkline.security.authorization import Resource, authorize
 from trunkline.service_definition import ServiceContext
@@ -23,12 +23,12 @@ def router(node: ServiceContext) -> APIRouter:
     path = "/licensing/platform"
 
     @routes.get(path, summary="The platform", response_model=PlatformShown)
-    def show_platform(asker: Reading, request: Request) -> Response:
+    def show_platform(asker: CurrentPrincipal, request: Request) -> Response:
         return show_party(node, asker_branch(node, asker), request, PLATFORM, "platform")
 
     @routes.put(path, summary="Register or change the platform", response_model=PlatformShown)
-    def put_platform(body: NewPlatform, asked: Changed) -> Response:
-        def decide(work: UnitOfWork) -> Answer:
+    def put_platform(body: NewPlatform, asked: UpdateRequest) -> Response:
+        def decide(work: UnitOfWork) -> CommandResult:
             branch = branch_of(work, asked.principal)
             unknown = party_resource(work, PLATFORM, "platform").unknown
             authorize(branch, "change the platform", Resource(unknown, parties=(None,)))

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from trunkline.eventstore.recorded_event import RecordedEvent, recorded
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import Asked, Changed, Reading, door, reader
-from trunkline.http.idempotency import Answer, change, check_version, shown
+from trunkline.http.dependencies import CurrentPrincipal, UpdateRequest, WriteRequest, door, reader
+from trunkline.http.idempotency import CommandResult, change, check_version, shown
 from trunkline.http.pagination import Items, Paging, one_page, page, paging, whole
 from trunkline.security.authorization import authorize
 from trunkline.security.principal import Principal
@@ -24,13 +24,13 @@ def router(node: ServiceContext) -> APIRouter:
     routes = door(node, "policies", {409: "another version is in force by now"})
 
     @routes.get("/numbers/policy", summary="The policy in force", response_model=PolicyShown)
-    def show_policy(asker: Reading, request: Request) -> Response:
+    def show_policy(asker: CurrentPrincipal, request: Request) -> Response:
         _authorize(node, asker)
         *_, newest = _versions(node)
         return shown(request, newest, newest.version)
 
     @routes.get("/numbers/policy/history", summary="Every policy there was")
-    def history(asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[PolicyShown]:
+    def history(asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)]) -> Items[PolicyShown]:
         _authorize(node, asker)
         wanted = page(asked, {"version": (whole,)}, "policy")
         versions = _versions(node)
@@ -43,7 +43,7 @@ def router(node: ServiceContext) -> APIRouter:
         return one_page(wanted, versions[: wanted.limit + 1], total, lambda v: v, lambda v: (str(v.version),))
 
     @routes.put("/numbers/policy", summary="Put a policy in force", response_model=PolicyApplied)
-    def put_policy(body: PolicyToApply, asked: Changed) -> Response:
+    def put_policy(body: PolicyToApply, asked: UpdateRequest) -> Response:
         return change(node, asked, lambda work: _apply(work, asked, body))
 
     return routes
@@ -53,7 +53,7 @@ def _authorize(node: ServiceContext, asker: Principal) -> None:
     authorize(Sight(reader(node), asker).branch, "change policies")
 
 
-def _apply(work: UnitOfWork, asked: Asked, body: PolicyToApply) -> Answer:
+def _apply(work: UnitOfWork, asked: WriteRequest, body: PolicyToApply) -> CommandResult:
     """Put it in force for all that is written from now on, whichever copy of the service writes it."""
     authorize(Sight(work, asked.principal).branch, "change policies")
     loaded = work.get(POLICY, CURRENT)
@@ -69,7 +69,7 @@ def _apply(work: UnitOfWork, asked: Asked, body: PolicyToApply) -> Answer:
         outcome="applied" if events else "in force already",
         changes=changes(before.policy, after.policy),
     )
-    return Answer(answer, version=after.version)
+    return CommandResult(answer, version=after.version)
 
 
 def _versions(node: ServiceContext) -> list[PolicyShown]:

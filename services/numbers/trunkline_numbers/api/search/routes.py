@@ -14,7 +14,7 @@ from trunkline.clock import rfc3339
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.files.export_slots import BUSY
 from trunkline.files.table_writer import MEDIA_TYPES
-from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, door, reader
 from trunkline.http.pagination import TEXT, Items, Kind, Page, Paging, moment, one_page, page, row_id
 from trunkline.http.streaming import StreamedFile
 from trunkline.security.authorization import authorize
@@ -45,14 +45,14 @@ def router(node: ServiceContext) -> APIRouter:
     inventory = Inventory(node.store)
 
     @routes.get("/numbers", summary="Search numbers", response_model=Items[NumberShown])
-    def search_numbers(asked: Annotated[SearchQuery, Query()], asker: Reading) -> Response:
+    def search_numbers(asked: Annotated[SearchQuery, Query()], asker: CurrentPrincipal) -> Response:
         found = _Search(node, asker, asked).answer(inventory, asked)
         return Response(found.model_dump_json(), headers=_UNCACHED, media_type="application/json")
 
     @routes.get(
         "/numbers/export", summary="All numbers found, as a file", response_class=StreamingResponse, responses=_FILE
     )
-    def export_numbers(asked: Annotated[ExportQuery, Query()], asker: Reading) -> Response:
+    def export_numbers(asked: Annotated[ExportQuery, Query()], asker: CurrentPrincipal) -> Response:
         search = _Search(node, asker, asked)
         export = Export(node.store.url, search.conditions, search.scope, asked.layout)
         pieces = node.exports.pieces(asker.party_id, export.pieces(asked.format))

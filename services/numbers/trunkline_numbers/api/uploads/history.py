@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from trunkline.eventstore.history import read_history
 from trunkline.eventstore.recorded_event import RecordedEvent
-from trunkline.http.dependencies import Reading, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, door, reader
 from trunkline.http.pagination import Items, Paging, history_page, paging
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.number_schemas import UNKNOWN_ROLE
@@ -45,7 +45,9 @@ def router(node: ServiceContext) -> APIRouter:
     routes = door(node, "numbers", {404: UploadUnknown.__doc__ or ""})
 
     @routes.get("/numbers/uploads/{upload_id}/history", summary="Everything that happened to an upload")
-    def history(upload_id: UUID, asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[UploadHappened]:
+    def history(
+        upload_id: UUID, asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)]
+    ) -> Items[UploadHappened]:
         _, sight = seen(reader(node), asker, upload_id)
         key = str(upload_id)
         u, happened = Upload(key), list[UploadHappened]()

@@ -16,8 +16,8 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.unit_of_work import LoadedStream, UnitOfWork
 from trunkline.files.csv_reader import read_csv
 from trunkline.files.export_slots import BUSY
-from trunkline.http.dependencies import Acting, Asked, Posted, Reading, door, reader
-from trunkline.http.idempotency import Answer, change, check_version, shown
+from trunkline.http.dependencies import CommandRequest, CurrentPrincipal, PostRequest, WriteRequest, door, reader
+from trunkline.http.idempotency import CommandResult, change, check_version, shown
 from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.http.streaming import StreamedFile
 from trunkline.security.authorization import authorize
@@ -64,32 +64,32 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post("/numbers/uploads", summary="Preview a file of numbers: nothing is added yet", status_code=201,
                  response_model=UploadPreview, openapi_extra=BODY)  # fmt: skip
-    def upload(given: Uploaded, asked: Posted) -> Response:
+    def upload(given: Uploaded, asked: PostRequest) -> Response:
         return change(node, asked, _Previewing(node, asked, given).answer)
 
     @routes.get("/numbers/uploads", summary="Uploads of the asker's branch, the newest first")
-    def uploads(asker: Reading, asked: Annotated[Paging, Depends(paging)]) -> Items[UploadShown]:
+    def uploads(asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)]) -> Items[UploadShown]:
         return _list(node, asker, asked)
 
     @routes.get("/numbers/uploads/{upload_id}", summary="How far an upload is", response_model=UploadShown)
-    def show(upload_id: UUID, asker: Reading, request: Request) -> Response:
+    def show(upload_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
         loaded, sight = seen(reader(node), asker, upload_id)
         return shown(request, shown_upload(loaded.state, sight), loaded.version)
 
     @routes.get("/numbers/uploads/{upload_id}/progress", summary="How far an upload is, told as it goes",
                 response_class=StreamingResponse, responses={200: _EVENTS})  # fmt: skip
-    def progress(upload_id: UUID, asker: Reading) -> StreamingResponse:
+    def progress(upload_id: UUID, asker: CurrentPrincipal) -> StreamingResponse:
         seen(reader(node), asker, upload_id)
         return StreamingResponse(_told_as_it_goes(node, asker, upload_id), media_type="text/event-stream")
 
     @routes.post("/numbers/uploads/{upload_id}/run", summary="Add what the preview found good",
                  response_model=UploadShown)  # fmt: skip
-    def run(upload_id: UUID, asked: Acting) -> Response:
+    def run(upload_id: UUID, asked: CommandRequest) -> Response:
         return change(node, asked, lambda work: _act(work, asked, upload_id, start_upload))
 
     @routes.post("/numbers/uploads/{upload_id}/cancel", summary="End an upload where it stands",
                  response_model=UploadShown)  # fmt: skip
-    def cancel(upload_id: UUID, asked: Acting) -> Response:
+    def cancel(upload_id: UUID, asked: CommandRequest) -> Response:
         return change(node, asked, lambda work: _act(work, asked, upload_id, cancel_upload))
 
     _add_report(node, routes)
@@ -101,7 +101,7 @@ def _add_report(node: ServiceContext, routes: APIRouter) -> None:
                 response_class=StreamingResponse, responses={200: _REPORT})  # fmt: skip
     def report(
         upload_id: UUID,
-        asker: Reading,
+        asker: CurrentPrincipal,
         as_what: Annotated[Literal["csv", "json"], Query(alias="format")] = "csv",
         only: Annotated[
             Literal["waiting", "added", "refused", "cancelled"] | None, Query(description="Rows with this outcome.")
@@ -122,12 +122,12 @@ def _download(name: str) -> dict[str, str]:
 class _Previewing:
     """One file that is sent. It is read once, however often the work that records it is decided."""
 
-    def __init__(self, node: ServiceContext, asked: Asked, given: Sent) -> None:
+    def __init__(self, node: ServiceContext, asked: WriteRequest, given: Sent) -> None:
         self._node, self._asked, self._given = node, asked, given
         self._upload_id = str(uuid4())
         self._read: tuple[Preview, UploadFields] | None = None
 
-    def answer(self, work: UnitOfWork) -> Answer:
+    def answer(self, work: UnitOfWork) -> CommandResult:
         """Keep what was read, and say what would be added."""
         asker = self._asked.principal
         who = bringing(work, asker, self._given.fields.holder_id)
@@ -155,7 +155,7 @@ class _Previewing:
         kept = not self._asked.dry_run
         answer = shown_preview(u, Sight(work, asker), found.bad, kept=kept)
         where = f"/numbers/uploads/{self._upload_id}" if kept else None
-        return Answer(answer, status=201, version=1, location=where)
+        return CommandResult(answer, status=201, version=1, location=where)
 
     def _look(self, work: UnitOfWork, who: Bringing) -> tuple[Preview, UploadFields]:
         data, fields = self._given.read()
@@ -193,7 +193,7 @@ def seen(work: UnitOfWork, asker: Principal, upload_id: UUID) -> tuple[LoadedStr
     return loaded, sight
 
 
-def _act(work: UnitOfWork, asked: Asked, upload_id: UUID, act: Callable[..., Upload]) -> Answer:
+def _act(work: UnitOfWork, asked: WriteRequest, upload_id: UUID, act: Callable[..., Upload]) -> CommandResult:
     """Start or cancel an upload; to start it, who asks and who sent it must both still add for its holder (R6)."""
     sight = Sight(work, asked.principal)
     loaded = work.get(UPLOAD, str(upload_id))
@@ -204,7 +204,7 @@ def _act(work: UnitOfWork, asked: Asked, upload_id: UUID, act: Callable[..., Upl
         still_bringing(work, file)
     check_version(asked, loaded.version)
     u = act(work, str(upload_id), asked.principal.actor, asked.cause)
-    return Answer(shown_upload(u, sight), version=loaded.version + len(loaded.new))
+    return CommandResult(shown_upload(u, sight), version=loaded.version + len(loaded.new))
 
 
 def _list(node: ServiceContext, asker: Principal, asked: Paging) -> Items[UploadShown]:
