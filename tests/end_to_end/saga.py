@@ -36,7 +36,7 @@ from trunkline_licensing.domain.party.directory import PARTY as DIRECTORY
 from trunkline_licensing.domain.pool.catalogue import Catalogue
 from trunkline_licensing.message_handlers import billing_events
 from trunkline_licensing.message_handlers.party_events import command, fact_of_data
-from trunkline_licensing.replicas.number_replica import Copy, read
+from trunkline_licensing.replicas.number_replica import NumberReplica, read
 from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.bindings import binding
@@ -262,7 +262,7 @@ class Saga:
         has = binding(self.number(number), "pbx")
         return has.extension_id if has is not None else None
 
-    def copy(self, number: str) -> Copy | None:
+    def copy(self, number: str) -> NumberReplica | None:
         """What licensing knows of a number."""
         return read(self.licensing.store.fetch, [number]).get(number)
 

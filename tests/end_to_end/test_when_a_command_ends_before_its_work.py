@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.shell import Shell
-from trunkline.cli.client.api_client import Remote
+from trunkline.cli.client.api_client import ApiClient
 from trunkline.cli.terminal.exit_codes import Unreachable
 
 ID, ORG = "5c1d9d8e-8a6f-4a53-9d43-0d9f6a7c5e04", "7f0f5f8e-51f5-4d53-8a7e-b3f1c2a9d902"
@@ -54,7 +54,7 @@ def interrupt(patch: pytest.MonkeyPatch, end: BaseException) -> None:
     def look(*_: Any, **__: Any) -> Any:
         raise end
 
-    def post(_: Remote, path: str, *__: Any, **___: Any) -> Any:
+    def post(_: ApiClient, path: str, *__: Any, **___: Any) -> Any:
         if path.endswith("/assign"):
             raise end
         return {}
@@ -68,11 +68,11 @@ def interrupt(patch: pytest.MonkeyPatch, end: BaseException) -> None:
 
         yield told()
 
-    patch.setattr(Remote, "post_bytes", lambda *_, **__: SEEN)
-    patch.setattr(Remote, "post", post)
-    patch.setattr(Remote, "get", look)
-    patch.setattr(Remote, "lines", lines)
-    patch.setattr(Remote, "catch_up", lambda _: None)
+    patch.setattr(ApiClient, "post_bytes", lambda *_, **__: SEEN)
+    patch.setattr(ApiClient, "post", post)
+    patch.setattr(ApiClient, "get", look)
+    patch.setattr(ApiClient, "lines", lines)
+    patch.setattr(ApiClient, "catch_up", lambda _: None)
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -106,7 +106,7 @@ def test_then_an_upload_that_may_not_have_arrived_has_added_nothing(
     def post_bytes(*_: Any, **__: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(Remote, "post_bytes", post_bytes)
+    monkeypatch.setattr(ApiClient, "post_bytes", post_bytes)
     done = shell("number", "upload", str(file))
     assert (done.code, "No number was added." in done.err, "`trunkline number uploads`" in done.err) == (
         code,

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from tests.http.world import Caller, InProcess, created, prepare_licensing, prepare_numbers, running
 from trunkline.security.tokens import Tokens
-from trunkline_licensing.replicas.number_replica import Copy, read
+from trunkline_licensing.replicas.number_replica import NumberReplica, read
 
 Json = Any
 PATIENCE = 60.0
@@ -79,8 +79,8 @@ class Office:
         found: str | None = rows[0][0] if rows else None
         return found
 
-    def copy(self, number: str) -> Copy:
-        return read(self.store("licensing").fetch, [number]).get(number, Copy(number, 0))
+    def copy(self, number: str) -> NumberReplica:
+        return read(self.store("licensing").fetch, [number]).get(number, NumberReplica(number, 0))
 
     def store(self, service: str) -> Any:
         return self.deployment.nodes[service].store

@@ -19,7 +19,7 @@ from aiokafka import ConsumerRecord
 from tests.conftest import start_broker
 from tests.end_to_end.shell import Shell, event, up
 from tests.faults.topics import Topics
-from trunkline.cli.client.api_client import Remote, operator_token
+from trunkline.cli.client.api_client import ApiClient, operator_token
 from trunkline.local_servers.servers import Servers
 from trunkline.messaging.kafka.client import source_name
 from trunkline.settings import load_settings
@@ -119,7 +119,7 @@ def test_then_each_event_comes_again_as_it_was_and_nothing_follows_from_it(
 
 def has_heard(service: dict[str, Any], topics: Topics, names: Iterable[str]) -> bool:
     """Whether numbers has heard all that some topics hold."""
-    remote = Remote({"numbers": service["url"]}, operator_token(load_settings()))
+    remote = ApiClient({"numbers": service["url"]}, operator_token(load_settings()))
     heard = remote.get("/numbers/operate/doctor")["heard"]
     ends = topics.ends(names)
     return all(heard.get(source_name(topics.cluster, *place), -1) >= end - 1 for place, end in ends.items())

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from tests.http.licensed import Licensed
 from tests.http.world import InProcess, World, created, event
 from trunkline.application import Application
-from trunkline.cli.client.api_client import Remote
+from trunkline.cli.client.api_client import ApiClient
 from trunkline.cli.reconcile.difference import Difference
 from trunkline.cli.reconcile.fetch import Remotes
 from trunkline.cli.reconcile.retry_until_settled import Report, reconcile
@@ -89,7 +89,7 @@ class Home(World):
 
         def asked() -> T:
             urls = dict.fromkeys(("licensing", "numbers"), self.deployment.address)
-            remote = Remote(urls, self.tokens.issue("platform-admin", scopes=("operate",)))
+            remote = ApiClient(urls, self.tokens.issue("platform-admin", scopes=("operate",)))
             return ask(Remotes(remote, patience=patience))
 
         return await asyncio.to_thread(asked)

@@ -9,7 +9,7 @@ import typer
 
 from trunkline.cli.client.named_parties import NAMED, ORGANIZATION
 from trunkline.cli.extension.changes import save
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.options import LIMIT, Limit, more
 
 app = typer.Typer(help="Licenses: bought, used, to spare.", no_args_is_help=True)
@@ -21,7 +21,7 @@ Organization = Annotated[
 
 @verb(app, "overview")
 def overview(
-    call: Call,
+    call: CommandContext,
     organization: Organization,
     units: Annotated[bool, typer.Option("--units", help="Every unit in use, and who uses it.")] = False,
     license: Annotated[str | None, typer.Option(metavar="CODE", help="Only this license.")] = None,  # noqa: A002
@@ -45,7 +45,7 @@ def overview(
 
 @verb(app, "available-numbers")
 def available_numbers(
-    call: Call,
+    call: CommandContext,
     organization: Organization,
     export: Annotated[bool, typer.Option("--export", help="Write all of them as CSV.")] = False,
     out: Annotated[

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.client.named_parties import NAMED, ORGANIZATION, PARTNER
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused, Refused
 from trunkline.cli.terminal.light_command import LightGroup
 from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, more
@@ -55,7 +55,12 @@ Of = Annotated[
 
 @verb(register, "platform")
 def register_platform(
-    call: Call, name: Name, owner_email: Mail, support_email: Mail, domain: Domains = None, dry_run: DryRun = None
+    call: CommandContext,
+    name: Name,
+    owner_email: Mail,
+    support_email: Mail,
+    domain: Domains = None,
+    dry_run: DryRun = None,
 ) -> None:
     """Enter the platform itself, or change all that is known of it."""
     body = {"name": name, "owner_email": owner_email, "support_email": support_email, "domains": domain or []}
@@ -64,7 +69,7 @@ def register_platform(
 
 @verb(register, "partner")
 def register_partner(
-    call: Call,
+    call: CommandContext,
     name: Name,
     owner_email: Mail,
     support_email: Mail,
@@ -79,7 +84,7 @@ def register_partner(
 
 @verb(register, "organization")
 def register_organization(
-    call: Call,
+    call: CommandContext,
     name: Name,
     billing_email: Mail,
     partner: Annotated[
@@ -97,7 +102,7 @@ def register_organization(
 
 @verb(register, "identity")
 def register_identity(
-    call: Call,
+    call: CommandContext,
     organization: Of,
     name: Name,
     email: Mail,
@@ -112,7 +117,7 @@ def register_identity(
 
 @verb(change, "partner")
 def change_partner(
-    call: Call,
+    call: CommandContext,
     party: Annotated[str, PARTNER, typer.Argument(metavar="PARTNER", help=f"Which: {NAMED}.")],
     name: NewName = None,
     owner_email: NewMail = None,
@@ -127,7 +132,7 @@ def change_partner(
 
 @verb(change, "organization")
 def change_organization(
-    call: Call,
+    call: CommandContext,
     party: Annotated[str, ORGANIZATION, typer.Argument(metavar="ORGANIZATION", help=f"Which: {NAMED}.")],
     name: NewName = None,
     billing_email: NewMail = None,
@@ -144,7 +149,7 @@ def change_organization(
 
 @verb(change, "identity")
 def change_identity(
-    call: Call,
+    call: CommandContext,
     party: Party,
     organization: Of,
     name: NewName = None,
@@ -162,7 +167,7 @@ def change_identity(
 
 @verb(app, "show")
 def show(
-    call: Call,
+    call: CommandContext,
     party: Annotated[str, typer.Argument(metavar="PARTY", help=f"Which: {NAMED}; or platform.")],
     organization: Annotated[
         str | None, ORGANIZATION, typer.Option(metavar="ORGANIZATION", help="For a person: their organization.")
@@ -181,7 +186,7 @@ def show(
 
 @verb(app, "list")
 def list_(
-    call: Call,
+    call: CommandContext,
     kind: Annotated[Kind, typer.Argument(help="Which.")],
     organization: Annotated[
         str | None, ORGANIZATION, typer.Option(metavar="ORGANIZATION", help=f"Whose people: {NAMED}.")
@@ -215,7 +220,7 @@ def _uuid(text: str) -> str:
         raise Misused(f"{text!r} is no UUID.") from None
 
 
-def _partner_or_organization(call: Call, party_id: str) -> Any:
+def _partner_or_organization(call: CommandContext, party_id: str) -> Any:
     try:
         return call.remote.get(f"/licensing/organizations/{party_id}")
     except Refused as refused:
@@ -224,7 +229,7 @@ def _partner_or_organization(call: Call, party_id: str) -> Any:
     return call.remote.get(f"/licensing/partners/{party_id}")
 
 
-def _tell(call: Call, party: Any) -> None:
+def _tell(call: CommandContext, party: Any) -> None:
     from trunkline.cli.terminal.output import facts
 
     call.tell(party, lambda: facts(party))

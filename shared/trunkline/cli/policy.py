@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused
 from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, more
 
@@ -30,7 +30,7 @@ class Form(StrEnum):
 
 @verb(app, "show")
 def show(
-    call: Call,
+    call: CommandContext,
     document: Annotated[
         Form | None, typer.Option(metavar="toml|json", help="As a file that `check` and `apply` take.")
     ] = None,
@@ -45,14 +45,14 @@ def show(
 
 
 @verb(app, "check")
-def check(call: Call, file: File) -> None:
+def check(call: CommandContext, file: File) -> None:
     """Tell whether a policy would be accepted, and what it would change; nothing is changed."""
     answer = call.remote.put(_PATH, {"policy": read_policy(file)}, dry_run=True)
     call.tell(answer, lambda: _changes(answer, "This policy changes nothing.", "It changes:"))
 
 
 @verb(app, "apply")
-def apply(call: Call, file: File, remark: Remark = None, dry_run: DryRun = None) -> None:
+def apply(call: CommandContext, file: File, remark: Remark = None, dry_run: DryRun = None) -> None:
     """Put a policy in force for all that is written from now on; what was given before stays as it is."""
     body = {"policy": read_policy(file)} | ({} if remark is None else {"remark": remark})
     answer = call.remote.put(_PATH, body, dry_run=dry_run)
@@ -61,7 +61,7 @@ def apply(call: Call, file: File, remark: Remark = None, dry_run: DryRun = None)
 
 
 @verb(app, "history")
-def history(call: Call, limit: Limit = LIMIT) -> None:
+def history(call: CommandContext, limit: Limit = LIMIT) -> None:
     """List every policy there was, the newest first: when, by whom, why, and what it changed."""
     found = call.remote.page_through(f"{_PATH}/history", limit, sort="-version")
     call.tell(found, lambda: _history(found["items"]), lambda: more(found))

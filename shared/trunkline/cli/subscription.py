@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.client.named_parties import NAMED, ORGANIZATION, with_name
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Refused
 from trunkline.cli.terminal.options import LIMIT, Limit, more
 
@@ -33,7 +33,7 @@ class Status(StrEnum):
 
 
 @verb(app, "show")
-def show(call: Call, subscription: Annotated[UUID, typer.Argument(metavar="ID", help="Its UUID.")]) -> None:
+def show(call: CommandContext, subscription: Annotated[UUID, typer.Argument(metavar="ID", help="Its UUID.")]) -> None:
     """Show a subscription, every fact that billing said of it, and the numbers it has."""
     found = call.remote.get(f"/licensing/subscriptions/{subscription}")
     found["in_numbers"] = _in_numbers(call, subscription)
@@ -42,7 +42,7 @@ def show(call: Call, subscription: Annotated[UUID, typer.Argument(metavar="ID", 
 
 @verb(app, "list")
 def list_(
-    call: Call,
+    call: CommandContext,
     organization: Annotated[
         str | None, ORGANIZATION, typer.Option(metavar="ORGANIZATION", help=f"Only of this organization: {NAMED}.")
     ] = None,
@@ -58,7 +58,7 @@ def list_(
     call.tell(found, lambda: _subscriptions(found["items"]), lambda: more(found))
 
 
-def _in_numbers(call: Call, subscription: UUID) -> Any:
+def _in_numbers(call: CommandContext, subscription: UUID) -> Any:
     """What numbers holds of it; None where it has heard nothing of it (yet)."""
     try:
         return call.remote.get(f"/numbers/subscriptions/{subscription}")
@@ -68,7 +68,7 @@ def _in_numbers(call: Call, subscription: UUID) -> Any:
         return None
 
 
-def _subscription(call: Call, found: dict[str, Any]) -> Any:
+def _subscription(call: CommandContext, found: dict[str, Any]) -> Any:
     from rich.console import Group
 
     from trunkline.cli.terminal.output import facts, line, moment, relative, state, table

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from trunkline.cli.client.api_client import Remote
+from trunkline.cli.client.api_client import ApiClient
 from trunkline.clock import rfc3339
 from trunkline.demo.cast import LISTING, Organization, story_id
 
@@ -19,7 +19,7 @@ Event = dict[str, Any]
 class Biller:
     """Makes CloudEvents, each subscription's in sequence, and delivers them."""
 
-    def __init__(self, remote: Remote) -> None:
+    def __init__(self, remote: ApiClient) -> None:
         """Speak through a remote whose token may write billing events."""
         self._remote = remote
         self._owners: dict[str, Organization] = {}

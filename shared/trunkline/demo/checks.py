@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from trunkline.cli.client.api_client import Remote
+from trunkline.cli.client.api_client import ApiClient
 from trunkline.clock import DAY, rfc3339
 from trunkline.demo.cast import (
     BAKERY,
@@ -45,7 +45,7 @@ class Promise:
         return bool(self.promised == self.found)
 
 
-def gather(operator: Remote, said: Said) -> dict[str, Any]:
+def gather(operator: ApiClient, said: Said) -> dict[str, Any]:
     """Read the facts back from the services; JSON throughout."""
     histories: dict[str, History] = {n: operator.get(f"/numbers/{n}/history", limit=100)["items"] for n in NUMBERS}
     mails = operator.get("/numbers/operate/mail")["items"]

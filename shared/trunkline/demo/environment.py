@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trunkline.application import Application
-from trunkline.cli.client.api_client import Remote
+from trunkline.cli.client.api_client import ApiClient
 from trunkline.cli.terminal.options import SERVICES
 from trunkline.logs import logging_to
 from trunkline.roles import Role
@@ -29,17 +29,17 @@ class Place:
     url: str
     settings: Settings
 
-    def operator(self) -> Remote:
+    def operator(self) -> ApiClient:
         """Speak with it as an administrator of the platform, who may operate too."""
         return self._as("platform-admin", "administrator", "operate")
 
-    def billing(self) -> Remote:
+    def billing(self) -> ApiClient:
         """Speak with it as the billing system."""
         return self._as("machine", "billing", "billing:write")
 
-    def _as(self, role: Role, subject: str, scope: str) -> Remote:
+    def _as(self, role: Role, subject: str, scope: str) -> ApiClient:
         token = Tokens.of(self.settings).issue(role, subject=subject, scopes=[scope])
-        return Remote(dict.fromkeys(SERVICES, self.url), token)
+        return ApiClient(dict.fromkeys(SERVICES, self.url), token)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from trunkline.cli.client.api_client import Remote
+from trunkline.cli.client.api_client import ApiClient
 from trunkline.cli.terminal.options import SERVICES
 from trunkline.clock import DAY, rfc3339
 from trunkline.demo.billing_simulator import Biller
@@ -80,7 +80,7 @@ class Said:
 class Story:
     """One telling."""
 
-    def __init__(self, operator: Remote, billing: Remote, tell: Callable[[Scene], None]) -> None:
+    def __init__(self, operator: ApiClient, billing: ApiClient, tell: Callable[[Scene], None]) -> None:
         """Prepare.
 
         Args:

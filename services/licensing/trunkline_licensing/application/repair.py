@@ -16,7 +16,7 @@ from trunkline_licensing.domain.extension.number_request import (
     request_again,
     request_number,
 )
-from trunkline_licensing.replicas.number_replica import Copy, read
+from trunkline_licensing.replicas.number_replica import NumberReplica, read
 
 
 def repair_bindings(work: UnitOfWork, extensions: Mapping[str, Sequence[str]], cause: Causation) -> int:
@@ -45,7 +45,7 @@ def repair_bindings(work: UnitOfWork, extensions: Mapping[str, Sequence[str]], c
     return done
 
 
-def _stated(x: Extension, bound: Copy | None, now: datetime, epoch: int) -> list[AnyEvent]:
+def _stated(x: Extension, bound: NumberReplica | None, now: datetime, epoch: int) -> list[AnyEvent]:
     answer_by = now + ANSWER_WITHIN
     again = request_again(x, now, answer_by, epoch)
     if again or bound is None:

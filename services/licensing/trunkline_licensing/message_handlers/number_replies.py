@@ -17,7 +17,7 @@ from trunkline_licensing.application.extensions.terminate import withdraw
 from trunkline_licensing.domain.extension.events import AnyEvent
 from trunkline_licensing.domain.extension.extension import EXTENSION, Extension
 from trunkline_licensing.domain.extension.number_request import bound, compensated, is_unknown, lost, number_is, refused
-from trunkline_licensing.replicas.number_replica import Copy, read
+from trunkline_licensing.replicas.number_replica import NumberReplica, read
 
 TOPICS = ("NumberBound", "NumberBindingRefused", "NumberUnbound")
 REFUSED = "number_refused"
@@ -75,7 +75,7 @@ def _wait_for_request(work: UnitOfWork, x: Extension, message: Message) -> None:
         work.stop_waiting(extension, number)
 
 
-def _suspended(x: Extension, said: NumberBound, copies: dict[str, Copy], work: UnitOfWork) -> list[AnyEvent]:
+def _suspended(x: Extension, said: NumberBound, copies: dict[str, NumberReplica], work: UnitOfWork) -> list[AnyEvent]:
     """What the number's own document said before the answer was heard: its subscription may have expired since."""
     copy = copies.get(said.number)
     if copy is None or (copy.extension_id, copy.generation) != (x.id, said.generation) or not copy.suspends:

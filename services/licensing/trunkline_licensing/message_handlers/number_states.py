@@ -12,7 +12,7 @@ from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.domain.extension.extension import EXTENSION
 from trunkline_licensing.domain.extension.number_request import number_is
-from trunkline_licensing.replicas.number_replica import Copy, copy_of, read, write
+from trunkline_licensing.replicas.number_replica import NumberReplica, copy_of, read, write
 
 
 def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
@@ -22,7 +22,7 @@ def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
         work: where the copies are written, and what they mean for extensions is recorded.
         messages: `NumberState` of numbers, data None for a tombstone; in any order, any of them again.
     """
-    newest: dict[str, tuple[Copy, Message]] = {}
+    newest: dict[str, tuple[NumberReplica, Message]] = {}
     for message in messages:
         copy = copy_of(message.subject, message.sequence or 0, message.data)
         if message.subject not in newest or newest[message.subject][0].version < copy.version:
@@ -41,7 +41,7 @@ def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
         )
 
 
-def _may_matter(copy: Copy, before: Copy | None) -> bool:
+def _may_matter(copy: NumberReplica, before: NumberReplica | None) -> bool:
     """Whether an extension may have to be told: nearly never, so that its stream need not be read."""
     if before is not None and before.version >= copy.version:
         return False

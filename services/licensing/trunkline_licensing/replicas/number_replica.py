@@ -45,7 +45,7 @@ _WRITE: Final = (
 )
 
 
-class Copy(msgspec.Struct, frozen=True, gc=False):
+class NumberReplica(msgspec.Struct, frozen=True, gc=False):
     """A number as numbers said it is; the fields are the table's columns.
 
     Attributes:
@@ -81,12 +81,12 @@ class Copy(msgspec.Struct, frozen=True, gc=False):
         return self.state == "reserved"
 
 
-def copy_of(number: str, version: int, said: NumberState | None) -> Copy:
+def copy_of(number: str, version: int, said: NumberState | None) -> NumberReplica:
     """What a document says; None: a tombstone."""
     if said is None:
-        return Copy(number, version)
+        return NumberReplica(number, version)
     rings = next((b for b in said.bindings if b.kind == "pbx"), None)
-    return Copy(
+    return NumberReplica(
         number=number,
         version=version,
         state=said.state,
@@ -106,19 +106,19 @@ def copy_of(number: str, version: int, said: NumberState | None) -> Copy:
     )
 
 
-def write(work: UnitOfWork, copies: Iterable[Copy]) -> None:
+def write(work: UnitOfWork, copies: Iterable[NumberReplica]) -> None:
     """Keep the newest of these and of those there are; one statement for all. Each number once."""
     rows = [msgspec.structs.astuple(copy) for copy in copies]
     if rows:
         work.write(_WRITE, [[list(column) for column in zip(*rows, strict=True)]])
 
 
-def read(fetch: Fetch, numbers: Sequence[str]) -> dict[str, Copy]:
+def read(fetch: Fetch, numbers: Sequence[str]) -> dict[str, NumberReplica]:
     """The copies of some numbers, in one query; a number never heard of is left out."""
     if not numbers:
         return {}
     rows = fetch(f"SELECT {', '.join(_COLUMNS)} FROM number_copy WHERE number = ANY(%b)", (list(numbers),))
-    return {row[0]: Copy(*row) for row in rows}
+    return {row[0]: NumberReplica(*row) for row in rows}
 
 
 def begin_anew_where_empty(store: Store) -> None:

@@ -20,7 +20,7 @@ from trunkline_numbers.api.bulk_requests import Several, check_seen, in_the_way,
 from trunkline_numbers.api.error_details import explained
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
 from trunkline_numbers.application.retry_dependents import load_to_act, serve_waiting
-from trunkline_numbers.application.visibility import Sight, party
+from trunkline_numbers.application.visibility import Visibility, party
 from trunkline_numbers.domain.number.attribute_commands import allocate, take_back
 from trunkline_numbers.domain.number.errors import RemarkUnreadable
 from trunkline_numbers.domain.number.events import NumberAllocated
@@ -85,7 +85,7 @@ class _Handing:
         self._work, self._asked, self._verb = work, asked, verb
         self._keys = read_keys(numbers)
         load_to_act(work, [THE_POLICY, *((NUMBER, key) for key in self._keys)])
-        self._sight = Sight(work, asked.principal)
+        self._sight = Visibility(work, asked.principal)
         self._by = party(work, asked.principal.party_id)
 
     def allocate(self, body: Allocate) -> CommandResult:

@@ -14,7 +14,7 @@ from trunkline.security.authorization import authorize, visible
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.error_details import explained
 from trunkline_numbers.api.number_actions import PROBLEMS, carried_out, check_reserver
-from trunkline_numbers.api.number_command import Deed
+from trunkline_numbers.api.number_command import NumberCommand
 from trunkline_numbers.api.number_schemas import NumberShown, shown_number
 from trunkline_numbers.api.numbers import InPath
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
@@ -22,7 +22,7 @@ from trunkline_numbers.application.manual_assignment import give, swap
 from trunkline_numbers.application.paid_reservations import extend_by
 from trunkline_numbers.application.phone_number import NumberUnreadable, key_in_path
 from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
-from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.number.errors import RemarkUnreadable
 from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
@@ -61,7 +61,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(path + "/assign", summary="Assign a number to a subscription", response_model=NumberShown)
     def assign_number(number: InPath, body: ForSubscription, asked: CommandRequest) -> Response:
-        def act(deed: Deed) -> CommandResult:
+        def act(deed: NumberCommand) -> CommandResult:
             deed.authorize("see numbers")
             authorize_subscription(deed.work, deed.sight, "assign numbers", body.subscription_id)
             key, cause = deed.number.number, asked.cause
@@ -71,7 +71,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(path + "/extend", summary="Let a DID reservation subscription pay on", response_model=NumberShown)
     def extend_number(number: InPath, body: ForSubscription, asked: CommandRequest) -> Response:
-        def act(deed: Deed) -> CommandResult:
+        def act(deed: NumberCommand) -> CommandResult:
             deed.authorize("reserve numbers")
             check_reserver(deed, "extend numbers")
             authorize_subscription(deed.work, deed.sight, "reserve numbers", body.subscription_id)
@@ -85,7 +85,7 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def authorize_subscription(work: UnitOfWork, sight: Sight, action: str, subscription_id: str) -> None:
+def authorize_subscription(work: UnitOfWork, sight: Visibility, action: str, subscription_id: str) -> None:
     """Hold the asker against a row of P3 for a subscription's organization.
 
     Raises:
@@ -111,7 +111,7 @@ class _Swapping:
         self._new = _key(body.new_number, "#/new_number")
         numbers = [(NUMBER, self._old), (NUMBER, self._new)]
         load_settled(work, [THE_POLICY, *numbers, (SUBSCRIPTION, body.subscription_id)])
-        self._sight = Sight(work, asked.principal)
+        self._sight = Visibility(work, asked.principal)
 
     def answer(self) -> CommandResult:
         """Do it, or refuse it with what the asker may know of the number that refuses."""

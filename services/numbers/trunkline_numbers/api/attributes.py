@@ -15,7 +15,7 @@ from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Domain, Label
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.number_actions import PROBLEMS
-from trunkline_numbers.api.number_command import Deed
+from trunkline_numbers.api.number_command import NumberCommand
 from trunkline_numbers.api.number_schemas import NumberShown
 from trunkline_numbers.api.numbers import InPath
 from trunkline_numbers.application.phone_number import key_in_path
@@ -76,7 +76,7 @@ def router(node: ServiceContext) -> APIRouter:
         key = key_in_path(number)
 
         def decide(work: Any) -> CommandResult:
-            deed = Deed(work, asked, key, "change")
+            deed = NumberCommand(work, asked, key, "change")
             deed.authorize("change numbers")
             changes = _changes(deed, body)
             return deed.done(lambda n: change_attributes(n, changes, body.remark, deed.policy, work.now))
@@ -98,7 +98,7 @@ def trunk_form(text: str, number: str, pointer: str) -> str:
     return text
 
 
-def _changes(deed: Deed, body: NumberChange) -> Changes:
+def _changes(deed: NumberCommand, body: NumberChange) -> Changes:
     """What the body names, and only that."""
     said = {name: getattr(body, name) for name in body.model_fields_set - {"capabilities", "remark"}}
     said |= {name: getattr(body.capabilities, name) for name in body.capabilities.model_fields_set}
@@ -109,7 +109,7 @@ def _changes(deed: Deed, body: NumberChange) -> Changes:
     return Changes(**said)
 
 
-def _domains(deed: Deed, wanted: list[str]) -> tuple[str, ...]:
+def _domains(deed: NumberCommand, wanted: list[str]) -> tuple[str, ...]:
     """The domains after the change: the asker disposes of those of its own branch, the others stay (P2).
 
     Raises:

@@ -16,7 +16,7 @@ from trunkline.security.authorization import authorize, visible
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.attributes import trunk_form
 from trunkline_numbers.api.number_actions import PROBLEMS, carried_out
-from trunkline_numbers.api.number_command import Deed
+from trunkline_numbers.api.number_command import NumberCommand
 from trunkline_numbers.api.number_schemas import NumberShown
 from trunkline_numbers.api.numbers import InPath
 from trunkline_numbers.application.phone_number import check_country, read_number
@@ -83,7 +83,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post("/numbers/{number}/unbind", summary="Let a number serve a user no more", response_model=NumberShown)
     def unbind_number(number: InPath, body: Unbind, asked: CommandRequest) -> Response:
-        def act(deed: Deed) -> CommandResult:
+        def act(deed: NumberCommand) -> CommandResult:
             deed.authorize("bind numbers")
             return deed.done(lambda n: unbind(n, body.kind, deed.policy, deed.work.now, remark=body.remark))
 
@@ -92,7 +92,7 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def _bound(deed: Deed, body: Bind) -> CommandResult:
+def _bound(deed: NumberCommand, body: Bind) -> CommandResult:
     if body.trunk_form is not None and body.kind != "trunk":
         raise TrunkFormNotOfSms(pointer="#/trunk_form", value=body.trunk_form)
     if body.external is not None and not visible(deed.sight.branch, deed.sight.number(deed.number)):
@@ -102,7 +102,7 @@ def _bound(deed: Deed, body: Bind) -> CommandResult:
     return deed.done(lambda n: _bind(deed, body, n, form))
 
 
-def _bound_on_the_spot(deed: Deed, body: Bind, external: External) -> CommandResult:
+def _bound_on_the_spot(deed: NumberCommand, body: Bind, external: External) -> CommandResult:
     """Add the number for an organization that may bring its own, and bind it: both or neither (R6).
 
     One that is in the inventory already, unseen by the asker, is refused as adding it would be.
@@ -124,7 +124,7 @@ def _bound_on_the_spot(deed: Deed, body: Bind, external: External) -> CommandRes
     )
 
 
-def _add(deed: Deed, body: Bind, n: Number, external: External, party: Party) -> list[Event]:
+def _add(deed: NumberCommand, body: Bind, n: Number, external: External, party: Party) -> list[Event]:
     sms = external.sms if "sms" in external.model_fields_set else body.kind == "sms"
     listing = Listing(
         country=external.country,
@@ -147,7 +147,7 @@ def _add(deed: Deed, body: Bind, n: Number, external: External, party: Party) ->
     )
 
 
-def _bind(deed: Deed, body: Bind, n: Number, form: str | None) -> list[Event]:
+def _bind(deed: NumberCommand, body: Bind, n: Number, form: str | None) -> list[Event]:
     """To a user of the organization that it is assigned to, else of the one that holds it."""
     holding = n.holder_id if n.holder_kind == "organization" else None
     organization_id = n.life.organization_id if isinstance(n.life, Assigned) else holding or ""
@@ -155,7 +155,7 @@ def _bind(deed: Deed, body: Bind, n: Number, form: str | None) -> list[Event]:
     return bind(n, body.kind, body.user_id, organization_id, deed.policy, now, trunk_form=form, remark=body.remark)
 
 
-def _form(deed: Deed, body: Bind) -> str | None:
+def _form(deed: NumberCommand, body: Bind) -> str | None:
     if body.trunk_form is None:
         return None
     authorize(deed.sight.branch, "import legacy records")

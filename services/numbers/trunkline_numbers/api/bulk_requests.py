@@ -10,7 +10,7 @@ from pydantic import Field
 from trunkline.errors import Refused
 from trunkline.security.authorization import visible
 from trunkline_numbers.application.phone_number import NumberUnreadable, key_in_path
-from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.number.number import Number
 
 MOST: Final = 1_000
@@ -55,7 +55,7 @@ def read_keys(numbers: Sequence[str]) -> list[str]:
     return list(keys)
 
 
-def check_seen(numbers: Sequence[Number], sight: Sight) -> None:
+def check_seen(numbers: Sequence[Number], sight: Visibility) -> None:
     """Refuse where one of them is outside the asker's branch, or does not exist.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from trunkline.clock import rfc3339
 from trunkline.errors import Refused
 from trunkline.security.authorization import authorize, visible
-from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.number.errors import NumberHasBinding
 from trunkline_numbers.domain.number.number import Assigned, Locked, Number, Reserved
 
@@ -22,7 +22,7 @@ _INSTEAD: Final = {
 """In each state the verbs that lead out of it, and the row of P3 that each stands in."""
 
 
-def explained(refused: Refused, n: Number, sight: Sight, verb: str) -> Refused:
+def explained(refused: Refused, n: Number, sight: Visibility, verb: str) -> Refused:
     """The refusal, with what its asker may know beside it; one of malformed input, or of a number unseen, as it is.
 
     Args:
@@ -44,7 +44,7 @@ def explained(refused: Refused, n: Number, sight: Sight, verb: str) -> Refused:
     return said
 
 
-def _standing(n: Number, sight: Sight) -> tuple[dict[str, Any], list[str]]:
+def _standing(n: Number, sight: Visibility) -> tuple[dict[str, Any], list[str]]:
     """Since when it is so, until when, and for whom: as facts, and in words."""
     since: datetime = getattr(n.life, "since")  # noqa: B009 - what is visible is not absent
     facts: dict[str, Any] = {"since": since}
@@ -69,7 +69,7 @@ def _standing(n: Number, sight: Sight) -> tuple[dict[str, Any], list[str]]:
     return facts, words
 
 
-def _instead(refused: Refused, n: Number, sight: Sight, verb: str) -> list[str]:
+def _instead(refused: Refused, n: Number, sight: Visibility, verb: str) -> list[str]:
     """The verbs that this asker could use on the number as it stands."""
     if isinstance(refused, NumberHasBinding):
         return ["unbind"] if any(b.kind != "pbx" for b in n.bindings) and _may(sight, n, "bind numbers") else []
@@ -81,7 +81,7 @@ def _instead(refused: Refused, n: Number, sight: Sight, verb: str) -> list[str]:
     return list(verbs)
 
 
-def _may(sight: Sight, n: Number, action: str) -> bool:
+def _may(sight: Visibility, n: Number, action: str) -> bool:
     try:
         authorize(sight.branch, action, sight.number(n))
     except Refused:

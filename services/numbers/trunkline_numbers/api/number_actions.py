@@ -12,7 +12,7 @@ from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Uuid
 from trunkline.security.authorization import NotAllowed, Resource, authorize
 from trunkline.service_definition import ServiceContext
-from trunkline_numbers.api.number_command import Deed
+from trunkline_numbers.api.number_command import NumberCommand
 from trunkline_numbers.api.number_schemas import NumberShown
 from trunkline_numbers.api.numbers import InPath
 from trunkline_numbers.application.phone_number import key_in_path
@@ -59,7 +59,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(path + "/reserve", summary="Keep an available number for a party", response_model=NumberShown)
     def reserve_number(number: InPath, body: Reserve, asked: CommandRequest) -> Response:
-        def act(deed: Deed) -> CommandResult:
+        def act(deed: NumberCommand) -> CommandResult:
             deed.authorize("reserve numbers")
             reserver = deed.authorize_for("reserve numbers", body.reserver_id, "#/reserver_id")
             return deed.done(lambda n: reserve(n, reserver, body.remark, deed.policy, deed.work.now))
@@ -68,7 +68,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(path + "/release", summary="End a reservation", response_model=NumberShown)
     def release_number(number: InPath, body: Remarked, asked: CommandRequest) -> Response:
-        def act(deed: Deed) -> CommandResult:
+        def act(deed: NumberCommand) -> CommandResult:
             deed.authorize("reserve numbers")
             check_reserver(deed, "release numbers")
             return deed.done(lambda n: release(n, body.remark, deed.policy, deed.work.now))
@@ -77,7 +77,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(path + "/lock", summary="Take an available number out of sale", response_model=NumberShown)
     def lock_number(number: InPath, body: Lock, asked: CommandRequest) -> Response:
-        def act(deed: Deed) -> CommandResult:
+        def act(deed: NumberCommand) -> CommandResult:
             deed.authorize("lock numbers")
             if body.legacy:
                 deed.authorize("import legacy records")
@@ -87,7 +87,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(path + "/unlock", summary="End a lock", response_model=NumberShown)
     def unlock_number(number: InPath, body: Remarked, asked: CommandRequest) -> Response:
-        def act(deed: Deed) -> CommandResult:
+        def act(deed: NumberCommand) -> CommandResult:
             deed.authorize("lock numbers")
             return deed.done(lambda n: unlock(n, body.remark, deed.policy, deed.work.now))
 
@@ -95,7 +95,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(path + "/delete", summary="Take a number out of the inventory", response_model=NumberShown)
     def delete_number(number: InPath, body: Delete, asked: CommandRequest) -> Response:
-        def act(deed: Deed) -> CommandResult:
+        def act(deed: NumberCommand) -> CommandResult:
             deed.authorize("delete numbers")
             return deed.done(lambda n: delete(n, body.reason, body.remark, deed.policy, deed.work.now, deed.by))
 
@@ -103,7 +103,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.post(path + "/recover", summary="Bring a deleted number back", response_model=NumberShown)
     def recover_number(number: InPath, body: Remarked, asked: CommandRequest) -> Response:
-        def act(deed: Deed) -> CommandResult:
+        def act(deed: NumberCommand) -> CommandResult:
             deed.authorize("delete numbers")
             return deed.done(lambda n: recover(n, body.remark, deed.work.now))
 
@@ -113,7 +113,7 @@ def router(node: ServiceContext) -> APIRouter:
 
 
 def carried_out(
-    node: ServiceContext, asked: WriteRequest, number: str, verb: str, act: Callable[[Deed], CommandResult]
+    node: ServiceContext, asked: WriteRequest, number: str, verb: str, act: Callable[[NumberCommand], CommandResult]
 ) -> Response:
     """Do one thing to the number in a path, once.
 
@@ -125,10 +125,10 @@ def carried_out(
         act: authorizes, decides, records.
     """
     key = key_in_path(number)
-    return change(node, asked, lambda work: act(Deed(work, asked, key, verb)))
+    return change(node, asked, lambda work: act(NumberCommand(work, asked, key, verb)))
 
 
-def check_reserver(deed: Deed, action: str) -> None:
+def check_reserver(deed: NumberCommand, action: str) -> None:
     """Who may reserve for its reserver may release or extend a reservation; a number's holder sees it, and no more.
 
     Raises:

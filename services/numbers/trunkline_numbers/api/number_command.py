@@ -14,13 +14,13 @@ from trunkline_numbers.api.error_details import explained
 from trunkline_numbers.api.number_schemas import shown_number
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
 from trunkline_numbers.application.retry_dependents import load_to_act, serve_waiting
-from trunkline_numbers.application.visibility import Sight, party
+from trunkline_numbers.application.visibility import Visibility, party
 from trunkline_numbers.domain.number.errors import RemarkMissing, RemarkUnreadable
 from trunkline_numbers.domain.number.number import NUMBER, Number, Party
 from trunkline_numbers.domain.policy import Policy
 
 
-class Deed:
+class NumberCommand:
     """One asker's command on one number, within one piece of work."""
 
     def __init__(self, work: UnitOfWork, asked: WriteRequest, key: str, verb: str) -> None:
@@ -34,7 +34,7 @@ class Deed:
         """
         load_to_act(work, [THE_POLICY, (NUMBER, key)])
         self.work, self.asked = work, asked
-        self.sight = Sight(work, asked.principal)
+        self.sight = Visibility(work, asked.principal)
         self.policy: Policy = in_force(work)
         self._key, self._verb = key, verb
 

@@ -11,7 +11,7 @@ from trunkline.eventstore.recorded_event import RecordedEvent, recorded
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.security.authorization import Resource, authorize, visible
 from trunkline_numbers.api.number_schemas import Happened, shown_event
-from trunkline_numbers.application.visibility import Sight, parties_of
+from trunkline_numbers.application.visibility import Visibility, parties_of
 from trunkline_numbers.domain.number.number import NUMBER, Number, evolve
 
 
@@ -39,7 +39,7 @@ def number_at(work: UnitOfWork, key: str, at: datetime) -> Number:
 
 
 @dataclass(frozen=True)
-class Past:
+class NumberHistory:
     """What an asker may know of a number's past.
 
     Attributes:
@@ -51,7 +51,7 @@ class Past:
     since: datetime | None
 
 
-def past_of(store: Store, key: str, sight: Sight) -> Past:
+def past_of(store: Store, key: str, sight: Visibility) -> NumberHistory:
     """Read a number's past through an asker's eyes (P2).
 
     Raises:
@@ -73,4 +73,4 @@ def past_of(store: Store, key: str, sight: Sight) -> Past:
     if owned and not seen:  # it was in the branch once: what happened then stays known there
         resource = Resource(resource.unknown, offered=True)
     authorize(sight.branch, "see numbers", resource)
-    return Past(happened, since)
+    return NumberHistory(happened, since)

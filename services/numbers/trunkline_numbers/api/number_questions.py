@@ -16,13 +16,13 @@ from trunkline.http.schemas import Body, Instant
 from trunkline.security.authorization import authorize, visible
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.bulk_requests import Several, read_keys
-from trunkline_numbers.api.number_history import Past, number_at, past_of
+from trunkline_numbers.api.number_history import NumberHistory, number_at, past_of
 from trunkline_numbers.api.number_schemas import BindingShown, Happened, NumberShown, shown_number
 from trunkline_numbers.api.numbers import AsOfFuture, InPath
 from trunkline_numbers.application.current_policy import THE_POLICY
 from trunkline_numbers.application.phone_number import key_in_path
 from trunkline_numbers.application.retry_dependents import load_settled
-from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.number.number import NUMBER, Number
 
 
@@ -98,7 +98,7 @@ def router(node: ServiceContext) -> APIRouter:
     @routes.post("/numbers/lookup", summary="Many numbers as they are now", response_model=LookedUpNumbers)
     def look_up(body: LookUp, asked: PostRequest) -> Response:
         def decide(work: UnitOfWork) -> CommandResult:
-            return CommandResult(_looked_up(work, Sight(work, asked.principal), read_keys(body.numbers)))
+            return CommandResult(_looked_up(work, Visibility(work, asked.principal), read_keys(body.numbers)))
 
         return change(node, asked, decide)
 
@@ -109,7 +109,7 @@ def router(node: ServiceContext) -> APIRouter:
         key = key_in_path(number)
         load_settled(work, [THE_POLICY, (NUMBER, key)])
         n = number_at(work, key, at)
-        sight = Sight(work, asker)
+        sight = Visibility(work, asker)
         authorize(sight.branch, "see numbers", sight.number(n))
         return _holding(n, at, sight)
 
@@ -118,7 +118,7 @@ def router(node: ServiceContext) -> APIRouter:
         work = reader(node)
         _check_past(work, since, "since")
         key = key_in_path(number)
-        return _recycling(key, since, past_of(node.store, key, Sight(work, asker)))
+        return _recycling(key, since, past_of(node.store, key, Visibility(work, asker)))
 
     return routes
 
@@ -128,7 +128,7 @@ def _check_past(work: UnitOfWork, at: datetime, name: str) -> None:
         raise AsOfFuture(value=at, now=work.now, part="query", pointer=f"#/{name}")
 
 
-def _looked_up(work: UnitOfWork, sight: Sight, keys: list[str]) -> LookedUpNumbers:
+def _looked_up(work: UnitOfWork, sight: Visibility, keys: list[str]) -> LookedUpNumbers:
     authorize(sight.branch, "see numbers")
     load_settled(work, [THE_POLICY, *((NUMBER, key) for key in keys)])
     rows: list[LookedUp] = []
@@ -140,7 +140,7 @@ def _looked_up(work: UnitOfWork, sight: Sight, keys: list[str]) -> LookedUpNumbe
     return LookedUpNumbers(found=found, unknown=len(rows) - found, numbers=rows)
 
 
-def _holding(n: Number, at: datetime, sight: Sight) -> Holding:
+def _holding(n: Number, at: datetime, sight: Visibility) -> Holding:
     shown = shown_number(n, sight)
 
     def name(party_id: str | None) -> str | None:
@@ -163,7 +163,7 @@ def _holding(n: Number, at: datetime, sight: Sight) -> Holding:
     )
 
 
-def _recycling(key: str, since: datetime, past: Past) -> Recycling:
+def _recycling(key: str, since: datetime, past: NumberHistory) -> Recycling:
     """From what the asker may know: whose the number was at `since`, and every time it changed hands after."""
     customer: str | None = None
     turns: list[Turn] = []

@@ -9,7 +9,7 @@ import msgspec
 from pydantic import BaseModel
 
 from trunkline.eventstore.recorded_event import RecordedEvent
-from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.number.number import Assigned, Available, Binding, Deleted, Locked, Number, Reserved
 
 _ABOUT: Final = ("organization_id", "reserver_id")
@@ -88,7 +88,7 @@ class Happened(BaseModel):
     data: dict[str, Any]
 
 
-def shown_number(n: Number, sight: Sight) -> NumberShown:
+def shown_number(n: Number, sight: Visibility) -> NumberShown:
     """A number for one asker; it is in the inventory, and the asker may see it."""
     listing = n.listing
     return NumberShown(
@@ -122,7 +122,7 @@ def _binding(b: Binding) -> BindingShown:
     )
 
 
-def _life(n: Number, sight: Sight) -> dict[str, Any]:
+def _life(n: Number, sight: Visibility) -> dict[str, Any]:
     match n.life:
         case Reserved() as r:
             found: dict[str, Any] = {"since": r.since, "cause": r.cause, "ends_at": r.ends_at}
@@ -148,7 +148,7 @@ def _life(n: Number, sight: Sight) -> dict[str, Any]:
             return {}
 
 
-def shown_event(event: RecordedEvent, n: Number, sight: Sight) -> Happened | None:
+def shown_event(event: RecordedEvent, n: Number, sight: Visibility) -> Happened | None:
     """One event of a number for one asker.
 
     Args:

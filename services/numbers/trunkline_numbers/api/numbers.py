@@ -28,7 +28,7 @@ from trunkline_numbers.application.phone_number import (
     read_number,
 )
 from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
-from trunkline_numbers.application.visibility import Sight, party
+from trunkline_numbers.application.visibility import Visibility, party
 from trunkline_numbers.domain.number.events import Listing, PartyKind
 from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.number.operator_commands import add
@@ -96,7 +96,7 @@ def router(node: ServiceContext) -> APIRouter:
         load_settled(work, [THE_POLICY, (NUMBER, key)])
         loaded = work.get(NUMBER, key)
         n = loaded.state if as_of is None else number_at(work, key, at)
-        sight = Sight(work, asker)
+        sight = Visibility(work, asker)
         authorize(sight.branch, "see numbers", sight.number(n))
         return shown(request, shown_number(n, sight), loaded.version if as_of is None and not loaded.new else None)
 
@@ -106,7 +106,7 @@ def router(node: ServiceContext) -> APIRouter:
     ) -> Items[Happened]:
         work = reader(node)
         at = _past(work, as_of)
-        happened = past_of(node.store, key_in_path(number), Sight(work, asker)).happened
+        happened = past_of(node.store, key_in_path(number), Visibility(work, asker)).happened
         if as_of is not None:
             happened = [h for h in happened if h.occurred_at <= at]
         return history_page(asked, happened, f"{number} {as_of}")
@@ -157,7 +157,7 @@ class _Adding:
     def _holder(self) -> str | None:
         """Whom the numbers are for; the asker may add them there."""
         asker = self._asked.principal
-        sight = Sight(self._work, asker)
+        sight = Visibility(self._work, asker)
         holder_id = self._body.holder_id or asker.party_id
         authorize(sight.branch, "add numbers", sight.holder(holder_id) if holder_id is not None else None)
         return holder_id
@@ -188,7 +188,7 @@ class _Adding:
                 uploader_kind=None if asker.party_id is None else kind,
             )
         except Refused as refused:
-            why = explained(refused, n, Sight(work, asker), "add").sentence
+            why = explained(refused, n, Visibility(work, asker), "add").sentence
             return Added(input=result.input, number=n.number, outcome="refused", code=refused.code, reason=why)
         work.record(NUMBER, n.number, events, self._asked.cause)
         return result

@@ -14,7 +14,7 @@ from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Country, Label, Uuid
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
-from trunkline_numbers.application.imports.authorization import Bringing, bringing
+from trunkline_numbers.application.imports.authorization import ImportTerms, bringing
 from trunkline_numbers.application.phone_number import NumberUnreadable, check_country, read_number
 from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
 from trunkline_numbers.domain.number.events import Listing
@@ -151,7 +151,7 @@ def _end(name: str, text: str, country: str) -> str:
         raise type(refused)(**refused.facts | {"pointer": f"#/{name}"}) from None
 
 
-def _add(work: UnitOfWork, asked: WriteRequest, body: AddRange, who: Bringing, number: str) -> bool:
+def _add(work: UnitOfWork, asked: WriteRequest, body: AddRange, who: ImportTerms, number: str) -> bool:
     """Add one number; whether it looks unassigned."""
     read, warning = read_number(number, body.country)
     if read != number:  # its first digits read as a prefix

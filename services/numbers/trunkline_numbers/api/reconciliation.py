@@ -10,7 +10,7 @@ from trunkline.operations.reconciliation import records
 from trunkline.operations.reconciliation.routes import Holding, held_router
 from trunkline_numbers.domain.number.bindings import binding
 from trunkline_numbers.domain.number.number import Number
-from trunkline_numbers.domain.party_replica import PartyCopy
+from trunkline_numbers.domain.party_replica import PartyReplica
 from trunkline_numbers.domain.subscription.subscription import Subscription, is_dismissed
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from trunkline.service_definition import ServiceContext
 
 _read_number: Final = msgspec.msgpack.Decoder(Number).decode
-_read_party: Final = msgspec.msgpack.Decoder(PartyCopy).decode
+_read_party: Final = msgspec.msgpack.Decoder(PartyReplica).decode
 _read_subscription: Final = msgspec.msgpack.Decoder(Subscription).decode
 _read_given: Final = msgspec.json.Decoder(tuple[records.Given, ...]).decode
 

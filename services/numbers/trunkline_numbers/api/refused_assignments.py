@@ -18,7 +18,7 @@ from trunkline.security.authorization import authorize
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.assignments import authorize_subscription
 from trunkline_numbers.application.manual_assignment import dismiss_refusal
-from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.number.errors import RemarkUnreadable
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 from trunkline_numbers.queries import refused_assignments
@@ -62,7 +62,7 @@ def router(node: ServiceContext) -> APIRouter:
 
     @routes.get("/numbers/refused", summary="Assignments that wait for their number, the oldest start first")
     def refused(asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)]) -> Items[RefusedAssignment]:
-        authorize(Sight(reader(node), asker).branch, "see numbers")
+        authorize(Visibility(reader(node), asker).branch, "see numbers")
         wanted = page(asked, _SORTS, asker.subject, asker.party_id)
         rows, total = refused_assignments.waiting(node.store, asker.party_id, wanted)
         return one_page(wanted, rows, total, _shown, lambda row: row.place(wanted.sort))
@@ -76,7 +76,7 @@ def router(node: ServiceContext) -> APIRouter:
         key = str(subscription_id)
 
         def decide(work: UnitOfWork) -> CommandResult:
-            authorize_subscription(work, Sight(work, asked.principal), "assign numbers", key)
+            authorize_subscription(work, Visibility(work, asked.principal), "assign numbers", key)
             loaded = work.get(SUBSCRIPTION, key)
             check_version(asked, loaded.version)
             refused = loaded.state.refused

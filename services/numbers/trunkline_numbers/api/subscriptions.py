@@ -16,7 +16,7 @@ from trunkline.security.authorization import authorize
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.application.current_policy import THE_POLICY
 from trunkline_numbers.application.retry_dependents import load_settled
-from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.number.number import NUMBER, Assigned, Number
 from trunkline_numbers.domain.number.paid_reservation import covers
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription, is_dismissed, numbers_of
@@ -77,7 +77,7 @@ def router(node: ServiceContext) -> APIRouter:
         work = reader(node)
         loaded = work.get(SUBSCRIPTION, str(subscription_id))
         load_settled(work, [THE_POLICY, *((NUMBER, number) for number in _related(loaded.state))])
-        sight = Sight(work, asker)
+        sight = Visibility(work, asker)
         authorize(sight.branch, "see numbers", sight.subscription(loaded.state))
         s = loaded.state
         numbers = {number: work.get(NUMBER, number) for number in _related(s)}

@@ -53,7 +53,7 @@ class DirectoryTree:
         return heard is not None and heard.allow_external_numbers
 
 
-class Sight:
+class Visibility:
     """One asker's view on the inventory, within one piece of work."""
 
     def __init__(self, work: UnitOfWork, asker: Principal) -> None:

@@ -31,7 +31,7 @@ class PartyHeard(Event, frozen=True, kw_only=True):
     allow_external_numbers: bool = False
 
 
-class PartyCopy(msgspec.Struct, frozen=True):
+class PartyReplica(msgspec.Struct, frozen=True):
     """A party here: `heard` is None as long as nothing has been heard of it (S7)."""
 
     party_id: str
@@ -43,20 +43,20 @@ class PartyCopy(msgspec.Struct, frozen=True):
         return self.heard.sequence if self.heard else 0
 
 
-def evolve(party: PartyCopy, event: PartyHeard) -> PartyCopy:
+def evolve(party: PartyReplica, event: PartyHeard) -> PartyReplica:
     """The newest word counts."""
-    return PartyCopy(party.party_id, event)
+    return PartyReplica(party.party_id, event)
 
 
-PARTY: Decider[PartyCopy] = Decider("party", PartyCopy, evolve, (PartyHeard,))
+PARTY: Decider[PartyReplica] = Decider("party", PartyReplica, evolve, (PartyHeard,))
 
 
-def hear(party: PartyCopy, said: PartyHeard) -> list[Event]:
+def hear(party: PartyReplica, said: PartyHeard) -> list[Event]:
     """Take what licensing says, unless something newer has been heard."""
     return [said] if said.sequence > party.sequence else []
 
 
-def as_party(party: PartyCopy, partner: PartyCopy | None) -> Party | None:
+def as_party(party: PartyReplica, partner: PartyReplica | None) -> Party | None:
     """The party as number decisions see it: an organization is shown what its partner's portals show.
 
     Args:

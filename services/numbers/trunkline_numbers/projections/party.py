@@ -6,12 +6,12 @@ from typing import Any
 
 from trunkline.eventstore.event_store import Store
 from trunkline.projections.single_stream import single_stream_projection
-from trunkline_numbers.domain.party_replica import PARTY, PartyCopy
+from trunkline_numbers.domain.party_replica import PARTY, PartyReplica
 
 COLUMNS = {"kind": "text", "partner_id": "text"}
 
 
-def _row(party: PartyCopy) -> tuple[Any, ...]:
+def _row(party: PartyReplica) -> tuple[Any, ...]:
     heard = party.heard
     return (None, None) if heard is None else (heard.kind, heard.partner_id)
 
@@ -20,7 +20,7 @@ VIEW = single_stream_projection(
     "party_view",
     1,
     PARTY,
-    PartyCopy,
+    PartyReplica,
     COLUMNS,
     _row,
     indexes=("(partner_id, key) WHERE partner_id IS NOT NULL",),

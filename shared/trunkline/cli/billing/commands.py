@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Ended, Partly, Refused
 from trunkline.cli.terminal.options import DryRun
 
@@ -26,7 +26,7 @@ File = Annotated[Path, typer.Argument(help="JSON lines, one CloudEvent each; - r
 
 
 @verb(app, "publish")
-def publish(call: Call, file: File, dry_run: DryRun = None) -> None:
+def publish(call: CommandContext, file: File, dry_run: DryRun = None) -> None:
     """Send a file of events; sent again, it does no harm. Exits with 3 when some were refused or put aside."""
     from trunkline.cli.billing.event_file import batches, read_lines, unsendable
     from trunkline.cli.terminal.output import progress
@@ -48,7 +48,7 @@ def publish(call: Call, file: File, dry_run: DryRun = None) -> None:
 
 
 @verb(app, "validate", remote=False)
-def validate(call: Call, file: File) -> None:
+def validate(call: CommandContext, file: File) -> None:
     """Check a file of events as the service would, without sending anything.
 
     What depends on the facts that the service has on record is known only when they are published.
@@ -70,7 +70,7 @@ def validate(call: Call, file: File) -> None:
 
 
 def _send(
-    call: Call,
+    call: CommandContext,
     batch: list[Line],
     counts: Counter[str],
     findings: list[dict[str, Any]],

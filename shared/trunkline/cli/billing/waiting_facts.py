@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from trunkline.cli.billing.commands import app
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused
 from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, more
 
@@ -17,7 +17,7 @@ _CATEGORIES = ("subscription", "party", "identity")
 
 @verb(app, "waiting")
 def waiting(
-    call: Call,
+    call: CommandContext,
     retry: Annotated[
         str | None, typer.Option("--retry", metavar="STREAM", help="Decide again what waits in this stream.")
     ] = None,
@@ -56,7 +56,7 @@ def waiting(
 
 @verb(app, "quarantined")
 def quarantined(
-    call: Call,
+    call: CommandContext,
     apply: Annotated[
         int | None,
         typer.Option("--apply", metavar="ID", min=1, help="Process this one as an event of its own."),

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.client.named_parties import NAMED, ORGANIZATION
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused
 from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, more
 
@@ -42,7 +42,7 @@ def path_of(organization: str) -> str:
     return f"/licensing/organizations/{organization}/bulk-assignments"
 
 
-def path_to(call: Call, bulk: UUID, organization: str | None = None) -> str:
+def path_to(call: CommandContext, bulk: UUID, organization: str | None = None) -> str:
     """Where a bulk assignment is.
 
     Args:
@@ -57,7 +57,7 @@ def path_to(call: Call, bulk: UUID, organization: str | None = None) -> str:
 
 @verb(app, "create")
 def create(
-    call: Call,
+    call: CommandContext,
     organization: Organization,
     name: Annotated[str, typer.Option(help="What it is called.")],
     addon: Addons = None,
@@ -70,7 +70,7 @@ def create(
 
 @verb(app, "list")
 def list_(
-    call: Call,
+    call: CommandContext,
     organization: Organization,
     search: Annotated[str | None, typer.Option(metavar="TEXT", help="Part of the name or of the UUID.")] = None,
     status: Annotated[Status | None, typer.Option(help="Only in this status.")] = None,
@@ -83,14 +83,14 @@ def list_(
 
 
 @verb(app, "show")
-def show(call: Call, bulk: Bulk, organization: Whose = None) -> None:
+def show(call: CommandContext, bulk: Bulk, organization: Whose = None) -> None:
     """Show a bulk assignment: name, add-ons, files, status, counts, and what can be done with it now."""
     tell_bulk(call, call.remote.get(path_to(call, bulk, organization)))
 
 
 @verb(app, "edit")
 def edit(
-    call: Call,
+    call: CommandContext,
     bulk: Bulk,
     organization: Whose = None,
     name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
@@ -109,19 +109,19 @@ def edit(
 
 
 @verb(app, "duplicate")
-def duplicate(call: Call, bulk: Bulk, organization: Whose = None, dry_run: DryRun = None) -> None:
+def duplicate(call: CommandContext, bulk: Bulk, organization: Whose = None, dry_run: DryRun = None) -> None:
     """Make a draft with the same add-ons, and a name that says it is a copy; people are not copied."""
     tell_bulk(call, call.remote.post(f"{path_to(call, bulk, organization)}/duplicate", dry_run=dry_run))
 
 
 @verb(app, "delete")
-def delete(call: Call, bulk: Bulk, organization: Whose = None, dry_run: DryRun = None) -> None:
+def delete(call: CommandContext, bulk: Bulk, organization: Whose = None, dry_run: DryRun = None) -> None:
     """Delete a draft, with its people."""
     call.remote.delete(path_to(call, bulk, organization), dry_run=dry_run)
     call.tell({"bulk_id": str(bulk), "deleted": not dry_run}, lambda: f"The bulk assignment {bulk} is deleted.")
 
 
-def tell_bulk(call: Call, found: Any) -> None:
+def tell_bulk(call: CommandContext, found: Any) -> None:
     """Say how a bulk assignment is."""
     from trunkline.cli.terminal.output import facts, relative
 

@@ -14,7 +14,7 @@ import typer
 from trunkline.cli.bulk.commands import Bulk, Whose, app, path_to, tell_bulk
 from trunkline.cli.bulk.users import write
 from trunkline.cli.terminal.background_work import outliving
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Partly, Refused
 from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, more
 
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
 
 @verb(app, "preflight")
-def preflight(call: Call, bulk: Bulk, organization: Whose = None, limit: Limit = LIMIT) -> None:
+def preflight(call: CommandContext, bulk: Bulk, organization: Whose = None, limit: Limit = LIMIT) -> None:
     """Tell what would happen if it were assigned now, row by row; of good rows only how many there are."""
     call.announce("Looking at each row")
     found = call.remote.get(f"{path_to(call, bulk, organization)}/preflight")
@@ -49,7 +49,7 @@ def preflight(call: Call, bulk: Bulk, organization: Whose = None, limit: Limit =
 
 @verb(app, "assign")
 def assign(
-    call: Call,
+    call: CommandContext,
     bulk: Bulk,
     organization: Whose = None,
     all_or_nothing: Annotated[bool, typer.Option("--all-or-nothing", help="Where one row fails, none is.")] = False,
@@ -71,7 +71,7 @@ def assign(
 
 
 @verb(app, "watch")
-def watch(call: Call, bulk: Bulk, organization: Whose = None) -> None:
+def watch(call: CommandContext, bulk: Bulk, organization: Whose = None) -> None:
     """Watch a bulk assignment until it is completed: counts, rate, time left."""
     path = path_to(call, bulk, organization)
     with _outliving(bulk):
@@ -81,7 +81,7 @@ def watch(call: Call, bulk: Bulk, organization: Whose = None) -> None:
 
 @verb(app, "report")
 def report(
-    call: Call,
+    call: CommandContext,
     bulk: Bulk,
     organization: Whose = None,
     outcome: Annotated[Outcome | None, typer.Option(help="Only rows with this outcome.")] = None,
@@ -105,7 +105,7 @@ def _outliving(bulk: UUID) -> AbstractContextManager[None]:
     return outliving(f"Bulk assignment {bulk}", f"trunkline bulk watch {bulk}")
 
 
-def _watched(call: Call, path: str) -> dict[str, Any]:
+def _watched(call: CommandContext, path: str) -> dict[str, Any]:
     """A bulk assignment once it is completed; meanwhile a progress bar."""
     from trunkline.cli.terminal.output import progress
 
@@ -121,7 +121,7 @@ def _watched(call: Call, path: str) -> dict[str, Any]:
     return found
 
 
-def _end(call: Call, found: dict[str, Any]) -> None:
+def _end(call: CommandContext, found: dict[str, Any]) -> None:
     call.tell(found, lambda: _line(found))
     if found["failed"]:
         raise Partly(f"{found['failed']:,} of {found['total']:,} rows failed; `trunkline bulk report` says why.")

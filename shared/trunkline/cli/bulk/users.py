@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from trunkline.cli.bulk.commands import Bulk, Organization, Whose, app, path_of, path_to, tell_bulk
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused
 from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, more
 
@@ -27,7 +27,7 @@ class Layout(StrEnum):
 
 @verb(app, "add-users")
 def add_users(
-    call: Call,
+    call: CommandContext,
     bulk: Bulk,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file in one of the layouts of `sample`.")],
     organization: Whose = None,
@@ -42,7 +42,7 @@ def add_users(
 
 
 @verb(app, "users")
-def users(call: Call, bulk: Bulk, organization: Whose = None, limit: Limit = LIMIT) -> None:
+def users(call: CommandContext, bulk: Bulk, organization: Whose = None, limit: Limit = LIMIT) -> None:
     """List the people of a bulk assignment, in the order of their files."""
     found = call.remote.page_through(f"{path_to(call, bulk, organization)}/users", limit)
     call.tell(found, lambda: _users(found["items"]), lambda: more(found))
@@ -50,7 +50,7 @@ def users(call: Call, bulk: Bulk, organization: Whose = None, limit: Limit = LIM
 
 @verb(app, "sample")
 def sample(
-    call: Call,
+    call: CommandContext,
     layout: Annotated[Layout, typer.Argument(help="Which.")],
     organization: Organization,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it there; else print it.")] = None,

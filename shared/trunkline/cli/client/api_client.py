@@ -95,7 +95,7 @@ def operator_token(settings: Client) -> str | None:
         raise Misused(f"{settings.keys / 'signing.json'} is no signing key of Trunkline.") from None
 
 
-class Remote:
+class ApiClient:
     """The services over HTTP. Every refusal becomes the sentence its problem details hold."""
 
     def __init__(self, urls: Mapping[str, str], token: str | None, given: Mapping[str, Any] | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from trunkline.cli.terminal.exit_codes import Refused, Unreachable
 
 if TYPE_CHECKING:
-    from trunkline.cli.client.api_client import Remote
+    from trunkline.cli.client.api_client import ApiClient
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MOST: Final = 1_000
@@ -33,7 +33,7 @@ PARTNER: Final = Named(("partner",))
 PARTY: Final = Named(("organization", "partner"))
 
 
-def party_id(remote: Remote, named: Named, text: str, option: str) -> str:
+def party_id(remote: ApiClient, named: Named, text: str, option: str) -> str:
     """The id of the party that a text names.
 
     Args:
@@ -60,7 +60,7 @@ def party_id(remote: Remote, named: Named, text: str, option: str) -> str:
     raise Refused(f"{option} is {text!r}, which {len(meant)} parties have: {_listed(meant)}. Give the UUID of one.")
 
 
-def with_name(remote: Remote, party_id: str) -> str:
+def with_name(remote: ApiClient, party_id: str) -> str:
     """A party as people read it: its name, and its id in brackets; the id alone where no name can be seen."""
     for kind in PARTY.kinds:
         try:
@@ -70,7 +70,7 @@ def with_name(remote: Remote, party_id: str) -> str:
     return party_id
 
 
-def _found(remote: Remote, kind: str, text: str) -> list[dict[str, Any]]:
+def _found(remote: ApiClient, kind: str, text: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = remote.page_through(f"/licensing/{kind}s", _MOST, search=text)["items"]
     return items
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused, Refused
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ app = typer.Typer(help="The public events, and what changed of them between two 
 
 
 @verb(app, "list", remote=False)
-def list_(call: Call) -> None:
+def list_(call: CommandContext) -> None:
     """List the public events of this release: what is heard and what is said, where, and by which schema."""
     from trunkline.cli.terminal.output import table
     from trunkline.contracts.catalogue.catalogue import ALL
@@ -31,7 +31,7 @@ def list_(call: Call) -> None:
 
 @verb(app, "show", remote=False)
 def show(
-    call: Call,
+    call: CommandContext,
     name: Annotated[str, typer.Argument(metavar="NAME", help="Such as NumberReserved or NumberReserved.v1.")],
 ) -> None:
     """Show the JSON Schema of an event; without a version, of the newest one."""
@@ -49,7 +49,7 @@ def show(
 
 @verb(app, "diff", remote=False)
 def diff(
-    call: Call,
+    call: CommandContext,
     old: Annotated[Path, typer.Argument(metavar="OLD", help="A folder of schemas (*.v1.json and so on), or one file.")],
     new: Annotated[
         Path | None, typer.Argument(metavar="NEW", help="The same; left out: the events of this release.")

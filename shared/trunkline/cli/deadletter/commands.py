@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.options import LIMIT, Limit, Service, ServiceName, more
 
 app = typer.Typer(help="Messages that could not be read: looked at, retried, edited, discarded.", no_args_is_help=True)
@@ -22,7 +22,7 @@ _WAITING: Final = "waiting"
 
 @verb(app, "list")
 def list_(
-    call: Call,
+    call: CommandContext,
     service: Service = None,
     topic: Topic = None,
     code: Code = None,
@@ -36,13 +36,13 @@ def list_(
 
 
 @verb(app, "show")
-def show(call: Call, service: Owner, number: Number) -> None:
+def show(call: CommandContext, service: Owner, number: Number) -> None:
     """Show one parked message: where it came from, why it was parked, what became of it, and its bytes."""
     found = letter(call, service, number)
     call.tell(found, lambda: _letter(found))
 
 
-def letters(call: Call, service: ServiceName | None, limit: int, chosen: Mapping[str, Any]) -> dict[str, Any]:
+def letters(call: CommandContext, service: ServiceName | None, limit: int, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Dead letters of one service, or of both together, oldest first: items, each with its `service`, and `more`.
 
     Args:
@@ -60,7 +60,7 @@ def letters(call: Call, service: ServiceName | None, limit: int, chosen: Mapping
     }
 
 
-def letter(call: Call, service: ServiceName, number: int) -> dict[str, Any]:
+def letter(call: CommandContext, service: ServiceName, number: int) -> dict[str, Any]:
     """One dead letter, whole."""
     found: dict[str, Any] = call.remote.get(f"/{service.value}/operate/parked/{number}")
     return found

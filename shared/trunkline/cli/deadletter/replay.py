@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from trunkline.cli.deadletter.commands import Code, Number, Owner, Topic, app, letter, letters
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Ended, Misused, Partly, Refused, Unreachable
 from trunkline.cli.terminal.options import DryRun, ServiceName
 
@@ -27,7 +27,7 @@ _Doing = Callable[[str, int], dict[str, Any]]
 
 @verb(app, "retry")
 def retry(
-    call: Call,
+    call: CommandContext,
     service: Whose = None,
     numbers: Numbers = None,
     everything: All = False,
@@ -49,7 +49,7 @@ def retry(
 
 @verb(app, "discard")
 def discard(
-    call: Call,
+    call: CommandContext,
     remark: Annotated[str, typer.Option("--remark", help="Why it is given up; kept with the message.")],
     service: Whose = None,
     numbers: Numbers = None,
@@ -70,7 +70,7 @@ def discard(
 
 @verb(app, "edit")
 def edit(
-    call: Call,
+    call: CommandContext,
     service: Owner,
     number: Number,
     value: Annotated[
@@ -104,7 +104,7 @@ def _path(owner: str, number: int) -> str:
 
 
 def _chosen(
-    call: Call, service: ServiceName | None, numbers: list[int] | None, everything: bool, topic: str | None,
+    call: CommandContext, service: ServiceName | None, numbers: list[int] | None, everything: bool, topic: str | None,
     code: str | None,
 ) -> list[tuple[str, int]]:  # fmt: skip
     """The messages that are meant, oldest first, as (service, id)."""
@@ -120,7 +120,7 @@ def _chosen(
     return [(service.value, number) for number in sorted(set(numbers))]
 
 
-def _each(call: Call, chosen: Sequence[tuple[str, int]], done: str, one: _Doing, *, dry_run: bool) -> None:
+def _each(call: CommandContext, chosen: Sequence[tuple[str, int]], done: str, one: _Doing, *, dry_run: bool) -> None:
     """Do it to each, tell what came of all, and end as they did."""
     from trunkline.cli.terminal.output import progress
 

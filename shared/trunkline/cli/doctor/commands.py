@@ -9,7 +9,7 @@ import typer
 
 from trunkline.cli.doctor.checks import Check, service_checks, without_number_check
 from trunkline.cli.doctor.state_topics import state_checks
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Ended, Misused, Refused, Unreachable
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def add_doctor(app: typer.Typer, panel: str) -> None:
 
     @verb(app, "doctor", panel=panel)
     def doctor(
-        call: Call,
+        call: CommandContext,
         reconcile: Annotated[
             bool, typer.Option("--reconcile", help="Hold what both services know against each other, all of it.")
         ] = False,
@@ -55,7 +55,7 @@ def add_doctor(app: typer.Typer, panel: str) -> None:
 
 
 def _reconcile(
-    call: Call, told: dict[str, Any], checks: list[Check], without: dict[str, Any], *, mend: bool
+    call: CommandContext, told: dict[str, Any], checks: list[Check], without: dict[str, Any], *, mend: bool
 ) -> Ended | None:
     """Compare both services and print it below the checks; how the command ends, if not well."""
     from trunkline.cli.reconcile.output import counts, document, ended, named, reconciled
@@ -80,7 +80,7 @@ def _reconcile(
     return ended(report)
 
 
-def _examine(call: Call) -> tuple[list[Check], dict[str, Any]]:
+def _examine(call: CommandContext) -> tuple[list[Check], dict[str, Any]]:
     """Every check, and the active subscriptions without their number."""
     from trunkline.cli.terminal.options import SERVICES
 
@@ -109,7 +109,7 @@ def _examine(call: Call) -> tuple[list[Check], dict[str, Any]]:
     return checks, without
 
 
-def _away(call: Call, name: str, ended: Ended) -> Check:
+def _away(call: CommandContext, name: str, ended: Ended) -> Check:
     """Why a service could not be asked, and what to do: services that run apart have two addresses."""
     url = call.remote.urls[name]
     running = call.remote.services_at(url)

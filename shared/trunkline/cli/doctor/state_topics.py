@@ -9,10 +9,10 @@ from trunkline.cli.doctor.checks import Check
 from trunkline.cli.terminal.exit_codes import Ended
 
 if TYPE_CHECKING:
-    from trunkline.cli.terminal.command import Call
+    from trunkline.cli.terminal.command import CommandContext
 
 
-def state_checks(call: Call, service: str) -> Iterator[Check]:
+def state_checks(call: CommandContext, service: str) -> Iterator[Check]:
     """Count a service's subjects and the documents of its state topics (X1, O7).
 
     Args:

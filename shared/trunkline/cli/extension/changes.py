@@ -17,7 +17,7 @@ from trunkline.cli.extension.commands import (
     path_of,
     tell_changed,
 )
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused
 from trunkline.cli.terminal.options import DryRun
 
@@ -27,7 +27,7 @@ Codes = list[str] | None
 
 @verb(app, "change")
 def change(
-    call: Call,
+    call: CommandContext,
     extensions: Several,
     organization: Organization,
     key: Annotated[str | None, typer.Option(metavar="KEY", help="Another key: 3 to 5 digits.")] = None,
@@ -59,7 +59,7 @@ def change(
 
 
 @verb(app, "delete")
-def delete(call: Call, extension: Extension, organization: Organization, dry_run: DryRun = None) -> None:
+def delete(call: CommandContext, extension: Extension, organization: Organization, dry_run: DryRun = None) -> None:
     """Delete an extension; its licenses, its person and its number are free again."""
     key = identify(call, organization, extension)
     tell_changed(call, call.remote.delete(path_of(organization, key), dry_run=dry_run))
@@ -67,7 +67,7 @@ def delete(call: Call, extension: Extension, organization: Organization, dry_run
 
 @verb(app, "export")
 def export(
-    call: Call,
+    call: CommandContext,
     organization: Organization,
     out: Annotated[
         Path | None, typer.Option(metavar="PATH", help="A file, or a folder that takes it under its own name.")
@@ -77,7 +77,7 @@ def export(
     save(call, organization, path_of(organization, "export"), out)
 
 
-def save(call: Call, organization: str, path: str, out: Path | None) -> None:
+def save(call: CommandContext, organization: str, path: str, out: Path | None) -> None:
     """Download a report of an organization into a file, or a folder; None: the present folder.
 
     Raises:

@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.client.named_parties import NAMED, ORGANIZATION
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Refused
 from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, more
 
@@ -27,7 +27,7 @@ def path_of(organization: str, extension: str = "", what: str = "") -> str:
     return f"{path}/{extension}{what}" if extension else path
 
 
-def identify(call: Call, organization: str, named: str) -> str:
+def identify(call: CommandContext, organization: str, named: str) -> str:
     """The UUID of an extension that is named by it, or by its key.
 
     Raises:
@@ -44,7 +44,7 @@ def identify(call: Call, organization: str, named: str) -> str:
 
 @verb(app, "provision")
 def provision(
-    call: Call,
+    call: CommandContext,
     count: Annotated[int, typer.Argument(min=1, metavar="N", help="How many extensions.")],
     start: Annotated[str, typer.Argument(metavar="KEY", help="The first one's key: 3 to 5 digits.")],
     organization: Organization,
@@ -64,7 +64,7 @@ def provision(
 
 @verb(app, "assign")
 def assign(
-    call: Call,
+    call: CommandContext,
     extension: Extension,
     user: Annotated[str, typer.Argument(metavar="USER", help="The person's UUID.")],
     organization: Organization,
@@ -76,7 +76,7 @@ def assign(
 
 
 @verb(app, "show")
-def show(call: Call, extension: Extension, organization: Organization) -> None:
+def show(call: CommandContext, extension: Extension, organization: Organization) -> None:
     """Show an extension: its key, whom it serves, licenses and number."""
     found = call.remote.get(path_of(organization, identify(call, organization, extension)))
     call.tell(found, lambda: extension_facts(found))
@@ -84,7 +84,7 @@ def show(call: Call, extension: Extension, organization: Organization) -> None:
 
 @verb(app, "list")
 def list_(
-    call: Call,
+    call: CommandContext,
     organization: Organization,
     search: Annotated[str | None, typer.Option(metavar="TEXT", help="In the key, or in a name.")] = None,
     user: Annotated[UUID | None, typer.Option(metavar="UUID", help="Serving this person.")] = None,
@@ -104,7 +104,7 @@ def list_(
     call.tell(found, lambda: extension_table(found["items"]), lambda: more(found))
 
 
-def tell_changed(call: Call, answer: dict[str, Any]) -> None:
+def tell_changed(call: CommandContext, answer: dict[str, Any]) -> None:
     """Tell of a change: the extension after it, and what it has freed."""
     from rich.console import Group
 

@@ -10,7 +10,7 @@ import typer
 from trunkline.cli.client.named_parties import NAMED, PARTY
 from trunkline.cli.number.commands import Number, app, tell_number
 from trunkline.cli.number.files import Numbers, NumbersFrom, each, numbers_given
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.options import DryRun
 
 Remark = Annotated[str, typer.Option(metavar="TEXT", help="Why, in a few words.")]
@@ -27,7 +27,7 @@ class Reason(StrEnum):
 
 @verb(app, "reserve")
 def reserve(
-    call: Call,
+    call: CommandContext,
     reserver: Annotated[
         str, PARTY, typer.Option("--for", metavar="PARTY", help=f"The organization or partner: {NAMED}.")
     ],
@@ -43,7 +43,7 @@ def reserve(
 
 @verb(app, "release")
 def release(
-    call: Call, remark: Remark, numbers: Numbers = None, file: NumbersFrom = None, dry_run: DryRun = None
+    call: CommandContext, remark: Remark, numbers: Numbers = None, file: NumbersFrom = None, dry_run: DryRun = None
 ) -> None:
     """End reservations: the numbers are available again."""
     body = {"remark": remark}
@@ -52,7 +52,7 @@ def release(
 
 @verb(app, "lock")
 def lock(
-    call: Call,
+    call: CommandContext,
     number: Number,
     remark: Remark,
     legacy: Annotated[bool, typer.Option("--legacy", help="Without end: only by the platform's import.")] = False,
@@ -63,14 +63,14 @@ def lock(
 
 
 @verb(app, "unlock")
-def unlock(call: Call, number: Number, remark: Remark, dry_run: DryRun = None) -> None:
+def unlock(call: CommandContext, number: Number, remark: Remark, dry_run: DryRun = None) -> None:
     """End a lock, a legacy one too."""
     _act(call, number, "unlock", dry_run, remark=remark)
 
 
 @verb(app, "delete")
 def delete(
-    call: Call,
+    call: CommandContext,
     number: Number,
     reason: Annotated[Reason, typer.Option(help="What became of it.")],
     remark: Remark,
@@ -81,15 +81,15 @@ def delete(
 
 
 @verb(app, "recover")
-def recover(call: Call, number: Number, remark: Remark, dry_run: DryRun = None) -> None:
+def recover(call: CommandContext, number: Number, remark: Remark, dry_run: DryRun = None) -> None:
     """Bring a deleted number back: it is available again."""
     _act(call, number, "recover", dry_run, remark=remark)
 
 
-def _act(call: Call, number: str, what: str, dry_run: bool | None, **body: Any) -> None:
+def _act(call: CommandContext, number: str, what: str, dry_run: bool | None, **body: Any) -> None:
     tell_number(call, _done(call, number, what, dry_run, body))
 
 
-def _done(call: Call, number: str, what: str, dry_run: bool | None, body: dict[str, Any]) -> dict[str, Any]:
+def _done(call: CommandContext, number: str, what: str, dry_run: bool | None, body: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = call.remote.post(f"/numbers/{number}/{what}", body, dry_run=dry_run)
     return found

@@ -8,7 +8,7 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.number.commands import Number, app, number_facts, tell_number
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, more
 
 Remark = Annotated[str | None, typer.Option(metavar="TEXT", help="Why, in a few words, if you like.")]
@@ -16,14 +16,14 @@ ToWhom = Annotated[UUID, typer.Option("--to", metavar="SUBSCRIPTION", help="An a
 
 
 @verb(app, "assign")
-def assign(call: Call, number: Number, to: ToWhom, remark: Remark = None, dry_run: DryRun = None) -> None:
+def assign(call: CommandContext, number: Number, to: ToWhom, remark: Remark = None, dry_run: DryRun = None) -> None:
     """Assign an available number, or one reserved for the organization, to a subscription that has none."""
     _act(call, number, "assign", dry_run, to, remark)
 
 
 @verb(app, "extend")
 def extend(
-    call: Call,
+    call: CommandContext,
     number: Number,
     by: Annotated[UUID, typer.Option("--by", metavar="SUBSCRIPTION", help="A DID reservation subscription.")],
     remark: Remark = None,
@@ -35,7 +35,7 @@ def extend(
 
 @verb(app, "swap")
 def swap(
-    call: Call,
+    call: CommandContext,
     old: Annotated[str, typer.Argument(metavar="OLD", help="The number that serves the subscription.")],
     new: Annotated[str, typer.Argument(metavar="NEW", help="The number to take its place.")],
     of: Annotated[UUID, typer.Option("--of", metavar="SUBSCRIPTION", help="The subscription.")],
@@ -54,7 +54,7 @@ def swap(
 
 @verb(app, "refused")
 def refused(
-    call: Call,
+    call: CommandContext,
     dismiss: Annotated[
         UUID | None, typer.Option("--dismiss", metavar="SUBSCRIPTION", help="Let this one wait no more.")
     ] = None,
@@ -71,7 +71,9 @@ def refused(
     call.tell(done, lambda: f"Subscription {done['subscription_id']} waits no more for {done['number']}.")
 
 
-def _act(call: Call, number: str, what: str, dry_run: bool | None, subscription: UUID, remark: str | None) -> None:
+def _act(
+    call: CommandContext, number: str, what: str, dry_run: bool | None, subscription: UUID, remark: str | None
+) -> None:
     body = {"subscription_id": str(subscription)} | _why(remark)
     found = call.remote.post(f"/numbers/{number}/{what}", body, dry_run=dry_run)
     tell_number(call, found)

@@ -11,7 +11,7 @@ import typer
 from trunkline.cli.client.named_parties import NAMED, ORGANIZATION, PARTY
 from trunkline.cli.number.commands import Number, app, tell_number
 from trunkline.cli.number.files import Numbers, NumbersFrom, numbers_given
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused
 from trunkline.cli.terminal.options import DryRun
 
@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 @verb(app, "allocate")
 def allocate(
-    call: Call,
+    call: CommandContext,
     holder: Annotated[str, PARTY, typer.Option("--to", metavar="PARTY", help=f"The partner or organization: {NAMED}.")],
     numbers: Numbers = None,
     file: NumbersFrom = None,
@@ -47,7 +47,11 @@ def allocate(
 
 @verb(app, "take-back")
 def take_back(
-    call: Call, numbers: Numbers = None, file: NumbersFrom = None, remark: Remark = None, dry_run: DryRun = None
+    call: CommandContext,
+    numbers: Numbers = None,
+    file: NumbersFrom = None,
+    remark: Remark = None,
+    dry_run: DryRun = None,
 ) -> None:
     """Take numbers back from whom they were given to: all of them, or none."""
     body = _given(numbers=numbers_given(numbers, file), remark=remark)
@@ -56,7 +60,7 @@ def take_back(
 
 @verb(app, "change")
 def change(
-    call: Call,
+    call: CommandContext,
     number: Number,
     voice: Annotated[bool | None, typer.Option(help="Can it be called?")] = None,
     sms: Annotated[bool | None, typer.Option(help="Can it be texted?")] = None,
@@ -90,7 +94,7 @@ def change(
 
 @verb(app, "bind")
 def bind(
-    call: Call,
+    call: CommandContext,
     number: Number,
     kind: Annotated[Kind, typer.Option(help="`trunk`: its default number; `sms`: an SMS user.")],
     user: Annotated[UUID, typer.Option(metavar="UUID", help="Whom it is to serve.")],
@@ -124,7 +128,7 @@ def bind(
 
 @verb(app, "unbind")
 def unbind(
-    call: Call,
+    call: CommandContext,
     number: Number,
     kind: Annotated[Kind, typer.Option(help="Which user.")],
     remark: Remark = None,
@@ -139,7 +143,7 @@ def _given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _tell_handed_on(call: Call, answer: dict[str, Any]) -> None:
+def _tell_handed_on(call: CommandContext, answer: dict[str, Any]) -> None:
     from trunkline.cli.terminal.output import state, table
 
     def shown() -> Any:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from trunkline.cli.client.named_parties import NAMED, PARTY, with_name
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Partly
 from trunkline.cli.terminal.options import LIMIT, AsOf, DryRun, Limit, instant, more
 
@@ -19,14 +19,14 @@ Number = Annotated[str, typer.Argument(metavar="NUMBER", help="In E.164 form, su
 
 
 @verb(app, "show")
-def show(call: Call, number: Number, as_of: AsOf = None) -> None:
+def show(call: CommandContext, number: Number, as_of: AsOf = None) -> None:
     """Show a number as it is, or as it was."""
     found = call.remote.get(f"/numbers/{number}", as_of=instant(as_of))
     tell_number(call, found)
 
 
 @verb(app, "history")
-def history(call: Call, number: Number, as_of: AsOf = None, limit: Limit = LIMIT) -> None:
+def history(call: CommandContext, number: Number, as_of: AsOf = None, limit: Limit = LIMIT) -> None:
     """Show everything that happened to a number: when, what, why and by whom, down to the billing event behind it."""
     found = call.remote.page_through(f"/numbers/{number}/history", limit, as_of=instant(as_of))
     call.tell(found, lambda: history_table(found["items"]), lambda: more(found))
@@ -34,7 +34,7 @@ def history(call: Call, number: Number, as_of: AsOf = None, limit: Limit = LIMIT
 
 @verb(app, "add")
 def add(
-    call: Call,
+    call: CommandContext,
     numbers: Annotated[list[str], typer.Argument(metavar="NUMBER...", help="At most 50; also with commas between.")],
     vendor: Annotated[str, typer.Option(help="Whom they come from.")],
     country: Annotated[str, typer.Option(metavar="ISO", help="Such as SG; 001 for none.")],
@@ -54,7 +54,7 @@ def add(
         raise Partly(f"{answer['refused']:,} of {len(named):,} numbers were refused.")
 
 
-def tell_number(call: Call, found: dict[str, Any]) -> None:
+def tell_number(call: CommandContext, found: dict[str, Any]) -> None:
     """Show a number as it is; after a dry run, as it would be."""
     call.tell(found, lambda: number_facts(found, lambda party_id: with_name(call.remote, party_id)))
 

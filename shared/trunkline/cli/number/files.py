@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from trunkline.cli.number.commands import tell_number
-from trunkline.cli.terminal.command import Call
+from trunkline.cli.terminal.command import CommandContext
 from trunkline.cli.terminal.exit_codes import Misused, Partly, Refused
 
 _STANDARD_INPUT: Final = Path("-")
@@ -47,7 +47,7 @@ def numbers_given(numbers: Sequence[str] | None, file: Path | None) -> list[str]
     return list(dict.fromkeys(found))
 
 
-def each(call: Call, numbers: Sequence[str], done: str, act: Callable[[str], dict[str, Any]]) -> None:
+def each(call: CommandContext, numbers: Sequence[str], done: str, act: Callable[[str], dict[str, Any]]) -> None:
     """Do something to each number and print what became of all of them; one alone is printed whole.
 
     Args:

@@ -9,13 +9,13 @@ import typer
 
 from trunkline.cli.number.commands import Number, app, bound_to
 from trunkline.cli.number.files import Numbers, NumbersFrom, numbers_given
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.options import instant
 
 
 @verb(app, "held-by")
 def held_by(
-    call: Call,
+    call: CommandContext,
     number: Number,
     at: Annotated[
         str,
@@ -31,7 +31,7 @@ def held_by(
 
 @verb(app, "recycled")
 def recycled(
-    call: Call,
+    call: CommandContext,
     number: Number,
     since: Annotated[str, typer.Option(metavar="T", help="An instant such as 2026-03-01T12:00:00Z, or a date.")],
 ) -> None:
@@ -41,7 +41,7 @@ def recycled(
 
 
 @verb(app, "lookup")
-def lookup(call: Call, numbers: Numbers = None, file: NumbersFrom = None) -> None:
+def lookup(call: CommandContext, numbers: Numbers = None, file: NumbersFrom = None) -> None:
     """Show the states of many numbers at once."""
     found = call.remote.post("/numbers/lookup", {"numbers": numbers_given(numbers, file)})
     call.tell(found, lambda: _found(found["numbers"]))

@@ -9,7 +9,7 @@ import typer
 
 from trunkline.cli.client.named_parties import NAMED, PARTY
 from trunkline.cli.number.commands import app
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Partly
 from trunkline.cli.terminal.options import DryRun
 
@@ -30,7 +30,7 @@ class Able(StrEnum):
 
 @verb(app, "add-range")
 def add_range(
-    call: Call,
+    call: CommandContext,
     first: Annotated[str, typer.Argument(metavar="FIRST", help="The first number of the range.")],
     last: Annotated[str, typer.Argument(metavar="LAST", help="The last one.")],
     vendor: Annotated[str, typer.Option(help="Whom they come from.")],

@@ -16,7 +16,7 @@ import typer
 from trunkline.cli.client.named_parties import NAMED, PARTY
 from trunkline.cli.number.commands import app
 from trunkline.cli.number.ranges import Able
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused
 from trunkline.cli.terminal.options import LIMIT, Limit, instant, more
 
@@ -86,7 +86,7 @@ def _filtered(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command all the filters; its parameter `filters` is what they come to, as query parameters."""
 
     @wraps(function)
-    def command(call: Call, **given: Any) -> None:
+    def command(call: CommandContext, **given: Any) -> None:
         function(call, filters=_asked({name: given.pop(name) for name in _FILTERS}), **given)
 
     hints = get_type_hints(function, include_extras=True)
@@ -111,7 +111,7 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
 @verb(app, "search")
 @_filtered
 def search(
-    call: Call,
+    call: CommandContext,
     filters: dict[str, Any],
     sort: Annotated[
         str | None, typer.Option(metavar="FIELD", help="number, or available_since; `-` before it: descending.")
@@ -126,7 +126,7 @@ def search(
 @verb(app, "export")
 @_filtered
 def export(
-    call: Call,
+    call: CommandContext,
     filters: dict[str, Any],
     format_: Annotated[Format, typer.Option("--format", help="What kind of file.")] = Format.csv,
     layout: Annotated[Layout, typer.Option(help="upload: the columns of a file of numbers to upload.")] = Layout.full,

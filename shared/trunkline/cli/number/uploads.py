@@ -14,7 +14,7 @@ import typer
 from trunkline.cli.number.commands import app
 from trunkline.cli.number.ranges import Holder
 from trunkline.cli.terminal.background_work import before_it_runs, outliving
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused, Partly, Refused
 from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, more
 
@@ -27,7 +27,7 @@ Upload = Annotated[UUID, typer.Argument(metavar="UPLOAD", help="As `upload` name
 
 @verb(app, "upload")
 def upload(
-    call: Call,
+    call: CommandContext,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV as in `upload-sample`; - reads standard input.")],
     voice_carrier: Annotated[str | None, typer.Option(help="Of the numbers with voice; else the policy's.")] = None,
     sms_carrier: Annotated[str | None, typer.Option(help="SMS carrier profile; else the policy's.")] = None,
@@ -62,21 +62,21 @@ def upload(
 
 
 @verb(app, "uploads")
-def uploads(call: Call, limit: Limit = LIMIT) -> None:
+def uploads(call: CommandContext, limit: Limit = LIMIT) -> None:
     """List the uploads of your branch, the newest first."""
     found = call.remote.page_through(_PATH, limit)
     call.tell(found, lambda: _uploads(found["items"]), lambda: more(found))
 
 
 @verb(app, "upload-history")
-def upload_history(call: Call, upload_id: Upload, limit: Limit = LIMIT) -> None:
+def upload_history(call: CommandContext, upload_id: Upload, limit: Limit = LIMIT) -> None:
     """Show everything that happened to an upload: who sent, started or cancelled it, and chunk after chunk."""
     found = call.remote.page_through(f"{_PATH}/{upload_id}/history", limit)
     call.tell(found, lambda: _history(found["items"]), lambda: more(found))
 
 
 @verb(app, "upload-watch")
-def upload_watch(call: Call, upload_id: Upload) -> None:
+def upload_watch(call: CommandContext, upload_id: Upload) -> None:
     """Watch an upload until it has ended: rows, rate, time left."""
     with _outliving(str(upload_id)):
         found = _watched(call, str(upload_id))
@@ -84,7 +84,7 @@ def upload_watch(call: Call, upload_id: Upload) -> None:
 
 
 @verb(app, "upload-run")
-def upload_run(call: Call, upload_id: Upload, dry_run: DryRun = None) -> None:
+def upload_run(call: CommandContext, upload_id: Upload, dry_run: DryRun = None) -> None:
     """Add what the preview of an upload found good, and watch it; run again, it only watches."""
     if dry_run:
         found = call.remote.post(f"{_PATH}/{upload_id}/run", dry_run=dry_run)
@@ -97,7 +97,7 @@ def upload_run(call: Call, upload_id: Upload, dry_run: DryRun = None) -> None:
 
 
 @verb(app, "upload-cancel")
-def upload_cancel(call: Call, upload_id: Upload, dry_run: DryRun = None) -> None:
+def upload_cancel(call: CommandContext, upload_id: Upload, dry_run: DryRun = None) -> None:
     """End an upload where it stands; what it has added stays."""
     found = call.remote.post(f"{_PATH}/{upload_id}/cancel", dry_run=dry_run)
     call.tell(found, lambda: _line(found))
@@ -105,7 +105,7 @@ def upload_cancel(call: Call, upload_id: Upload, dry_run: DryRun = None) -> None
 
 @verb(app, "upload-report")
 def upload_report(
-    call: Call,
+    call: CommandContext,
     upload_id: Upload,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it there; else print it.")] = None,
     refused: Annotated[bool, typer.Option("--refused", help="Only the rows that were refused.")] = False,
@@ -124,7 +124,7 @@ def upload_report(
 
 @verb(app, "upload-sample")
 def upload_sample(
-    call: Call,
+    call: CommandContext,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it there; else print it.")] = None,
 ) -> None:
     """Give a sample of the file that `upload` takes, with every column there is."""
@@ -159,7 +159,7 @@ def _outliving(upload_id: str) -> AbstractContextManager[None]:
     return outliving(f"Upload {upload_id}", f"trunkline number upload-watch {upload_id}")
 
 
-def _watched(call: Call, upload_id: str) -> dict[str, Any]:
+def _watched(call: CommandContext, upload_id: str) -> dict[str, Any]:
     """An upload once it no longer runs; meanwhile a progress bar."""
     from trunkline.cli.terminal.output import progress
 
@@ -172,7 +172,7 @@ def _watched(call: Call, upload_id: str) -> dict[str, Any]:
     return found
 
 
-def _end(call: Call, found: dict[str, Any], told: list[dict[str, Any]]) -> None:
+def _end(call: CommandContext, found: dict[str, Any], told: list[dict[str, Any]]) -> None:
     """Print what became of an upload.
 
     Args:

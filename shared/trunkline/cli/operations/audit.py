@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.options import LIMIT, Limit, more
 
 
@@ -14,7 +14,7 @@ def add_audit(app: typer.Typer, panel: str) -> None:
     """Add `audit` to the commands."""
 
     @verb(app, "audit", panel=panel)
-    def audit(call: Call, limit: Limit = LIMIT) -> None:
+    def audit(call: CommandContext, limit: Limit = LIMIT) -> None:
         """List what operators did, newest first: also what was refused."""
         found = call.remote.merged("/audit", limit, by="at", newest_first=True)
         call.tell(found, lambda: _rows(found["items"]), lambda: more(found))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Ended, Refused
 from trunkline.cli.terminal.options import SERVICES, instant
 
@@ -19,7 +19,7 @@ _LOOKS = 200
 
 
 @verb(app, "show")
-def show(call: Call) -> None:
+def show(call: CommandContext) -> None:
     """Show what time it is for the services."""
     document = _clocks(call)
     call.tell(document, lambda: _shown(document))
@@ -27,7 +27,7 @@ def show(call: Call) -> None:
 
 @verb(app, "advance")
 def advance(
-    call: Call,
+    call: CommandContext,
     by: Annotated[str, typer.Argument(metavar="BY", help="Such as 49d, 36h, 90m, 10s or 1d12h; a day is 24 hours.")],
 ) -> None:
     """Move the clock of both services ahead; what falls due meanwhile is done, in due order."""
@@ -36,17 +36,18 @@ def advance(
 
 @verb(app, "set")
 def set_to(
-    call: Call, to: Annotated[str, typer.Argument(metavar="T", help="An instant ahead, such as 2026-03-01T00:00:00Z.")]
+    call: CommandContext,
+    to: Annotated[str, typer.Argument(metavar="T", help="An instant ahead, such as 2026-03-01T00:00:00Z.")],
 ) -> None:
     """Move the clock of both services to an instant."""
     _move(call, "set", {"at": instant(to, "The instant")})
 
 
-def _clocks(call: Call) -> dict[str, Any]:
+def _clocks(call: CommandContext) -> dict[str, Any]:
     return {name: call.remote.get(f"/{name}/operate/clock") for name in SERVICES}
 
 
-def _move(call: Call, how: str, body: dict[str, Any]) -> None:
+def _move(call: CommandContext, how: str, body: dict[str, Any]) -> None:
     before = _clocks(call)
     fixed = [name for name, clock in before.items() if not clock["sandbox"]]
     if fixed:
@@ -82,7 +83,7 @@ def _caught_up(clocks: dict[str, Any], name: str, how: str, body: dict[str, Any]
     return {"by": f"{body['by']}{behind}s"} if how == "advance" and behind > 0 else body
 
 
-def _until_done(call: Call) -> None:
+def _until_done(call: CommandContext) -> None:
     """Wait until nothing is due any more, so that the next command sees it; what takes longer goes on by itself."""
     for name in SERVICES:
         for _ in range(_LOOKS):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, Service, ServiceName, more
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ Status = Literal["waiting", "discarded", "all"]
 
 @verb(app, "list")
 def list_(
-    call: Call,
+    call: CommandContext,
     service: Service = None,
     loop: Annotated[str | None, typer.Option("--loop", help="Only what this loop has set aside.")] = None,
     status: Annotated[Status, typer.Option("--status", help="Those that are tried again, or given up.")] = "waiting",
@@ -39,7 +39,7 @@ def list_(
 
 
 @verb(app, "retry")
-def retry(call: Call, service: Owner, loop: Loop, key: Key, dry_run: DryRun = None) -> None:
+def retry(call: CommandContext, service: Owner, loop: Loop, key: Key, dry_run: DryRun = None) -> None:
     """Try an item again at once, as after its cause was mended."""
     done = call.remote.post(_path(service, "retry"), {"loop": loop, "key": key}, dry_run=dry_run)
     call.tell(done, lambda: f"{key} is tried again.")
@@ -47,7 +47,7 @@ def retry(call: Call, service: Owner, loop: Loop, key: Key, dry_run: DryRun = No
 
 @verb(app, "discard")
 def discard(
-    call: Call,
+    call: CommandContext,
     service: Owner,
     loop: Loop,
     key: Key,

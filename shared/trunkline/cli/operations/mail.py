@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import typer
 
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, Service, ServiceName, more
 
 app = typer.Typer(help="Notices by e-mail.", no_args_is_help=True)
@@ -26,7 +26,7 @@ class MailState(StrEnum):
 
 @verb(app, "list")
 def list_(
-    call: Call,
+    call: CommandContext,
     state: Annotated[MailState | None, typer.Option(help="Only these.")] = None,
     limit: Limit = LIMIT,
 ) -> None:
@@ -38,7 +38,7 @@ def list_(
 
 @verb(app, "show")
 def show(
-    call: Call,
+    call: CommandContext,
     key: Annotated[str, typer.Argument(metavar="KEY", help="As `mail list` shows it.")],
     service: Service = None,
 ) -> None:
@@ -49,7 +49,7 @@ def show(
 
 @verb(app, "retry")
 def retry(
-    call: Call,
+    call: CommandContext,
     key: Annotated[str, typer.Argument(metavar="KEY", help="As `mail list` shows it.")],
     service: Service = None,
     dry_run: DryRun = None,
@@ -61,7 +61,7 @@ def retry(
 
 @verb(app, "discard")
 def discard(
-    call: Call,
+    call: CommandContext,
     key: Annotated[str, typer.Argument(metavar="KEY", help="As `mail list` shows it.")],
     remark: Annotated[str, typer.Option("--remark", help="Why it is given up; kept with the mail.")],
     service: Service = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from trunkline.cli.terminal.background_work import outliving
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused, Refused, Unreachable
 from trunkline.cli.terminal.options import SERVICES, Service
 
@@ -24,21 +24,21 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="As `projection list` 
 
 
 @verb(app, "list")
-def list_(call: Call) -> None:
+def list_(call: CommandContext) -> None:
     """List the views with position and lag; the retired generation is kept for a rollback."""
     found = _projections(call)
     call.tell({"items": found}, lambda: _rows(found))
 
 
 @verb(app, "rebuild")
-def rebuild(call: Call, name: Name, service: Service = None) -> None:
+def rebuild(call: CommandContext, name: Name, service: Service = None) -> None:
     """Build a view anew beside the old one while the service runs, compare, and swap."""
     result = _command(call, "rebuild", name, service)
     call.tell(result, lambda: _compared(result, "rebuilt and swapped in"))
 
 
 @verb(app, "verify")
-def verify(call: Call, name: Name, service: Service = None) -> None:
+def verify(call: CommandContext, name: Name, service: Service = None) -> None:
     """Hold a view against a fold of all streams from zero; readers notice nothing."""
     result = _command(call, "verify", name, service)
     call.tell(result, lambda: _compared(result, "compared"))
@@ -49,17 +49,17 @@ def verify(call: Call, name: Name, service: Service = None) -> None:
 
 
 @verb(app, "rollback")
-def rollback(call: Call, name: Name, service: Service = None) -> None:
+def rollback(call: CommandContext, name: Name, service: Service = None) -> None:
     """Show the generation before this one again, brought up to the present first."""
     result = _command(call, "rollback", name, service)
     call.tell(result, lambda: f"{name}: generation {result['generation']} is shown again.")
 
 
-def _projections(call: Call) -> list[dict[str, Any]]:
+def _projections(call: CommandContext) -> list[dict[str, Any]]:
     return [{"service": s} | found for s in SERVICES for found in call.remote.get(f"/{s}/operate/projections")]
 
 
-def _command(call: Call, what: str, name: str, service: Service) -> dict[str, Any]:
+def _command(call: CommandContext, what: str, name: str, service: Service) -> dict[str, Any]:
     """Do it, with a progress bar; the result.
 
     Raises:
@@ -103,7 +103,7 @@ def result_of(lines: Iterator[str], bar: Bar, look: Callable[[dict[str, Any]], N
     raise Unreachable("The service broke off before it was done; its log says why.")
 
 
-def _whose(call: Call, name: str) -> str:
+def _whose(call: CommandContext, name: str) -> str:
     """The service that has a view of this name."""
     known = _projections(call)
     whose = sorted({p["service"] for p in known if p["name"] == name})

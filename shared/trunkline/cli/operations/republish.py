@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from trunkline.cli.terminal.background_work import reason
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused, Partly, Unreachable
 from trunkline.cli.terminal.options import DryRun, ServiceName, instant
 
@@ -18,7 +18,7 @@ def add_republish(app: typer.Typer, panel: str) -> None:
 
     @verb(app, "republish", panel=panel)
     def republish(
-        call: Call,
+        call: CommandContext,
         service: Annotated[ServiceName, typer.Argument(help="Whose history.")],
         first: Annotated[int | None, typer.Option("--from", min=1, help="The first log position.")] = None,
         last: Annotated[int | None, typer.Option("--to", min=1, help="The last log position.")] = None,
@@ -46,7 +46,7 @@ def add_republish(app: typer.Typer, panel: str) -> None:
         call.tell({"service": service.value} | done, lambda: _shown(done))
 
 
-def _publish(call: Call, service: str, body: dict[str, Any], *, dry_run: bool | None) -> dict[str, Any]:
+def _publish(call: CommandContext, service: str, body: dict[str, Any], *, dry_run: bool | None) -> dict[str, Any]:
     """Do it, with a progress bar; the result.
 
     Raises:

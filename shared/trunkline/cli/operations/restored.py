@@ -8,7 +8,7 @@ import typer
 
 from trunkline.cli.run.prepare import DryRun, databases
 from trunkline.cli.run.up import why_not
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Refused
 from trunkline.cli.terminal.options import ServiceName
 
@@ -22,7 +22,7 @@ def add_restored(app: typer.Typer, panel: str) -> None:
 
     @verb(app, "restored", remote=False, panel=panel)
     def restored(
-        call: Call,
+        call: CommandContext,
         service: Annotated[
             ServiceName | None, typer.Option("--service", help="Whose database was restored; else both were.")
         ] = None,

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused
 from trunkline.cli.terminal.options import AsOf, Service, ServiceName, instant
 
 if TYPE_CHECKING:
-    from trunkline.cli.client.api_client import Remote
+    from trunkline.cli.client.api_client import ApiClient
 
 app = typer.Typer(help="The recorded events themselves.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ _PAGE = 500
 
 @verb(app, "show")
 def show(
-    call: Call,
+    call: CommandContext,
     stream: Annotated[str, typer.Argument(metavar="ID", help="Such as number/+6531580001 or subscription/UUID.")],
     as_of: AsOf = None,
     service: Service = None,
@@ -40,7 +40,7 @@ def show(
 
 @verb(app, "follow")
 def follow(
-    call: Call,
+    call: CommandContext,
     service: Service = None,
     after: Annotated[
         int | None, typer.Option(min=0, help="A log position to begin after (needs --service); else from now on.")
@@ -68,7 +68,7 @@ def follow(
             time.sleep(_BETWEEN_LOOKS)
 
 
-def _end(remote: Remote, name: str) -> int:
+def _end(remote: ApiClient, name: str) -> int:
     end: int = remote.get(f"/{name}/operate/log", limit=1)["end"]
     return end
 

@@ -7,7 +7,7 @@ from typing import Annotated, get_args
 
 import typer
 
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused, Refused
 from trunkline.cli.terminal.options import SERVICES, instant
 
@@ -47,7 +47,7 @@ class ScopeName(StrEnum):
 
 @verb(app, "rotate", remote=False)
 def rotate(
-    call: Call,
+    call: CommandContext,
     overlap_days: Annotated[
         float | None,
         typer.Option(min=0, max=3_660, help="How long the old key verifies; else as long as a machine's token holds."),
@@ -75,7 +75,7 @@ def rotate(
 
 
 @verb(app, "keys", remote=False)
-def public_keys(call: Call) -> None:
+def public_keys(call: CommandContext) -> None:
     """Print the public keys (a JWKS): saved as `keys/public.json`, they are all that a copy needs to verify."""
     import json
 
@@ -87,7 +87,7 @@ def public_keys(call: Call) -> None:
 
 @verb(app, "revoke")
 def revoke(
-    call: Call,
+    call: CommandContext,
     jti: Annotated[str | None, typer.Option(help="One token, by its `jti`.")] = None,
     issuer: Annotated[str, typer.Option(help="Who issued the token that --jti names.")] = "trunkline",
     subject: Annotated[str | None, typer.Option(help="All tokens of a subject, as histories name it.")] = None,
@@ -109,7 +109,7 @@ def revoke(
 
 @verb(app, "issue", remote=False)
 def issue(
-    call: Call,
+    call: CommandContext,
     role: Annotated[RoleName, typer.Option(help="Who it speaks for.")],
     party: Annotated[
         str | None, typer.Option(metavar="UUID", help="The partner or organization it belongs to.")

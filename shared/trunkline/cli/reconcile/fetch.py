@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from trunkline.cli.client.api_client import Remote
+from trunkline.cli.client.api_client import ApiClient
 from trunkline.cli.reconcile.compare import Pair, side_by_side
 from trunkline.cli.reconcile.difference import Difference
 from trunkline.cli.reconcile.retry_until_settled import Unsettled
@@ -37,7 +37,9 @@ Begin = Callable[[str, int | None], None]
 class Remotes:
     """The two services, as they answer; see `reconcile_looking.Sides`."""
 
-    def __init__(self, remote: Remote, begin: Begin = lambda _what, _rows: None, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, remote: ApiClient, begin: Begin = lambda _what, _rows: None, *, patience: float = PATIENCE
+    ) -> None:
         """Read through `remote`; `begin` is told what comes next, `patience` is in seconds."""
         self._remote, self._begin, self._patience = remote, begin, patience
 

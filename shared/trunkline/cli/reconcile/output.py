@@ -15,12 +15,12 @@ from trunkline.cli.terminal.exit_codes import Partly, Refused
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from trunkline.cli.terminal.command import Call
+    from trunkline.cli.terminal.command import CommandContext
 
 _MOST_SHOWN: Final = 200
 
 
-def reconciled(call: Call) -> Report:
+def reconciled(call: CommandContext) -> Report:
     """Hold both services against each other, with a progress bar.
 
     Raises:

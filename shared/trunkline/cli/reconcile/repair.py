@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from trunkline.cli.client.api_client import Remote
+from trunkline.cli.client.api_client import ApiClient
 from trunkline.cli.reconcile.difference import Difference, Kind
 from trunkline.operations.reconciliation.records import MOST_KEYS
 
@@ -40,7 +40,7 @@ class Repair(NamedTuple):
     did: str
 
 
-def repair(remote: Remote, differences: Iterable[Difference]) -> list[Repair]:
+def repair(remote: ApiClient, differences: Iterable[Difference]) -> list[Repair]:
     """Have each difference stated again by its owner; whether that was enough is for the next comparison to show.
 
     Args:

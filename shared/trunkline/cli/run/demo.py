@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Ended, Refused
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def add_demo(app: typer.Typer, panel: str) -> None:
     """Add `demo` to the commands."""
 
     @verb(app, "demo", remote=False, panel=panel)
-    def demo(call: Call) -> None:
+    def demo(call: CommandContext) -> None:
         """Tell a story of sixty days in a few seconds, in a home of its own that is gone afterwards."""
         from trunkline.cli.run.up import why_not
         from trunkline.demo.environment import place
@@ -44,7 +44,7 @@ def add_demo(app: typer.Typer, panel: str) -> None:
             raise ended from None
 
 
-def _play(call: Call, here: Place, begun: float) -> None:
+def _play(call: CommandContext, here: Place, begun: float) -> None:
     """Tell the story and hold it against what is promised.
 
     Raises:

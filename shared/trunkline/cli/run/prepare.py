@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trunkline.cli.run.up import why_not
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused, Partly, Refused, Unreachable
 from trunkline.cli.terminal.options import SERVICES
 from trunkline.cli.terminal.options import DryRun as RemoteDryRun
@@ -29,7 +29,7 @@ def add_migrate(app: typer.Typer, panel: str) -> None:
     """Add `migrate` to the commands."""
 
     @verb(app, "migrate", remote=False, panel=panel)
-    def migrate(call: Call, dry_run: DryRun = False) -> None:
+    def migrate(call: CommandContext, dry_run: DryRun = False) -> None:
         """Bring the databases to this version. `trunkline up` does it by itself."""
         call.announce("Looking at the databases")
         try:
@@ -82,7 +82,7 @@ def _applied(applied: dict[str, list[str]], *, dry_run: bool) -> Any:
 
 @verb(topics, "create", remote=False)
 def create(
-    call: Call,
+    call: CommandContext,
     dry_run: DryRun = False,
     partitions: Annotated[int | None, typer.Option(min=1, help="Of each topic; 4 unless given.")] = None,
     replication: Annotated[
@@ -104,13 +104,13 @@ def create(
 
 
 @verb(topics, "refill")
-def refill(call: Call, service: OfService = None, dry_run: RemoteDryRun = None) -> None:
+def refill(call: CommandContext, service: OfService = None, dry_run: RemoteDryRun = None) -> None:
     """Compare NumberState and ExtensionState with what there is; send what is missing, older or gone."""
     found = [refilled(call, name, dry_run=dry_run) for name in SERVICES if service is None or service.value == name]
     call.tell({"services": found}, lambda: _filled(found))
 
 
-def refilled(call: Call, service: str, *, dry_run: bool | None) -> dict[str, Any]:
+def refilled(call: CommandContext, service: str, *, dry_run: bool | None) -> dict[str, Any]:
     """What a service has found and filled of its state topics, or would.
 
     Raises:

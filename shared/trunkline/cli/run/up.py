@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from trunkline.cli.terminal.command import Call, verb
+from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Ended, Misused, Refused, Unreachable
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def add_up(app: typer.Typer, panel: str) -> None:
     """Add `up` to the commands."""
 
     @verb(app, "up", remote=False, panel=panel)
-    def up(call: Call) -> None:
+    def up(call: CommandContext) -> None:
         """Run both services in this process, until Ctrl-C or SIGTERM."""
         serve(call, None)
 
@@ -36,14 +36,14 @@ def run_one(name: str, make: Callable[[], ServiceDefinition], argv: Sequence[str
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
     @verb(app, name, remote=False)
-    def run(call: Call) -> None:
+    def run(call: CommandContext) -> None:
         """Run this service in this process, until Ctrl-C or SIGTERM. It needs TRUNKLINE_KAFKA_BOOTSTRAP."""
         serve(call, [make()])
 
     app(argv, prog_name=name)
 
 
-def serve(call: Call, services: Sequence[ServiceDefinition] | None) -> None:
+def serve(call: CommandContext, services: Sequence[ServiceDefinition] | None) -> None:
     """Run services (None: every installed one) until told to stop.
 
     Raises:
@@ -100,7 +100,7 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".")
 
 
-def _tell(call: Call, deployment: Application) -> None:
+def _tell(call: CommandContext, deployment: Application) -> None:
     settings = deployment.settings
     document: dict[str, Any] = {
         "url": deployment.address,

@@ -1,7 +1,7 @@
 """What every command has in common: the options it takes everywhere, and how it ends.
 
-A command is a function whose first parameter is the `Call`. `verb` gives it `--json` and `--config`, and `--url` and
-`--token` where it speaks with a running service, and turns what it raises into a sentence and an exit code.
+A command is a function whose first parameter is the `CommandContext`. `verb` adds `--json` and `--config`, and `--url`
+and `--token` where it speaks with a running service, and turns what it raises into a sentence and an exit code.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from trunkline.cli.terminal.light_command import LightCommand
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from trunkline.cli.client.api_client import Remote
+    from trunkline.cli.client.api_client import ApiClient
     from trunkline.cli.client.client_settings import Client
     from trunkline.settings import Settings
 
 P = ParamSpec("P")
-Command = Callable[Concatenate["Call", P], None]
+Command = Callable[Concatenate["CommandContext", P], None]
 
 _PANEL = "Everywhere"
 _LOCAL: dict[str, Any] = {
@@ -55,7 +55,7 @@ _REMOTE: dict[str, Any] = _LOCAL | {
 _DRY = "Nothing was done. It would be so:"
 
 
-class Call:
+class CommandContext:
     """One command being carried out: its settings, the service it speaks with, and how it tells its result."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Call:
         self._url = url
         self._token = token
         self._settings: Settings | None = None
-        self._remote: Remote | None = None
+        self._remote: ApiClient | None = None
 
     @property
     def settings(self) -> Settings:
@@ -96,16 +96,16 @@ class Call:
         return self.settings if light is None else light
 
     @property
-    def remote(self) -> Remote:
+    def remote(self) -> ApiClient:
         """The running services, spoken with as whoever asks."""
         if self._remote is None:
-            from trunkline.cli.client.api_client import Remote, addresses, check_private, operator_token
+            from trunkline.cli.client.api_client import ApiClient, addresses, check_private, operator_token
 
             settings = self._client
             urls = addresses(self._url, settings)
             check_private(urls, settings)
             token = self._token or operator_token(settings)
-            self._remote = Remote(urls, token, self.given)
+            self._remote = ApiClient(urls, token, self.given)
         return self._remote
 
     def tell(self, document: Any, *shown: Callable[[], RenderableType], widest: int | None = None) -> None:
@@ -162,7 +162,7 @@ def verb(
     def decorate(function: Command[P]) -> Command[P]:
         @wraps(function)
         def command(**given: Any) -> None:
-            call = Call(**{option: given.pop(option) for option in shared})
+            call = CommandContext(**{option: given.pop(option) for option in shared})
             call.given = {options[name]: value for name, value in given.items()}
             _carry_out(call, lambda: function(call, **_with_ids(call, given, named, options)))  # type: ignore[call-arg]
 
@@ -185,7 +185,9 @@ def _metadata(hint: Any) -> tuple[Any, ...]:
     return getattr(hint, "__metadata__", ())
 
 
-def _with_ids(call: Call, given: dict[str, Any], named: dict[str, Named], options: dict[str, str]) -> dict[str, Any]:
+def _with_ids(
+    call: CommandContext, given: dict[str, Any], named: dict[str, Named], options: dict[str, str]
+) -> dict[str, Any]:
     """What was typed, with the ids of the parties that it names."""
     typed = {name: mark for name, mark in named.items() if given[name] is not None}
     if not typed:
@@ -207,7 +209,7 @@ def _typed_as(name: str, hint: Any) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _carry_out(call: Call, command: Callable[[], None]) -> None:
+def _carry_out(call: CommandContext, command: Callable[[], None]) -> None:
     """Run a command to its end, whatever that is.
 
     Raises:

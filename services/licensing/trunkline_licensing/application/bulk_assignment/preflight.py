@@ -13,7 +13,7 @@ from trunkline_licensing.application.extensions.provision import Plan
 from trunkline_licensing.domain.bulk_assignment.bulk_assignment import Bulk
 from trunkline_licensing.domain.bulk_assignment.rows import Failure, Judged, number_unavailable, refused_row
 from trunkline_licensing.domain.pool.catalogue import Catalogue
-from trunkline_licensing.replicas.number_replica import Copy
+from trunkline_licensing.replicas.number_replica import NumberReplica
 from trunkline_licensing.replicas.number_replica import read as read_numbers
 
 
@@ -33,7 +33,7 @@ def foresee(work: UnitOfWork, b: Bulk, catalogue: Catalogue) -> tuple[list[Judge
     return seen, what_fails(work, b, seen, catalogue)
 
 
-def _with_number(judged: Judged, copies: Mapping[str, Copy], organization_id: str) -> Judged:
+def _with_number(judged: Judged, copies: Mapping[str, NumberReplica], organization_id: str) -> Judged:
     """A row, failed where what numbers last said keeps its number from it (R5); another's is told as unknown."""
     if judged.failure is not None or judged.number is None:
         return judged
@@ -47,7 +47,7 @@ def _with_number(judged: Judged, copies: Mapping[str, Copy], organization_id: st
     return judged if why is None else replace(judged, failure=number_unavailable(judged.number, why))
 
 
-def _usable(copy: Copy, organization_id: str) -> bool:
+def _usable(copy: NumberReplica, organization_id: str) -> bool:
     if copy.state == "assigned":
         return copy.organization_id == organization_id
     return copy.state == "available" and copy.holder_id == organization_id

@@ -15,7 +15,7 @@ from trunkline.security.authorization import authorize
 from trunkline.security.principal import Principal
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.policies.schemas import PolicyApplied, PolicyShown, PolicyToApply, changes, document
-from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.policy import CURRENT, DEFAULT, POLICY, apply_policy
 
 
@@ -50,12 +50,12 @@ def router(node: ServiceContext) -> APIRouter:
 
 
 def _authorize(node: ServiceContext, asker: Principal) -> None:
-    authorize(Sight(reader(node), asker).branch, "change policies")
+    authorize(Visibility(reader(node), asker).branch, "change policies")
 
 
 def _apply(work: UnitOfWork, asked: WriteRequest, body: PolicyToApply) -> CommandResult:
     """Put it in force for all that is written from now on, whichever copy of the service writes it."""
-    authorize(Sight(work, asked.principal).branch, "change policies")
+    authorize(Visibility(work, asked.principal).branch, "change policies")
     loaded = work.get(POLICY, CURRENT)
     check_version(asked, loaded.version)
     before = loaded.state

@@ -22,7 +22,7 @@ from trunkline.security.principal import Principal
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.number_schemas import NumberShown, shown_number
 from trunkline_numbers.api.search.parameters import ExportQuery, Filters, SearchQuery, SortNeedsAvailable
-from trunkline_numbers.application.visibility import Sight, party
+from trunkline_numbers.application.visibility import Visibility, party
 from trunkline_numbers.domain.number.number import Number
 from trunkline_numbers.domain.party_replica import PARTY
 from trunkline_numbers.projections.party import branch_of
@@ -69,7 +69,7 @@ class _Search:
     def __init__(self, node: ServiceContext, asker: Principal, filters: Filters) -> None:
         self._store, self._asker = node.store, asker
         self.work: UnitOfWork = reader(node)
-        self._sight = Sight(self.work, asker)
+        self._sight = Visibility(self.work, asker)
         authorize(self._sight.branch, "see numbers")
         self.scope = self._scope()
         self.wanted = filters.wanted(self.work.now)

@@ -17,7 +17,7 @@ from trunkline.http.pagination import Items, Paging, history_page, paging
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.number_schemas import UNKNOWN_ROLE
 from trunkline_numbers.api.uploads.routes import seen
-from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.upload import UPLOAD, Upload, UploadUnknown, evolve
 
 
@@ -59,7 +59,7 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def _shown(event: RecordedEvent, u: Upload, sight: Sight) -> UploadHappened:
+def _shown(event: RecordedEvent, u: Upload, sight: Visibility) -> UploadHappened:
     meta, data = event.meta, msgspec.to_builtins(event.event)
     del data["at"]
     within = sight.acts_within(meta)

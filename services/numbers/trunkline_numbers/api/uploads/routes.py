@@ -32,12 +32,12 @@ from trunkline_numbers.api.uploads.schemas import (
     shown_preview,
     shown_upload,
 )
-from trunkline_numbers.application.imports.authorization import Bringing, bringing, still_bringing, upload_resource
+from trunkline_numbers.application.imports.authorization import ImportTerms, bringing, still_bringing, upload_resource
 from trunkline_numbers.application.imports.errors import FileWithoutRows
 from trunkline_numbers.application.imports.layout import Terms
 from trunkline_numbers.application.imports.parse import LAYOUT, SAMPLE, Preview, preview
 from trunkline_numbers.application.imports.run import cancel_upload, start_upload
-from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.party_replica import PARTY
 from trunkline_numbers.domain.upload import UPLOAD, Upload, UploadPreviewed, file_of
@@ -153,11 +153,11 @@ class _Previewing:
         u = work.record(UPLOAD, self._upload_id, events, self._asked.cause)
         keep(work, self._upload_id, who.uploader_id, found.chunks)
         kept = not self._asked.dry_run
-        answer = shown_preview(u, Sight(work, asker), found.bad, kept=kept)
+        answer = shown_preview(u, Visibility(work, asker), found.bad, kept=kept)
         where = f"/numbers/uploads/{self._upload_id}" if kept else None
         return CommandResult(answer, status=201, version=1, location=where)
 
-    def _look(self, work: UnitOfWork, who: Bringing) -> tuple[Preview, UploadFields]:
+    def _look(self, work: UnitOfWork, who: ImportTerms) -> tuple[Preview, UploadFields]:
         data, fields = self._given.read()
         bringing(work, self._asked.principal, fields.holder_id)  # before anything of the file is told
         limit = self._node.settings.upload_limit
@@ -181,13 +181,13 @@ def present(store: Store, numbers: Sequence[str]) -> set[str]:
     return {key_of(stream_id) for (stream_id,) in rows}
 
 
-def seen(work: UnitOfWork, asker: Principal, upload_id: UUID) -> tuple[LoadedStream[Upload], Sight]:
+def seen(work: UnitOfWork, asker: Principal, upload_id: UUID) -> tuple[LoadedStream[Upload], Visibility]:
     """An upload that the asker may see, and the asker's sight.
 
     Raises:
         UploadUnknown: there is none, or it is another branch's.
     """
-    sight = Sight(work, asker)
+    sight = Visibility(work, asker)
     loaded = work.get(UPLOAD, str(upload_id))
     authorize(sight.branch, "see numbers", upload_resource(work, loaded.state))
     return loaded, sight
@@ -195,7 +195,7 @@ def seen(work: UnitOfWork, asker: Principal, upload_id: UUID) -> tuple[LoadedStr
 
 def _act(work: UnitOfWork, asked: WriteRequest, upload_id: UUID, act: Callable[..., Upload]) -> CommandResult:
     """Start or cancel an upload; to start it, who asks and who sent it must both still add for its holder (R6)."""
-    sight = Sight(work, asked.principal)
+    sight = Visibility(work, asked.principal)
     loaded = work.get(UPLOAD, str(upload_id))
     authorize(sight.branch, "add numbers", upload_resource(work, loaded.state))
     if act is start_upload:
@@ -209,7 +209,7 @@ def _act(work: UnitOfWork, asked: WriteRequest, upload_id: UUID, act: Callable[.
 
 def _list(node: ServiceContext, asker: Principal, asked: Paging) -> Items[UploadShown]:
     work = reader(node)
-    sight = Sight(work, asker)
+    sight = Visibility(work, asker)
     authorize(sight.branch, "see numbers")
     wanted = page(
         asked.model_copy(update={"sort": asked.sort or "-previewed_at"}),

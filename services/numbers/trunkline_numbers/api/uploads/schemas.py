@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from trunkline.files.table_writer import csv_bytes
 from trunkline_numbers.application.imports.layout import COUNTRY, NUMBER
 from trunkline_numbers.application.imports.parse import MOST_TOLD
-from trunkline_numbers.application.visibility import Sight
+from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.upload import Upload, file_of
 from trunkline_numbers.tables.upload_rows import Row, Told
 
@@ -65,7 +65,7 @@ class UploadPreview(UploadShown):
     bad_rows: list[BadRow]
 
 
-def shown_upload(u: Upload, sight: Sight) -> UploadShown:
+def shown_upload(u: Upload, sight: Visibility) -> UploadShown:
     """An upload for one asker, who may see it."""
     file = file_of(u)
     rate = _rate(u)
@@ -100,7 +100,7 @@ def _rate(u: Upload) -> float | None:
     return u.rows_done / seconds if seconds > 0 else None
 
 
-def shown_preview(u: Upload, sight: Sight, bad: Iterable[Row], *, kept: bool) -> UploadPreview:
+def shown_preview(u: Upload, sight: Visibility, bad: Iterable[Row], *, kept: bool) -> UploadPreview:
     """What is answered to a file; `kept`: it is not a dry run."""
     rows = [
         BadRow(line=row.line, column=w.column, value=w.value, code=w.code, reason=w.reason)

@@ -8,7 +8,7 @@ from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.roles import Role
 from trunkline.security.authorization import NotAllowed, Resource, authorize
 from trunkline.security.principal import Principal
-from trunkline_numbers.application.visibility import Sight, party
+from trunkline_numbers.application.visibility import Visibility, party
 from trunkline_numbers.domain.number.events import PartyKind
 from trunkline_numbers.domain.number.number import Party
 from trunkline_numbers.domain.party_replica import PARTY
@@ -16,7 +16,7 @@ from trunkline_numbers.domain.upload import Upload, UploadPreviewed, UploadUnkno
 
 
 @dataclass(frozen=True)
-class Bringing:
+class ImportTerms:
     """Who brings numbers in.
 
     Attributes:
@@ -34,7 +34,7 @@ class Bringing:
     legacy: bool
 
 
-def bringing(work: UnitOfWork, asker: Principal, holder_id: str | None) -> Bringing:
+def bringing(work: UnitOfWork, asker: Principal, holder_id: str | None) -> ImportTerms:
     """Authorize it.
 
     Args:
@@ -46,12 +46,12 @@ def bringing(work: UnitOfWork, asker: Principal, holder_id: str | None) -> Bring
         HolderUnknown: there is no such party in the asker's branch.
         NotAllowed: not with this role, or for an organization that is not allowed external numbers (R6).
     """
-    sight = Sight(work, asker)
+    sight = Visibility(work, asker)
     for_whom = holder_id or asker.party_id
     authorize(sight.branch, "add numbers", sight.holder(for_whom) if for_whom is not None else None)
     kind: PartyKind = "partner" if asker.role == "partner-admin" else "organization"
     own = party(work, asker.party_id)
-    return Bringing(
+    return ImportTerms(
         asker.party_id,
         None if asker.party_id is None else kind,
         party(work, for_whom),
@@ -60,7 +60,7 @@ def bringing(work: UnitOfWork, asker: Principal, holder_id: str | None) -> Bring
     )
 
 
-def still_bringing(work: UnitOfWork, file: UploadPreviewed) -> Bringing:
+def still_bringing(work: UnitOfWork, file: UploadPreviewed) -> ImportTerms:
     """Authorize the party that sent a file once more, as the tree and the party's rights are now (P2, R6).
 
     Args:
@@ -95,11 +95,11 @@ def check_starter(work: UnitOfWork, u: Upload, began: Principal) -> None:
     Raises:
         UploadUnknown, HolderUnknown, NotAllowed, TokenOutdated: it could not let it run any more.
     """
-    authorize(Sight(work, began).branch, "add numbers", upload_resource(work, u))
+    authorize(Visibility(work, began).branch, "add numbers", upload_resource(work, u))
     bringing(work, began, file_of(u).holder_id)
 
 
-def _may_import(sight: Sight) -> bool:
+def _may_import(sight: Visibility) -> bool:
     try:
         authorize(sight.branch, "import legacy records")
     except NotAllowed:

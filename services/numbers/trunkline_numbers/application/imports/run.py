@@ -20,7 +20,7 @@ from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.security.initiator import initiator
 from trunkline.security.principal import Principal
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
-from trunkline_numbers.application.imports.authorization import Bringing, check_starter, still_bringing
+from trunkline_numbers.application.imports.authorization import ImportTerms, check_starter, still_bringing
 from trunkline_numbers.application.imports.errors import DomainNotYours, LegacyLockNotYours
 from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
 from trunkline_numbers.domain.number.events import Listing
@@ -159,7 +159,7 @@ def _add(work: UnitOfWork, u: Upload, began: Principal | None, chunk: Chunk, cau
     return late
 
 
-def _check_terms(who: Bringing, listing: Listing, *, legacy: bool) -> None:
+def _check_terms(who: ImportTerms, listing: Listing, *, legacy: bool) -> None:
     """Refuse what the sender could still bring in when the file was previewed (P2, N7).
 
     Raises:
