@@ -71,7 +71,7 @@ def test_then_every_table_has_headings() -> None:
     folder = Path(str(cli.__file__)).parent
     calls = [
         (file.name, node.lineno, node.args[0])
-        for file in folder.glob("*.py")
+        for file in folder.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "table" and node.args
     ]
