@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.history.test_when_a_view_is_rebuilt import NAME, rows
 from tests.inventory import Inventory, number
+from trunkline.deadlines.deadlines import rebuild_deadlines
 
 
 def spoil(inventory: Inventory, key: str) -> None:
@@ -31,3 +32,20 @@ def test_then_a_rebuild_folds_all_other_streams(inventory: Inventory) -> None:
     assert {key: row for key, row in after.items() if key != number(3)} == {
         key: row for key, row in before.items() if key != number(3)
     }
+
+
+def test_then_the_timers_of_all_other_streams_are_rebuilt(inventory: Inventory) -> None:
+    """N10, O8: the stream keeps the timer that it has, and is set aside when that is due."""
+    numbers = [number(i) for i in range(1, 6)]
+    inventory.add(*numbers)
+    inventory.reserve(*numbers)
+    before = inventory.due()
+    spoil(inventory, number(3))
+    with inventory.store.connection() as conn:
+        conn.execute(b"DELETE FROM deadlines WHERE key <> %s", (f"number/{number(3)}",))
+    assert rebuild_deadlines(inventory.store, inventory.service.deciders) == 5
+    assert inventory.due() == before
+    inventory.wait(60)
+    while inventory.deadlines.step():
+        pass
+    assert aside(inventory) == [f"number/{number(3)}"]

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
+
+import structlog
 
 from trunkline.clock import Clock
 from trunkline.eventstore.decider import Decider
@@ -19,6 +22,8 @@ from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.eventstore.recorded_event import RecordedEvent, stored_names
 from trunkline.eventstore.stream_reader import whole_streams
 from trunkline.eventstore.unit_of_work import UnitOfWork, run
+
+log = structlog.get_logger(__name__)
 
 LOOP: Final = "deadlines"
 LIMIT = 1_000
@@ -194,7 +199,8 @@ class Postpone(Exception):
 def rebuild_deadlines(store: Store, deciders: Iterable[Decider[Any]]) -> int:
     """Drop the table's rows and compute them anew from the streams, while the service runs.
 
-    The fold goes on beside the writers; only what changed meanwhile is looked at under their lock.
+    The fold goes on beside the writers; only what changed meanwhile is looked at under their lock. A stream with an
+    event that cannot be decoded keeps the row that it has: when that is due, the loop sets it aside with its cause.
 
     Args:
         store: the service's store.
@@ -206,22 +212,33 @@ def rebuild_deadlines(store: Store, deciders: Iterable[Decider[Any]]) -> int:
     timed = {decider.category: decider for decider in deciders if decider.due is not None}
     upto = store.end_of_log()
     rows: dict[str, _Due] = {}
+    undecodable: set[str] = set()
+    note = partial(_note, undecodable)
     for decider in timed.values():
-        for page in whole_streams(store, upto, stored_names(decider)):
+        for page in whole_streams(store, upto, stored_names(decider), undecodable=note):
             rows.update(_dues(decider, page))
     with store.locked() as conn:
         changed = store.fetch(
             "SELECT DISTINCT originator_id FROM stored_events WHERE notification_id > %s", (upto,), conn
         )
-        rows.update(_read_dues(store, timed, [stream_id for (stream_id,) in changed], conn))
-        conn.execute(b"DELETE FROM deadlines")
+        rows.update(_read_dues(store, timed, [stream_id for (stream_id,) in changed], conn, note))
+        conn.execute(b"DELETE FROM deadlines WHERE key <> ALL(%s)", (list(undecodable),))
         with conn.cursor().copy("COPY deadlines (key, due_at, generation) FROM STDIN (FORMAT BINARY)") as copy:
             copy.set_types(("text", "timestamptz", "int8"))
             for key, (due_at, version) in rows.items():
-                if due_at is not None:
+                if due_at is not None and key not in undecodable:
                     copy.write_row((key, due_at, version))
+        count: int = store.fetch("SELECT count(*) FROM deadlines", (), conn)[0][0]
     store.committed(upto)
-    return sum(due_at is not None for due_at, _ in rows.values())
+    return count
+
+
+def _note(undecodable: set[str], stream_id: str, position: int, error: Exception) -> None:
+    """Note a stream with an event that cannot be decoded. Raises what is not the event's own fault."""
+    if not concerns_item(error):
+        raise error
+    log.warning("an event cannot be decoded; its timer stays", stream=stream_id, position=position, error=repr(error))
+    undecodable.add(stream_id)
 
 
 def _dues(decider: Decider[Any], page: Iterable[RecordedEvent]) -> dict[str, _Due]:
@@ -239,7 +256,11 @@ def _dues(decider: Decider[Any], page: Iterable[RecordedEvent]) -> dict[str, _Du
 
 
 def _read_dues(
-    store: Store, timed: Mapping[str, Decider[Any]], stream_ids: Sequence[str], conn: Connection
+    store: Store,
+    timed: Mapping[str, Decider[Any]],
+    stream_ids: Sequence[str],
+    conn: Connection,
+    note: Callable[[str, int, Exception], None],
 ) -> dict[str, _Due]:
     rows: dict[str, _Due] = {}
     decode = store.codec.decode
@@ -247,7 +268,11 @@ def _read_dues(
     for stream_id, version, name, state in store.read_streams(stream_ids, conn):
         category = stream_id.partition("/")[0]
         if category in timed:
-            stored = decode(name, state)
+            try:
+                stored = decode(name, state)
+            except Exception as error:  # noqa: BLE001 - `note` raises what is not the event's fault
+                note(stream_id, version, error)
+                continue
             found.setdefault(category, []).append(RecordedEvent(0, stream_id, version, stored.meta, stored.data))
     for category, page in found.items():
         rows.update(_dues(timed[category], page))
