@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,3 +62,11 @@ def test_then_a_folder_says_what_belongs_there_and_is_not_too_full(folder: Path)
 def test_then_decisions_import_nothing_that_reads_writes_or_waits(file: Path) -> None:
     """The domain of a service is pure."""
     assert [module for module in imports(file) if not allowed(module)] == []
+
+
+def test_then_the_glossary_names_code_that_exists() -> None:
+    """Each word of the glossary points to a module or folder of one of the packages."""
+    page = (ROOT / "docs/glossary.md").read_text(encoding="utf-8")
+    named = re.findall(r"\| `([\w/*]+(?:\.py|/))`(?: of \w+)? \|$", page, re.MULTILINE)
+    assert len(named) > 30
+    assert [path for path in named if not any(any(package.glob(path)) for package in PACKAGES)] == []
