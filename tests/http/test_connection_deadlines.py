@@ -19,7 +19,7 @@ from trunkline.http.app import server
 from trunkline.http.connection_deadlines import LEAST_BYTES, DeadlineProtocol
 from trunkline.http.streaming import StreamedFile
 
-SHORT = 0.05
+SHORT, LATER = 0.05, 2.0
 HEAD = b"GET /soon HTTP/1.1\r\nHost: trunkline\r\n"
 
 
@@ -48,7 +48,7 @@ class Site:
         return "soon"
 
     async def later(self) -> str:
-        await asyncio.sleep(5 * SHORT)
+        await asyncio.sleep(LATER)
         return "later"
 
     async def endless(self) -> StreamedFile:
@@ -109,7 +109,6 @@ def test_a_head_that_does_not_come_ends_the_connection(
 @pytest.mark.parametrize("first", ["GET", "POST"])
 def test_neither_does_a_second_one(run: Callable[..., None], monkeypatch: pytest.MonkeyPatch, first: str) -> None:
     """T6: from the first byte after an answer, be it a head or the rest of a body that nobody reads."""
-    monkeypatch.setattr(connection_deadlines, "HEAD_SECONDS", SHORT)
 
     async def story() -> None:
         async with served(Site()) as port:
@@ -117,6 +116,7 @@ def test_neither_does_a_second_one(run: Callable[..., None], monkeypatch: pytest
             body = b"Content-Length: 1000000\r\n" if first == "POST" else b""
             writer.write(HEAD.replace(b"GET", first.encode()) + body + b"\r\n")
             await reader.readuntil(b"\r\n\r\n")
+            monkeypatch.setattr(connection_deadlines, "HEAD_SECONDS", SHORT)
             writer.write(HEAD)
             assert b"HTTP/1.1" not in await until_ended(reader)
             writer.close()
@@ -144,7 +144,7 @@ def test_single_bytes_do_not_prolong_the_deadline(run: Callable[..., None], monk
 
 def test_an_answer_takes_as_long_as_it_takes(run: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     """T6: the deadline is the head's, not the answer's."""
-    monkeypatch.setattr(connection_deadlines, "HEAD_SECONDS", SHORT)
+    monkeypatch.setattr(connection_deadlines, "HEAD_SECONDS", LATER / 2)
 
     async def story() -> None:
         async with served(Site()) as port:

@@ -19,12 +19,12 @@ _PROGRAM = """
 import asyncio, sys
 from pathlib import Path
 import httpx
-from trunkline.application import Deployment
+from trunkline.application import Application
 from trunkline.settings import load_settings
 from trunkline.security.tokens import Tokens
 
 async def main():
-    async with Deployment(load_settings()) as deployment:
+    async with Application(load_settings()) as deployment:
         token = Tokens.of(deployment.settings).issue("platform-admin", subject="test", scopes=())
         bearer = {"Authorization": f"Bearer {token}"}
         async with httpx.AsyncClient(base_url=deployment.address, headers=bearer) as client:
