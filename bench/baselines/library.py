@@ -131,7 +131,7 @@ class Library:
                 "POSTGRES_HOST": str(place["host"]),
                 "POSTGRES_PORT": str(place["port"]),
                 "POSTGRES_USER": str(place["user"]),
-                "POSTGRES_PASSWORD": "none",
+                "POSTGRES_PASSWORD": str(place.get("password", "none")),
             }
         )
         messages = [_decode(r) for r in self._records]
