@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pprint import pformat
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
@@ -294,7 +295,8 @@ class Story:
         """What came of it is what came of another run, and it is consistent in itself."""
         came = self.picture()
         for stream in sorted(clean.streams.keys() | came.streams.keys()):
-            assert came.streams.get(stream) == clean.streams.get(stream), stream
+            here, there = came.streams.get(stream), clean.streams.get(stream)
+            assert here == there, f"{stream}:\n{pformat(here, width=200)}\ninstead of\n{pformat(there, width=200)}"
         assert came == clean
         self.check()
 

@@ -10,6 +10,7 @@ from threading import Barrier
 
 import pytest
 from eventsourcing.persistence import Recorder, StoredEvent
+from psycopg_pool import PoolTimeout
 
 from tests.inventory import ACME, BY_HAND, Inventory, number
 from trunkline.eventsourcing_log.recorder import LogRecorder
@@ -113,6 +114,17 @@ def test_a_sandbox_asks_for_its_time_through_it(store: Store) -> None:
         with store.pool.connection():  # the last one is taken
             assert SandboxClock(store).ahead() == timedelta(days=3)
         assert other.submit(lambda: store.locked_here).result() is None
+
+
+def test_a_sandbox_never_takes_an_older_time(inventory: Inventory, store: Store) -> None:
+    """O6, X4: a clock that another process moves is read anew, or not at all, while no connection is to be had."""
+    clock = SandboxClock(store)
+    clock.advance(timedelta(days=3))
+    SandboxClock(inventory.store).advance(timedelta(days=4))
+    store.pool.timeout = 0.5
+    with store.pool.connection(), store.pool.connection(), pytest.raises(PoolTimeout):
+        clock.ahead()
+    assert clock.ahead() == timedelta(days=7)
 
 
 def test_all_of_many_threads_that_want_the_same_in_a_sandbox_get_through(inventory: Inventory, store: Store) -> None:

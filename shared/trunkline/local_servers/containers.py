@@ -5,20 +5,20 @@ Only in a checkout, and only with the development dependencies.
 
 from __future__ import annotations
 
-import gc
 import re
+import socket
 import time
-import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
 import docker.errors
+from docker.utils import parse_host
 from testcontainers.community.kafka import KafkaContainer
 from testcontainers.community.postgres import PostgresContainer
 from testcontainers.core.container import DockerContainer
-from testcontainers.core.docker_client import DockerClient
+from testcontainers.core.docker_client import DockerClient, get_docker_host
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from trunkline.local_servers.broker import HOST, answers, free_ports
@@ -26,6 +26,7 @@ from trunkline.local_servers.broker_jars import RECIPE, BrokerUnavailable
 
 __all__ = ["ApacheKafka", "ContainerBroker", "engine_version", "image", "postgres_container"]
 
+_UNIX = "http+unix://"
 _CLIENTS, _CONTROLLER = 9093, 9094
 _START_SECONDS = 60
 _STOP_SECONDS = 30
@@ -36,17 +37,29 @@ _POSTGRES_SETTINGS: Final = ("max_connections=100", "shared_buffers=256MB", "jit
 
 def engine_version() -> str | None:
     """The version of the Docker engine that answers; None where none does."""
-    with warnings.catch_warnings():
-        # docker's client leaves its socket to the garbage collector where nobody answers
-        warnings.simplefilter("ignore", ResourceWarning)
+    if not _socket_answers():
+        return None
+    try:
+        with closing(DockerClient().client) as engine:
+            return str(engine.version()["Version"])
+    except docker.errors.DockerException:
+        return None
+
+
+def _socket_answers() -> bool:
+    """Whether something accepts connections at the engine's socket; True where the engine is reached otherwise.
+
+    docker's client leaves its socket to the garbage collector where nobody answers.
+    """
+    address = parse_host(get_docker_host())
+    if not address.startswith(_UNIX):
+        return True
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
-            engine = DockerClient().client
-            version = str(engine.version()["Version"])
-            engine.close()
-        except docker.errors.DockerException:
-            version = None
-        gc.collect()
-    return version
+            probe.connect("/" + address.removeprefix(_UNIX).lstrip("/"))
+        except OSError:
+            return False
+    return True
 
 
 def image(name: str) -> str:

@@ -6,15 +6,12 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from psycopg_pool import PoolTimeout
-
 from trunkline.clock import rfc3339
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import CHANNEL, Store
 
 _PART = re.compile(r"(\d+)(d|h|m|s)")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-_PATIENCE_SECONDS = 0.2
 _AHEAD = "SELECT ahead FROM test_clock"
 _FURTHEST = datetime(2999, 1, 1, tzinfo=UTC)
 
@@ -72,29 +69,21 @@ class SandboxClock:
             store: the service's store.
         """
         self._store = store
-        self._known: timedelta | None = None
 
     def now(self) -> datetime:
         """The machine's instant, as far ahead as the clock was moved."""
         return datetime.now(UTC) + self.ahead()
 
     def ahead(self) -> timedelta:
-        """How far the clock was moved; what was last known while every connection of the pool is taken.
+        """How far the clock was moved, read anew: another process may have moved it since the last read.
 
-        Whoever holds the writers' lock asks through the connection it has: all others may be waiting for that lock.
+        Whoever holds the writers' lock reads through the connection it has: all others may be waiting for that lock.
+
+        Raises:
+            psycopg.OperationalError: the database is away, or no connection came free. An older value would put
+                a message of the present ahead of the clock.
         """
-        try:
-            if self._store.locked_here is not None:
-                rows = self._store.fetch(_AHEAD)
-            else:
-                with self._store.connection(timeout=None if self._known is None else _PATIENCE_SECONDS) as conn:
-                    rows = self._store.fetch(_AHEAD, (), conn)
-        except PoolTimeout:
-            if self._known is None:
-                raise
-        else:
-            self._known = rows[0][0] if rows else timedelta()
-        return self._known
+        return moved_ahead(self._store)
 
     def advance(self, by: timedelta) -> datetime:
         """Move ahead; the new instant.
