@@ -1,7 +1,7 @@
 """How to reach a Kafka cluster, and which cluster it is.
 
 Subscribers run on FastStream; the producer, the administration and reads outside a group use its client, aiokafka,
-directly (DECISIONS 1). Only public names of both are used (DECISIONS 46).
+directly (decision 1). Only public names of both are used (decision 46).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Records are put together into one batch for each partition, which is 1.7 times a
 one (a future, a partitioner call and a size estimate for each), and they still carry the producer's sequence numbers:
 a repeated request is recognised by the broker. After a failure the client is closed and a new one begins with the
 oldest page that is not safe yet: at least once, in order. FastStream publishes no batches with headers of their own, no
-nulls and no header name twice, so its client is used directly (DECISIONS 1).
+nulls and no header name twice, so its client is used directly (decision 1).
 """
 
 from __future__ import annotations
