@@ -15,6 +15,12 @@ PAGES = sorted(
 )
 DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
 LONGEST_DECISION = 40
+GUIDES = sorted((ROOT / "docs").glob("*.md"))
+_OTHER_WORDS = re.compile(
+    r"\b(said|says|heard|hears?|hearing|told|tells?|askers?|doors?|sight|deeds?|dut(?:y|ies)|breath|hurry|parked|horizon|wakes?)\b",
+    re.IGNORECASE,
+)
+"""Words for which the glossary has the field's own."""
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"```.*?```", re.DOTALL)
 
@@ -50,6 +56,39 @@ def broken_links(page: Path) -> list[str]:
 def test_then_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None:
     """A reader of a clone has nothing else."""
     assert broken_links(page) == []
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=name_of)
+def test_then_a_page_names_its_reader_in_its_first_sentence(page: Path) -> None:
+    """Whoever is not meant goes on to the page that is."""
+    assert re.match(r"# .+\n\nFor \w", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *GUIDES, *DECISIONS], ids=name_of)
+def test_then_a_page_has_one_word_for_each_idea(page: Path) -> None:
+    """That of the glossary; names in code are what they are."""
+    text = _CODE.sub("", page.read_text(encoding="utf-8"))
+    prose = re.sub(r"`[^`\n]*`|\]\([^)]*\)", "", text)
+    assert [match[0] for match in _OTHER_WORDS.finditer(prose)] == []
+
+
+def test_then_the_architecture_names_every_folder() -> None:
+    """Of the shared package and of a service, with one line each."""
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    folders = {
+        f"{folder.name}/"
+        for package in (
+            "shared/trunkline",
+            "services/numbers/trunkline_numbers",
+            "services/licensing/trunkline_licensing",
+        )
+        for folder in (ROOT / package).iterdir()
+        if (folder / "__init__.py").exists()
+    }
+    named = {
+        name for row in re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)
+    }
+    assert folders - named == set()
 
 
 @pytest.mark.parametrize("page", DECISIONS, ids=name_of)

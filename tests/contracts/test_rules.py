@@ -1,4 +1,4 @@
-"""When RULES.md is held against the tests: what it cites exists, and what tests cite is in it."""
+"""When rules.md is held against the tests: what it cites exists, and what tests cite is in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parents[1]
-PAGE = (TESTS.parent / "shared" / "RULES.md").read_text(encoding="utf-8")
+PAGE = (TESTS.parent / "docs" / "rules.md").read_text(encoding="utf-8")
 SECTIONS = {"§3", "§9"}
 """Sections that tests cite whole."""
 

@@ -7,18 +7,24 @@ from pathlib import Path
 import pytest
 
 from trunkline.contracts import generate
+from trunkline.contracts.catalogue.pages import BEGIN, DOCS
 
 NUMBER_RESERVED = generate.SCHEMAS / "NumberReserved.v1.json"
+ASYNCAPI = generate.CONTRACTS / "asyncapi.json"
+PAGES = [DOCS / "consuming-events.md", DOCS / "billing-integration.md"]
 
 
 @pytest.fixture
 def shared(tmp_path: Path) -> Path:
     """A copy of the generated files and the samples, to be tampered with."""
-    shutil.copytree(generate.SHARED / generate.SCHEMAS, tmp_path / generate.SCHEMAS)
-    shutil.copytree(generate.SHARED / generate.SAMPLES, tmp_path / generate.SAMPLES)
-    for path in ("README.md", "trunkline/contracts/asyncapi.json"):
-        shutil.copy(generate.SHARED / path, tmp_path / path)
-    return tmp_path
+    shared = tmp_path / "shared"
+    for folder in (generate.SCHEMAS, generate.SAMPLES):
+        shutil.copytree(generate.SHARED / folder, shared / folder)
+    shutil.copy(generate.SHARED / ASYNCAPI, shared / ASYNCAPI)
+    (tmp_path / "docs").mkdir()
+    for page in PAGES:
+        shutil.copy(generate.SHARED / page, shared / page)
+    return shared
 
 
 def test_then_the_checkout_agrees_with_its_contracts() -> None:
@@ -26,12 +32,26 @@ def test_then_the_checkout_agrees_with_its_contracts() -> None:
     assert generate.main(["--check"]) == 0
 
 
-@pytest.mark.parametrize("path", ["README.md", "trunkline/contracts/asyncapi.json", NUMBER_RESERVED])
-def test_then_a_tampered_file_is_named(shared: Path, capsys: pytest.CaptureFixture[str], path: str | Path) -> None:
+@pytest.mark.parametrize("path", [*PAGES, ASYNCAPI, NUMBER_RESERVED])
+def test_then_a_tampered_file_is_named(shared: Path, capsys: pytest.CaptureFixture[str], path: Path) -> None:
     """X7: drift has a name and a bad exit code."""
     (shared / path).write_text("{}\n", "utf-8")
     assert generate.main(["--check"], shared) == 1
-    assert capsys.readouterr().err == f"{Path(path).as_posix()}: differs from the contracts\n"
+    assert capsys.readouterr().err == f"{path.as_posix().removeprefix('../')}: differs from the contracts\n"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_then_only_the_generated_part_of_a_page_is_written(shared: Path, path: Path) -> None:
+    """X7: what people write around it stays."""
+    page = shared / path
+    before, _, after = page.read_text("utf-8").partition(BEGIN)
+    page.write_text(f"{before}mine\n{BEGIN}\nold{after}mine too\n", "utf-8")
+    assert generate.main([], shared) == 0
+    text = page.read_text("utf-8")
+    assert "mine\n" in text
+    assert text.endswith("mine too\n")
+    assert "\nold" not in text
+    assert generate.main(["--check"], shared) == 0
 
 
 def test_then_missing_and_stray_files_are_named(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""When somebody types what README.md says: it works as it stands, from top to bottom (O1)."""
+"""When somebody types the commands of README.md and of the pages in docs/: they work in the order of the pages (O1)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,27 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.contracts import settings_page
 from trunkline.local_servers.broker import free_ports
 from trunkline.settings import PREFIX, Settings
 from trunkline.settings_variables import CLIENT
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [
+    ROOT / name
+    for name in (
+        "README.md",
+        "docs/quickstart.md",
+        "docs/billing-integration.md",
+        "docs/consuming-events.md",
+        "docs/number-administration.md",
+        "docs/bulk-extensions.md",
+        "docs/operations.md",
+    )
+]
+"""In the order in which they continue each other."""
+STORY = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+SETTINGS_PAGE = (ROOT / "docs/settings.md").read_text(encoding="utf-8")
 _BLOCK = re.compile(r"<!-- run(?:: ([a-z ]+))? -->\n```sh\n(.*?)```", re.DOTALL)
 _PORT = "8080"
 _LOOKS = 50
@@ -32,7 +47,7 @@ _LOOKS = 50
 
 def blocks(mark: str) -> str:
     """The commands under a mark, one script; their port is one that is free here."""
-    return "".join(script for found, script in _BLOCK.findall(README) if found == mark)
+    return "".join(script for found, script in _BLOCK.findall(STORY) if found == mark)
 
 
 class Reader:
@@ -155,29 +170,38 @@ def test_then_the_services_run_apart(own_broker: Any, postgres: Any, tmp_path: P
 
 def test_then_every_block_of_commands_has_a_mark_or_is_known() -> None:
     """No block escapes by lacking its mark: only what makes this environment, or needs servers, is not run here."""
-    unmarked = re.sub(_BLOCK, "", README)
+    unmarked = re.sub(_BLOCK, "", STORY)
     others = re.findall(r"```sh\n(.*?)```", unmarked, re.DOTALL)
-    assert [block[:9] for block in others] == ["make demo", 'eval "$(m']
+    assert others == ["make demo\n", 'eval "$(cd "$OLDPWD" && make kafka-up)"\n']
+    for page in set(ROOT.glob("docs/**/*.md")) - set(PAGES):
+        assert "```sh" not in page.read_text(encoding="utf-8"), page
 
 
 def test_then_what_is_typed_means_the_same_in_zsh() -> None:
     """O1: interactively, zsh refuses globs that match nothing, expands `=word`, and takes `#` for a word."""
-    for script in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
+    for script in re.findall(r"```sh\n(.*?)```", STORY, re.DOTALL):
         typed = re.sub(r"<<(\w+)\n.*?\n\1\n", "\n", script, flags=re.DOTALL)
         typed = re.sub(r"'[^']*'|\"[^\"]*\"", "''", typed)
         found = re.search(r"[*?#\[\]^]|(^|\s)=\w|\s!\w", typed)
         assert found is None, f"{found[0]!r} in {typed}"
 
 
-def test_then_every_file_it_names_is_there() -> None:
-    """Code, tests and pages."""
-    named = set(re.findall(r"`((?:services|shared|tests|deploy|bench)/[\w./-]+)`", README))
-    linked = {link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link}
+def test_then_every_file_that_a_page_names_is_there() -> None:
+    """Code, tests and deployment."""
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in [ROOT / "README.md", *ROOT.glob("docs/*.md")])
+    named = set(re.findall(r"`((?:services|shared|tests|deploy|bench)/[\w./-]+)`", pages))
     assert len(named) > 30
-    assert not {path for path in named | linked if path and not (ROOT / path).exists()}
+    assert not {path for path in named if not (ROOT / path).exists()}
 
 
-def test_then_it_names_every_setting() -> None:
-    """And what the command line reads besides, and none that there is not."""
-    named = set(re.findall(rf"`({PREFIX}[A-Z_]+)`", README)) - {PREFIX}
+def test_then_every_setting_is_explained() -> None:
+    """And what the command line reads besides, and none that there is not; the table of values is that of the code."""
+    explained = SETTINGS_PAGE.partition("## What they do")[2]
+    named = set(re.findall(rf"`({PREFIX}[A-Z_]+)`", explained)) - {PREFIX}
     assert named == {f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, *CLIENT)}
+    assert settings_page.page(SETTINGS_PAGE) == SETTINGS_PAGE
+
+
+def test_then_the_readme_fits_on_one_screen() -> None:
+    """What it is, three readers, how to start: the rest lies in docs/."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 60

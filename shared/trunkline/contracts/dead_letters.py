@@ -7,7 +7,7 @@ TOPIC: Final = "DeadLetters"
 
 # The record's key, value and own headers are the original ones; these stand before them.
 HEADERS: Final = {
-    "dl_topic": "the topic it was heard on",
+    "dl_topic": "the topic it was read from",
     "dl_partition": "its partition, in digits",
     "dl_offset": "its offset, in digits",
     "dl_code": "why it is unreadable: a stable code",

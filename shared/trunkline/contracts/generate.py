@@ -1,6 +1,6 @@
 """Write or check everything that is generated from the contracts (X7).
 
-`python -m trunkline.contracts.generate` writes the schemas, asyncapi.json and the catalogue.
+`python -m trunkline.contracts.generate` writes the schemas, asyncapi.json and the tables of events in docs/.
 `--check` writes nothing, names what differs, and exits 1. `--release` puts the present schemas on
 record: a released version never changes. Samples are written by hand; one that lacks is named.
 """
@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from trunkline.contracts.catalogue import catalogue
+from trunkline.contracts.catalogue import catalogue, pages
 from trunkline.contracts.catalogue.asyncapi import document
 from trunkline.contracts.catalogue.json_schema import schema
 from trunkline.contracts.contract import Contract
@@ -27,10 +27,9 @@ RELEASED: Final = SCHEMAS / "released.json"
 
 
 def generated(contracts: Sequence[Contract] = catalogue.ALL) -> dict[Path, str]:
-    """Give every generated file, by its path below `shared/`."""
+    """Give every file that is generated from its first line to its last, by its path below `shared/`."""
     files = {SCHEMAS / c.schema_file: _text(schema(c)) for c in contracts}
     files[CONTRACTS / "asyncapi.json"] = _text(document(contracts))
-    files[Path("README.md")] = catalogue.page(contracts)
     return files
 
 
@@ -52,9 +51,9 @@ def differences(shared: Path, files: dict[Path, str]) -> list[str]:
     for path, text in files.items():
         there = shared / path
         if not there.exists():
-            found.append(f"{path.as_posix()}: is missing")
+            found.append(f"{_name(path)}: is missing")
         elif there.read_text("utf-8") != text:
-            found.append(f"{path.as_posix()}: differs from the contracts")
+            found.append(f"{_name(path)}: differs from the contracts")
     known = {path.name for path in files} | set(released(shared)) | {RELEASED.name}
     strays = (file for file in (shared / SCHEMAS).glob("*.json") if file.name not in known)
     return found + [f"{(SCHEMAS / stray.name).as_posix()}: has no contract" for stray in strays]
@@ -83,7 +82,7 @@ def main(arguments: Sequence[str] | None = None, shared: Path = SHARED) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing, name what differs")
     parser.add_argument("--release", action="store_true", help="put the schemas on record for good")
     chosen = parser.parse_args(arguments)
-    files = generated()
+    files = generated() | pages.pages(shared / pages.DOCS, catalogue.ALL)
     problems = broken_promises(shared, files) + missing_samples(shared)
     if chosen.check:
         problems += differences(shared, files)
@@ -103,6 +102,10 @@ def _write(shared: Path, files: dict[Path, str]) -> None:
         there.parent.mkdir(parents=True, exist_ok=True)
         if not there.exists() or there.read_text("utf-8") != text:
             there.write_text(text, "utf-8")
+
+
+def _name(path: Path) -> str:
+    return path.as_posix().removeprefix("../")
 
 
 def _hash(text: str) -> str:
