@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
 
 import structlog
@@ -200,7 +201,7 @@ class GroupSession(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._places.database.back()
                 break
         if self._next is ours:
-            partitions = {TopicPartition(r.topic, r.partition) for r in batch}
+            partitions = {TopicPartition(*of) for of, _ in groupby(batch, key=_partition_of)}
             self.stored.update({p: ours[p] for p in partitions if p in ours})
 
     # -- errors -----------------------------------------------------------------------------------------------
@@ -341,8 +342,7 @@ class GroupSession(ConsumerRebalanceListener):  # type: ignore[misc]
         self._seen = still
 
 
-def _partition_of(record: Any) -> tuple[str, int]:
-    return record.topic, record.partition
+_partition_of = attrgetter("topic", "partition")
 
 
 def _abandoned(storing: asyncio.Future[Any]) -> None:

@@ -248,14 +248,17 @@ def owned(life: Life, subscription_id: str) -> bool:
 def evolve(n: Number, event: Any) -> Number:
     """The number after one more event. Assigns only; never guards."""
     after = _evolve(n, event)
-    was, now = _extended(n.life), _extended(after.life)
-    if was is None and now is None:
+    if after.life is n.life:
         return after
-    if was is not None and (now is None or _paid_by_another(was, now)):
+    was = _extended(n.life)
+    if was is None:
+        if isinstance(event, AssignmentUndone) and _extended(after.life) is not None:
+            return replace(after, uncovered=n.uncovered[:-1])
+        return after
+    now = _extended(after.life)
+    if now is None or _paid_by_another(was, now):
         over = n.life.since if isinstance(n.life, Available) else event.at
         return replace(after, uncovered=(*n.uncovered, over)[-_MOST_UNCOVERED:])
-    if was is None and isinstance(event, AssignmentUndone):
-        return replace(after, uncovered=n.uncovered[:-1])
     return after
 
 
@@ -299,12 +302,6 @@ def _evolve(n: Number, event: Any) -> Number:
             return replace(
                 n, life=life, last_organization_id=event.organization_id, episode=_episode(n, event.subscription_id, at)
             )
-        case AssignmentUndone():
-            if (episode := n.episode) is None:
-                return n
-            return replace(
-                n, life=episode.before, last_organization_id=episode.last_organization_id, episode=episode.outer
-            )
         case NumberAdded():
             return replace(
                 n,
@@ -319,6 +316,12 @@ def _evolve(n: Number, event: Any) -> Number:
             )
         case NumberReleased():
             return replace(n, life=_free(n.life, event), acted_at=at if event.cause == "by_hand" else n.acted_at)
+        case AssignmentUndone():
+            if (episode := n.episode) is None:
+                return n
+            return replace(
+                n, life=episode.before, last_organization_id=episode.last_organization_id, episode=episode.outer
+            )
         case ReservationEnding() | LockEnding():
             return replace(n, life=replace(n.life, notice_at=None))
         case ReservationExtended():

@@ -35,6 +35,8 @@ def is_full(entries: tuple[Any, ...]) -> bool:
 
 def settled_before(heard: SubscriptionHeard) -> datetime | None:
     """What the subscription named until then is settled for good, whatever arrives later; None: nothing is."""
+    if len(heard.swapped_out) < PAST_KEPT and (heard.gaps is None or len(heard.gaps) < PAST_KEPT):
+        return None  # as nearly always
     bounds = []
     if is_full(heard.swapped_out):
         bounds.append(heard.swapped_out[0].at)

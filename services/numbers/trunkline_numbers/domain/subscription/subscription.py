@@ -113,6 +113,8 @@ def evolve(s: Subscription, event: Event) -> Subscription:
             grant = (event.number, event.at)
             if event.found:
                 return replace(s, served=served, grants=(*s.grants, grant), found=(*s.found, grant))
+            if not s.found:
+                return replace(s, served=served, grants=(*s.grants, grant))
             outdated = {found for found in s.found if found[0] == event.number and found[1] >= event.at}
             grants = tuple(each for each in s.grants if each not in outdated) if outdated else s.grants
             found = tuple(each for each in s.found if each not in outdated) if outdated else s.found
