@@ -63,6 +63,14 @@ def matching_form(text: str) -> str:
     return unicodedata.normalize("NFC", normalize(text).translate(_ALIKE).casefold())
 
 
+def storable(text: str) -> str:
+    """A text as PostgreSQL can keep it: a null character and half a surrogate pair are written out.
+
+    For what is kept as it came, since somebody must see it: remarks, refused requests, causes of failures.
+    """
+    return text.replace("\0", "␀").encode("utf-8", "backslashreplace").decode()
+
+
 def _check(text: str) -> None:
     if text.isprintable():  # printable leaves out all that is refused, and more: unassigned, private use
         return

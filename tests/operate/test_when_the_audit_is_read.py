@@ -8,9 +8,11 @@ from uuid import uuid4
 
 from tests.http.world import Json, World, created, problem
 from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.failed_items import cause_of
 from trunkline.runtime.retention import Retention
 from trunkline.security.audit_log import list_audit
 from trunkline.security.key_journal import JOURNAL, note, take_over
+from trunkline.text import storable
 
 OPERATE = "/numbers/operate"
 
@@ -65,6 +67,25 @@ async def test_reading_streams_and_mail_is_on_record(world: World) -> None:
     assert rows[0].arguments["key"] == number
     problem(await ops.get(f"{OPERATE}/streams/number/+6500000000"), 404)
     assert _newest(world)[0][2] == "refused: nothing-there"
+
+
+async def test_what_postgresql_cannot_keep_is_on_record_written_out(world: World) -> None:
+    """§9, P6: a null character in a value or in a name of a parameter, of requests that were refused or not."""
+    ops = world.caller("platform-admin", scopes=("operate",), subject="ops")
+    created(await ops.get(f"{OPERATE}/mail?n%00=v%00"))
+    problem(await ops.get(f"{OPERATE}/log?limit=%00&n%00=1"), 422)
+    refused = {"token_id": "t", "remark": "\0", "n\0": 1}
+    problem(await ops.post(f"{OPERATE}/tokens/revoke", refused), 422)
+    rows = list_audit(world.deployment.nodes["numbers"].store, 3)[::-1]
+    assert rows[0].arguments == {"n␀": "v␀"}
+    assert rows[1].arguments == {"limit": "␀", "n␀": "1"}
+    assert [row.outcome for row in rows] == ["done", "refused: request-invalid", "refused: request-invalid"]
+
+
+def test_what_is_kept_as_it_came_can_be_stored() -> None:
+    """§9: in a remark, an argument or the cause of a failure."""
+    assert storable("a\0b\ud83dc😀") == "a␀b\\ud83dc😀"
+    assert cause_of(ValueError("x\0\udfffy")) == "ValueError: x␀\\udfffy"
 
 
 async def test_the_first_use_of_a_token_is_on_record(world: World) -> None:

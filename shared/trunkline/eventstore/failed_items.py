@@ -20,6 +20,7 @@ from trunkline.availability import is_unavailable
 from trunkline.eventstore.event_store import CheckpointConflict, Connection, Store
 from trunkline.eventstore.recorded_event import UnknownEvent
 from trunkline.telemetry import FAILED_TRIES
+from trunkline.text import storable
 
 log = structlog.get_logger(__name__)
 
@@ -98,7 +99,7 @@ def kind_of(loop: str) -> str:
 def cause_of(error: BaseException) -> str:
     """A failure as one line for operators."""
     lines = str(error).splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}".rstrip(": ").replace("\0", "\\0")[:_CAUSE_CHARS]
+    return storable(f"{type(error).__name__}: {lines[0]}".rstrip(": "))[:_CAUSE_CHARS]
 
 
 def new_row(loop: str, key: str, position: int, error: BaseException, now: datetime, before: FailedItem | None) -> Row:

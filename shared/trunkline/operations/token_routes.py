@@ -16,6 +16,7 @@ from trunkline.operations.lists import OperatePage, Pages, Shown, items, show
 from trunkline.security.audit_log import auditing
 from trunkline.security.principal import OWN_ISSUER
 from trunkline.security.revocations import Revocation, Revocations, list_revocations
+from trunkline.text import storable
 
 if TYPE_CHECKING:
     from trunkline.runtime.service_runtime import ServiceRuntime
@@ -66,7 +67,7 @@ def add_tokens(router: APIRouter, node: ServiceRuntime, revocations: Revocations
                 not_before=(body.not_before or now) if whole else None,
                 revoked_at=now,
                 revoked_by=asked.actor,
-                remark=body.remark.replace("\0", "␀"),
+                remark=storable(body.remark),
             )
             revocations.add(node.store, revocation)
         return show(revocation)

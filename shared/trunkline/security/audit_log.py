@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import CheckpointConflict, ConcurrencyError, Connection, Store
 from trunkline.eventstore.unit_of_work import UnitOfWork
+from trunkline.text import storable
 
 on_record: list[Callable[[], None]] = []
 """Called for each command that is written down, in the thread that does it."""
@@ -141,5 +142,13 @@ def list_audit(store: Store, limit: int = 100, before: int | None = None) -> lis
 
 
 def _storable(arguments: Mapping[str, Any]) -> Jsonb:
-    """PostgreSQL's JSON has no null character, and an argument may be anything that was sent."""
-    return Jsonb({k: v.replace("\0", "␀") if isinstance(v, str) else v for k, v in arguments.items()})
+    """An argument may be anything that was sent, its name too: a parameter that no operation knows."""
+    return Jsonb(_kept(arguments))
+
+
+def _kept(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, Mapping):
+        return {_kept(name): _kept(each) for name, each in value.items()}
+    return [_kept(each) for each in value] if isinstance(value, list | tuple) else value

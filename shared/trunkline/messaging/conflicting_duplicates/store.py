@@ -10,6 +10,7 @@ import msgspec
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.unit_of_work import UnitOfWork
+from trunkline.text import storable
 
 _INSERT: Final = (
     "INSERT INTO quarantined (source, event_id, payload_hash, type, subject, occurred_at, message, quarantined_at)"
@@ -102,4 +103,5 @@ def settle(
         remark: why.
         applied_as: the event id under which it takes effect.
     """
-    work.write(_SETTLE, [(found.id, status, work.now, by, remark, applied_as)])
+    kept = None if remark is None else storable(remark)
+    work.write(_SETTLE, [(found.id, status, work.now, by, kept, applied_as)])

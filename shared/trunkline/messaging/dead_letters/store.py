@@ -11,6 +11,7 @@ import msgspec
 from trunkline.eventstore.event_store import Connection, Store
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.records import Headers, IncomingRecord
+from trunkline.text import storable
 
 Status = Literal["waiting", "retried", "discarded"]
 
@@ -90,7 +91,7 @@ def park(work: UnitOfWork, record: IncomingRecord, code: str, reason: str) -> No
         reason: why, as a sentence.
     """
     place = (record.source, record.topic, record.partition, record.offset)
-    row = (*place, record.key, pack_headers(record.headers), record.value, code, _storable(reason), work.now)
+    row = (*place, record.key, pack_headers(record.headers), record.value, code, storable(reason), work.now)
     work.write(_INSERT, [row])
 
 
@@ -152,7 +153,7 @@ def resolve(
     edited: tuple[object, ...] = (None, None)
     if retried_as is not None:
         edited = (pack_headers(retried_as.headers), retried_as.value)
-    said = None if remark is None else _storable(remark)
+    said = None if remark is None else storable(remark)
     work.write(_OUTCOME, [(parked.id, said, retried_as is not None, *edited)])
     work.write(_RESOLVE, [(status, work.now, by, parked.id)])
 
@@ -181,8 +182,3 @@ def _parked(*row: Any) -> DeadLetter:
     values[_HEADERS] = _read_headers(values[_HEADERS])
     values.append(Parts(_read_headers(headers), value) if edited else None)
     return DeadLetter(*values)
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL's text has no null character, and a reason may quote what a message contained."""
-    return text.replace("\0", "␀").encode("utf-8", "backslashreplace").decode()
