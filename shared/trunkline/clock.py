@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 DAY = timedelta(days=1)
 """A "day" of the rules is 24 hours, never a calendar day (DOMAIN §3)."""
@@ -71,3 +72,23 @@ def instant(text: str) -> datetime:
 def rfc3339(at: datetime) -> str:
     """Write an instant as RFC 3339 in UTC with `Z`, without a fraction where there is none."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+_PART: Final = re.compile(r"(\d+)(d|h|m|s)")
+_UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+
+
+def read_duration(text: str) -> timedelta:
+    """Read a length of time such as `49d` or `1d12h30m`; a day is 24 hours.
+
+    Raises:
+        ValueError: it is written otherwise, or is longer than can be.
+    """
+    parts = _PART.findall(text)
+    if not text.isascii() or not parts or "".join(count + unit for count, unit in parts) != text:
+        msg = f"{text!r} is no length of time"
+        raise ValueError(msg)
+    try:
+        return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
+    except OverflowError as error:
+        raise ValueError(str(error)) from None

@@ -132,6 +132,11 @@ async def test_the_clock_of_a_sandbox_is_moved_and_time_does_its_work(world: Wor
     created(await world.add(NUMBER))
     start = created(await world.admin.get(f"{OPERATE}/clock"))
     assert (start["sandbox"], start["ahead_seconds"]) == (True, 0)
+    would_be = created(await world.admin.post(f"{OPERATE}/clock/advance?dry_run=true", {"by": "49d12h"}))
+    assert would_be["ahead_seconds"] == pytest.approx(49.5 * 86_400, abs=60)
+    back = await world.admin.post(f"{OPERATE}/clock/set?dry_run=true", {"at": "2020-01-01T00:00:00Z"})
+    problem(back, 409, "clock-never-goes-back")
+    assert created(await world.admin.get(f"{OPERATE}/clock"))["ahead_seconds"] == 0
     moved = created(await world.admin.post(f"{OPERATE}/clock/advance", {"by": "49d12h"}))
     assert moved["ahead_seconds"] == 49.5 * 86_400
     instant = (datetime.fromisoformat(moved["now"]) + timedelta(days=1)).isoformat()
@@ -149,6 +154,7 @@ async def test_the_clock_of_a_sandbox_is_moved_and_time_does_its_work(world: Wor
         "refused: clock-never-goes-back",
         "done",
         "done",
+        "refused: clock-never-goes-back",
     ]
     other = SandboxClock(node(world).store)
     assert abs(other.now() - node(world).clock.now()) < timedelta(minutes=1)

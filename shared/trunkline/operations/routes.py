@@ -8,12 +8,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel
 
 from trunkline.errors import Refused
 from trunkline.eventstore.history import happened, read_history, read_page
-from trunkline.http.dependencies import OperatorPrincipal, door, operating
+from trunkline.http.dependencies import DryRun, OperatorPrincipal, door, operating
+from trunkline.http.idempotency import DRY_RUN
 from trunkline.http.pagination import TEXT, moment, page, row_id
 from trunkline.http.schemas import AnyInstant, Instant
 from trunkline.mail.outbox import MailState, find_mail, list_mail
@@ -138,19 +139,28 @@ def _clock(router: APIRouter, node: ServiceRuntime) -> None:
             raise NoSandbox
         return node.clock
 
+    def would_be(at: datetime, response: Response) -> ClockShown:
+        response.headers[DRY_RUN] = "true"
+        ahead = test_clock().ahead().total_seconds() + (at - node.clock.now()).total_seconds()
+        return ClockShown(now=at, ahead_seconds=ahead, sandbox=True)
+
     @router.get("/clock", summary="The service's time")
     def clock() -> ClockShown:
         return shown()
 
     @router.post("/clock/advance", summary="Move a sandbox's clock ahead")
-    def advance(asked: OperatorPrincipal, body: Advance) -> ClockShown:
+    def advance(asked: OperatorPrincipal, body: Advance, response: Response, dry_run: DryRun = False) -> ClockShown:
+        if dry_run:
+            return would_be(test_clock().advance(duration(body.by), dry_run=True), response)
         with auditing(node.store, node.clock.now, asked.actor, "clock advance", {"by": body.by}):
             test_clock().advance(duration(body.by))
         node.wake.set()
         return shown()
 
     @router.post("/clock/set", summary="Move a sandbox's clock to an instant ahead")
-    def set_to(asked: OperatorPrincipal, body: SetTo) -> ClockShown:
+    def set_to(asked: OperatorPrincipal, body: SetTo, response: Response, dry_run: DryRun = False) -> ClockShown:
+        if dry_run:
+            return would_be(test_clock().set(body.at, dry_run=True), response)
         with auditing(node.store, node.clock.now, asked.actor, "clock set", {"at": body.at.isoformat()}):
             test_clock().set(body.at)
         node.wake.set()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from trunkline.clock import rfc3339
+from trunkline.clock import read_duration, rfc3339
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import CHANNEL, Store
 
-_PART = re.compile(r"(\d+)(d|h|m|s)")
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _AHEAD = "SELECT ahead FROM test_clock"
 _FURTHEST = datetime(2999, 1, 1, tzinfo=UTC)
 
@@ -44,12 +41,9 @@ def duration(text: str) -> timedelta:
     Raises:
         DurationUnreadable: it is written otherwise, or is longer than can be.
     """
-    parts = _PART.findall(text)
-    if not text.isascii() or not parts or "".join(count + unit for count, unit in parts) != text:
-        raise DurationUnreadable(text=text[:100])
     try:
-        return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
-    except (OverflowError, ValueError):
+        return read_duration(text)
+    except ValueError:
         raise DurationUnreadable(text=text[:100]) from None
 
 
@@ -85,8 +79,12 @@ class SandboxClock:
         """
         return moved_ahead(self._store)
 
-    def advance(self, by: timedelta) -> datetime:
+    def advance(self, by: timedelta, *, dry_run: bool = False) -> datetime:
         """Move ahead; the new instant.
+
+        Args:
+            by: how far.
+            dry_run: only whether it can be moved so far.
 
         Raises:
             ClockNeverGoesBack, ClockTooFar: nothing has changed.
@@ -96,6 +94,8 @@ class SandboxClock:
             raise ClockNeverGoesBack(now=rfc3339(now), at=rfc3339(now + by))
         if by > _FURTHEST - now:
             raise ClockTooFar
+        if dry_run:
+            return now + by
         with self._store.connection() as conn, conn.transaction():
             conn.execute(
                 b"INSERT INTO test_clock (ahead) VALUES (%s)"
@@ -105,8 +105,12 @@ class SandboxClock:
             conn.execute(f"SELECT pg_notify('{CHANNEL}', '')".encode())
         return self.now()
 
-    def set(self, at: datetime) -> datetime:
+    def set(self, at: datetime, *, dry_run: bool = False) -> datetime:
         """Move to an instant ahead; the new instant.
+
+        Args:
+            at: the instant.
+            dry_run: only whether it can be moved there.
 
         Raises:
             ClockNeverGoesBack, ClockTooFar: nothing has changed.
@@ -114,4 +118,4 @@ class SandboxClock:
         now = self.now()
         if at < now:
             raise ClockNeverGoesBack(now=rfc3339(now), at=rfc3339(at))
-        return self.advance(at - now)
+        return self.advance(at - now, dry_run=dry_run)

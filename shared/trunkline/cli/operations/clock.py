@@ -11,6 +11,7 @@ import typer
 from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Ended, Refused
 from trunkline.cli.terminal.options import SERVICES, instant
+from trunkline.clock import read_duration
 
 app = typer.Typer(help="The services' time; a sandbox can move it ahead.", no_args_is_help=True)
 
@@ -53,34 +54,67 @@ def _move(call: CommandContext, how: str, body: dict[str, Any]) -> None:
     if fixed:
         whose = " and ".join(fixed)
         raise Refused(f"The clock of {whose} is the machine's: only a sandbox's can be moved (TRUNKLINE_SANDBOX=on).")
-    if "at" in body and (ahead := [name for name in SERVICES if _instant(before[name]["now"]) > _instant(body["at"])]):
-        latest = max(before[name]["now"] for name in ahead)
-        raise Refused(f"The clock of {' and '.join(ahead)} stands at {latest} and never goes back: neither was moved.")
-    document: dict[str, Any] = {}
-    for name in sorted(before, key=lambda name: before[name]["ahead_seconds"]):
+    moves = moves_of(before, how, body)
+    for name, (path, sent) in moves.items():
+        call.remote.post(f"/{name}/operate/clock/{path}", sent, dry_run=True)
+    call.remote.dry = False  # that was only to see that no service refuses
+    moved: list[str] = []
+    for name, (path, sent) in moves.items():
         try:
-            document[name] = call.remote.post(f"/{name}/operate/clock/{how}", _caught_up(before, name, how, body))
+            call.remote.post(f"/{name}/operate/clock/{path}", sent)
         except Ended as ended:
-            if not document:
+            if not moved:
                 raise
-            moved = " and ".join(document)
             raise Refused(
-                f"The clock of {moved} has moved and that of {name} has not: {ended} "
-                "Move the clock once more: the one that is behind catches up first."
+                f"The clock of {' and '.join(moved)} has moved and that of {name} has not: {ended} "
+                f"Type the same command again: then only the clock of {name} moves."
             ) from None
+        moved.append(name)
+    document = _clocks(call)
     _until_done(call)
-    call.tell({name: document[name] for name in SERVICES}, lambda: _shown(document))
+    call.tell(document, lambda: _shown(document))
+
+
+def moves_of(clocks: dict[str, Any], how: str, body: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What each service is sent, the one furthest behind first; afterwards all clocks stand at one instant.
+
+    Where a move before reached one clock only, the same move typed again concerns only those that it left behind.
+
+    Args:
+        clocks: of each service, as it shows its own.
+        how: `advance` or `set`.
+        body: as a person typed it.
+
+    Returns:
+        Service -> (`advance` or `set`, body).
+
+    Raises:
+        Refused: all clocks are past the instant.
+    """
+    furthest = max(clock["ahead_seconds"] for clock in clocks.values())
+    behind = {name: round(furthest - clock["ahead_seconds"]) for name, clock in clocks.items()}
+    order = sorted(clocks, key=lambda name: -behind[name])
+    late = {name: ("advance", {"by": f"{seconds}s"}) for name in order if (seconds := behind[name]) > 0}
+    if how == "set":
+        past = [name for name in order if _instant(clocks[name]["now"]) > _instant(body["at"])]
+        if (past and len(past) + len(late) < len(order)) or len(past) == len(order):
+            latest = max(clocks[name]["now"] for name in past)
+            raise Refused(f"The clock of {' and '.join(past)} stands at {latest} and never goes back: none was moved.")
+        return late if past else dict.fromkeys(order, ("set", body))
+    if late and all(seconds == _seconds(body["by"]) for seconds in behind.values() if seconds > 0):
+        return late
+    return {name: ("advance", {"by": f"{body['by']}{behind[name]}s"} if name in late else body) for name in order}
+
+
+def _seconds(by: str) -> float | None:
+    try:
+        return read_duration(by).total_seconds()
+    except ValueError:
+        return None  # the services refuse it, with how it is written
 
 
 def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _caught_up(clocks: dict[str, Any], name: str, how: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The same move for a clock that a move before has left behind: both stand at one instant after it."""
-    ahead = {other: clock["ahead_seconds"] for other, clock in clocks.items()}
-    behind = round(max(ahead.values()) - ahead[name])
-    return {"by": f"{body['by']}{behind}s"} if how == "advance" and behind > 0 else body
 
 
 def _until_done(call: CommandContext) -> None:
