@@ -18,7 +18,7 @@ from aiokafka import ConsumerRecord
 
 from tests.conftest import start_broker
 from tests.end_to_end.shell import Shell, event, up
-from tests.faults.topics import Topics
+from tests.faults.topics import Saying, Topics
 from trunkline.cli.client.api_client import ApiClient, operator_token
 from trunkline.local_servers.servers import Servers
 from trunkline.messaging.kafka.client import source_name
@@ -168,6 +168,32 @@ def test_then_ctrl_c_stops_it_and_tells_where_to_go_on(shell: Shell, service: di
     sent = topics.count("backfill")
     assert sent < before + 8
     assert shell.json("republish", "numbers", "--all", "--topic", "backfill")["events"] == 8
+
+
+def test_then_a_state_that_is_gone_from_its_topic_is_filled_in(
+    shell: Shell, topics: Topics, history: dict[str, Any]
+) -> None:
+    """§10.16, X1: `topics refill` sends what is missing, older or gone, and nothing where all is there; on record."""
+    command = ("topics", "refill", "--service", "numbers")
+    topics.until(lambda: _filled(shell.json(*command))["on_topic"] == len(NUMBERS))
+    topics.send([Saying("NumberState", history["number"].encode(), None, [])])
+    before = topics.ends(["NumberState"])
+    would = shell.text(*command, "--dry-run")
+    assert would.startswith("Nothing was done.")
+    assert topics.ends(["NumberState"]) == before
+    (line,) = [line for line in shell.text(*command).splitlines() if line.startswith("NumberState")]
+    assert line.split() == ["NumberState", "6", "5", "1", "0", "0"]
+    (sent,) = read(topics, "NumberState", before)
+    assert (sent.key, sent.value is None) == (history["number"].encode(), False)
+    assert _filled(shell.json(*command))["sent"] == 0
+    assert ("topics refill", "done") in {(a["command"], a["outcome"]) for a in shell.json("audit")["items"]}
+
+
+def _filled(document: dict[str, Any]) -> dict[str, Any]:
+    (service,) = document["services"]
+    (topic,) = service["topics"]
+    found: dict[str, Any] = topic
+    return found
 
 
 @pytest.mark.usefixtures("history")

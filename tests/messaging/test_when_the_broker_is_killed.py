@@ -36,6 +36,19 @@ async def test_both_ends_go_on_and_nothing_is_lost(
         assert {s: list(dict.fromkeys(heard)) for s, heard in one.heard_of().items()} == sending.sent
 
 
+async def test_a_producer_with_nothing_to_send_sees_that_the_broker_is_back(own_broker: Broker) -> None:
+    """O7: it was started while the broker was away, and `/readyz` says so no longer once the broker is there."""
+    await asyncio.to_thread(own_broker.kill)
+    producer = Producer(KafkaSettings(own_broker.bootstrap))
+    producer.start()
+    try:
+        await eventually(lambda: not producer.there)
+        await asyncio.to_thread(own_broker.start)
+        await eventually(lambda: producer.there)
+    finally:
+        await producer.stop()
+
+
 async def test_stopping_does_not_wait_for_a_broker_that_hangs(own_broker: Broker, url: str) -> None:
     """SIGTERM ends a service in any case, and nothing of its clients lives on."""
     settings = KafkaSettings(own_broker.bootstrap)

@@ -128,6 +128,8 @@ class Producer:
                     # What the client still holds it delivers before another one begins: delivered behind what that
                     # one sends, an older state of a key would be the last one in a compacted topic.
                     async with started(client, client.stop, None):
+                        if not self._unsafe:  # no acknowledgement will come that shows it
+                            self._reach.back()
                         await self._feed(client, backoff)
                 except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
                     self._refuse(error)
