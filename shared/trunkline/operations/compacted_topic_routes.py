@@ -12,9 +12,9 @@ from fastapi.responses import StreamingResponse
 from trunkline.http.dependencies import DryRun, OperatorPrincipal
 from trunkline.http.idempotency import DRY_RUN
 from trunkline.messaging.compacted_topics.fill import Filled
-from trunkline.messaging.kafka.client import AWAY, KafkaSettings
+from trunkline.messaging.kafka.client import KafkaSettings
+from trunkline.operations.broker import configured_broker, refused_while_away
 from trunkline.operations.projection_routes import LINES, STREAMED, stream_lines
-from trunkline.operations.republish_routes import BrokerAway, NoBroker
 from trunkline.projections.rebuild import Tell
 from trunkline.runtime.compacted_topics import fill_states
 from trunkline.security.audit_log import auditing
@@ -50,9 +50,7 @@ def add_states(router: APIRouter, node: ServiceRuntime) -> None:
         responses=STREAMED,
     )
     def refill_state_topics(asked: OperatorPrincipal, dry_run: DryRun = False) -> StreamingResponse:
-        kafka = KafkaSettings.of(node.settings)
-        if kafka is None:
-            raise NoBroker
+        kafka = configured_broker(node)
 
         def work(_progress: Tell) -> StateTopics:
             if dry_run:
@@ -66,10 +64,8 @@ def add_states(router: APIRouter, node: ServiceRuntime) -> None:
 
 def _fill(node: ServiceRuntime, kafka: KafkaSettings, *, dry_run: bool) -> StateTopics:
     filling = asyncio.run_coroutine_threadsafe(fill_states(node, kafka, dry_run=dry_run), node.wake.loop)
-    try:
+    with refused_while_away():
         topics = filling.result()
-    except AWAY as error:
-        raise BrokerAway(error=type(error).__name__) from None
     rows: list[Any] = node.store.fetch(
         "SELECT max(missing_up_to) FROM brokers WHERE topic_prefix = %s", (kafka.topic_prefix,)
     )

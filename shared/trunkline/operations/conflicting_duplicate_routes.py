@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import PostRequest
-from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.pagination import page, row_id
 from trunkline.http.schemas import Body
 from trunkline.messaging.conflicting_duplicates.settle import apply, dismiss
 from trunkline.messaging.conflicting_duplicates.store import Status, quarantined_page
-from trunkline.operations.lists import ROW_IDS, OperatePage, Pages, items
-from trunkline.security.audit_log import auditing_work
-from trunkline.security.authorization import NothingThere
+from trunkline.operations.audited_command import Remark, audited_command
+from trunkline.operations.lists import OperatePage, Pages, items
 
 if TYPE_CHECKING:
     from trunkline.runtime.service_runtime import ServiceRuntime
-
-Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 
 
 class ApplyConflict(Body):
@@ -65,26 +60,6 @@ def add_conflicts(router: APIRouter, node: ServiceRuntime) -> None:
         (after,) = place.place() or (0,)
         return items(place, quarantined_page(node.store, after=after, limit=place.limit + 1, status=status), "id")
 
-    def answer(
-        asked: PostRequest, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], SettledConflict]
-    ) -> Response:
-        """One command on one message, on record in the audit; a dry run does nothing that could be."""
-
-        def there(work: UnitOfWork) -> CommandResult:
-            if about["id"] not in ROW_IDS:
-                raise NothingThere(key=about["id"])
-            return CommandResult(decide(work))
-
-        if asked.dry_run:
-            return change(node, asked, there)
-        with auditing_work(node.store, node.clock.now, asked.principal.actor, f"conflict {verb}", about) as within:
-
-            def audited(work: UnitOfWork) -> CommandResult:
-                with within(work):
-                    return there(work)
-
-            return change(node, asked, audited)
-
     @router.post(
         "/quarantined/{quarantined_id}/apply",
         summary="Process a conflicting duplicate as an event of its own",
@@ -96,7 +71,8 @@ def add_conflicts(router: APIRouter, node: ServiceRuntime) -> None:
             recorded = [{"stream": stream, "type": name} for stream, name in done.recorded]
             return SettledConflict(id=quarantined_id, status="applied", event_id=done.event_id, recorded=recorded)
 
-        return answer(asked, "apply", {"id": quarantined_id} | body.model_dump(exclude_none=True), decide)
+        about = {"id": quarantined_id} | body.model_dump(exclude_none=True)
+        return audited_command(node, asked, "conflict apply", about, decide)
 
     @router.post(
         "/quarantined/{quarantined_id}/dismiss",
@@ -108,4 +84,4 @@ def add_conflicts(router: APIRouter, node: ServiceRuntime) -> None:
             dismiss(work, quarantined_id, asked.principal.actor, body.remark)
             return SettledConflict(id=quarantined_id, status="dismissed")
 
-        return answer(asked, "dismiss", {"id": quarantined_id, "remark": body.remark}, decide)
+        return audited_command(node, asked, "conflict dismiss", {"id": quarantined_id, "remark": body.remark}, decide)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Response
@@ -14,20 +13,18 @@ from pydantic import BaseModel, Field, model_validator
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import PostRequest
-from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.pagination import page, row_id
 from trunkline.http.schemas import Body
 from trunkline.messaging.dead_letters.replay import Edit, discard, retry
 from trunkline.messaging.dead_letters.store import DeadLetter, Parts, parked_message, parked_page
+from trunkline.operations.audited_command import Remark, audited_command
 from trunkline.operations.lists import ROW_IDS, OperatePage, Pages, Shown, items, show
-from trunkline.security.audit_log import auditing_work
 from trunkline.security.authorization import NothingThere
 
 if TYPE_CHECKING:
     from trunkline.runtime.service_runtime import ServiceRuntime
 
 _LARGEST = 1_000_000
-Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
 HeaderName = Annotated[str, Field(min_length=1, max_length=200)]
 HeaderValue = Annotated[str, Field(max_length=10_000)]
 Chosen = Annotated[str | None, Query(max_length=300, pattern=r"^[^\x00]+$")]
@@ -127,27 +124,6 @@ def _seeing(router: APIRouter, node: ServiceRuntime) -> None:
 
 
 def _resolving(router: APIRouter, node: ServiceRuntime) -> None:
-    def answer(
-        asked: PostRequest, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], Resolved]
-    ) -> Response:
-        """One command on one letter, on record in the audit; a dry run does nothing that could be."""
-
-        def there(work: UnitOfWork) -> CommandResult:
-            if about["id"] not in ROW_IDS:
-                raise NothingThere(key=about["id"])
-            return CommandResult(decide(work))
-
-        if asked.dry_run:
-            return change(node, asked, there)
-        actor = asked.principal.actor
-        with auditing_work(node.store, node.clock.now, actor, f"deadletter {verb}", about) as within:
-
-            def audited(work: UnitOfWork) -> CommandResult:
-                with within(work):
-                    return there(work)
-
-            return change(node, asked, audited)
-
     @router.post(
         "/parked/{parked_id}/retry", summary="Hear a message again, edited if need be", response_model=Resolved
     )
@@ -155,19 +131,20 @@ def _resolving(router: APIRouter, node: ServiceRuntime) -> None:
         edit = body.edit()
 
         def decide(work: UnitOfWork) -> Resolved:
-            done = retry(work, node.service, parked_id, asked.principal.actor, edit, body.remark)
+            effect = retry(work, node.service, parked_id, asked.principal.actor, edit, body.remark)
+            done = effect.done
             recorded = [Event(stream=stream, type=name) for stream, name in done.recorded]
             return Resolved(
                 id=parked_id,
                 status="retried",
-                edited=done.edited,
+                edited=effect.edited,
                 recorded=recorded,
                 waits_for=done.waits_for,
                 put_aside=done.put_aside,
             )
 
         about = {"id": parked_id, "edited": edit != Edit()} | ({} if body.remark is None else {"remark": body.remark})
-        return answer(asked, "retry", about, decide)
+        return audited_command(node, asked, "deadletter retry", about, decide)
 
     @router.post("/parked/{parked_id}/discard", summary="Give a message up, and say why", response_model=Resolved)
     def discard_parked(parked_id: int, asked: PostRequest, body: Discard) -> Response:
@@ -175,7 +152,7 @@ def _resolving(router: APIRouter, node: ServiceRuntime) -> None:
             discard(work, parked_id, asked.principal.actor, body.remark)
             return Resolved(id=parked_id, status="discarded")
 
-        return answer(asked, "discard", {"id": parked_id, "remark": body.remark}, decide)
+        return audited_command(node, asked, "deadletter discard", {"id": parked_id, "remark": body.remark}, decide)
 
 
 def _letter(message: DeadLetter) -> Shown:

@@ -12,12 +12,11 @@ from trunkline.errors import Refused
 from trunkline.eventstore.failed_items import failed_items_page
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import PostRequest
-from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.pagination import TEXT, moment, page
 from trunkline.http.schemas import Body
 from trunkline.mail.outbox import discard_mail, retry_mail
+from trunkline.operations.audited_command import audited_command
 from trunkline.operations.lists import OperatePage, Pages, items
-from trunkline.security.audit_log import auditing_work
 from trunkline.security.authorization import NothingThere
 
 if TYPE_CHECKING:
@@ -155,15 +154,8 @@ def _answer(
     about: dict[str, Any],
     decide: Callable[[UnitOfWork], BaseModel],
 ) -> Response:
-    """One command, on record in the audit, done or refused; a dry run does nothing that could be."""
-    if asked.dry_run:
-        return change(node, asked, lambda work: CommandResult(decide(work)))
-    with auditing_work(node.store, node.clock.now, asked.principal.actor, command, about) as within:
-
-        def audited(work: UnitOfWork) -> CommandResult:
-            with within(work):
-                return CommandResult(decide(work))
-
-        answer = change(node, asked, audited)
-    node.wake.set()
+    """One command; the loop that it concerns looks at once."""
+    answer = audited_command(node, asked, command, about, decide)
+    if not asked.dry_run:
+        node.wake.set()
     return answer

@@ -15,8 +15,9 @@ from trunkline.contracts.catalogue import catalogue
 from trunkline.errors import Refused
 from trunkline.http.dependencies import DryRun, OperatorPrincipal
 from trunkline.http.schemas import Body, Instant
-from trunkline.messaging.kafka.client import AWAY, KafkaSettings, admin
+from trunkline.messaging.kafka.client import KafkaSettings, admin
 from trunkline.messaging.republish import LogRange, published_up_to
+from trunkline.operations.broker import configured_broker, refused_while_away
 from trunkline.operations.lists import ROW_IDS
 from trunkline.operations.projection_routes import STREAMED
 from trunkline.operations.republish_job import RepublishJob, Telling
@@ -28,16 +29,6 @@ RATE: Final = 1_000
 _KNOWN: Final = frozenset({dead_letters.TOPIC, *(contract.topic for contract in catalogue.ALL)})
 Topic = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Position = Annotated[int, Field(ge=1, le=ROW_IDS[-1])]
-
-
-class NoBroker(Refused):
-    """There is no broker to publish to: the services talk within one process (TRUNKLINE_KAFKA_BOOTSTRAP is not set)."""
-
-
-class BrokerAway(Refused):
-    """The broker does not answer ({error}); nothing was published."""
-
-    status: ClassVar[int] = 503
 
 
 class TopicMissing(Refused):
@@ -107,9 +98,7 @@ def add_republish(router: APIRouter, node: ServiceRuntime) -> None:
         asked: OperatorPrincipal, body: Republish, dry_run: DryRun = False
     ) -> StreamingResponse:
         """Whoever hangs up ends it: what was told last is how far it went."""
-        kafka = KafkaSettings.of(node.settings)
-        if kafka is None:
-            raise NoBroker
+        kafka = configured_broker(node)
         stretch = await asyncio.to_thread(_stretch, node, body)
         if body.topic is not None:
             await _check_topic(kafka, body.topic, stretch.topics)
@@ -144,10 +133,8 @@ async def _check_topic(kafka: KafkaSettings, topic: str, own: Collection[str] | 
     name = topic.removeprefix(kafka.topic_prefix)
     if topic.startswith(kafka.topic_prefix) and name in _KNOWN and own != {name}:
         raise TopicOfOthers(topic=topic, part="body", pointer="#/topic", value=topic)
-    try:
+    with refused_while_away():
         async with admin(kafka) as client:
             there = topic in await client.list_topics()
-    except AWAY as error:
-        raise BrokerAway(error=type(error).__name__) from None
     if not there:
         raise TopicMissing(topic=topic)

@@ -12,15 +12,14 @@ from msgspec.structs import replace
 from trunkline.contracts.cloudevents.errors import MessageDecodeError
 from trunkline.contracts.cloudevents.message import Message, read_data
 from trunkline.errors import Refused
-from trunkline.eventstore.recorded_event import stored_name
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.messaging.conflicting_duplicates.store import (
     ConflictingDuplicate,
-    is_put_aside,
     quarantined_message,
     settle,
 )
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
+from trunkline.messaging.reprocess import reprocess
 from trunkline.security.authorization import NothingThere
 
 
@@ -77,13 +76,11 @@ def apply(
     found = _open(work, row_id)
     new_id = event_id or f"{found.event_id}/{row_id}"
     handler, message = _read(service, found, new_id)
-    before = len(work.recorded)
-    handler.handle(work, [message])
-    if is_put_aside(work) or (not work.batch.heard and len(work.recorded) == before):
+    done = reprocess(work, handler, message)
+    if done.put_aside or (not work.batch.heard and not done.recorded):
         raise EventIdTaken(id=row_id, event_id=new_id, source=found.source, pointer="#/event_id", value=new_id)
     settle(work, found, "applied", by, remark, new_id)
-    events = [(stream_id, stored_name(type(event))) for stream_id, event in work.recorded[before:]]
-    return Applied(new_id, events)
+    return Applied(new_id, done.recorded)
 
 
 def dismiss(work: UnitOfWork, row_id: int, by: str, remark: str) -> None:

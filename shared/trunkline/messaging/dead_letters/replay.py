@@ -17,11 +17,11 @@ from trunkline.contracts.cloudevents.errors import MessageDecodeError
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import CheckpointConflict, ConcurrencyError
-from trunkline.eventstore.recorded_event import UnknownEvent, stored_name
+from trunkline.eventstore.recorded_event import UnknownEvent
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.messaging.conflicting_duplicates.store import is_put_aside
 from trunkline.messaging.dead_letters.store import DeadLetter, Parts, older_of_its_key, parked_message, resolve
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
+from trunkline.messaging.reprocess import Reprocessed, reprocess
 from trunkline.security.authorization import NothingThere
 
 _NOT_THE_MESSAGES: Final = (
@@ -80,18 +80,9 @@ class Edit(msgspec.Struct, frozen=True):
 
 
 class Effect(msgspec.Struct, frozen=True, gc=False):
-    """What a retried message brought about.
+    """What a retried message brought about; `edited`: it was changed first."""
 
-    Attributes:
-        recorded: the events, as (stream, stored name).
-        waits_for: the streams that its facts wait for (S7).
-        put_aside: it says something else under an id that was heard before, and is quarantined (S3).
-        edited: it was changed first.
-    """
-
-    recorded: list[tuple[str, str]]
-    waits_for: list[str]
-    put_aside: bool
+    done: Reprocessed
     edited: bool
 
 
@@ -118,17 +109,15 @@ def retry(
         raise OlderDeadLetterWaits(id=parked_id, older=older, part="path", pointer="#/parked_id", value=older)
     parts = edit.of(parked.parts)
     hearing, message = _read(service, parked, parts)
-    recorded, waits = len(work.recorded), work.waits
     try:
-        hearing.handle(work, [message])
+        done = reprocess(work, hearing, message)
     except _NOT_THE_MESSAGES:
         raise
     except Exception as error:
         raise DeadLetterStillFails(id=parked_id, why=f"{type(error).__name__}: {error}") from error
     edited = parts != parked.parts
     resolve(work, parked, "retried", by, remark, parts if edited else None)
-    events = [(stream_id, stored_name(type(event))) for stream_id, event in work.recorded[recorded:]]
-    return Effect(events, sorted({awaited for awaited, _ in work.waits - waits}), is_put_aside(work), edited)
+    return Effect(done, edited)
 
 
 def discard(work: UnitOfWork, parked_id: int, by: str, remark: str) -> None:
