@@ -59,6 +59,17 @@ def test_then_what_is_left_out_is_named() -> None:
     assert "facts" in printed(["subscription", "of", ">facts"], [["a", "b", "12"]], 56)[0]
 
 
+@given(st.lists(st.tuples(NUMBERS, st.sampled_from(["2 days ago", "in 1,200 days", "now"])), min_size=1, max_size=4))
+def test_then_a_distance_beside_an_instant_costs_no_column(rows: list[tuple[str, str]]) -> None:
+    """O1: at 80 columns it stands below the instant, and the table has the columns that it has without."""
+    instant, headings = "2026-03-01 00:00:00.000Z", ["number", "since", "until", "state", "why"]
+    plain = [[number, instant, instant, "reserved", "x"] for number, _ in rows]
+    beside = [[number, f"{instant} ({far})", f"{instant} ({far})", "reserved", "x"] for number, far in rows]
+    shown, without = printed(headings, beside, 80), printed(headings, plain, 80)
+    assert [word for word in headings if word in shown[0]] == [word for word in headings if word in without[0]]
+    assert all(any(number in line for line in shown) for number, _ in rows)
+
+
 def test_then_widths_are_shared_out_to_those_that_want_the_least_more() -> None:
     """O1: what needs little more gets all of it; long texts share the rest."""
     assert fitting([36, 16, 13, 20], 80) == 3

@@ -7,7 +7,9 @@ import os
 import socket
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -45,10 +47,11 @@ for name, words in commands.items():
     try:
         main(words)
     except SystemExit as ended:
-        code = ended.code
+        code = ended.code or 0
     found[name] = [code, [module for module in heavy if module in sys.modules]]
     for module in [m for m in sys.modules if any(m == h or m.startswith(h + ".") for h in heavy)]:
         del sys.modules[module]
+print()
 json.dump(found, sys.stdout)
 """
 
@@ -84,18 +87,56 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
     environment |= {"TRUNKLINE_HOME": str(home), "TRUNKLINE_HTTP_PORT": str(port)}
+    return run(commands, environment, home)
+
+
+def run(commands: dict[str, list[str]], environment: dict[str, str], folder: Path) -> dict[str, Any]:
+    """Of each command how it ended, and what it imported of what takes long; all in one process of their own."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         input=json.dumps([HEAVY, commands]),
         capture_output=True,
         text=True,
         env=environment,
-        cwd=home,
+        cwd=folder,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+class Answers(BaseHTTPRequestHandler):
+    """A service whose clock is the machine's, whatever it is asked."""
+
+    def do_GET(self) -> None:
+        """Answer."""
+        body = json.dumps({"now": "2026-03-01T00:00:00Z", "ahead_seconds": 0.0, "sandbox": False, "services": []})
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_then_neither_help_nor_an_answer_takes_more(tmp_path: Path) -> None:
+    """O1: the version, the help, a mistyped name, and a table of what services have answered."""
+    signing_key(tmp_path / "keys")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
+        environment |= {"TRUNKLINE_HOME": str(tmp_path), "TRUNKLINE_HTTP_PORT": str(server.server_address[1])}
+        typed = ("--version", "--help", "number --help", "number list", "number search --help", "clock show")
+        found = run({line: line.split() for line in typed}, environment, tmp_path)
+        server.shutdown()
+    by_typer = {"pygments"}  # with what it formats help; 50 ms that only help takes
+    assert {line: [code, set(modules) - by_typer] for line, (code, modules) in found.items()} == {
+        line: [2 if line == "number list" else 0, set()] for line in typed
+    }
+    assert found["--version"][1] == found["clock show"][1] == []
 
 
 def test_then_nothing_is_imported_that_only_services_need(imported: dict[str, Any]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 from contextlib import suppress
 from datetime import timedelta
@@ -12,10 +14,15 @@ from uuid import uuid4
 import pytest
 
 from tests.end_to_end.shell import Shell
+from trunkline.cli.client.api_client import ApiClient, operator_token
+from trunkline.cli.client.named_parties import with_names
 from trunkline.cli.main import main
+from trunkline.cli.terminal.options import SERVICES
 from trunkline.cli.terminal.output import distance
+from trunkline.settings import load_settings
 
 ADDRESSES = ("--owner-email", "o@p.example", "--support-email", "s@p.example")
+ROOT = Path(__file__).parents[2]
 FIRST, SECOND = "aaaa1111-0000-4000-8000-000000000001", "aaaa2222-0000-4000-8000-000000000002"
 
 
@@ -90,6 +97,36 @@ def test_then_instants_and_ids_are_read_by_people(shell: Shell) -> None:
         assert "lies in the future" in shell("number", command, number, "--as-of", "2900-01-01").err
 
 
+def test_then_tables_have_names_beside_ids_and_distances_beside_instants(shell: Shell) -> None:
+    """O1: in lists as in what is shown of one thing; by the services' clock."""
+    holder = partner(shell, "Lantern Voice")
+    customer = organization(shell, "Quay Books", "--partner", holder)
+    numbers = ["+6531590011", "+6531590012"]
+    shell.json("number", "add", *numbers, "--vendor", "V", "--country", "SG", "--sku", "S", "--holder", holder)
+    shell.json("number", "reserve", *numbers, "--for", customer, "--remark", "r")
+    shell.json("clock", "advance", "2d")
+    for words in (("search", "--holder", holder), ("lookup", *numbers)):
+        rows = [line for line in shell.text("number", *words).splitlines() if line.startswith("+")]
+        assert len(rows) == 2
+        for row in rows:
+            assert f"Quay Books ({customer})" in row
+            assert f"Lantern Voice ({holder})" in row
+            assert "(2 days ago)" in row
+    assert "(in " in shell.text("number", "search", "--holder", holder)
+    assert "(2 days ago)" in shell.text("number", "history", numbers[0])
+    assert f"Lantern Voice ({holder})" in shell.text("party", "list", "organizations")
+    assert " ago)" in shell.text("audit")
+
+
+def test_then_many_parties_are_asked_for_at_once(shell: Shell) -> None:
+    """O1: a table of many owners costs a request for each kind of party, and what nobody may see keeps its id."""
+    known = [organization(shell, f"Stall {n}") for n in range(22)]
+    remote = ApiClient(dict.fromkeys(SERVICES, os.environ["TRUNKLINE_URL"]), operator_token(load_settings()))
+    stranger = str(uuid4())
+    found = with_names(remote, [*known, stranger, None])
+    assert found == {None: None, stranger: stranger} | {key: f"Stall {n} ({key})" for n, key in enumerate(known)}
+
+
 @pytest.mark.parametrize(
     ("ahead", "said"),
     [
@@ -129,3 +166,14 @@ def test_then_nothing_works_in_silence(shell: Shell, tmp_path: Path, monkeypatch
             patched.setattr(sys, "stderr", terminal)
             main(words)
         assert said in terminal.getvalue(), words
+
+
+@pytest.mark.parametrize(("target", "last"), [("venv", "touch "), ("kafka-up", "trunkline.local_servers.servers up")])
+def test_then_targets_that_take_long_say_so_first(target: str, last: str) -> None:
+    """O1: what `make` is about to do stands before the command that does it; nothing is run here."""
+    make = ["make", "--dry-run", "--always-make", target]
+    lines = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    said = next(place for place, line in enumerate(lines) if line.startswith(f'echo "{target}: '))
+    work = next(place for place, line in enumerate(lines) if last in line)
+    assert said < work
+    assert not [line for line in lines[:said] if "pip" in line and target == "venv"]

@@ -92,12 +92,12 @@ def _units(items: list[dict[str, Any]]) -> Any:
 
 
 def _numbers(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
     if not items:
         return "No number is free."
     rows = [
-        (n["number"], n["subscription_id"], n["sku"], n["country"], n["capabilities"], moment(n["assigned_since"]))
+        (n["number"], n["subscription_id"], n["sku"], n["country"], n["capabilities"], relative(n["assigned_since"]))
         for n in items
     ]
     return table(("number", "subscription", "sku", "country", "capabilities", "assigned since"), rows)

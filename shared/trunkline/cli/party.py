@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from trunkline.cli.client.named_parties import NAMED, ORGANIZATION, PARTNER
+from trunkline.cli.client.named_parties import NAMED, ORGANIZATION, PARTNER, with_names
 from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused, Refused
 from trunkline.cli.terminal.light_command import LightGroup
@@ -200,7 +200,7 @@ def list_(
             raise Misused("The people of which organization? Say it by --organization.")
         path = f"/licensing/organizations/{organization}/identities"
     found = call.remote.page_through(path, limit)
-    call.tell(found, lambda: _list(kind, found["items"]), lambda: more(found))
+    call.tell(found, lambda: _list(call, kind, found["items"]), lambda: more(found))
 
 
 def _given(**fields: Any) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def _tell(call: CommandContext, party: Any) -> None:
     call.tell(party, lambda: facts(party))
 
 
-def _list(kind: Kind, items: list[dict[str, Any]]) -> Any:
+def _list(call: CommandContext, kind: Kind, items: list[dict[str, Any]]) -> Any:
     from trunkline.cli.terminal.output import table
 
     if not items:
@@ -246,4 +246,6 @@ def _list(kind: Kind, items: list[dict[str, Any]]) -> Any:
         Kind.identities: ("name", "identity_id", "role", "email"),
     }[kind]
     headings = [c.removesuffix("_id").replace("_", " ") for c in columns]
-    return table(headings, [[item[c] for c in columns] for item in items])
+    parties = with_names(call.remote, [item.get("partner_id") for item in items if kind is Kind.organizations])
+    rows = [[parties.get(item[c], item[c]) if c == "partner_id" else item[c] for c in columns] for item in items]
+    return table(headings, rows)

@@ -118,13 +118,13 @@ def _json(value: Any, indent: int | None = 2) -> str:
 def _version(found: dict[str, Any]) -> Any:
     from rich.console import Group
 
-    from trunkline.cli.terminal.output import facts, line, moment
+    from trunkline.cli.terminal.output import facts, line, relative
 
     head: dict[str, Any] = {"version": str(found["version"])}
     if found["applied_at"] is None:
         head["applied"] = "never: the built-in one"
     else:
-        head |= {"applied": moment(found["applied_at"]), "by": found["applied_by"], "remark": found["remark"]}
+        head |= {"applied": relative(found["applied_at"]), "by": found["applied_by"], "remark": found["remark"]}
     values = {name: _shown(value) for name, value in found["policy"].items()}
     return Group(facts(head), line(), facts(values))
 
@@ -149,7 +149,7 @@ def _changes(answer: dict[str, Any], nothing: str, head: str) -> Any:
 
 
 def _history(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
     rows = []
     for newer, older in zip(items, [*items[1:], None], strict=True):
@@ -161,5 +161,5 @@ def _history(items: list[dict[str, Any]]) -> Any:
         ]
         changed += ["…"] if older is None and newer["version"] > 0 else []  # what it changed is on the next page
         by = newer["applied_by"] or "built in"
-        rows.append((str(newer["version"]), moment(newer["applied_at"]), by, newer["remark"], "; ".join(changed)))
+        rows.append((str(newer["version"]), relative(newer["applied_at"]), by, newer["remark"], "; ".join(changed)))
     return table((">version", "applied", "by", "remark", "changed"), rows)

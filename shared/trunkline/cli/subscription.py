@@ -86,10 +86,11 @@ def _subscription(call: CommandContext, found: dict[str, Any]) -> Any:
         shown["swapped out"] = f"{out['number']} at {moment(out['at'])}"
     shown |= _assignment(found)
     rows = [
-        (moment(f["at"]), f["fact"], f["verdict"], moment(f["heard_at"]), f["id"], f["reason"]) for f in found["facts"]
+        (relative(f["at"]), f["fact"], f["verdict"], relative(f["heard_at"]), f["id"], f["reason"])
+        for f in found["facts"]
     ]
     ahead = [
-        (moment(f["at"]), f["fact"], f["code"] or "scheduled", moment(f["heard_at"]), f["id"], None)
+        (relative(f["at"]), f["fact"], f["code"] or "scheduled", relative(f["heard_at"]), f["id"], None)
         for f in found["scheduled"]
     ]
     return Group(facts(shown), line(), table(("at", "fact", "verdict", "heard", "id", "why"), [*rows, *ahead]))
@@ -119,7 +120,7 @@ def _assignment(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _subscriptions(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, state, table
+    from trunkline.cli.terminal.output import relative, state, table
 
     if not items:
         return "No subscriptions."
@@ -130,7 +131,7 @@ def _subscriptions(items: list[dict[str, Any]]) -> Any:
             state(s["status"]),
             s["number"] or s["license_code"],
             s["assigned"],
-            moment(s["started_at"]),
+            relative(s["started_at"]),
         )
         for s in items
     ]

@@ -111,21 +111,21 @@ def _applied(done: dict[str, Any]) -> str:
 
 
 def _waiting(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
     if not items:
         return "Nothing waits."
-    rows = [(w["service"], w["waiter"], w["awaited"], moment(w["since"]), w["reason"]) for w in items]
+    rows = [(w["service"], w["waiter"], w["awaited"], relative(w["since"]), w["reason"]) for w in items]
     return table(("service", "who waits", "for", "since", "why"), rows)
 
 
 def _quarantined(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
     if not items:
         return "Nothing was put aside."
     rows = [
-        (str(q["id"]), moment(q["quarantined_at"]), q["source"], q["event_id"], q["type"], q["subject"], q["status"])
+        (str(q["id"]), relative(q["quarantined_at"]), q["source"], q["event_id"], q["type"], q["subject"], q["status"])
         for q in items
     ]
     return table((">no.", "at", "source", "id", "type", "subject", "status"), rows)

@@ -138,10 +138,10 @@ def tell_bulk(call: CommandContext, found: Any) -> None:
 
 
 def _list(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
     if not items:
         return "No bulk assignments."
     columns = ("bulk_id", "name", "status", "total", "succeeded", "failed")
     headings = ("uuid", "name", "status", ">users", ">succeeded", ">failed", "created")
-    return table(headings, [[*(str(item[c]) for c in columns), moment(item["created_at"])] for item in items])
+    return table(headings, [[*(str(item[c]) for c in columns), relative(item["created_at"])] for item in items])

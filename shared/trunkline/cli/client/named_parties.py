@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MOST: Final = 1_000
 _MOST_SHOWN: Final = 10
+_MOST_ASKED: Final = 20
 NAMED: Final = "its name, its UUID, or how the UUID begins"
 
 
@@ -68,6 +71,28 @@ def with_name(remote: ApiClient, party_id: str) -> str:
         except (Refused, Unreachable):
             continue
     return party_id
+
+
+def with_names(remote: ApiClient, party_ids: Iterable[str | None]) -> dict[str | None, str | None]:
+    """The parties of a table as people read them, each asked for once, or all at once where there are many.
+
+    Args:
+        remote: where they are looked up, as far as whoever asks may see.
+        party_ids: of the rows; None: a row has none.
+
+    Returns:
+        Each of `party_ids` -> its name, and its id in brackets; the id alone where no name can be seen.
+    """
+    wanted = {party_id for party_id in party_ids if party_id is not None}
+    if len(wanted) <= _MOST_ASKED:
+        return {None: None} | {party_id: with_name(remote, party_id) for party_id in wanted}
+    found: dict[str | None, str | None] = {None: None} | {party_id: party_id for party_id in wanted}
+    for kind in PARTY.kinds:
+        with suppress(Refused, Unreachable):
+            for party in remote.page_through(f"/licensing/{kind}s", _MOST)["items"]:
+                if (party_id := _id(kind, party)) in wanted:
+                    found[party_id] = f"{party['name']} ({party_id})"
+    return found
 
 
 def _found(remote: ApiClient, kind: str, text: str) -> list[dict[str, Any]]:

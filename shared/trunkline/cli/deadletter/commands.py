@@ -67,15 +67,17 @@ def letter(call: CommandContext, service: ServiceName, number: int) -> dict[str,
 
 
 def _letters(items: list[dict[str, Any]], status: Status) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
     if not items:
         return "No dead letters." if status in (_WAITING, "all") else f"No dead letters that were {status}."
     if status == _WAITING:
-        rows = [(m["service"], str(m["id"]), moment(m["parked_at"]), _place(m), m["code"], m["reason"]) for m in items]
+        rows = [
+            (m["service"], str(m["id"]), relative(m["parked_at"]), _place(m), m["code"], m["reason"]) for m in items
+        ]
         return table(("service", ">id", "parked", "from", "code", "reason"), rows)
     done = [
-        (m["service"], str(m["id"]), _place(m), m["code"], m["status"], moment(m["resolved_at"]), m["resolved_by"],
+        (m["service"], str(m["id"]), _place(m), m["code"], m["status"], relative(m["resolved_at"]), m["resolved_by"],
          m["remark"]) for m in items
     ]  # fmt: skip
     return table(("service", ">id", "from", "code", "status", "when", "who", "remark"), done)
@@ -88,10 +90,10 @@ def _place(found: dict[str, Any]) -> str:
 def _letter(found: dict[str, Any]) -> Any:
     from rich.console import Group
 
-    from trunkline.cli.terminal.output import facts, line, moment
+    from trunkline.cli.terminal.output import facts, line, moment, relative
 
     about = {"from": _place(found), "code": found["code"], "reason": found["reason"]}
-    about |= {"parked": moment(found["parked_at"]), "status": found["status"]}
+    about |= {"parked": relative(found["parked_at"]), "status": found["status"]}
     if found["status"] != _WAITING:
         about |= {found["status"]: f"{moment(found['resolved_at'])} by {found['resolved_by']}"}
         about |= {"remark": found["remark"]}

@@ -84,9 +84,9 @@ def _why(remark: str | None) -> dict[str, Any]:
 
 
 def _refused(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
     if not items:
         return "Nothing was refused."
-    rows = [(r["number"], r["subscription_id"], r["code"], moment(r["refused_at"]), r["reason"]) for r in items]
+    rows = [(r["number"], r["subscription_id"], r["code"], relative(r["refused_at"]), r["reason"]) for r in items]
     return table(("number", "subscription", "code", "since", "reason"), rows)

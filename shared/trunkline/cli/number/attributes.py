@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from trunkline.cli.client.named_parties import NAMED, ORGANIZATION, PARTY
+from trunkline.cli.client.named_parties import NAMED, ORGANIZATION, PARTY, with_names
 from trunkline.cli.number.commands import Number, app, tell_number
 from trunkline.cli.number.files import Numbers, NumbersFrom, numbers_given
 from trunkline.cli.terminal.command import CommandContext, verb
@@ -147,7 +147,8 @@ def _tell_handed_on(call: CommandContext, answer: dict[str, Any]) -> None:
     from trunkline.cli.terminal.output import state, table
 
     def shown() -> Any:
-        rows = [(n["number"], n["outcome"], state(n["state"]), n["holder_id"]) for n in answer["numbers"]]
+        parties = with_names(call.remote, [n["holder_id"] for n in answer["numbers"]])
+        rows = [(n["number"], n["outcome"], state(n["state"]), parties[n["holder_id"]]) for n in answer["numbers"]]
         return table(("number", "outcome", "state", "holder"), rows)
 
     call.tell(answer, shown)

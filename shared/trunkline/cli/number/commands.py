@@ -88,10 +88,10 @@ def bound_to(binding: dict[str, Any]) -> str:
 
 def history_table(items: list[dict[str, Any]]) -> Any:
     """What happened to a number, one line each."""
-    from trunkline.cli.terminal.output import moment, state, table
+    from trunkline.cli.terminal.output import relative, state, table
 
     rows = [
-        (moment(h["at"]), h["event"], state(h["state"]), why(h), h.get("remark"), h.get("actor"), h["correlation_id"])
+        (relative(h["at"]), h["event"], state(h["state"]), why(h), h.get("remark"), h.get("actor"), h["correlation_id"])
         for h in items
     ]
     return table(("at", "what", "state", "why", "remark", "by", "cause"), rows)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from trunkline.cli.client.named_parties import with_names
 from trunkline.cli.number.commands import Number, app, bound_to
 from trunkline.cli.number.files import Numbers, NumbersFrom, numbers_given
 from trunkline.cli.terminal.command import CommandContext, verb
@@ -37,14 +38,14 @@ def recycled(
 ) -> None:
     """Say whether a number has left its customer, or come to another one, since an instant."""
     found = call.remote.get(f"/numbers/{number}/recycled", since=instant(since, "--since"))
-    call.tell(found, lambda: _verdict(found), lambda: _turns(found["turns"]))
+    call.tell(found, lambda: _verdict(found), lambda: _turns(call, found["turns"]))
 
 
 @verb(app, "lookup")
 def lookup(call: CommandContext, numbers: Numbers = None, file: NumbersFrom = None) -> None:
     """Show the states of many numbers at once."""
     found = call.remote.post("/numbers/lookup", {"numbers": numbers_given(numbers, file)})
-    call.tell(found, lambda: _found(found["numbers"]))
+    call.tell(found, lambda: _found(call, found["numbers"]))
 
 
 def _holding(found: dict[str, Any]) -> Any:
@@ -74,24 +75,29 @@ def _verdict(found: dict[str, Any]) -> str:
     return verdict if whole else f"{verdict} This branch has had it in sight since {moment(known)}."
 
 
-def _turns(turns: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+def _turns(call: CommandContext, turns: list[dict[str, Any]]) -> Any:
+    from trunkline.cli.terminal.output import relative, table
 
     if not turns:
         return ""
-    rows = [(moment(t["at"]), t["what"], t["organization_id"], t["subscription_id"]) for t in turns]
+    parties = with_names(call.remote, [t["organization_id"] for t in turns])
+    rows = [(relative(t["at"]), t["what"], parties[t["organization_id"]], t["subscription_id"]) for t in turns]
     return table(("at", "event", "organization", "subscription"), rows)
 
 
-def _found(rows: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, state, table
+def _found(call: CommandContext, rows: list[dict[str, Any]]) -> Any:
+    from trunkline.cli.terminal.output import relative, state, table
 
+    there = [row["found"] for row in rows if row["found"] is not None]
+    parties = with_names(
+        call.remote, [n[who] for n in there for who in ("organization_id", "reserver_id", "holder_id")]
+    )
     shown: list[tuple[Any, ...]] = []
     for row in rows:
         n = row["found"]
         if n is None:
             shown.append((row["number"], "unknown", None, None, None))
             continue
-        whose = n["organization_id"] or n["reserver_id"]
-        shown.append((row["number"], state(n["state"]), moment(n["since"]), whose, n["holder_id"]))
+        whose = parties[n["organization_id"] or n["reserver_id"]]
+        shown.append((row["number"], state(n["state"]), relative(n["since"]), whose, parties[n["holder_id"]]))
     return table(("number", "state", "since", "owner", "holder"), shown)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import typer
 
-from trunkline.cli.client.named_parties import NAMED, PARTY
+from trunkline.cli.client.named_parties import NAMED, PARTY, with_names
 from trunkline.cli.number.commands import app
 from trunkline.cli.number.ranges import Able
 from trunkline.cli.terminal.command import CommandContext, verb
@@ -120,7 +120,7 @@ def search(
 ) -> None:
     """Find numbers by any mix of filters, and say how many there are."""
     found = call.remote.page_through("/numbers", limit, sort=sort, **filters)
-    call.tell(found, lambda: _found(found["items"]), lambda: more(found) or _all_of(found))
+    call.tell(found, lambda: _found(call, found["items"]), lambda: more(found) or _all_of(found))
 
 
 @verb(app, "export")
@@ -171,20 +171,23 @@ def _drained(file: BinaryIO, pieces: Iterator[bytes]) -> int:
     return size
 
 
-def _found(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, state, table
+def _found(call: CommandContext, items: list[dict[str, Any]]) -> Any:
+    from trunkline.cli.terminal.output import relative, state, table
 
     if not items:
         return "No such number."
+    parties = with_names(
+        call.remote, [n[who] for n in items for who in ("organization_id", "reserver_id", "holder_id")]
+    )
     headings = ("number", "state", "since", "until", "owner", "holder", "country", "sku", "can", "marks")
     rows = [
         (
             n["number"],
             state(n["state"]),
-            moment(n["since"]),
-            moment(n["ends_at"]) if n["ends_at"] else None,
-            n["organization_id"] or n["reserver_id"],
-            n["holder_id"],
+            relative(n["since"]),
+            relative(n["ends_at"]) if n["ends_at"] else None,
+            parties[n["organization_id"] or n["reserver_id"]],
+            parties[n["holder_id"]],
             n["country"],
             n["sku"],
             [name for name, yes in n["capabilities"].items() if yes],
@@ -197,11 +200,11 @@ def _found(items: list[dict[str, Any]]) -> Any:
 
 def _marks(n: dict[str, Any]) -> list[str]:
     """What else whoever looks for a number should know of it at once."""
-    from trunkline.cli.terminal.output import moment
+    from trunkline.cli.terminal.output import relative
 
     marks = [name.replace("_", " ") for name in ("golden", "ported_in", "charged") if n[name]]
     marks += ["bound"] if n["bindings"] else []
-    marks += [f"quarantined until {moment(n['quarantined_until'])}"] if n["quarantined_until"] else []
+    marks += [f"quarantined until {relative(n['quarantined_until'])}"] if n["quarantined_until"] else []
     return marks
 
 

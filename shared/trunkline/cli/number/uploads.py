@@ -222,20 +222,22 @@ def _bad_rows(seen: dict[str, Any]) -> Any:
 
 
 def _history(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
-    rows = [(moment(h["at"]), h["event"], h["status"], f"{h['done']:,}", f"{h['added']:,}", h["actor"]) for h in items]
+    rows = [
+        (relative(h["at"]), h["event"], h["status"], f"{h['done']:,}", f"{h['added']:,}", h["actor"]) for h in items
+    ]
     return table(("at", "what", "status", ">done", ">added", "by"), rows)
 
 
 def _uploads(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
     if not items:
         return "Nothing was uploaded."
     figures = ("rows", "done", "added", "refused")
     rows = [
-        (u["upload_id"], moment(u["previewed_at"]), u["file_name"], u["status"], *(f"{u[f]:,}" for f in figures))
+        (u["upload_id"], relative(u["previewed_at"]), u["file_name"], u["status"], *(f"{u[f]:,}" for f in figures))
         for u in items
     ]
     return table(("upload", "since", "file", "status", *(f">{figure}" for figure in figures)), rows)

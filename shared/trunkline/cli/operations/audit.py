@@ -21,12 +21,12 @@ def add_audit(app: typer.Typer, panel: str) -> None:
 
 
 def _rows(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
     if not items:
         return "No operator has done anything yet."
     rows = [
-        (moment(a["at"]), a["service"], a["actor"], a["command"], _arguments(a["arguments"]), a["outcome"])
+        (relative(a["at"]), a["service"], a["actor"], a["command"], _arguments(a["arguments"]), a["outcome"])
         for a in items
     ]
     return table(("at", "service", "by", "command", "with", "outcome"), rows)

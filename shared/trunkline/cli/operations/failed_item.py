@@ -66,9 +66,9 @@ def _path(service: ServiceName, what: str) -> str:
 
 
 def _items(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
     if not items:
         return "Nothing is set aside."
-    rows = [(i["service"], i["loop"], i["key"], i["tries"], i["cause"], moment(i["next_try_at"])) for i in items]
+    rows = [(i["service"], i["loop"], i["key"], i["tries"], i["cause"], relative(i["next_try_at"])) for i in items]
     return table(("service", "loop", "key", "tries", "cause", "next try"), rows)

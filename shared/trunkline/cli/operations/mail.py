@@ -78,20 +78,20 @@ def _path(key: str, service: ServiceName | None) -> str:
 
 
 def _mails(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
     if not items:
         return "No mail."
-    rows = [(moment(m["created_at"]), m["state"], m["recipient"], m["subject"], m["key"]) for m in items]
+    rows = [(relative(m["created_at"]), m["state"], m["recipient"], m["subject"], m["key"]) for m in items]
     return table(("at", "state", "to", "subject", "key"), rows)
 
 
 def _mail(mail: dict[str, Any]) -> Any:
     from rich.console import Group
 
-    from trunkline.cli.terminal.output import facts, line, moment
+    from trunkline.cli.terminal.output import facts, line, relative
 
-    about = {"to": mail["recipient"], "subject": mail["subject"], "at": moment(mail["created_at"])}
-    about |= {"state": mail["state"], "sent": moment(mail["sent_at"]), "tries": str(mail["attempts"])}
+    about = {"to": mail["recipient"], "subject": mail["subject"], "at": relative(mail["created_at"])}
+    about |= {"state": mail["state"], "sent": relative(mail["sent_at"]), "tries": str(mail["attempts"])}
     about |= {"last error": mail["last_error"]} if mail["last_error"] else {}
     return Group(facts(about), "", line(mail["body"].rstrip()))

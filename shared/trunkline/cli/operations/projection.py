@@ -115,13 +115,13 @@ def _whose(call: CommandContext, name: str) -> str:
 
 
 def _rows(found: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
     rows = [
         (
             p["service"], p["name"], str(p["generation"]), p["status"], _version(p),
             "–" if p["position"] is None else f"{p['position']:,}", "–" if p["lag"] is None else f"{p['lag']:,}",
-            moment(p["built_at"]),
+            relative(p["built_at"]),
         )
         for p in found
     ]  # fmt: skip

@@ -86,10 +86,10 @@ def _print(event: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _events(items: list[dict[str, Any]]) -> Any:
-    from trunkline.cli.terminal.output import moment, table
+    from trunkline.cli.terminal.output import relative, table
 
     rows = [
-        (str(e["version"]), moment(e["occurred_at"]), e["type"].rpartition(".")[2], _facts(e), e["actor"])
+        (str(e["version"]), relative(e["occurred_at"]), e["type"].rpartition(".")[2], _facts(e), e["actor"])
         for e in items
     ]
     return table((">#", "at", "event", "data", "by"), rows)
