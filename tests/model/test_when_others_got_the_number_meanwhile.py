@@ -42,6 +42,7 @@ def example(
     organizations: str = "",
     absent: str = "",
     timers: bool = True,
+    quarantine: int = 0,
 ) -> Example:
     """A history, and on which day which fact, by its id, is received; acts happen at their own instants.
 
@@ -53,6 +54,7 @@ def example(
         organizations: the names of subscriptions that are another organization's.
         absent: numbers that are not added at the beginning.
         timers: whether they run before each step.
+        quarantine: its days.
     """
     by_id = {each.id: each for each in facts}
     names = sorted({each.subscription for each in facts})
@@ -60,11 +62,81 @@ def example(
     steps = [Step(day, (by_id[id_],), timers=timers) for day, id_ in days]
     steps += [Step(act.at // DAY, act=act, timers=timers) for act in acts]
     steps.sort(key=lambda step: (step.day, step.act is not None))
-    history = History(sold, tuple(facts), acts, absent=absent, last_day=last_day)
+    history = History(sold, tuple(facts), acts, quarantine, absent, last_day)
     return Example(0, history, tuple(steps), 0)
 
 
+def chain_before(*acts: Act, quarantine: int = 0, organizations: str = "") -> Example:
+    """S had B for ten days, which is received after people have acted on it: when it gave A up follows from it."""
+    facts = [
+        fact(1, "S", "started", at(1, 5), "A"),
+        fact(2, "S", "swapped", at(2, 5), "B", "A"),
+        fact(3, "S", "swapped", at(12, 5), "D", "B"),
+    ]
+    days = [(56, 3), (62, 2), (128, 1)]
+    return example(facts, days, 130, acts, quarantine=quarantine, organizations=organizations)
+
+
+def lost_to_another(*, early: bool, timers: bool = True) -> Example:
+    """T gets A back for half a day, when S had left it for B, which was locked until then."""
+    facts = [
+        fact(1, "S", "started", at(45, 16), "A"),
+        fact(2, "S", "swapped", at(48, 4), "B", "A"),
+        fact(3, "T", "started", at(30, 5), "A"),
+        fact(4, "T", "expired", at(31, 5)),
+        fact(5, "T", "reactivated", at(88, 5)),
+        fact(6, "T", "swapped", at(88, 17), "D", "A"),
+    ]
+    days = [(30, 3), (31, 4), (45, 1), (48, 2), *([(88, 5), (88, 6)] if early else [(88, 6), (125, 5)])]
+    return example(facts, days, 130, (Act(at(35, 23), "lock", "B"),), timers=timers)
+
+
 HISTORIES = {
+    "what was had before a person reserved it for another one was left then (N9, X4)": chain_before(
+        Act(at(47, 23), "reserve", "B", party="O2"),
+    ),
+    "... or for the same one": chain_before(Act(at(47, 23), "reserve", "B", party="O1")),
+    "... or while that reservation goes on": chain_before(Act(at(120, 23), "reserve", "B", party="O2")),
+    "... or released it since": chain_before(
+        Act(at(47, 23), "reserve", "B", party="O2"), Act(at(60, 23), "release", "B")
+    ),
+    "... or locked it": chain_before(Act(at(47, 23), "lock", "B")),
+    "... or locked it, and still does": chain_before(Act(at(120, 23), "lock", "B")),
+    "... or unlocked it since": chain_before(Act(at(47, 23), "lock", "B"), Act(at(50, 23), "unlock", "B")),
+    "... or deleted it": chain_before(Act(at(47, 23), "delete", "B")),
+    "... or recovered it since": chain_before(Act(at(47, 23), "delete", "B"), Act(at(50, 23), "recover", "B")),
+    "... or reserved it when its quarantine was over (N15)": chain_before(
+        Act(at(47, 23), "reserve", "B", party="O2"), quarantine=10
+    ),
+    "... or locked it in its quarantine (N15)": chain_before(Act(at(14, 23), "lock", "B"), quarantine=10),
+    "what was had behind another one's time and a person's reservation": example(
+        [
+            fact(1, "S", "started", at(10, 15), "B"),
+            fact(3, "S", "swapped", at(87, 15), "C", "B"),
+            fact(9, "T", "started", at(5, 8), "A"),
+            fact(12, "T", "swapped", at(82, 8), "B", "D"),
+            fact(14, "T", "terminated", at(92, 19)),
+        ],
+        [(150, 9), (154, 3), (167, 1), (188, 14), (188, 12)],
+        190,
+        (Act(at(169, 23), "reserve", "B", party="O2"),),
+        organizations="T",
+    ),
+    "what is kept for want of another one is had since it came back (N9)": example(
+        [
+            fact(1, "S", "started", at(5, 6), "B"),
+            fact(2, "S", "swapped", at(34, 6), "A", "B"),
+            fact(3, "S", "expired", at(35, 6)),
+            fact(4, "T", "started", at(36, 14), "B"),
+            fact(5, "T", "swapped", at(98, 15), "A", "C"),
+        ],
+        [(36, 4), (86, 1), (98, 5), (104, 2), (133, 3)],
+        140,
+    ),
+    "what did not come back after an expiry is waited for in its second time (S6)": lost_to_another(early=True),
+    "... before its timer has run": lost_to_another(early=True, timers=False),
+    "... also where the reactivation arrives last": lost_to_another(early=False),
+    "... and before its timer has run": lost_to_another(early=False, timers=False),
     "a paid number that is taken and lost at one instant frees its unit (N4)": example(
         [
             reservations(1),

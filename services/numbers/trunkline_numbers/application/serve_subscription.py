@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -65,6 +65,7 @@ from trunkline_numbers.domain.subscription.tenures import (
     Earlier,
     Standing,
     Tenure,
+    is_missed,
     losses,
     lost_at,
     named,
@@ -269,7 +270,10 @@ class Serving:
         return Standing(False, since, None, n.acted_at, earlier, by_hand=_reserved_by_hand(n.life))
 
     def _earlier(self, n: Number, episode: Episode | None, *, denied: bool) -> tuple[Earlier, ...]:
-        """How the number stood before other subscriptions got it, the latest first; `episode`: the latest one's."""
+        """How the number stood before other subscriptions got it, or a person acted on it, the latest first.
+
+        `episode`: the latest one's.
+        """
         found: list[Earlier] = []
         then = n
         while episode is not None:
@@ -277,36 +281,48 @@ class Serving:
             then = replace(n, life=episode.before, last_organization_id=episode.last_organization_id)
             if episode.subscription_id != self.subscription_id and self._could_have(then):
                 since = free_since(n, episode.before, episode.last_organization_id, self.party, denied=denied)
-                found.append(Earlier(since, episode.since, self._periods(n, same=got_by == self.party.id)))
+                quarantined = got_by != self.party.id
+                kept = self._periods(n, quarantined=quarantined, reserved=quarantined)
+                found.append(Earlier(since, episode.since, kept))
             episode = episode.outer
+        if n.free_times:
+            found += self._free_times(n, denied=denied)
+            found.sort(key=lambda earlier: earlier.until, reverse=True)
         return tuple(found)
+
+    def _free_times(self, n: Number, *, denied: bool) -> Iterator[Earlier]:
+        """How the number stood before people acted on it: what they did stands (D10.10)."""
+        for free in n.free_times:
+            then = replace(n, life=free.life, last_organization_id=free.last_organization_id)
+            if self._could_have(then):
+                since = free_since(then, free.life, free.last_organization_id, self.party, denied=denied)
+                same = free.reserver_id in (None, self.party.id)  # locks and deletions do not mind a quarantine (N15)
+                yield Earlier(since, free.until, self._periods(n, quarantined=not same, reserved=True))
 
     def _could_have(self, n: Number) -> bool:
         return _is_assignable(n, self.party, self.policy, self.work.now)
 
-    def _periods(self, n: Number, *, same: bool) -> dict[ReservationCause, timedelta]:
-        """How long a number is kept from others than its organization after each kind of fact (N3, N15)."""
-        quarantine = self.policy.quarantine(n.listing.country)
+    def _periods(self, n: Number, *, quarantined: bool, reserved: bool) -> dict[ReservationCause, timedelta]:
+        """How long after each kind of fact a number is not to be had by somebody (N3, N15).
+
+        Args:
+            n: the number.
+            quarantined: the quarantine keeps it from them.
+            reserved: the reservation does.
+        """
+        quarantine = self.policy.quarantine(n.listing.country) if quarantined else timedelta()
         return {
-            cause: timedelta() if same else period(n, cause, self.policy) + quarantine
+            cause: (period(n, cause, self.policy) if reserved else timedelta()) + quarantine
             for cause in ("expired", "terminated", "swapped")
         }
 
     def _follow(self, number: str, had: list[Tenure]) -> None:
         """Move a number that the subscription has no more."""
         wanted = target(self.state, number, had)
-        if self._corrected(number, wanted):
+        if self._corrected(number, wanted) or (isinstance(wanted, Leave) and self._awaited(number)):
             return
-        if isinstance(wanted, Leave):
-            heard = self.state.heard
-            assert heard is not None
-            names = {each.number for each in named(heard)}
-            standing = self._standing(number)
-            if number in names and not standing.mine and number != heard.number:
-                if standing.refused is not None:
-                    self._note(forgo(self.state, number, self.work.now))
-                self._wait(number, standing.refused.code if standing.refused is not None else "its time is over")
-                return
+        if is_missed(self.state, number, had):
+            self._awaited(number)
         try:
             self._move(number, wanted)
         except Refused as refused:
@@ -314,6 +330,18 @@ class Serving:
             self._wait(number, refused.code)
         else:
             self._bindings(number, had)
+
+    def _awaited(self, number: str) -> bool:
+        """Wait for a number that was named for a time and is not the subscription's; False: it is no such number."""
+        heard = self.state.heard
+        assert heard is not None
+        standing = self._standing(number)
+        if standing.mine or number == heard.number or all(each.number != number for each in named(heard)):
+            return False
+        if standing.refused is not None:
+            self._note(forgo(self.state, number, self.work.now))
+        self._wait(number, standing.refused.code if standing.refused is not None else "its time is over")
+        return True
 
     def _hold(self, number: str, had: list[Tenure]) -> None:
         """Move the number that the subscription has; through each time in which it was lost in between (D10.17).

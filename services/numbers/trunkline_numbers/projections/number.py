@@ -142,7 +142,7 @@ def _binding(b: Binding) -> dict[str, str | None]:
 
 VIEW = single_stream_projection(
     "number_view",
-    5,
+    6,
     NUMBER,
     Number,
     COLUMNS,

@@ -94,7 +94,7 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
     by_subscription: bool
 
 
-class Available(msgspec.Struct, frozen=True, tag=True):
+class Available(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
     """Free since `since`; until `quarantined_until`, or `open_since` once that is over, only for its last organization.
 
     `covered`: the charged reservation that was over last, nobody having acted on the number since: the subscription
@@ -172,7 +172,7 @@ class Binding(msgspec.Struct, frozen=True, gc=False):
     at: datetime | None = None
 
 
-class Episode(msgspec.Struct, frozen=True):
+class Episode(msgspec.Struct, frozen=True, omit_defaults=True):
     """The time in which a number is one subscription's: assigned, then reserved, perhaps assigned again.
 
     Attributes:
@@ -196,13 +196,23 @@ class Episode(msgspec.Struct, frozen=True):
     outer: Episode | None = None
 
 
+class FreeTime(msgspec.Struct, frozen=True, gc=False):
+    """A time in which a number was Available, until a person reserved it for `reserver_id`, locked or deleted it."""
+
+    life: Available
+    until: datetime
+    last_organization_id: str | None
+    reserver_id: str | None = None
+
+
 _MOST_ENDED = 4
+_MOST_FREE_TIMES = 4
 _MOST_UNCOVERED = 4
 _MOST_OUTER = 3
 """Episodes around the present one that are remembered."""
 
 
-class Number(msgspec.Struct, frozen=True):
+class Number(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that decisions need to know of a number.
 
     Attributes:
@@ -211,6 +221,7 @@ class Number(msgspec.Struct, frozen=True):
         acted_at: when a person acted on it last (D10.10).
         episode: the one that was begun last; see `owned` for whether it goes on.
         uncovered: when reservations were over that had been extended, the newest ones (N4).
+        free_times: those that a person's act has ended, the newest ones: a late fact may lie in them (X4).
     """
 
     number: str
@@ -227,6 +238,7 @@ class Number(msgspec.Struct, frozen=True):
     acted_at: datetime | None = None
     episode: Episode | None = None
     uncovered: tuple[datetime, ...] = ()
+    free_times: tuple[FreeTime, ...] = ()
 
     @property
     def state(self) -> str:
@@ -296,7 +308,9 @@ def _evolve(n: Number, event: Any) -> Number:
                 _resolved(n.life, e),
                 _goes_on(n.life, e),
             )
-            return replace(n, life=life, acted_at=at if e.cause == "manual" else n.acted_at)
+            if e.cause != "manual":
+                return replace(n, life=life)
+            return replace(n, life=life, acted_at=at, free_times=_free_times(n, at, e.reserver_id))
         case NumberAssigned():
             life = Assigned(at, event.subscription_id, event.organization_id)
             return replace(
@@ -337,13 +351,15 @@ def _evolve(n: Number, event: Any) -> Number:
         case QuarantineEnded():
             return replace(n, life=replace(n.life, quarantined_until=None, open_since=at))
         case NumberLocked():
-            return replace(n, life=Locked(at, event.ends_at, event.notice_at, _quarantine(n.life, at)), acted_at=at)
+            locked = Locked(at, event.ends_at, event.notice_at, _quarantine(n.life, at))
+            return replace(n, life=locked, acted_at=at, free_times=_free_times(n, at))
         case LockExpired():
             return replace(n, life=Available(at, None, _quarantine(n.life, at)))
         case NumberUnlocked() | NumberRecovered():
             return replace(n, life=Available(at, None, _quarantine(n.life, at)), acted_at=at)
         case NumberDeleted():
-            return replace(n, life=Deleted(at, event.reason, _quarantine(n.life, at)), acted_at=at)
+            deleted = Deleted(at, event.reason, _quarantine(n.life, at))
+            return replace(n, life=deleted, acted_at=at, free_times=_free_times(n, at))
         case NumberAllocated():
             return replace(
                 n,
@@ -374,6 +390,14 @@ def _evolve(n: Number, event: Any) -> Number:
             return replace(n, bindings=tuple(b for b in n.bindings if b.kind != event.kind), episode=_ended(n, event))
         case _:
             return n
+
+
+def _free_times(n: Number, at: datetime, reserver_id: str | None = None) -> tuple[FreeTime, ...]:
+    """With the time that a person's act ends now, if the number was free."""
+    if not isinstance(n.life, Available):
+        return n.free_times
+    ended = FreeTime(n.life, at, n.last_organization_id, reserver_id)
+    return (*n.free_times, ended)[-_MOST_FREE_TIMES:]
 
 
 def _episode(n: Number, subscription_id: str, at: datetime) -> Episode | None:

@@ -30,10 +30,10 @@ class Named(msgspec.Struct, frozen=True):
 
 
 class Earlier(msgspec.Struct, frozen=True):
-    """How a number stood before another subscription got it at `until`.
+    """How a number stood before another subscription got it at `until`, or a person locked, deleted or reserved it.
 
     The subscription could have had it from `free_since` on (None: from whenever it wanted), and lost it so long before
-    `until` that its reservation, as long as `kept` says for its cause, left it to the other one.
+    `until` that its reservation, as long as `kept` says for its cause, was over by then or left it to the other one.
     """
 
     free_since: datetime | None
@@ -51,7 +51,7 @@ class Standing(msgspec.Struct, frozen=True):
         refused: why it cannot be had now.
         acted_at: when a person acted on it last.
         by_hand: since when a person has, or had, it reserved, nobody else having had it after that.
-        earlier: how it stood before other subscriptions got it, the latest first.
+        earlier: how it stood before other subscriptions got it, or people acted on it, the latest first.
     """
 
     mine: bool
@@ -114,6 +114,8 @@ def tenures(s: Subscription, standing: Callable[[str], Standing]) -> list[Tenure
         if had:
             had[-1] = msgspec.structs.replace(had[-1], until=got.since, cause="swapped")
         had.append(got)
+    if had and had[-1].recorded and had[-1].again is None and heard.status == "active":
+        had[-1] = _still(had[-1], standing(had[-1].number))
     return [part for tenure in had for part in _parts(tenure, heard)] if heard.gaps else had
 
 
@@ -136,6 +138,17 @@ def target(s: Subscription, number: str, had: Sequence[Tenure]) -> Target:
     if heard.status == "active":
         return Hold(max(last.again or last.since, last.since), heard.at if heard.gaps is None else None)
     return Keep(losses(heard), held_from)
+
+
+def is_missed(s: Subscription, number: str, had: Sequence[Tenure]) -> bool:
+    """Whether a number did not come back after an expiry, as another subscription has it, as far as is known.
+
+    What is received later may show that it was free then.
+    """
+    last = next((tenure for tenure in reversed(had) if tenure.number == number), None)
+    if last is None or not last.recorded or last.again is not None or not s.heard or not s.heard.gaps:
+        return False
+    return all(name != number or at < last.since for name, at in s.grants)
 
 
 def losses(heard: SubscriptionHeard) -> tuple[tuple[Literal["expired", "terminated"], datetime], ...]:
@@ -183,6 +196,13 @@ def _had(s: Subscription, each: Named, standing: Standing) -> Tenure | None:
     if _reserved_after(standing, could, over):
         return Tenure(each.number, could, recorded=True, found=granted is None)
     return Tenure(each.number, could)
+
+
+def _still(tenure: Tenure, standing: Standing) -> Tenure:
+    """A number is still had, as the one after it could not be: anew, where another subscription had it in between."""
+    if standing.mine or standing.refused is not None or standing.free_since is None:
+        return tenure
+    return msgspec.structs.replace(tenure, again=max(tenure.since, standing.free_since))
 
 
 def _reserved_after(standing: Standing, could: datetime, over: datetime | None) -> bool:
