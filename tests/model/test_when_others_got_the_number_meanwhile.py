@@ -91,7 +91,23 @@ def lost_to_another(*, early: bool, timers: bool = True) -> Example:
     return example(facts, days, 130, (Act(at(35, 23), "lock", "B"),), timers=timers)
 
 
+def renewed_anew(days: list[tuple[int, int]]) -> Example:
+    """Two renewals, the one that is numbered last dated before the other one: it is the one that counts (D10.12)."""
+    facts = [
+        Fact(1, "D", "started", 0, 1, product="did_reservation", quantity=1, plan=30 * DAY),
+        Fact(2, "D", "renewed", at(32, 9), 2, until=110 * DAY),
+        Fact(3, "D", "renewed", at(32, 1), 3, until=140 * DAY),
+    ]
+    acts = (Act(at(0, 23), "reserve", "C", party="O1"), Act(at(11, 23), "extend", "C", subscription="D"))
+    return example(facts, days, 45, acts)
+
+
 HISTORIES = {
+    "the renewal that is last by sequence counts, in whatever order they arrive (N4)": renewed_anew(
+        [(0, 1), (32, 2), (32, 3)]
+    ),
+    "... the other way round": renewed_anew([(0, 1), (32, 3), (33, 2)]),
+    "... also ahead of their instants (D10.14)": renewed_anew([(0, 1), (21, 3), (29, 2)]),
     "what was had before a person reserved it for another one was left then (N9, X4)": chain_before(
         Act(at(47, 23), "reserve", "B", party="O2"),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from random import Random
 
 import pytest
 
@@ -22,7 +23,7 @@ from trunkline_numbers.domain.subscription.events import (
     ReservationUncovered,
     SubscriptionHeard,
 )
-from trunkline_numbers.domain.subscription.paid_reservations import Judged, Standing, Until, judge
+from trunkline_numbers.domain.subscription.paid_reservations import Judged, Standing, Until, Walks, judge
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Cover, Subscription
 
 
@@ -43,11 +44,47 @@ def judged(*steps: tuple[float, int, float | None], extended: dict[str, float], 
     return judge(Subscription(COVER, heard, covers=covers), standings)
 
 
+def stepping(chance: Random, most: int) -> list[CoversFrom]:
+    """Renewals and quantities of a subscription, some later, some at one instant with the one before."""
+    steps, at = [CoversFrom(day(0), 3)], 0
+    for _ in range(most):
+        at += chance.choice([-3, 0, 1, 2, 5, 20])
+        until = day(at + chance.choice([1, 10, 30])) if chance.random() < 0.7 else None
+        steps.append(CoversFrom(day(max(at, 0)), chance.choice([0, 1, 2, 3, 3]), until))
+    return steps
+
+
 ABC = {"A": 5.0, "B": 6.0, "C": 7.0}
 
 
 def ends(found: Judged) -> dict[str, datetime]:
     return {number: until.ends_at for number, until in found.kept.items()}
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_then_a_walk_goes_on_where_the_batch_has_left_it(seed: int) -> None:
+    """X4: fact by fact, with what the batch has walked through, as all at once; also where a fact comes late."""
+    chance, walks = Random(seed), Walks()
+    steps: list[CoversFrom] = []
+    covers = {number: Cover(day(at), day(58)) for number, at in ABC.items()}
+    for step in stepping(chance, 12):
+        late = chance.random() < 0.15
+        steps.insert(chance.randrange(len(steps) + 1) if late else len(steps), step)
+        ends = day(28) if chance.random() < 0.9 else day(40)
+        standings = {number: Standing(free_ends_at=ends) for number in covers}
+        if chance.random() < 0.1:
+            standings["B"] = Standing(freed=day(30))
+        heard = SubscriptionHeard(
+            at=step.at,
+            sequence=len(steps),
+            organization_id=ACME.id,
+            product="did_reservation",
+            status="active",
+            started_at=day(0),
+            covers=tuple(steps),
+        )
+        s = Subscription(COVER, heard, covers=covers)
+        assert judge(s, standings, walks) == judge(s, standings)
 
 
 # -- the subscription's past ------------------------------------------------------------------------------------------

@@ -29,11 +29,11 @@ from trunkline_numbers.domain.number.paid_reservation import (
 from trunkline_numbers.domain.number.subscription_sync import as_before
 from trunkline_numbers.domain.policy import Policy
 from trunkline_numbers.domain.subscription.events import ReservationCovered, ReservationUncovered
-from trunkline_numbers.domain.subscription.paid_reservations import Judged, Standing, judge
+from trunkline_numbers.domain.subscription.paid_reservations import Judged, Standing, Walks, judge
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription
 
 
-def cover(work: UnitOfWork, subscription_id: str, cause: Causation, policy: Policy) -> None:
+def cover(work: UnitOfWork, subscription_id: str, cause: Causation, policy: Policy, walks: Walks | None = None) -> None:
     """Something was heard of a DID reservation subscription: end and renew what it pays for (N4, X4).
 
     Args:
@@ -41,12 +41,13 @@ def cover(work: UnitOfWork, subscription_id: str, cause: Causation, policy: Poli
         subscription_id: of any kind; only a DID reservation subscription covers numbers.
         cause: goes into the envelopes.
         policy: the periods in force.
+        walks: the batch's, so that its facts about one subscription do not each walk through its whole past.
     """
     s = work.state(SUBSCRIPTION, subscription_id)
     if s.heard is None or not s.covers:
         return
     load_settled(work, ((NUMBER, number) for number in s.covers))
-    judged = _judged(work, s)
+    judged = _judged(work, s, walks)
     for number, at in judged.lost.items():
         _uncover(work, subscription_id, number, at, cause, policy)
         if not s.covers[number].lost:
@@ -118,7 +119,7 @@ def extend_by(
     work.record(SUBSCRIPTION, subscription_id, [ReservationCovered(at=work.now, number=number, ends_at=ends_at)], cause)
 
 
-def _judged(work: UnitOfWork, s: Subscription) -> Judged:
+def _judged(work: UnitOfWork, s: Subscription, walks: Walks | None = None) -> Judged:
     standings: dict[str, Standing] = {}
     for number, had in s.covers.items():
         n = work.state(NUMBER, number)
@@ -127,7 +128,7 @@ def _judged(work: UnitOfWork, s: Subscription) -> Judged:
             standings[number] = Standing(free_ends_at=kept.free_ends_at)
         else:
             standings[number] = Standing(freed=freed_at(n, had.at), to_another=ran_out(n, s.subscription_id))
-    return judge(s, standings)
+    return judge(s, standings, walks)
 
 
 def _let_go(work: UnitOfWork, subscription_id: str, judged: Judged, cause: Causation) -> None:

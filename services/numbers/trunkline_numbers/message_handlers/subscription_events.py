@@ -23,6 +23,7 @@ from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.party_replica import PARTY
 from trunkline_numbers.domain.policy import Policy
 from trunkline_numbers.domain.subscription.events import CoversFrom, Gap, SubscriptionHeard, SwappedOut
+from trunkline_numbers.domain.subscription.paid_reservations import Walks
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, fall_due, hear, numbers_of
 
 
@@ -40,11 +41,11 @@ def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
         return
     load_parties(work, {m.data.organization_id for m in fresh})
     load_settled(work, ((NUMBER, number) for m in fresh for number in _numbers(work, m)))
-    policy = in_force(work)
+    policy, walks = in_force(work), Walks()
     for message in fresh:
         cause = Causation(message.source, message.correlation_id or message.id, message.id)
         events = hear(work.state(SUBSCRIPTION, message.subject), _heard(message), work.now)
-        _take(work, message.subject, events, cause, policy)
+        _take(work, message.subject, events, cause, policy, walks)
     last = fresh[-1]
     serve_waiting(work, Causation(last.source, last.correlation_id or last.id, last.id))
 
@@ -64,15 +65,15 @@ def ahead_due(work: UnitOfWork, stream_ids: Sequence[str]) -> None:
     named = {n for said in ahead.values() for n in (said.number, *(out.number for out in said.swapped_out)) if n}
     named.update(number for s in states.values() for number in numbers_of(s))
     load_settled(work, ((NUMBER, number) for number in sorted(named)), waiters=True)
-    policy = in_force(work)
+    policy, walks = in_force(work), Walks()
     for key, said in sorted(ahead.items(), key=lambda item: (item[1].at, item[0])):
         cause = Causation("timer", event_id(SUBSCRIPTION.stream(key), said.sequence), f"due/{key}")
-        _take(work, key, fall_due(work.state(SUBSCRIPTION, key), work.now), cause, policy)
+        _take(work, key, fall_due(work.state(SUBSCRIPTION, key), work.now), cause, policy, walks)
     serve_waiting(work, Causation("timer", "due", "due"))
     work.touch_streams(stream_ids)
 
 
-def _take(work: UnitOfWork, key: str, events: Sequence[Event], cause: Causation, policy: Policy) -> None:
+def _take(work: UnitOfWork, key: str, events: Sequence[Event], cause: Causation, policy: Policy, walks: Walks) -> None:
     if not events:
         return
     before = numbers_of(work.state(SUBSCRIPTION, key))
@@ -81,7 +82,7 @@ def _take(work: UnitOfWork, key: str, events: Sequence[Event], cause: Causation,
         work.stop_waiting(NUMBER.stream(number), SUBSCRIPTION.stream(key))
     if isinstance(events[0], SubscriptionHeard):
         serve(work, key, cause, policy)
-        cover(work, key, cause, policy)
+        cover(work, key, cause, policy, walks)
 
 
 def _load(work: UnitOfWork, messages: Sequence[Message]) -> None:

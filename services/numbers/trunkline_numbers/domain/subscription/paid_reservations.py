@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from itertools import islice
+from itertools import islice, pairwise
 
 import msgspec
+from msgspec.structs import replace
 
 from trunkline_numbers.domain.subscription.events import CoversFrom
 from trunkline_numbers.domain.subscription.subscription import Cover, Subscription
@@ -43,27 +44,29 @@ class Judged(msgspec.Struct, frozen=True):
     freed: tuple[str, ...]
 
 
+Walks = dict[str, "_Walk"]
+"""Subscription -> how far its past was walked through in this batch."""
+_Moment = tuple[datetime, int, int, CoversFrom | str]
 _FREED, _STEP, _EXTENDED = range(3)
 """What is of one instant, in this order: a unit becomes free before it is counted, and is counted before it is used."""
 
 
-def judge(s: Subscription, standings: Mapping[str, Standing]) -> Judged:
+def judge(s: Subscription, standings: Mapping[str, Standing], walks: Walks | None = None) -> Judged:
     """What the subscription's past means for the numbers it was to cover.
 
     Args:
         s: something has been heard of it.
         standings: of every number in `s.covers`.
+        walks: those of a batch: steps that follow on what was walked through are all that is walked through then.
     """
     assert s.heard is not None
-    walk = _Walk(s.covers, standings)
-    moments: list[tuple[datetime, int, int, CoversFrom | str]] = []
-    for place, step in enumerate(s.heard.covers):
-        moments.append((step.at, _STEP, place, step))
-    for place, (number, cover) in enumerate(s.covers.items()):
-        moments.append((cover.at, _EXTENDED, place, number))
-        if (gone := standings[number].freed) is not None:
-            moments.append((max(gone, cover.at), _FREED, place, number))
-    for at, kind, _, what in sorted(moments, key=lambda m: m[:3]):
+    before = walks.get(s.subscription_id) if walks is not None else None
+    if before is not None and (new := before.followed_by(s, standings)) is not None:
+        walk = before
+        moments: list[_Moment] = [(step.at, _STEP, place, step) for place, step in new]
+    else:
+        walk, moments = _Walk(s.covers, standings), _moments(s, standings)
+    for at, kind, _, what in moments:
         walk.passes_to(at)
         if isinstance(what, CoversFrom):
             walk.step(what)
@@ -71,6 +74,9 @@ def judge(s: Subscription, standings: Mapping[str, Standing]) -> Judged:
             walk.extended(what, at)
         else:
             walk.freed(what)
+    walk.ends_with(s.heard.covers, moments[-1] if moments else None)
+    if walks is not None:
+        walks[s.subscription_id] = walk
     freed = tuple(number for number in s.covers if standings[number].freed is not None)
     lost = {
         number: at
@@ -78,6 +84,21 @@ def judge(s: Subscription, standings: Mapping[str, Standing]) -> Judged:
         if (gone := standings[number].freed) is None or (standings[number].to_another and at < gone)
     }
     return Judged(lost, {n: walk.until[n] for n in s.covers if n not in lost and standings[n].freed is None}, freed)
+
+
+def _moments(s: Subscription, standings: Mapping[str, Standing]) -> list[_Moment]:
+    """All that the walk comes to, in order; a step that is dated before the one in front of it comes with that one."""
+    assert s.heard is not None
+    moments: list[_Moment] = []
+    newest = s.heard.started_at
+    for place, step in enumerate(s.heard.covers):
+        newest = max(newest, step.at)
+        moments.append((newest, _STEP, place, step if step.at == newest else replace(step, at=newest)))
+    for place, (number, cover) in enumerate(s.covers.items()):
+        moments.append((cover.at, _EXTENDED, place, number))
+        if (gone := standings[number].freed) is not None:
+            moments.append((max(gone, cover.at), _FREED, place, number))
+    return sorted(moments, key=lambda m: m[:3])
 
 
 class _Walk:
@@ -92,6 +113,24 @@ class _Walk:
         """No charged end lies before; None: they must be looked at."""
         self.lost: dict[str, datetime] = {}
         self.until = {number: Until(cover.ends_at, cover.at) for number, cover in covers.items()}
+        self._steps: tuple[CoversFrom, ...] = ()
+        self._last: tuple[datetime, int, int] | None = None
+
+    def ends_with(self, steps: tuple[CoversFrom, ...], last: _Moment | None) -> None:
+        """All of these steps have been walked through; `last`: the last moment of them, if there was a new one."""
+        self._steps = steps
+        self._last = last[:3] if last is not None else self._last
+
+    def followed_by(self, s: Subscription, standings: Mapping[str, Standing]) -> list[tuple[int, CoversFrom]] | None:
+        """The steps that a subscription has since, with their places; None: its past is not the one walked through."""
+        assert s.heard is not None
+        steps, walked = s.heard.covers, len(self._steps)
+        if self._covers != s.covers or self._standings != standings or steps[:walked] != self._steps:
+            return None
+        new = [(place, steps[place]) for place in range(walked, len(steps))]
+        keys = [(step.at, _STEP, place) for place, step in new]
+        in_order = all(one < other for one, other in pairwise([*([self._last] if self._last else []), *keys]))
+        return new if in_order else None
 
     def passes_to(self, at: datetime) -> None:
         """Charged ends that are over by then, as far as was known by then."""
