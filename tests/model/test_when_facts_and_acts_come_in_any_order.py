@@ -1,9 +1,10 @@
 """When several subscriptions and people's acts meet on few numbers, every order ends as the oracle does (X4, §10.12).
 
 A hundred generated histories, each in order and in two other orders with repetitions and timers that have not run:
-chains of swaps, paid reservations, bindings, facts that the fold refuses, several facts at one instant. Everything
-visible is compared: states, since when, ends, cover, quarantine, bindings, who waits, each fact's verdict, and that
-histories go forward without notices of what has passed (N4, N9, N10, N15, S3, S6, X5).
+chains of swaps, paid reservations, bindings, facts that the fold refuses, several facts at one instant, facts that are
+received days before their instants. Everything visible is compared: states, since when, ends, cover, quarantine,
+bindings, who waits, each fact's verdict, what is scheduled, the rows of the views; histories go forward without
+notices of what has passed (N4, N9, N10, N15, S3, S6, X5, D10.14).
 `python -m tests.model.campaign` plays as many as one likes.
 """
 
@@ -78,3 +79,33 @@ def test_then_an_expiry_that_is_overtaken_leaves_no_trace(stage: Stage) -> None:
         Fact(3, "S", "reactivated", 35 * DAY + 13, 7),
     ]
     assert check(stage, [played(facts, [(0, 1), (35, 2), (35, 3)], 40)])[0].differs == ()
+
+
+AHEAD = [
+    Fact(1, "S", "started", 1, 1, number="A"),
+    Fact(2, "S", "terminated", 30 * DAY + 5, 2),
+    Fact(3, "S", "renewed", 20 * DAY + 5, 3, until=60 * DAY),
+    Fact(4, "S", "swapped", 25 * DAY + 5, 4, old="A", number="B"),
+    Fact(5, "T", "started", 27 * DAY + 5, 1, number="A"),
+    Fact(6, "T", "expired", 40 * DAY + 5, 2),
+]
+"""S's end is taken back by a renewal; T starts with what S gives up."""
+
+
+@pytest.mark.parametrize("last_day", [5, 22, 26, 28, 35, 45])
+@pytest.mark.parametrize(
+    "days",
+    [
+        [(0, 1), (2, 2), (3, 3), (3, 4), (4, 5), (4, 6)],
+        [(0, 6), (0, 5), (1, 4), (2, 3), (3, 2), (4, 1)],
+        [(0, 1), (1, 2), (4, 4), (4, 6), (4, 5), (30, 3)],
+    ],
+)
+def test_then_what_lies_ahead_is_scheduled_until_its_instant(
+    stage: Stage, days: list[tuple[int, int]], last_day: int
+) -> None:
+    """D10.14, X4: on each day it is as if what is ahead had not been received, but for its being on record."""
+    received = [(day, id_) for day, id_ in days if day <= last_day]
+    facts = [fact for fact in AHEAD if fact.id in {id_ for _, id_ in received}]
+    checked = check(stage, [played(facts, received, last_day)])[0]
+    assert (checked.undetermined, checked.differs) == (None, ())

@@ -2,32 +2,69 @@
 
 What a subscription was given it keeps against another one that is known later, and what a person did stands (D10.10,
 S6). So the rules fix the end for each order in which nobody was ever given a number, on incomplete knowledge, that
-another one has by all the facts while the first one still wants it, and in which each act found what it finds when
-all is known. So it is with a number that is reserved again after its reservation ran out (D10.10). X4 asks nothing
-else of the order: within one subscription every order is of this kind. An extension that lost its number by facts
-that did not count is licensing's to give a number again (X5, D10.17).
+another one has by all the facts while the first one still wants it, and in which each act that was done found what it
+finds when all is known. An act that was refused, on what was known then, left nothing, and is no part of the history.
+So it is with a number that is reserved again after its reservation ran out (D10.10). X4 asks nothing else of the
+order: within one subscription every order is of this kind. An extension that lost its number by facts that did not
+count is licensing's to give a number again: its binding has ended then (X5, D10.17).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from tests.model.convergence.facts import Act, Fact, Hours
 from tests.model.convergence.histories import EXTENSION
 from tests.model.convergence.numbers import Line
 from tests.model.convergence.timeline import Outcome
 
-LEAVES_THE_SAME = ("add", "release", "lock", "unlock", "delete", "recover", "reserve", "bind", "unbind")
-"""What these acts leave does not hang on since when, or until when, the number was what they found."""
 Fold = Callable[[Iterable[Fact], Iterable[Act], Hours], Outcome]
 Learned = Sequence[tuple[Hours, tuple[Fact | Act, ...]]]
 """What came to be known, in order, with the clock at which it did."""
 
 
+def decided(learned: Learned, fold: Fold) -> dict[Act, bool]:
+    """Whether each act is done: it is decided on what is known at that instant; what is refused leaves nothing."""
+    facts: list[Fact] = []
+    verdicts: dict[Act, bool] = {}
+    for _, items in learned:
+        for item in items:
+            if isinstance(item, Fact):
+                facts.append(item)
+                continue
+            done = [act for act, allowed in verdicts.items() if allowed]
+            verdicts[item] = fold(facts, [*done, item], item.at).acts[item][0]
+    return verdicts
+
+
+def without(learned: Learned, gone: Collection[Fact | Act]) -> Learned:
+    """What came to be known, but for some of it."""
+    return [(at, tuple(item for item in items if item not in gone)) for at, items in learned]
+
+
+def bindings_lost(learned: Learned, whole: Outcome, fold: Fold) -> list[Act]:
+    """Where extensions lost their numbers by facts that did not count: ended then, and licensing's to request anew.
+
+    Nothing for a number that somebody acts on afterwards: what that act finds hangs on it.
+    """
+    lost: dict[str, Act] = {}
+    for index in range(len(learned)):
+        facts, acts = _known(learned[: index + 1])
+        until = learned[index + 1][0] if index + 1 < len(learned) else whole.now
+        partly = fold(facts, acts, until)
+        bound = {act.number for act in acts if act.kind == "bind" and act.user == EXTENSION and partly.acts[act][0]}
+        for number in bound - lost.keys():
+            if _is_extension(whole.lines.get(number)) and not _is_extension(partly.lines.get(number)):
+                lost[number] = Act(until, "unbind", number)
+    last = {act.number: act.at for _, items in learned for act in items if isinstance(act, Act)}
+    return [act for act in lost.values() if last[act.number] < act.at]
+
+
 def unfair(learned: Learned, whole: Outcome, fold: Fold) -> str | None:
     """Why this order does not have to end as in-order delivery ends; None where it has to.
 
-    What is known at a moment has its effect up to the moment at which more is known: a timer may run until then.
+    Acts that were refused are no part of what was learned, nor of the whole. What is known at a moment has its effect
+    up to the moment at which more is known: a timer may run until then.
     """
     for index, (_, items) in enumerate(learned):
         known = learned[: index + 1]
@@ -49,20 +86,24 @@ def _acted_otherwise(act: Act, learned: Learned, whole: Outcome, fold: Fold) -> 
     then = fold(*_known(learned), act.at)
     allowed, before = then.acts[act]
     allowed_at_last, before_at_last = whole.acts[act]
-    if allowed == allowed_at_last and not allowed:
-        return None  # it left nothing, whatever it found
-    stand = _whose if act.kind in LEAVES_THE_SAME else _stand
-    if allowed != allowed_at_last or [stand(line) for line in before] != [stand(line) for line in before_at_last]:
-        return f"{act} found something else"
-    return None
+    found, finds = ([_found(act, line) for line in lines] for lines in (before, before_at_last))
+    return f"{act} found something else" if allowed != allowed_at_last or found != finds else None
 
 
-def _whose(line: Line) -> tuple[object, ...]:
-    return line.state, line.subscription, line.organization
-
-
-def _stand(line: Line) -> tuple[object, ...]:
-    return (line.state, line.since, line.ends, line.subscription, line.organization, line.lapsed, line.cover)
+def _found(act: Act, line: Line) -> tuple[object, ...]:
+    """What the result of an act hangs on."""
+    whose = (line.state, line.subscription, line.organization)
+    match act.kind:
+        case "extend":
+            return (*whose, line.ends, line.cover)  # the charged period begins where the present one ends (D10.6)
+        case "assign" | "swap":
+            return (*whose, line.lapsed)
+        case "allocate" | "take_back" if line.holder == (act.party or None):
+            return (line.state in ("absent", "deleted"),)  # it changes nothing
+        case "allocate" | "take_back" if line.state == "available":
+            return (*whose, line.since, line.lapsed)  # since then, nobody claims it back (D10.10)
+        case _:
+            return whose
 
 
 def _given_otherwise(learned: Learned, now: Hours, whole: Outcome, fold: Fold) -> str | None:

@@ -1,12 +1,13 @@
 """Generated histories: facts and acts that meet on few numbers, and the orders in which they are played.
 
-Facts lie on whole hours below twenty of a day; everything is received, and acts happen, in the 23rd hour, so that a
-fact is never ahead of the clock at which it is received. The random source is an argument: a seed is a history.
+Facts lie on whole hours below twenty of a day; everything is received, and acts happen, in the 23rd hour. The random
+source is an argument: a seed is a history.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from tests.model.convergence.facts import DAY, Act, Fact, Hours, Kind, Sold
@@ -206,7 +207,10 @@ def in_order(h: History) -> list[Step]:
 
 
 def any_order(h: History, chance: Random) -> list[Step]:
-    """Facts late by any time, some of them twice, in any order within a day; timers that may not have run."""
+    """Facts late by any time, some of them twice, in any order within a day; timers that may not have run.
+
+    In some orders facts are received days before their instants (D10.14).
+    """
     late = chance.choice([0.1, 0.4, 0.8, 1.0])
     punctual = chance.choice([0.0, 0.5, 1.0])
     until = chance.choice([5, 40, NEWEST_DAY])
@@ -219,4 +223,22 @@ def any_order(h: History, chance: Random) -> list[Step]:
             step = Step(day, (fact,), held_back=chance.random() < 0.2, timers=chance.random() < punctual)
             steps.append((chance.random(), step))
     steps += [(chance.random(), Step(act.at // DAY, act=act, timers=chance.random() < punctual)) for act in h.acts]
+    if chance.random() < 0.3:
+        steps = [(place, _early(step, chance)) for place, step in steps]
     return [step for _, step in sorted(steps, key=lambda each: (each[1].day, each[0]))]
+
+
+def _early(step: Step, chance: Random) -> Step:
+    """Received ahead of its instant, sometimes."""
+    if not step.facts or chance.random() < 0.6:
+        return step
+    return replace(step, day=max(0, step.facts[0].at // DAY - chance.randrange(1, 40)))
+
+
+def cut(h: History, steps: Sequence[Step], chance: Random) -> tuple[History, list[Step]]:
+    """All is compared on an earlier day: what was received by then is all there is, though it may be ahead of it."""
+    last_day = chance.randrange(1, h.last_day + 1)
+    kept = [step for step in steps if step.day <= last_day]
+    received = {fact.id for step in kept for fact in step.facts}
+    facts = tuple(fact for fact in h.facts if fact.id in received)
+    return replace(h, facts=facts, acts=tuple(step.act for step in kept if step.act), last_day=last_day), kept

@@ -62,12 +62,23 @@ class World:
         self.ids = {name: new_id() for name in self.history.sold}
         self.names = {id_: name for name, id_ in self.ids.items()}
         self.billed: dict[str, list[Fact]] = {name: [] for name in self.ids}
+        self._ahead: list[Fact] = []
         self._known = dict.fromkeys(self.ids, 0)
         self._event_ids = {fact.id: new_id() for fact in self.history.facts}
 
     def event_id(self, fact: int) -> str:
         """The id under which billing publishes a fact."""
         return self._event_ids[fact]
+
+    def bill(self, fact: Fact, now: Hours) -> None:
+        """Licensing has received a fact, which counts from its own instant on (D10.14)."""
+        (self.billed[fact.subscription] if fact.at <= now else self._ahead).append(fact)
+
+    def fall_due(self, now: Hours) -> None:
+        """The instants of facts that were received before have come."""
+        for fact in [fact for fact in self._ahead if fact.at <= now]:
+            self._ahead.remove(fact)
+            self.billed[fact.subscription].append(fact)
 
     def parcels(self, now: Hours) -> list[list[IncomingRecord]]:
         """What numbers gets next: all that is pending, in any order, some of it twice, in one batch or one by one."""

@@ -10,6 +10,7 @@ from tests.end_to_end.pair import Pair
 from tests.model.convergence.facts import DAY, Fact, Hours, fold
 from tests.model.convergence.numbers import Line
 from tests.model.convergence.product import World, hours
+from tests.model.convergence.rows import Rows
 from tests.model.convergence.timeline import Outcome
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.domain.subscription.subscription import SUBSCRIPTION as BILLED
@@ -46,7 +47,8 @@ def expected_history(outcome: Outcome, facts: Iterable[Fact]) -> Seen:
     seen: Seen = {}
     by_subscription: dict[str, list[Fact]] = {}
     for fact in facts:
-        by_subscription.setdefault(fact.subscription, []).append(fact)
+        if fact.at <= outcome.now:
+            by_subscription.setdefault(fact.subscription, []).append(fact)
     for name, mine in by_subscription.items():
         counted, refused = fold(mine)
         # §5 does not say whether an expired subscription can be renewed: it moves nothing here.
@@ -56,6 +58,15 @@ def expected_history(outcome: Outcome, facts: Iterable[Fact]) -> Seen:
     for line in outcome.lines.values():
         if line.state != "absent":
             seen[f"history of {line.number}"] = {"goes back": False, "notices too late": 0}
+    return seen
+
+
+def expected_scheduled(outcome: Outcome, facts: Iterable[Fact]) -> Seen:
+    """What is on record and does not count yet, as its instant is ahead of the clock (D10.14)."""
+    seen: Seen = {}
+    for fact in facts:
+        if fact.at > outcome.now:
+            seen.setdefault(f"ahead for {fact.subscription}", {})[f"fact {fact.id}"] = "scheduled"
     return seen
 
 
@@ -90,6 +101,7 @@ class Looking:
         self._organizations = {id_: name for name, id_ in organizations.items()}
         self._store = pair.numbers
         self._numbers, self._licensing = UnitOfWork(pair.numbers, pair.now), UnitOfWork(pair.licensing, pair.now)
+        self.rows = Rows(pair, self._organizations)
 
     def load(self, worlds: list[World]) -> None:
         """Read all of them at once."""
@@ -100,6 +112,7 @@ class Looking:
         self._histories: dict[str, list[Any]] = {}
         for stream_id, _, name, state in self._store.read(streams):
             self._histories.setdefault(stream_id, []).append(self._store.codec.decode(name, state))
+        self.rows.load(worlds)
 
     def seen(self, world: World) -> Seen:
         """By the product."""
@@ -115,6 +128,14 @@ class Looking:
                 why = REASONS[known.refused.code] if known.refused is not None else None
                 seen[f"subscription {name}"] = {"status": billed.after.status, "waits for": waits, "because": why}
         return seen
+
+    def scheduled(self, world: World) -> Seen:
+        """By the product."""
+        names = {world.event_id(fact.id): f"fact {fact.id}" for fact in world.history.facts}
+        ahead = {name: self._licensing.state(BILLED, id_).scheduled for name, id_ in world.ids.items()}
+        return {
+            f"ahead for {name}": {names[id_]: "scheduled" for _, id_ in some} for name, some in ahead.items() if some
+        }
 
     def history(self, world: World, right: Seen) -> Seen:
         """By the product, of what the oracle expects."""

@@ -7,9 +7,9 @@ from typing import Any
 
 from tests.end_to_end.pair import BY_HAND, Pair
 from tests.model.convergence.acting import POLICY_OF_THE_MODEL, Acting
-from tests.model.convergence.facts import DAY, Act
+from tests.model.convergence.facts import DAY, Act, Hours
 from tests.model.convergence.histories import Step
-from tests.model.convergence.product import START, World, instant
+from tests.model.convergence.product import START, World, hours, instant
 from tests.model.convergence.product import new_id as _new_id
 from trunkline.contracts import parties
 from trunkline.errors import Refused
@@ -51,13 +51,14 @@ class Stage:
     def play(self, worlds: Sequence[World]) -> None:
         """Play all steps of all worlds, day by day; what is left of each is delivered at the end of its last day."""
         self.pair.now = START
+        self._of = {id_: (world, name) for world in worlds for name, id_ in world.ids.items()}
         self._add(worlds)
         days: dict[int, dict[World, list[Step]]] = {world.history.last_day: {} for world in worlds}
         for world in worlds:
             for step in world.steps:
                 days.setdefault(step.day, {}).setdefault(world, []).append(step)
         for day in sorted(days):
-            self.pair.now = instant(day * DAY + 23)
+            self._pass_to(day * DAY + 23)
             rounds = max((len(steps) for steps in days[day].values()), default=0)
             for number in range(rounds):
                 of_round = {world: steps[number] for world, steps in days[day].items() if number < len(steps)}
@@ -65,6 +66,35 @@ class Stage:
             if over := [world for world in worlds if world.history.last_day == day]:
                 self._deliver(over, day * DAY + 23)
                 self.run_timers(over)
+                self._of = {id_: (world, name) for id_, (world, name) in self._of.items() if world not in over}
+
+    def _pass_to(self, now: Hours) -> None:
+        """Let time pass for licensing: what was ahead counts from its instant on, and is published (D10.14)."""
+        worlds = {world for world, _ in self._of.values()}
+        settle = self.pair.licensing_service.settle
+        streams = [f"subscription/{id_}" for id_ in self._of]
+        while True:
+            rows = self.pair.licensing.fetch(
+                "SELECT due_at, key FROM deadlines WHERE due_at <= %s AND key = ANY(%s) ORDER BY due_at, key",
+                (instant(now), streams),
+            )
+            if not rows:
+                break
+            self.pair.now = rows[0][0]
+            keys = [key for due, key in rows if due == rows[0][0]]
+            run(self.pair.licensing, lambda: self.pair.now, lambda work, keys=keys: settle(work, keys))  # type: ignore[misc]
+            for world in worlds:
+                world.fall_due(hours(self.pair.now) or 0)
+            self._publish()
+        self.pair.now = instant(now)
+
+    def _publish(self) -> None:
+        """What licensing has published since is pending for the worlds that it is about."""
+        for record in self.pair.said():
+            key = record.key.decode() if record.key is not None else ""
+            if key in self._of:
+                world, name = self._of[key]
+                world.pending.append((name, len(world.billed[name]), record))
 
     def _add(self, worlds: Sequence[World]) -> None:
         for country in ("SG", "MY"):
@@ -83,13 +113,8 @@ class Stage:
         if facts:
             self.pair.bill([world.message(fact, self.organizations) for world, fact in facts])
             for world, fact in facts:
-                world.billed[fact.subscription].append(fact)
-            by_subscription = {id_: (world, name) for world in steps for name, id_ in world.ids.items()}
-            for record in self.pair.said():
-                key = record.key.decode() if record.key is not None else ""
-                if key in by_subscription:
-                    world, name = by_subscription[key]
-                    world.pending.append((name, len(world.billed[name]), record))
+                world.bill(fact, now)
+            self._publish()
         self._deliver([world for world, step in steps.items() if step.facts and not step.held_back], now)
         for world, step in steps.items():
             if step.act is not None:

@@ -45,7 +45,7 @@ def outcome(
     """Fold everything from the beginning up to an instant. A fact ahead of that instant does not count yet (D10.14)."""
     stock = Inventory(dict(sold), quarantine)
     by_hand = Acts(stock)
-    for at, item in _in_order(facts, acts, sold):
+    for at, item in _in_order([fact for fact in facts if fact.at <= now], acts, sold):
         if at > now:
             break
         stock.settle(at)
