@@ -71,11 +71,11 @@ bench: $(STAMP) ## Measure everything in the same run as its baseline (ONLY=B1 r
 .PHONY: kafka-up
 kafka-up: $(STAMP) ## Start a real Kafka, in a container or on the JDK, kept by the home; prints what to export
 	@echo "kafka-up: fetching the broker if it is not there, and starting it" >&2
-	@$(BIN)/python -m trunkline.local_servers.servers up
+	@$(BIN)/python -m deploy.local_servers.servers up
 
 .PHONY: kafka-down
 kafka-down: $(STAMP) ## Stop the Kafka of the home
-	@$(BIN)/python -m trunkline.local_servers.servers down
+	@$(BIN)/python -m deploy.local_servers.servers down
 
 .PHONY: audit
 audit: $(STAMP) ## Ask whether a locked package has a known vulnerability
@@ -94,4 +94,4 @@ lock: $(STAMP) ## Write requirements.lock anew from the pyproject files
 clean: ## Remove the environment and what the tools left; homes stay
 	@rm -rf $(VENV) $(ROOMS:%=%/build) $(ROOMS:%=%/*.egg-info) bench/out
 	@rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .schemathesis
-	@find $(ROOMS) tests bench -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	@find $(ROOMS) tests bench deploy -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -12,7 +12,7 @@ from bench.office import ADDONS, Office, build
 from bench.run import Run
 from bench.servers import kafka
 from bench.services import Running, together
-from trunkline.local_servers.broker import LocalBroker
+from deploy.local_servers.broker import LocalBroker
 from trunkline.security.tokens import Tokens
 from trunkline.settings import Settings
 

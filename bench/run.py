@@ -11,7 +11,7 @@ from bench.servers import Databases, kafka, postgres
 from bench.services import Pair, pair
 from bench.stock import Stocked, stocked
 from bench.world import World, build
-from trunkline.local_servers.broker import LocalBroker
+from deploy.local_servers.broker import LocalBroker
 
 
 class Run:

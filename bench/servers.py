@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psycopg
 
+from deploy.local_servers.broker import LocalBroker, libs_folder
 from trunkline.embedded_postgres.server import EmbeddedPostgres
-from trunkline.local_servers.broker import LocalBroker, libs_folder
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.kafka.topics import PARTITIONS, create_topics
 from trunkline.service_definition import installed_services

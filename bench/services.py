@@ -20,7 +20,7 @@ import psycopg
 
 from bench.servers import Databases
 from bench.world import Subscription, World
-from trunkline.local_servers.broker import LocalBroker, free_ports
+from deploy.local_servers.broker import LocalBroker, free_ports
 
 NAMES = ("licensing", "numbers")
 _READY_SECONDS = 60

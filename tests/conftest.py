@@ -17,9 +17,9 @@ import psycopg
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from deploy.local_servers.broker import LocalBroker
+from deploy.local_servers.servers import BrokerUnavailable, Servers, choose, new_broker
 from trunkline.embedded_postgres.server import EmbeddedPostgres
-from trunkline.local_servers.broker import LocalBroker
-from trunkline.local_servers.servers import BrokerUnavailable, Servers, choose, new_broker
 
 _ROOT = Path(__file__).parent.parent
 _WAITING = {"operate": 20, "embedded": 10, "messaging": 8}
@@ -106,7 +106,7 @@ def postgres(servers: Servers) -> Iterator[Postgres]:
         yield GivenPostgres(given)
         return
     if servers.kind == "containers":
-        from trunkline.local_servers.containers import postgres_container
+        from deploy.local_servers.containers import postgres_container
 
         with postgres_container() as url:
             yield GivenPostgres(url)

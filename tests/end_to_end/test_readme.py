@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from deploy.local_servers.broker import free_ports
 from tests.contracts import settings_page
-from trunkline.local_servers.broker import free_ports
 from trunkline.settings import PREFIX, Settings
 from trunkline.settings_variables import CLIENT
 

@@ -16,11 +16,11 @@ from uuid import uuid4
 import pytest
 from aiokafka import ConsumerRecord
 
+from deploy.local_servers.servers import Servers
 from tests.conftest import start_broker
 from tests.end_to_end.shell import Shell, event, up
 from tests.faults.topics import Saying, Topics
 from trunkline.cli.client.api_client import ApiClient, operator_token
-from trunkline.local_servers.servers import Servers
 from trunkline.messaging.kafka.client import source_name
 from trunkline.settings import load_settings
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local_servers.servers import Servers
 from tests.conftest import start_broker
 from tests.faults.story import Picture, Story
 from tests.faults.world import World
-from trunkline.local_servers.servers import Servers
 
 _numbers = count(1)
 

@@ -16,10 +16,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from deploy.local_servers.broker import LocalBroker, libs_folder
 from tests.faults.doomed import POINTS, Fuse
 from tests.faults.story import Picture, Story
 from tests.faults.world import World
-from trunkline.local_servers.broker import LocalBroker, libs_folder
 
 _LIBS = libs_folder(Path(__file__).parent.parent.parent / ".trunkline")
 _ONLY_NUMBERS = ("deadlines", "notices", "mail", "state topic")

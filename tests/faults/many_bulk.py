@@ -16,9 +16,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from deploy.local_servers.broker import LocalBroker, libs_folder
 from tests.faults.bulk import Assignment
 from tests.faults.world import World
-from trunkline.local_servers.broker import LocalBroker, libs_folder
 
 _LIBS = libs_folder(Path(__file__).parent.parent.parent / ".trunkline")
 

@@ -3,7 +3,7 @@
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from trunkline.local_servers.broker import LocalBroker
+from deploy.local_servers.broker import LocalBroker
 
 TOPIC = "Kept"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from trunkline.local_servers import containers
-from trunkline.local_servers.broker import LocalBroker
-from trunkline.local_servers.servers import VARIABLE, BrokerUnavailable, Servers, choose, new_broker
+from deploy.local_servers import containers
+from deploy.local_servers.broker import LocalBroker
+from deploy.local_servers.servers import VARIABLE, BrokerUnavailable, Servers, choose, new_broker
 
 ROOT = Path(__file__).parents[2]
 

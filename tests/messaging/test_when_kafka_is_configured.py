@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from deploy.local_servers.broker import free_ports
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import ear, event, id_of, listening, new_name
-from trunkline.local_servers.broker import free_ports
 from trunkline.messaging.kafka.client import KafkaSettings, cluster_id
 from trunkline.messaging.kafka.producer import Producer
 from trunkline.settings import Settings

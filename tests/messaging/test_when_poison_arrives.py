@@ -17,12 +17,12 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from deploy.local_servers.servers import Servers
 from tests.conftest import start_broker
 from tests.faults.topics import Saying
 from tests.faults.world import World
 from trunkline.contracts import billing, dead_letters, parties
 from trunkline.contracts.cloudevents.envelope import MAX_VALUE_BYTES, encode
-from trunkline.local_servers.servers import Servers
 from trunkline.messaging.dead_letters.store import DeadLetter, parked_page
 from trunkline.messaging.kafka.client import source_name
 

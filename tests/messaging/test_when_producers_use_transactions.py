@@ -13,9 +13,9 @@ import confluent_kafka
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from deploy.local_servers.broker import libs_folder
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import PATIENCE, admin, ear, event, eventually, id_of, listening, new_name
-from trunkline.local_servers.broker import libs_folder
 from trunkline.messaging.kafka.client import KafkaSettings, source_name
 from trunkline.messaging.records import IncomingRecord, OutgoingRecord
 

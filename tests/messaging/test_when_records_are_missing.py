@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from deploy.local_servers.broker import LocalBroker
 from tests.messaging.conftest import NewTopic
 from tests.messaging.ear import create_topic, ear, event, id_of, listening, new_name
 from tests.messaging.raw_batches import raw_batch, send_raw, strange
 from tests.messaging.test_when_messages_cannot_be_used import send
-from trunkline.local_servers.broker import LocalBroker
 from trunkline.messaging.caught_up import of_topics
 from trunkline.messaging.dead_letters.store import parked_page
 from trunkline.messaging.kafka import consumer

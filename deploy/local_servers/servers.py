@@ -1,6 +1,6 @@
 """Which servers tests and developers use: containers where a Docker engine answers, else programs of this machine.
 
-`TRUNKLINE_TEST_SERVERS` forces either. `python -m trunkline.local_servers.servers up` and `down` keep a Kafka in the
+`TRUNKLINE_TEST_SERVERS` forces either. `python -m deploy.local_servers.servers up` and `down` keep a Kafka in the
 home (`make kafka-up`, `make kafka-down`).
 """
 
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, cast
 
-from trunkline.local_servers.broker import LocalBroker
-from trunkline.local_servers.broker_jars import BrokerUnavailable, libs_folder
+from deploy.local_servers.broker import LocalBroker
+from deploy.local_servers.broker_jars import BrokerUnavailable, libs_folder
 
 if TYPE_CHECKING:
-    from trunkline.local_servers.containers import ContainerBroker
+    from deploy.local_servers.containers import ContainerBroker
 
 __all__ = ["VARIABLE", "BrokerUnavailable", "Servers", "choose", "new_broker"]
 
@@ -54,7 +54,7 @@ def choose(environ: Mapping[str, str]) -> Servers:
         raise BrokerUnavailable(f"{VARIABLE} is {demanded!r}; it takes containers or local")
     if demanded == "local":
         return Servers("local", f"Kafka on the JDK, embedded PostgreSQL; {VARIABLE} says so")
-    from trunkline.local_servers.containers import engine_version, image  # a third of a second, and development only
+    from deploy.local_servers.containers import engine_version, image  # a third of a second, and development only
 
     version = engine_version()
     if version is not None:
@@ -77,7 +77,7 @@ def new_broker(servers: Servers, folder: Path, home: Path) -> LocalBroker | Cont
     """
     if servers.kind == "local":
         return LocalBroker(folder, libs_folder(home))
-    from trunkline.local_servers.containers import ContainerBroker
+    from deploy.local_servers.containers import ContainerBroker
 
     return ContainerBroker()
 
@@ -87,7 +87,7 @@ def start_kept_broker(home: Path, environ: Mapping[str, str]) -> str:
     local = LocalBroker(home / "kafka" / "broker", libs_folder(home))
     if local.pid is not None or choose(environ).kind == "local":
         return local.start().bootstrap
-    from trunkline.local_servers.kept_container import start_container
+    from deploy.local_servers.kept_container import start_container
 
     return start_container(home / CONTAINER_FILE)
 
@@ -96,14 +96,14 @@ def stop_kept_broker(home: Path) -> None:
     """Stop the Kafka of a home, of whichever kind; its records stay. Raises BrokerUnavailable."""
     LocalBroker(home / "kafka" / "broker", libs_folder(home)).stop()
     if (home / CONTAINER_FILE).exists():
-        from trunkline.local_servers.kept_container import stop_container
+        from deploy.local_servers.kept_container import stop_container
 
         stop_container(home / CONTAINER_FILE)
 
 
 def main() -> int:
     """`up` and `down` for the Kafka of the home; prints what to export. Exit code 4: none can run."""
-    parser = argparse.ArgumentParser(prog="python -m trunkline.local_servers.servers", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m deploy.local_servers.servers", description=main.__doc__)
     parser.add_argument("what", choices=["up", "down"])
     what = cast("str", parser.parse_args().what)
     home = Path(os.environ.get("TRUNKLINE_HOME", ".trunkline"))

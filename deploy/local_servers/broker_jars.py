@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-RECIPE = Path(__file__).resolve().parents[3] / "deploy" / "kafka"
+RECIPE = Path(__file__).resolve().parents[1] / "kafka"
 
 
 class BrokerUnavailable(RuntimeError):

@@ -21,8 +21,8 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient, get_docker_host
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-from trunkline.local_servers.broker import HOST, answers, free_ports
-from trunkline.local_servers.broker_jars import RECIPE, BrokerUnavailable
+from deploy.local_servers.broker import HOST, answers, free_ports
+from deploy.local_servers.broker_jars import RECIPE, BrokerUnavailable
 
 __all__ = ["ApacheKafka", "ContainerBroker", "engine_version", "image", "postgres_container"]
 

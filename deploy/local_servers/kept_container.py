@@ -8,8 +8,8 @@ import docker.errors
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.docker_client import DockerClient
 
-from trunkline.local_servers.broker_jars import BrokerUnavailable
-from trunkline.local_servers.containers import ContainerBroker, wait_until_it_answers
+from deploy.local_servers.broker_jars import BrokerUnavailable
+from deploy.local_servers.containers import ContainerBroker, wait_until_it_answers
 
 _STOP_SECONDS = 30
 

@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from deploy.local_servers.broker_jars import RECIPE, BrokerUnavailable, fetch_libs, libs_folder, run
 from trunkline.embedded_postgres.process_ids import runs_with
-from trunkline.local_servers.broker_jars import RECIPE, BrokerUnavailable, fetch_libs, libs_folder, run
 
 __all__ = ["HOST", "BrokerUnavailable", "LocalBroker", "answers", "free_ports", "libs_folder"]
 
