@@ -19,10 +19,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretSt
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
-    InitSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    TomlConfigSettingsSource,
 )
 
 from trunkline.hosts import is_loopback
@@ -289,7 +289,7 @@ def load_settings(config: Path | None = None) -> Settings:
     Raises:
         SettingsError: naming each setting that is wrong, what it got (never a secret) and what it takes.
     """
-    given = {} if config is None else _read_file(config)
+    file = None if config is None else _read_file(config)
     if unknown := unknown_variables(os.environ, Settings.model_fields):
         raise SettingsError("\n".join(unknown))
 
@@ -303,30 +303,31 @@ def load_settings(config: Path | None = None) -> Settings:
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (env_settings, InitSettingsSource(settings_cls, given))
+            return (env_settings,) if file is None else (env_settings, file)
 
     try:
         settings = WithFile()
     except ValidationError as error:
-        raise SettingsError("\n".join(_sentences(error, given, config))) from None
+        raise SettingsError("\n".join(_sentences(error, {} if file is None else file.toml_data, config))) from None
     _check_together(settings)
     return settings
 
 
-def _read_file(config: Path) -> dict[str, Any]:
+def _read_file(config: Path) -> TomlConfigSettingsSource:
     try:
-        given = tomllib.loads(config.read_text(encoding="utf-8"))
+        config.open("rb").close()  # the source takes a file that does not exist for an empty one
+        file = TomlConfigSettingsSource(Settings, config)
     except OSError as error:
         raise SettingsError(f"--config {config} cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         # The message of the parser gives the place and never the line itself.
         raise SettingsError(f"--config {config} is not TOML: {error}.") from None
-    if unknown := sorted(set(given) - set(Settings.model_fields)):
+    if unknown := sorted(set(file.toml_data) - set(Settings.model_fields)):
         known = sorted(Settings.model_fields)
         near = nearest(unknown[0], known)
         instead = f"did you mean {near}?" if near is not None else f"there are {', '.join(known)}."
         raise SettingsError(f"--config {config} has {', '.join(unknown)}, which is no setting; {instead}")
-    return given
+    return file
 
 
 def _sentences(error: ValidationError, given: Mapping[str, Any], config: Path | None) -> list[str]:

@@ -7,6 +7,7 @@ import stat
 import threading
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -77,9 +78,16 @@ def _claims(**other: Any) -> dict[str, Any]:
         ({"exp": None}, "no end"),
         ({"exp": "soon"}, "not a time"),
         ({"exp": True}, "not a time"),
+        ({"exp": float("nan")}, "not a time"),
+        ({"exp": 10**400}, "not a time"),
+        ({"nbf": "soon"}, "not a time"),
+        ({"iat": []}, "not a time"),
+        ({"iat": 2**40}, "in the future"),
         ({"nbf": 2**40}, "not valid yet"),
         ({"aud": "another"}, "audience"),
         ({"aud": None}, "audience"),
+        ({"aud": ["another", 7]}, "audience"),
+        ({"aud": {}}, "audience"),
         ({"role": "root"}, "role"),
         ({"sub": ""}, "sub"),
         ({"sub": 7}, "sub"),
@@ -98,6 +106,26 @@ def test_a_signed_token_with_wrong_claims_is_refused_with_the_reason(
     with pytest.raises(TokenRefused, match=why) as told:
         Tokens(key).verify(token)
     assert token not in str(told.value)
+
+
+def test_the_clock_of_an_issuer_may_differ_by_half_a_minute(tmp_path: Path) -> None:
+    """P1: both ways, to the second."""
+    key = signing_key(tmp_path)
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    for claim, seconds, accepted in (
+        ("exp", -29, True),
+        ("exp", -30, False),
+        ("nbf", 30, True),
+        ("nbf", 31, False),
+        ("iat", 30, True),
+        ("iat", 31, False),
+    ):
+        begun = int(now.timestamp())
+        claims = _claims(exp=begun + 60, aud=["other", "trunkline"]) | {claim: begun + seconds}
+        token = jwt.encode({"alg": "Ed25519", "kid": key.kid}, claims, key, algorithms=["Ed25519"])
+        for moment in (now, now + timedelta(milliseconds=400)):
+            with nullcontext() if accepted else pytest.raises(TokenRefused):
+                Tokens(key, now=lambda moment=moment: moment).verify(token)  # type: ignore[misc]
 
 
 def test_no_algorithm_without_a_public_key_is_believed(tmp_path: Path) -> None:

@@ -13,18 +13,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
-from uuid import UUID
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import OKPKey
 
 from trunkline.errors import Refused
-from trunkline.roles import PLATFORM, ROLES, Role
+from trunkline.roles import Role
 from trunkline.security.jwks import Key, RemoteKeys
 from trunkline.security.own_token import own_claims, signed
 from trunkline.security.principal import OWN_ISSUER, Principal
 from trunkline.security.signing_keys import OwnKeys, signing_key
+from trunkline.security.token_claims import Lifetimes, TokenRefused, check_claims, check_terms, principal_of
 from trunkline.settings import ClaimNames, Issuer, Settings
 
 __all__ = ["Lifetimes", "TokenMissing", "TokenRefused", "Tokens", "TrustedIssuer", "Verified", "signing_key"]
@@ -37,33 +37,13 @@ _FOREIGN_ALGORITHMS: Final = (
     *("Ed25519", "EdDSA", "ES256", "ES384", "ES512"),
     *("PS256", "PS384", "PS512", "RS256", "RS384", "RS512"),
 )
-_LEEWAY: Final = timedelta(seconds=30)
-_PARTY_ROLES: Final = ("partner-admin", "org-admin", "member")
 _OWN_CLAIMS: Final = ClaimNames(identity="identity")
-
-
-class TokenRefused(Refused):
-    """The bearer token is refused: {why}."""
-
-    status: ClassVar[int] = 401
 
 
 class TokenMissing(Refused):
     """A bearer token is needed: send the header `Authorization: Bearer …`; `trunkline token issue` makes one."""
 
     status: ClassVar[int] = 401
-
-
-@dataclass(frozen=True)
-class Lifetimes:
-    """How long a token may hold from its issue on."""
-
-    people: timedelta = timedelta(hours=24)
-    machines: timedelta = timedelta(days=90)
-
-    def of(self, role: str) -> timedelta:
-        """The longest for a role."""
-        return self.machines if role == "machine" else self.people
 
 
 @dataclass(frozen=True)
@@ -147,8 +127,8 @@ class Tokens:
             token_id=token_id,
             command=command,
         )
-        _principal(claims, _OWN_CLAIMS, {}, own=True)
-        self._check_lifetime(claims, role)
+        principal_of(claims, _OWN_CLAIMS, {}, own=True)
+        self._lifetimes.check(claims, role, self._now())
         key = self._own.signing() if isinstance(self._own, OwnKeys) else self._own
         return signed(claims, {**key.as_dict(private=True), "kid": key.kid})
 
@@ -173,41 +153,17 @@ class Tokens:
         terms = None if own else self._issuers[issuer].terms
         keys = self._own_keys(header.get("kid")) if own else self._issuers[issuer].keys.find(header.get("kid"))
         claims = _verified(token, keys, algorithms)
-        self._check_times(claims)
-        wanted, audience = (terms and terms.audience) or self._audience, claims.get("aud")
-        if wanted not in (audience if isinstance(audience, list) else [audience]):
-            raise TokenRefused(why=f"its audience (`aud`) is not {wanted!r}")
+        audience = (terms and terms.audience) or self._audience
+        check_claims(claims, audience, self._now())
         names, roles = (_OWN_CLAIMS, {}) if terms is None else (terms.claims, terms.role_names)
-        principal = _principal(claims, names, roles, own=own)
-        issued = self._check_lifetime(claims, principal.role)
+        principal = principal_of(claims, names, roles, own=own)
+        issued = self._lifetimes.check(claims, principal.role, self._now())
         if terms is not None:
-            _check_terms(principal, terms)
+            check_terms(principal, terms)
         return Verified(principal, issued, claims)
 
     def _own_keys(self, kid: object) -> list[OKPKey]:
         return self._own.find(kid) if isinstance(self._own, OwnKeys) else [self._own]
-
-    def _check_lifetime(self, claims: Mapping[str, Any], role: str) -> float:
-        """When a token was issued; one that says nothing of it counts as issued now."""
-        now, expires = self._now().timestamp(), _instant(claims, "exp") or 0.0
-        given = _instant(claims, "iat")
-        issued = now if given is None else given
-        if issued - _LEEWAY.total_seconds() > now:
-            raise TokenRefused(why="it was issued in the future (`iat`)")
-        longest = self._lifetimes.of(role)
-        if expires - issued > longest.total_seconds() + _LEEWAY.total_seconds():
-            raise TokenRefused(why=f"it holds longer than a {role} token may, which is {_hours(longest)}")
-        return issued
-
-    def _check_times(self, claims: dict[str, Any]) -> None:
-        expires, begins = _instant(claims, "exp"), _instant(claims, "nbf")
-        now = self._now()
-        if expires is None:
-            raise TokenRefused(why="it has no end (`exp`)")
-        if expires + _LEEWAY.total_seconds() <= now.timestamp():
-            raise TokenRefused(why="it has expired")
-        if begins is not None and begins - _LEEWAY.total_seconds() > now.timestamp():
-            raise TokenRefused(why="it is not valid yet")
 
 
 def claimed_subject(token: str) -> str | None:
@@ -239,98 +195,3 @@ def _verified(token: str, keys: Iterable[Key], algorithms: Iterable[str]) -> dic
         except (JoseError, ValueError):
             continue
     raise TokenRefused(why="its signature does not fit any key of its issuer")
-
-
-def _instant(claims: Mapping[str, Any], name: str) -> float | None:
-    value = claims.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 2**53:
-        raise TokenRefused(why=f"`{name}` is not a time")
-    return float(value)
-
-
-def _principal(claims: Mapping[str, Any], names: ClaimNames, roles: Mapping[str, str], *, own: bool) -> Principal:
-    role, subject = _role(_claim(claims, names.role), roles), claims.get("sub")
-    if not isinstance(subject, str) or not 0 < len(subject) <= 200 or not subject.isprintable():
-        raise TokenRefused(why="`sub` is not a text of 1 to 200 printable characters")
-    identity = _claim(claims, names.identity) if names.identity is not None else None
-    if identity is None and own and role in ("org-admin", "member"):
-        identity = _uuid_or_none(subject)
-    if not own:  # one subject is one person, whoever issued the token
-        subject = f"{claims['iss']}#{subject}"
-    token_id = claims.get("jti")
-    return Principal(
-        subject,
-        role,
-        _party(role, _claim(claims, names.party), names.party),
-        frozenset(_words(claims, names.scope)),
-        claims["iss"],
-        frozenset(_words(claims, names.sources)),
-        None if identity is None else _uuid(identity, str(names.identity)),
-        token_id if isinstance(token_id, str) else None,
-    )
-
-
-def _claim(claims: Mapping[str, Any], name: str) -> Any:
-    """A claim by its name, which may have dots itself; else by the path that the dots make."""
-    if name in claims:
-        return claims[name]
-    found: Any = claims
-    for step in name.split("."):
-        found = found.get(step) if isinstance(found, Mapping) else None
-    return found
-
-
-def _role(value: object, names: Mapping[str, str]) -> Role:
-    """The role that a claim names; of several the first that there is."""
-    named = [names.get(v, v) for v in (value if isinstance(value, list) else [value]) if isinstance(v, str)]
-    for role in ROLES:
-        if role in named:
-            return role
-    raise TokenRefused(why=f"`role` is {str(value)[:40]!r}, none of {', '.join(ROLES)}")
-
-
-def _check_terms(principal: Principal, terms: Issuer) -> None:
-    """Hold a principal against what its issuer may say."""
-    if terms.roles and principal.role not in terms.roles:
-        raise TokenRefused(why=f"its issuer gives nobody the role {principal.role}")
-    if terms.parties and (principal.party_id or PLATFORM) not in terms.parties:
-        raise TokenRefused(why="its issuer speaks for no such `party`")
-    if terms.sources and not principal.sources <= set(terms.sources):
-        raise TokenRefused(why="its issuer gives nobody such `sources`")
-
-
-def _hours(length: timedelta) -> str:
-    days, rest = divmod(length, timedelta(days=1))
-    return f"{days} days" if not rest and days > 1 else f"{length / timedelta(hours=1):g} hours"
-
-
-def _words(claims: Mapping[str, Any], name: str) -> list[str]:
-    value = _claim(claims, name)
-    words = value.split() if isinstance(value, str) else value or []
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise TokenRefused(why=f"`{name}` is neither a text with spaces between the words nor a list of texts")
-    return words
-
-
-def _party(role: str, party: object, name: str) -> str | None:
-    if role in _PARTY_ROLES and party is None:
-        raise TokenRefused(why=f"the role {role} needs the UUID of its `party`")
-    if role.startswith("platform-") and party is not None:
-        raise TokenRefused(why=f"the role {role} has no `party`")
-    return None if party is None else _uuid(party, name)
-
-
-def _uuid(value: object, name: str) -> str:
-    found = _uuid_or_none(value)
-    if found is None:
-        raise TokenRefused(why=f"`{name}` is not a UUID")
-    return found
-
-
-def _uuid_or_none(value: object) -> str | None:
-    try:
-        return str(UUID(value if isinstance(value, str) else ""))
-    except ValueError:
-        return None
