@@ -38,6 +38,8 @@ def log_to(stream: TextIO) -> None:
     logging.getLogger().handlers[:] = [handler]
     # A pool warns at each try to reach a server that is away; `Availability` logs that once.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    # The parser of forms warns of each byte that it refuses; the response names what is wrong.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ async def until_ended(by: Caller, upload_id: str) -> Any:
     states = []
     answer = await by.get(f"/numbers/uploads/{upload_id}/progress")
     for block in answer.text.split("\n\n"):
-        if block:
+        if block and not block.startswith(":"):
             kind, told = block.splitlines()[1:]
             assert kind == "event: progress"
             states.append(json.loads(told.removeprefix("data: ")))

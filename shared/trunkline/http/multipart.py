@@ -1,16 +1,24 @@
-"""Files in forms: `multipart/form-data` (RFC 7578), read strictly and whole; the body is in memory already."""
+"""Files in forms: `multipart/form-data` (RFC 7578), read by python-multipart; the body is in memory already.
+
+Starlette's `request.form()` uses the same parser, but takes a form that was cut off for a complete one, replaces what
+is not UTF-8, and writes files beyond 1 MB to disk (decision 89).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import HeaderParser
+from functools import partial
 from typing import ClassVar, Final
+
+from python_multipart import FormParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import Field, File, parse_options_header
 
 from trunkline.errors import Refused
 
 MEDIA_TYPE: Final = "multipart/form-data"
 _MOST_PARTS: Final = 50
+_LONGEST_BOUNDARY: Final = 70
 
 
 class FormUnreadable(Refused):
@@ -44,46 +52,46 @@ def read_form(body: bytes, content_type: str) -> list[Part]:
     """The parts of a form, in order.
 
     Args:
-        body: whole.
+        body: from its first boundary to its last.
         content_type: the header, with the boundary.
 
     Raises:
-        FormUnreadable: saying what is wrong with it.
+        FormUnreadable: naming what is wrong with it.
     """
-    header = Message()
-    header["Content-Type"] = content_type
-    boundary = header.get_param("boundary")
-    if not isinstance(boundary, str) or not 1 <= len(boundary) <= 70 or not boundary.isascii():
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    if not 1 <= len(boundary) <= _LONGEST_BOUNDARY or not boundary.isascii():
         raise FormUnreadable(why="its content type names no boundary of 1 to 70 characters")
-    _, *parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode())
-    if not parts:
+    if b"--" + boundary not in body:
         raise FormUnreadable(why="the boundary that its content type names is nowhere in it")
-    if not parts[-1].startswith(b"--"):
+    found: list[Field | File] = []
+    ends: list[bool] = []
+    config = {"MAX_MEMORY_FILE_SIZE": len(body)}
+    parser = FormParser(MEDIA_TYPE, found.append, found.append, partial(ends.append, True), boundary, config=config)
+    try:
+        parser.write(body)
+        parser.finalize()
+    except FormParserError:
+        # The parser's own message quotes bytes of the body.
+        raise FormUnreadable(why="a field in it has no name, or its headers or boundaries are malformed") from None
+    if not ends:
         raise FormUnreadable(why="it ends before its last boundary")
-    if len(parts) - 1 > _MOST_PARTS:
-        raise FormUnreadable(why=f"it has {len(parts) - 1:,} fields, and {_MOST_PARTS} are the most")
-    return [_part(piece) for piece in parts[:-1]]
+    if len(found) > _MOST_PARTS:
+        raise FormUnreadable(why=f"it has {len(found):,} fields, and {_MOST_PARTS} are the most")
+    return [_part(each) for each in found]
 
 
-def _part(piece: bytes) -> Part:
-    line, separator, rest = piece.partition(b"\r\n")
-    if line.strip(b" \t") or not separator:
-        raise FormUnreadable(why="a boundary is followed by something else than the end of its line")
-    head, separator, content = (b"\r\n" + rest).partition(b"\r\n\r\n")
-    if not separator:
-        raise FormUnreadable(why="a field has no empty line after its headers")
-    # What browsers send is UTF-8, without a word about it.
-    headers = HeaderParser().parsestr(head.decode("utf-8", "replace").lstrip("\r\n") + "\r\n\r\n")
-    if headers.get_content_disposition() != "form-data":
-        raise FormUnreadable(why="a field is not described as form-data")
-    name = headers.get_param("name", header="content-disposition")
-    if not isinstance(name, str) or not name:
+def _part(found: Field | File) -> Part:
+    # What browsers send is UTF-8, without a header that names it.
+    name = (found.field_name or b"").decode("utf-8", "replace")
+    if not name:
         raise FormUnreadable(why="a field has no name")
-    given = headers.get_filename()
-    return Part(name, content, None if given is None else _plain(given))
+    if isinstance(found, Field):
+        return Part(name, found.value or b"")
+    found.file_object.seek(0)
+    return Part(name, found.file_object.read(), _plain((found.file_name or b"").decode("utf-8", "replace")))
 
 
 def _plain(file_name: str) -> str:
-    """A file's own name, without the folders that some browsers tell, and without what cannot be shown."""
+    """A file's own name, without the folders that some browsers send, and without what cannot be shown."""
     last = file_name.replace("\\", "/").rpartition("/")[2]
     return "".join(c for c in last if c.isprintable())[:200]

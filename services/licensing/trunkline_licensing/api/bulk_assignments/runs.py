@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import CommandRequest, CurrentPrincipal, door
 from trunkline.http.idempotency import CommandResult, change, shown
+from trunkline.http.server_sent_events import Snapshot, event_stream
 from trunkline.security.principal import Principal
 from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.bulk_assignments.dependencies import (
@@ -38,9 +37,6 @@ from trunkline_licensing.api.catalogue import catalogue
 from trunkline_licensing.application.bulk_assignment.preflight import foresee
 from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK, Bulk, check, start
 from trunkline_licensing.tables.bulk_rows import mark_running
-
-_TICK_S: Final = 0.25
-_HEARTBEAT_TICKS: Final = 40
 
 
 def router(node: ServiceContext) -> APIRouter:
@@ -76,10 +72,7 @@ def router(node: ServiceContext) -> APIRouter:
         """Server-sent events `progress`, each a JSON object as `…/progress` answers; the last one is `completed`."""
         b, _, _ = seen(node, asker, organization_id, bulk_id)
         check(b, "report")
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(
-            _events(node, asker, organization_id, b.id), media_type="text/event-stream", headers=headers
-        )
+        return event_stream(partial(_snapshot, node, asker, organization_id, bulk_id), node.troubles)
 
     return routes
 
@@ -111,29 +104,8 @@ def _preflight(node: ServiceContext, work: UnitOfWork, b: Bulk) -> dict[str, Any
 # -- watched ----------------------------------------------------------------------------------------------------------
 
 
-async def _events(node: ServiceContext, asker: Principal, organization_id: UUID, bulk_id: str) -> AsyncIterator[bytes]:
-    """Server-sent events until it is completed, or the service stops; a comment now and then keeps proxies patient.
-
-    The asker is authorized again at every look: an organization that moves is not watched from its former branch.
-    """
-    told: Progress | None = None
-    silent = 0
-    while not node.troubles() or told is None:
-        try:
-            b, _, _ = await asyncio.to_thread(seen, node, asker, organization_id, UUID(bulk_id))
-        except Refused:
-            return
-        progress = progress_of(b)
-        if progress != told:
-            told, silent = progress, 0
-            yield _event("progress", progress)
-        elif (silent := silent + 1) % _HEARTBEAT_TICKS == 0:
-            yield b": still running\n\n"
-        if progress.status == "completed":
-            yield _event("completed", progress)
-            return
-        await asyncio.sleep(_TICK_S)
-
-
-def _event(name: str, progress: Progress) -> bytes:
-    return f"event: {name}\ndata: {progress.model_dump_json()}\n\n".encode()
+def _snapshot(node: ServiceContext, asker: Principal, organization_id: UUID, bulk_id: UUID) -> Snapshot:
+    """The assignment as it is; authorized again: an organization that moves is not watched from its former branch."""
+    b, _, _ = seen(node, asker, organization_id, bulk_id)
+    progress = progress_of(b)
+    return Snapshot(progress, done=progress.status == "completed", last_event="completed")

@@ -65,7 +65,7 @@ async def _file(
     body = await request.body()
     if not content_type.lower().startswith(MEDIA_TYPE):
         return body, file_name
-    files = [part for part in read_form(body, content_type) if part.file_name is not None]
+    files = [part for part in read_form(body, content_type) if part.file_name is not None or part.name == "file"]
     if len(files) != 1:
         raise FormUnreadable(why=f"it has {len(files)} files, and one is expected")
     return files[0].content, file_name or files[0].file_name or None

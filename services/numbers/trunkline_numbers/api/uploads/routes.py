@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Final, Literal
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from trunkline.errors import Refused
 from trunkline.eventstore.decider import key_of
 from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.unit_of_work import LoadedStream, UnitOfWork
@@ -19,6 +18,7 @@ from trunkline.files.export_slots import BUSY
 from trunkline.http.dependencies import CommandRequest, CurrentPrincipal, PostRequest, WriteRequest, door, reader
 from trunkline.http.idempotency import CommandResult, change, check_version, shown
 from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
+from trunkline.http.server_sent_events import MEDIA_TYPE, Snapshot, event_stream
 from trunkline.http.streaming import StreamedFile
 from trunkline.security.authorization import authorize
 from trunkline.security.principal import Principal
@@ -45,10 +45,9 @@ from trunkline_numbers.domain.upload import preview as keep_preview
 from trunkline_numbers.tables.upload_rows import keep, told
 
 _CSV_TYPE: Final = "text/csv; charset=utf-8"
-_LOOK_SECONDS: Final = 0.25
 _PRESENT: Final = "SELECT originator_id FROM stored_events WHERE originator_id = ANY(%b) AND originator_version = 1"
 _FILE: Final = {"content": {"text/csv": {}}, "description": "a CSV file"}
-_EVENTS: Final = {"content": {"text/event-stream": {}}, "description": "an event `progress` after each chunk"}
+_EVENTS: Final = {"content": {MEDIA_TYPE: {}}, "description": "an event `progress` after each chunk"}
 _REPORT: Final = {"content": {"text/csv": {}, "application/json": {}}, "description": "every row with its outcome"}
 
 
@@ -80,7 +79,7 @@ def router(node: ServiceContext) -> APIRouter:
                 response_class=StreamingResponse, responses={200: _EVENTS})  # fmt: skip
     def progress(upload_id: UUID, asker: CurrentPrincipal) -> StreamingResponse:
         seen(reader(node), asker, upload_id)
-        return StreamingResponse(_told_as_it_goes(node, asker, upload_id), media_type="text/event-stream")
+        return event_stream(partial(_snapshot, node, asker, upload_id), node.troubles)
 
     @routes.post("/numbers/uploads/{upload_id}/run", summary="Add what the preview found good",
                  response_model=UploadShown)  # fmt: skip
@@ -232,22 +231,8 @@ def _list(node: ServiceContext, asker: Principal, asked: Paging) -> Items[Upload
     return one_page(wanted, rows, total, lambda row: shown_upload(work.state(UPLOAD, row[0]), sight), tuple)
 
 
-async def _told_as_it_goes(node: ServiceContext, asker: Principal, upload_id: UUID) -> AsyncIterator[bytes]:
-    """Server-sent events: the upload whenever it has changed, until it no longer runs or the service stops."""
-
-    def look() -> tuple[int, UploadShown]:
-        loaded, sight = seen(reader(node), asker, upload_id)
-        return loaded.version, shown_upload(loaded.state, sight)
-
-    before = 0
-    while True:
-        try:
-            version, found = await asyncio.to_thread(look)
-        except Refused:  # the asker's rights have gone meanwhile
-            return
-        if version != before:
-            yield f"id: {version}\nevent: progress\ndata: {found.model_dump_json()}\n\n".encode()
-        if found.status != "running" or node.troubles():
-            return
-        before = version
-        await asyncio.sleep(_LOOK_SECONDS)
+def _snapshot(node: ServiceContext, asker: Principal, upload_id: UUID) -> Snapshot:
+    """The upload as it is, for who may see it still."""
+    loaded, sight = seen(reader(node), asker, upload_id)
+    document = shown_upload(loaded.state, sight)
+    return Snapshot(document, done=document.status != "running", version=loaded.version)
