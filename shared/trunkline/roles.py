@@ -7,6 +7,5 @@ from typing import Final, Literal, get_args
 Role = Literal["platform-admin", "platform-support", "partner-admin", "org-admin", "member", "machine"]
 Scope = Literal["billing:write", "projections:read", "operate"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
-SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 PLATFORM: Final = "platform"
 """The platform's own key among the parties."""

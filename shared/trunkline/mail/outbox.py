@@ -253,11 +253,6 @@ class MailSender:
         """Let another copy of the service do it."""
         self._duties.resign()
 
-    def next_try(self) -> datetime | None:
-        """When something is to be tried next; None: nothing waits."""
-        found: datetime | None = self._store.fetch("SELECT min(next_try_at) FROM mail WHERE state = 'waiting'")[0][0]
-        return found if found is None or self._opens_at is None else max(found, self._opens_at)
-
     def _due(self, now: datetime) -> list[MailRow]:
         rows = self._store.fetch(
             f"SELECT {_FIELDS} FROM mail WHERE state = 'waiting' AND next_try_at <= %s"

@@ -6,7 +6,7 @@ organizations for their partner, people for their organization. Whoever leaves g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -103,11 +103,6 @@ def dismiss_waiting(
 def retry_waiting(work: UnitOfWork, awaited: Sequence[str], cause: Causation) -> None:
     """Decide again what waits for these streams, as when they change (S7)."""
     _Directory(work).wake_streams(awaited, cause)
-
-
-def party_known(work: UnitOfWork, keys: Iterable[str], cause: Causation) -> None:
-    """Wake all that waited for parties registered in this work (S7). `react` and `command` do so themselves."""
-    _Directory(work).wake(list(keys), cause)
 
 
 def scheduled_due(work: UnitOfWork, stream_ids: Sequence[str]) -> None:

@@ -65,11 +65,6 @@ class FittingTable:
         return max(1, *(cell_len(line) for line in lines))
 
 
-def _unbroken(word: str) -> int:
-    """How much of a word must stand in one line."""
-    return min(cell_len(word), _LONGEST_WHOLE if _WHOLE.search(word) else _LONGEST_WORD)
-
-
 def fitting(needed: Sequence[int], width: int) -> int:
     """How many columns fit, from the left; at least one.
 

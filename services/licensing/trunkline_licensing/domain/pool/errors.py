@@ -29,12 +29,6 @@ class ReferenceUnknown(Refused):
     """The organization has no Phone System subscription with the reference {value!r}."""
 
 
-class ReferenceFormat(Refused):
-    """{value!r} is no subscription reference: it is blank, or at most 64 letters and digits."""
-
-    status: ClassVar[int] = 422
-
-
 # -- extensions -------------------------------------------------------------------------------------------------------
 
 
