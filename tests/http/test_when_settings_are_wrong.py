@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -172,6 +173,16 @@ def test_then_a_misspelt_key_of_the_file_is_refused_with_the_nearest_one(tmp_pat
     file.write_text("http_prot = 1\n")
     with pytest.raises(SettingsError, match="http_prot, which is no setting; did you mean http_port"):
         load_settings(file)
+
+
+def test_then_the_file_of_the_page_about_settings_can_be_used(tmp_path: Path) -> None:
+    """O1, P1: as docs/settings.md shows it."""
+    page = (Path(__file__).parents[2] / "docs/settings.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "trunkline.toml").write_text(example, encoding="utf-8")
+    [issuer] = load_settings(tmp_path / "trunkline.toml").token_issuers
+    assert issuer.jwks_url == "https://login.partner.example/.well-known/jwks.json"
+    assert issuer.role_names["Staff"] == "member"
 
 
 def test_then_another_services_database_is_refused_by_name(new_database: Callable[..., str]) -> None:
