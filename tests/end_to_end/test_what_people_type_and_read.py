@@ -168,7 +168,7 @@ def test_then_nothing_works_in_silence(shell: Shell, tmp_path: Path, monkeypatch
         assert said in terminal.getvalue(), words
 
 
-@pytest.mark.parametrize(("target", "last"), [("venv", "touch "), ("kafka-up", "trunkline.local_servers.servers up")])
+@pytest.mark.parametrize(("target", "last"), [("venv", "touch "), ("kafka-up", "deploy.local_servers.servers up")])
 def test_then_targets_that_take_long_say_so_first(target: str, last: str) -> None:
     """O1: what `make` is about to do stands before the command that does it; nothing is run here."""
     make = ["make", "--dry-run", "--always-make", target]
