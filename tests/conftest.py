@@ -36,7 +36,7 @@ _LONG = {
     "test_when_poison_arrives.py": 30,
     "test_when_another_partner_asks.py": 25,
     "test_pools_and_extensions_as_a_model.py": 25,
-    "test_store.py": 20,
+    "test_event_store.py": 20,
 }
 """Those that take much longer than others of their folder."""
 _WITH_BROKER = {"kafka", "local_broker"}

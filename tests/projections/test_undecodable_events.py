@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.history.test_when_a_view_is_rebuilt import NAME, rows
 from tests.inventory import Inventory, number
+from tests.projections.test_rebuild import NAME, rows
 from trunkline.deadlines.deadlines import rebuild_deadlines
 
 
