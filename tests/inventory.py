@@ -21,7 +21,8 @@ from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import ProjectionRunner
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.events import Listing
-from trunkline_numbers.domain.number.number import NUMBER, Number, Party
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Number, Party
 from trunkline_numbers.domain.party_replica import PARTY, PLATFORM, PartyHeard
 from trunkline_numbers.domain.policy import DEFAULT
 from trunkline_numbers.reactors import notice_mails

@@ -26,7 +26,8 @@ from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.events import Listing
-from trunkline_numbers.domain.number.number import NUMBER, Assigned, Available, Number, Reserved
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Assigned, Available, Number, Reserved
 from trunkline_numbers.domain.policy import DEFAULT
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 from trunkline_numbers.reactors.deadlines import react as settle_due

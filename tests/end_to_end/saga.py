@@ -41,7 +41,8 @@ from trunkline_licensing.wiring import service as licensing_service
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.bindings import binding
 from trunkline_numbers.domain.number.events import Listing
-from trunkline_numbers.domain.number.number import NUMBER, Number
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Number
 from trunkline_numbers.domain.policy import DEFAULT
 from trunkline_numbers.publishing import number_state
 from trunkline_numbers.wiring import service as numbers_service

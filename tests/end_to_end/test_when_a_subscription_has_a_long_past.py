@@ -23,7 +23,8 @@ from trunkline.limits import PAST_KEPT
 from trunkline_numbers.application.paid_reservations import extend_by
 from trunkline_numbers.application.serve_subscription import load_parties, party_of
 from trunkline_numbers.domain.number import operator_commands
-from trunkline_numbers.domain.number.number import NUMBER, Available
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Available
 from trunkline_numbers.domain.policy import DEFAULT
 from trunkline_numbers.domain.subscription.events import CoversFrom
 from trunkline_numbers.domain.subscription.paid_reservations import _Walk

@@ -18,7 +18,7 @@ from trunkline_numbers.application.paid_reservations import extend_by
 from trunkline_numbers.application.retry_dependents import serve_waiting
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.bindings import bind
-from trunkline_numbers.domain.number.number import Number, Party
+from trunkline_numbers.domain.number.state import Number, Party
 from trunkline_numbers.domain.policy import CURRENT, DEFAULT, POLICY, Policy, apply_policy
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 from trunkline_numbers.message_handlers import binding_requests

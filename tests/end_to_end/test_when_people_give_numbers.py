@@ -21,7 +21,7 @@ from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline_numbers.application.manual_assignment import dismiss_refusal, give, swap
 from trunkline_numbers.application.retry_dependents import serve_waiting
 from trunkline_numbers.domain.number import operator_commands as by_hand
-from trunkline_numbers.domain.number.number import Assigned
+from trunkline_numbers.domain.number.state import Assigned
 from trunkline_numbers.domain.policy import DEFAULT
 
 DAY = timedelta(days=1)

@@ -21,7 +21,7 @@ from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline_numbers.application.paid_reservations import extend_by
 from trunkline_numbers.application.retry_dependents import serve_waiting
 from trunkline_numbers.domain.number import operator_commands as by_hand
-from trunkline_numbers.domain.number.number import Available, Party
+from trunkline_numbers.domain.number.state import Available, Party
 from trunkline_numbers.domain.policy import DEFAULT
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 

@@ -29,7 +29,8 @@ from trunkline_licensing.replicas.number_replica import read
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.bindings import binding
 from trunkline_numbers.domain.number.events import Listing
-from trunkline_numbers.domain.number.number import NUMBER, Number
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Number
 from trunkline_numbers.domain.policy import DEFAULT
 
 CAUSE = Causation("test", "test", "test")

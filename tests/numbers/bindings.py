@@ -13,7 +13,7 @@ from trunkline_numbers.domain.extension import NumberBindingRefused
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.bindings import binding
 from trunkline_numbers.domain.number.events import NumberBound, NumberUnbound
-from trunkline_numbers.domain.number.number import Number, Party
+from trunkline_numbers.domain.number.state import Number, Party
 from trunkline_numbers.domain.policy import DEFAULT
 from trunkline_numbers.message_handlers import binding_requests
 

@@ -12,7 +12,8 @@ from trunkline_numbers.domain.number import bindings as binding
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number import paid_reservation as covering
 from trunkline_numbers.domain.number.events import Listing, NumberBound, NumberReserved
-from trunkline_numbers.domain.number.number import NUMBER, Number, Party, settle
+from trunkline_numbers.domain.number.number import NUMBER, settle
+from trunkline_numbers.domain.number.state import Number, Party
 from trunkline_numbers.domain.number.subscription_sync import Hold, Keep, Target, follow
 from trunkline_numbers.domain.policy import DEFAULT, Policy
 

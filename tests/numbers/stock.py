@@ -29,7 +29,8 @@ from trunkline_numbers.domain.number.events import (
     NumberLocked,
     NumberReserved,
 )
-from trunkline_numbers.domain.number.number import NUMBER, Number, Party
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Number, Party
 from trunkline_numbers.queries.digit_pattern import Pattern
 from trunkline_numbers.queries.filters import Scope, Wanted
 from trunkline_numbers.wiring import service

@@ -7,7 +7,8 @@ import pytest
 from tests.numbers.facts import ACME, PARTNER, RESELLER, SISTER, STRANGER, SUB, THIRD_SUB, Tale, day
 from trunkline_numbers.domain.number import errors as refusals
 from trunkline_numbers.domain.number.events import NumberAllocated
-from trunkline_numbers.domain.number.number import Number, visible
+from trunkline_numbers.domain.number.number import visible
+from trunkline_numbers.domain.number.state import Number
 
 OTHER_RESELLER = STRANGER.partner_id
 

@@ -22,7 +22,7 @@ from trunkline_numbers.domain.number.events import (
     ReservationExpired,
     ReservationExtended,
 )
-from trunkline_numbers.domain.number.number import Party
+from trunkline_numbers.domain.number.state import Party
 from trunkline_numbers.domain.number.subscription_sync import Keep
 from trunkline_numbers.domain.policy import DEFAULT
 

@@ -9,7 +9,7 @@ import pytest
 from tests.numbers.facts import ACME, KEY, OTHER_PARTNER, OTHER_SUB, PARTNER, SISTER, STRANGER, SUB, THIRD_SUB, day
 from tests.numbers.world import Database, Licensing, World
 from trunkline_numbers.domain.number import operator_commands as by_hand
-from trunkline_numbers.domain.number.number import Assigned
+from trunkline_numbers.domain.number.state import Assigned
 from trunkline_numbers.domain.party_replica import PLATFORM
 from trunkline_numbers.domain.policy import DEFAULT, Policy
 from trunkline_numbers.domain.subscription.events import NumberAssignmentRefused

@@ -16,7 +16,7 @@ from trunkline_numbers.domain.number.events import (
     ReservationExpired,
     ReservationExtended,
 )
-from trunkline_numbers.domain.number.number import Reserved
+from trunkline_numbers.domain.number.state import Reserved
 from trunkline_numbers.domain.subscription.events import (
     CoversFrom,
     ReservationCovered,

@@ -21,7 +21,7 @@ from trunkline_licensing.domain.subscription import facts
 from trunkline_licensing.domain.subscription.order import fold
 from trunkline_numbers.application.paid_reservations import extend_by
 from trunkline_numbers.domain.number import operator_commands as by_hand
-from trunkline_numbers.domain.number.number import Available
+from trunkline_numbers.domain.number.state import Available
 
 NUMBERS = tuple(f"+6511111{place}" for place in range(4))
 Step = tuple[str, int, int]

@@ -16,7 +16,7 @@ from tests.numbers.world import Licensing, World, in_memory
 from trunkline.clock import FixedClock
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.testing import Memory
-from trunkline_numbers.domain.number.number import Assigned, Available, Reserved
+from trunkline_numbers.domain.number.state import Assigned, Available, Reserved
 from trunkline_numbers.domain.number.subscription_sync import Hold, Keep, Leave, Target
 
 B, C, Z = "+6522222222", "+6533333333", "+6599999999"

@@ -16,7 +16,7 @@ from trunkline.clock import FixedClock
 from trunkline.contracts import licensing
 from trunkline.contracts.cloudevents.message import Message
 from trunkline_numbers.domain.number import operator_commands as by_hand
-from trunkline_numbers.domain.number.number import Assigned
+from trunkline_numbers.domain.number.state import Assigned
 from trunkline_numbers.domain.party_replica import PartyHeard
 from trunkline_numbers.message_handlers import binding_requests
 

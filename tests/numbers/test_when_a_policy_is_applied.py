@@ -14,7 +14,8 @@ from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.events import Listing, NumberReserved
-from trunkline_numbers.domain.number.number import NUMBER, Available, Locked, Reserved
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Available, Locked, Reserved
 from trunkline_numbers.domain.policy import (
     CURRENT,
     DEFAULT,

@@ -13,7 +13,8 @@ from tests.numbers.facts import ACME, LISTING, QUARANTINE, SISTER, STRANGER, SUB
 from trunkline_numbers.domain.number.bindings import Asked, bind, bind_extension, unbind, unbind_extension
 from trunkline_numbers.domain.number.errors import BindingNotAllowed, NumberInQuarantine, NumberNotBound, NumberUnknown
 from trunkline_numbers.domain.number.events import NumberBound, NumberReserved, NumberUnbound
-from trunkline_numbers.domain.number.number import Number, evolve
+from trunkline_numbers.domain.number.evolution import evolve
+from trunkline_numbers.domain.number.state import Number
 from trunkline_numbers.domain.policy import DEFAULT
 
 CAPABLE = replace(LISTING, sms=True)

@@ -26,7 +26,7 @@ from tests.numbers.stock import (
 from trunkline.clock import DAY
 from trunkline.errors import Refused
 from trunkline.eventstore.event_store import Store
-from trunkline_numbers.domain.number.number import Number
+from trunkline_numbers.domain.number.state import Number
 from trunkline_numbers.queries import inventory, row_estimates, search
 from trunkline_numbers.queries.digit_pattern import Pattern, read_pattern
 from trunkline_numbers.queries.filters import Conditions, Wanted, conditions

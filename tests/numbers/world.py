@@ -19,7 +19,8 @@ from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.testing import Memory
 from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
 from trunkline_numbers.domain.number import operator_commands as by_hand
-from trunkline_numbers.domain.number.number import NUMBER, Assigned, Available, Number, Reserved
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Assigned, Available, Number, Reserved
 from trunkline_numbers.domain.party_replica import PLATFORM
 from trunkline_numbers.domain.policy import CURRENT, POLICY, Policy, apply_policy
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription

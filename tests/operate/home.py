@@ -28,7 +28,8 @@ from trunkline.runtime.service_runtime import ServiceRuntime
 from trunkline.settings import Settings
 from trunkline_licensing.wiring import service as licensing
 from trunkline_numbers.domain.number.events import NumberReleased, NumberReserved
-from trunkline_numbers.domain.number.number import NUMBER, Assigned, Number
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Assigned, Number
 from trunkline_numbers.wiring import service as numbers
 
 T = TypeVar("T")

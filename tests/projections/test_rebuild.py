@@ -12,7 +12,8 @@ import pytest
 from tests.inventory import Inventory, number
 from trunkline.projections.rebuild import NothingToRollBackTo, ProjectionUnknown, Rebuild, RebuildUnderWay
 from trunkline.projections.runner import Projection, ProjectionRunner, views_at
-from trunkline_numbers.domain.number.number import NUMBER, Number
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Number
 from trunkline_numbers.projections.number import VIEW
 
 NAME = VIEW.name

@@ -18,7 +18,7 @@ from trunkline.eventstore.recorded_event import RecordedEvent
 from trunkline_numbers.domain import extension as x
 from trunkline_numbers.domain import upload as u
 from trunkline_numbers.domain.number import events as e
-from trunkline_numbers.domain.number.number import Absent, Available, Deleted, Number, Reserved
+from trunkline_numbers.domain.number.state import Absent, Available, Deleted, Number, Reserved
 from trunkline_numbers.domain.party_replica import PartyHeard
 from trunkline_numbers.domain.person_replica import PersonUpdated
 from trunkline_numbers.domain.policy import PolicyApplied

@@ -19,7 +19,8 @@ from trunkline_numbers.application.serve_subscription import load_parties, party
 from trunkline_numbers.domain.extension import EXTENSION
 from trunkline_numbers.domain.number import attribute_commands, bindings, operator_commands
 from trunkline_numbers.domain.number.events import Listing
-from trunkline_numbers.domain.number.number import NUMBER, Assigned, Number
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Assigned, Number
 from trunkline_numbers.domain.policy import Policy
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 from trunkline_numbers.message_handlers import binding_requests

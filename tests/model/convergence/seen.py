@@ -15,7 +15,8 @@ from tests.model.convergence.timeline import Outcome
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_licensing.domain.subscription.subscription import SUBSCRIPTION as BILLED
 from trunkline_numbers.domain.number.events import LockEnding, ReservationEnding
-from trunkline_numbers.domain.number.number import NUMBER, Available, Number, Reserved
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Available, Number, Reserved
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 
 Seen = dict[str, dict[str, Any]]

@@ -17,7 +17,7 @@ from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline_numbers.application.retry_dependents import serve_waiting
 from trunkline_numbers.domain.number import operator_commands
 from trunkline_numbers.domain.number.events import Listing
-from trunkline_numbers.domain.number.number import Number
+from trunkline_numbers.domain.number.state import Number
 from trunkline_numbers.domain.policy import CURRENT, POLICY, apply_policy
 from trunkline_numbers.reactors.deadlines import react as settle_due
 

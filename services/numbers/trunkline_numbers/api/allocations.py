@@ -24,7 +24,8 @@ from trunkline_numbers.application.visibility import Visibility, party
 from trunkline_numbers.domain.number.attribute_commands import allocate, take_back
 from trunkline_numbers.domain.number.errors import RemarkUnreadable
 from trunkline_numbers.domain.number.events import NumberAllocated
-from trunkline_numbers.domain.number.number import NUMBER, Number
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Number
 from trunkline_numbers.domain.party_replica import PARTY
 
 

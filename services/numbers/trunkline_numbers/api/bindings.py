@@ -22,8 +22,8 @@ from trunkline_numbers.api.numbers import InPath
 from trunkline_numbers.application.phone_number import check_country, read_number
 from trunkline_numbers.domain.number.bindings import bind, unbind
 from trunkline_numbers.domain.number.events import Listing
-from trunkline_numbers.domain.number.number import Assigned, Number, Party
 from trunkline_numbers.domain.number.operator_commands import add
+from trunkline_numbers.domain.number.state import Assigned, Number, Party
 
 Kind = Literal["trunk", "sms"]
 

@@ -11,7 +11,7 @@ from trunkline.errors import Refused
 from trunkline.security.authorization import visible
 from trunkline_numbers.application.phone_number import NumberUnreadable, key_in_path
 from trunkline_numbers.application.visibility import Visibility
-from trunkline_numbers.domain.number.number import Number
+from trunkline_numbers.domain.number.state import Number
 
 MOST: Final = 1_000
 _TOLD: Final = 10

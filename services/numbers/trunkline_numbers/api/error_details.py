@@ -10,7 +10,7 @@ from trunkline.errors import Refused
 from trunkline.security.authorization import authorize, visible
 from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.number.errors import NumberHasBinding
-from trunkline_numbers.domain.number.number import Assigned, Locked, Number, Reserved
+from trunkline_numbers.domain.number.state import Assigned, Locked, Number, Reserved
 
 _INSTEAD: Final = {
     "available": {"reserve": "reserve numbers", "assign": "assign numbers", "lock": "lock numbers"},

@@ -17,8 +17,8 @@ from trunkline_numbers.api.number_schemas import NumberShown
 from trunkline_numbers.api.numbers import InPath
 from trunkline_numbers.application.phone_number import key_in_path
 from trunkline_numbers.domain.number.events import DeleteReason
-from trunkline_numbers.domain.number.number import Reserved
 from trunkline_numbers.domain.number.operator_commands import delete, lock, recover, release, reserve, unlock
+from trunkline_numbers.domain.number.state import Reserved
 
 PROBLEMS = {
     404: "no such number, or not in the asker's branch",

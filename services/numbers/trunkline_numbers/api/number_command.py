@@ -16,7 +16,8 @@ from trunkline_numbers.application.current_policy import THE_POLICY, in_force
 from trunkline_numbers.application.retry_dependents import load_to_act, serve_waiting
 from trunkline_numbers.application.visibility import Visibility, party
 from trunkline_numbers.domain.number.errors import RemarkMissing, RemarkUnreadable
-from trunkline_numbers.domain.number.number import NUMBER, Number, Party
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Number, Party
 from trunkline_numbers.domain.policy import Policy
 
 

@@ -12,7 +12,9 @@ from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.security.authorization import Resource, authorize, visible
 from trunkline_numbers.api.number_schemas import Happened, shown_event
 from trunkline_numbers.application.visibility import Visibility, parties_of
-from trunkline_numbers.domain.number.number import NUMBER, Number, evolve
+from trunkline_numbers.domain.number.evolution import evolve
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Number
 
 
 def events_of(store: Store, key: str) -> Iterator[RecordedEvent]:

@@ -23,7 +23,8 @@ from trunkline_numbers.application.current_policy import THE_POLICY
 from trunkline_numbers.application.phone_number import key_in_path
 from trunkline_numbers.application.retry_dependents import load_settled
 from trunkline_numbers.application.visibility import Visibility
-from trunkline_numbers.domain.number.number import NUMBER, Number
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Number
 
 
 class LookUp(Body):

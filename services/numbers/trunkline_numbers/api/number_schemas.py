@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from trunkline.eventstore.recorded_event import RecordedEvent
 from trunkline_numbers.application.visibility import Visibility
-from trunkline_numbers.domain.number.number import Assigned, Available, Binding, Deleted, Locked, Number, Reserved
+from trunkline_numbers.domain.number.state import Assigned, Available, Binding, Deleted, Locked, Number, Reserved
 
 _ABOUT: Final = ("organization_id", "reserver_id")
 UNKNOWN_ROLE: Final = "unknown"

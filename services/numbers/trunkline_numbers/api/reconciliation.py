@@ -9,7 +9,7 @@ import msgspec
 from trunkline.operations.reconciliation import records
 from trunkline.operations.reconciliation.routes import Holding, held_router
 from trunkline_numbers.domain.number.bindings import binding
-from trunkline_numbers.domain.number.number import Number
+from trunkline_numbers.domain.number.state import Number
 from trunkline_numbers.domain.party_replica import PartyReplica
 from trunkline_numbers.domain.subscription.subscription import Subscription, is_dismissed
 

@@ -17,8 +17,9 @@ from trunkline.service_definition import ServiceContext
 from trunkline_numbers.application.current_policy import THE_POLICY
 from trunkline_numbers.application.retry_dependents import load_settled
 from trunkline_numbers.application.visibility import Visibility
-from trunkline_numbers.domain.number.number import NUMBER, Assigned, Number
+from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.number.paid_reservation import covers
+from trunkline_numbers.domain.number.state import Assigned, Number
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription, is_dismissed, numbers_of
 
 

@@ -18,9 +18,10 @@ from trunkline_numbers.domain.number.errors import (
     SubscriptionsPartyUnknown,
     SwapForItself,
 )
-from trunkline_numbers.domain.number.number import NUMBER, Assigned, Party
+from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.number.operator_commands import assign
 from trunkline_numbers.domain.number.remarks import may_remark
+from trunkline_numbers.domain.number.state import Assigned, Party
 from trunkline_numbers.domain.policy import Policy
 from trunkline_numbers.domain.subscription.events import SubscriptionHeard, SubscriptionNumberSet
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription, dismiss, numbers_of

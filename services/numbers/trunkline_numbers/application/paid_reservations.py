@@ -15,7 +15,7 @@ from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.retry_dependents import load_settled
 from trunkline_numbers.application.serve_subscription import give_anew, load_parties, party_of
 from trunkline_numbers.domain.number.errors import CoveredAlready, SubscriptionOfAnotherKind, SubscriptionsPartyUnknown
-from trunkline_numbers.domain.number.number import NUMBER, Number, Reserved
+from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.number.paid_reservation import (
     covers,
     extend,
@@ -26,6 +26,7 @@ from trunkline_numbers.domain.number.paid_reservation import (
     reservation,
     uncover,
 )
+from trunkline_numbers.domain.number.state import Number, Reserved
 from trunkline_numbers.domain.number.subscription_sync import as_before
 from trunkline_numbers.domain.policy import Policy
 from trunkline_numbers.domain.subscription.events import ReservationCovered, ReservationUncovered

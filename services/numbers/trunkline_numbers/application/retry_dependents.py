@@ -12,7 +12,8 @@ from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
 from trunkline_numbers.application.serve_subscription import load_parties, serve
 from trunkline_numbers.domain.number.events import AssignmentUndone
-from trunkline_numbers.domain.number.number import NUMBER, Assigned, settle
+from trunkline_numbers.domain.number.number import NUMBER, settle
+from trunkline_numbers.domain.number.state import Assigned
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, numbers_of
 
 _AWAITED = ("number/", "party/")

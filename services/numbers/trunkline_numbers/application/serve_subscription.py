@@ -21,8 +21,9 @@ from trunkline_numbers.domain.number.events import (
     NumberUnbound,
     ReservationEnding,
 )
-from trunkline_numbers.domain.number.number import (
-    NUMBER,
+from trunkline_numbers.domain.number.evolution import evolve
+from trunkline_numbers.domain.number.number import NUMBER, check_assignable, unbound
+from trunkline_numbers.domain.number.state import (
     Assigned,
     Available,
     Episode,
@@ -30,11 +31,8 @@ from trunkline_numbers.domain.number.number import (
     Number,
     Party,
     Reserved,
-    check_assignable,
-    evolve,
     kept_by,
     owned,
-    unbound,
 )
 from trunkline_numbers.domain.number.subscription_sync import (
     Hold,

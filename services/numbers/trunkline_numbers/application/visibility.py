@@ -11,7 +11,8 @@ from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.security.authorization import Resource
 from trunkline.security.principal import Branch, Person, Principal
 from trunkline_numbers.domain.number.errors import NumberUnknown
-from trunkline_numbers.domain.number.number import Absent, Assigned, Available, Number, Party, Reserved, visible
+from trunkline_numbers.domain.number.number import visible
+from trunkline_numbers.domain.number.state import Absent, Assigned, Available, Number, Party, Reserved
 from trunkline_numbers.domain.party_replica import PARTY, PLATFORM, as_party
 from trunkline_numbers.domain.person_replica import PERSON
 from trunkline_numbers.domain.subscription.subscription import Subscription

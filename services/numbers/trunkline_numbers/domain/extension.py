@@ -21,7 +21,7 @@ from trunkline.errors import Refused
 from trunkline.eventstore.decider import Decider, Event
 from trunkline_numbers.domain.number.bindings import Asked, belongs
 from trunkline_numbers.domain.number.errors import NumberUnavailable
-from trunkline_numbers.domain.number.number import Number, Reserved
+from trunkline_numbers.domain.number.state import Number, Reserved
 
 Place = tuple[int, bool]
 """Of a word of licensing in the order of all about one extension: its generation, and whether it withdraws."""

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from trunkline.eventstore.decider import Decider, Event
-from trunkline_numbers.domain.number.number import Party
+from trunkline_numbers.domain.number.state import Party
 
 PLATFORM = "platform"
 """The key of the platform's own stream."""

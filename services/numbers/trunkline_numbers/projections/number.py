@@ -6,16 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from trunkline.projections.single_stream import single_stream_projection
-from trunkline_numbers.domain.number.number import (
-    NUMBER,
-    Assigned,
-    Available,
-    Binding,
-    Deleted,
-    Locked,
-    Number,
-    Reserved,
-)
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Assigned, Available, Binding, Deleted, Locked, Number, Reserved
 
 COLUMNS = {
     "state": "text NOT NULL",

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from trunkline.eventstore.event_store import Connection, Store
-from trunkline_numbers.domain.number.number import Number
+from trunkline_numbers.domain.number.state import Number
 from trunkline_numbers.queries.filters import Conditions
 from trunkline_numbers.queries.page_window import Slice
 from trunkline_numbers.queries.row_estimates import Sample

@@ -15,7 +15,8 @@ from trunkline.eventstore.recorded_event import RecordedEvent, stored_name
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.mail.outbox import Judgement, Mail, MailRow, post
 from trunkline_numbers.domain.number.events import LockEnding, LockExpired, ReservationEnding
-from trunkline_numbers.domain.number.number import NUMBER, Locked, Number, Reserved
+from trunkline_numbers.domain.number.number import NUMBER
+from trunkline_numbers.domain.number.state import Locked, Number, Reserved
 from trunkline_numbers.domain.party_replica import PARTY, PLATFORM, PartyHeard
 
 FOLLOWER = "notices"

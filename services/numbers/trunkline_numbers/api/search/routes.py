@@ -23,7 +23,7 @@ from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.number_schemas import NumberShown, shown_number
 from trunkline_numbers.api.search.parameters import ExportQuery, Filters, SearchQuery, SortNeedsAvailable
 from trunkline_numbers.application.visibility import Visibility, party
-from trunkline_numbers.domain.number.number import Number
+from trunkline_numbers.domain.number.state import Number
 from trunkline_numbers.domain.party_replica import PARTY
 from trunkline_numbers.projections.party import branch_of
 from trunkline_numbers.queries.export import Export

@@ -10,7 +10,7 @@ from trunkline.security.authorization import NotAllowed, Resource, authorize
 from trunkline.security.principal import Principal
 from trunkline_numbers.application.visibility import Visibility, party
 from trunkline_numbers.domain.number.events import PartyKind
-from trunkline_numbers.domain.number.number import Party
+from trunkline_numbers.domain.number.state import Party
 from trunkline_numbers.domain.party_replica import PARTY
 from trunkline_numbers.domain.upload import Upload, UploadPreviewed, UploadUnknown, file_of
 

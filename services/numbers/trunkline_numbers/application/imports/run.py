@@ -24,8 +24,9 @@ from trunkline_numbers.application.imports.authorization import ImportTerms, che
 from trunkline_numbers.application.imports.errors import DomainNotYours, LegacyLockNotYours
 from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
 from trunkline_numbers.domain.number.events import Listing
-from trunkline_numbers.domain.number.number import NUMBER, Party
+from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.number.operator_commands import add
+from trunkline_numbers.domain.number.state import Party
 from trunkline_numbers.domain.upload import UPLOAD, Upload, UploadStarted, cancel, file_of, finish_chunk, start
 from trunkline_numbers.tables.upload_rows import ROWS_IN_CHUNK, Chunk, Late, keep_late, next_chunk
 

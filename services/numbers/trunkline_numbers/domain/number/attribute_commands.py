@@ -26,9 +26,10 @@ from trunkline_numbers.domain.number.errors import (
     TrunkFormNotKept,
 )
 from trunkline_numbers.domain.number.events import Listing, NumberAllocated, NumberChanged, PartyKind
-from trunkline_numbers.domain.number.number import Absent, Assigned, Deleted, Number, Party, Reserved, decided
+from trunkline_numbers.domain.number.number import decided
 from trunkline_numbers.domain.number.operator_commands import kinds
 from trunkline_numbers.domain.number.remarks import may_remark
+from trunkline_numbers.domain.number.state import Absent, Assigned, Deleted, Number, Party, Reserved
 from trunkline_numbers.domain.policy import Policy
 
 PartnerOf = Callable[[str], str | None]

@@ -16,8 +16,9 @@ from trunkline.clock import rfc3339
 from trunkline.eventstore.decider import Event
 from trunkline_numbers.domain.number.errors import BindingNotAllowed, NumberInQuarantine, NumberNotBound, NumberUnknown
 from trunkline_numbers.domain.number.events import BindingKind, NumberBound, NumberUnbound
-from trunkline_numbers.domain.number.number import Absent, Assigned, Available, Binding, Number, decided
+from trunkline_numbers.domain.number.number import decided
 from trunkline_numbers.domain.number.remarks import may_remark
+from trunkline_numbers.domain.number.state import Absent, Assigned, Available, Binding, Number
 from trunkline_numbers.domain.policy import Policy
 
 

@@ -31,20 +31,9 @@ from trunkline_numbers.domain.number.events import (
     NumberUnlocked,
     PartyKind,
 )
-from trunkline_numbers.domain.number.number import (
-    Absent,
-    Available,
-    Deleted,
-    Locked,
-    Number,
-    Party,
-    Reserved,
-    check_offered,
-    decided,
-    notice_before,
-    released,
-)
+from trunkline_numbers.domain.number.number import check_offered, decided, notice_before, released
 from trunkline_numbers.domain.number.remarks import may_remark, must_remark
+from trunkline_numbers.domain.number.state import Absent, Available, Deleted, Locked, Number, Party, Reserved
 from trunkline_numbers.domain.number.subscription_sync import Hold, hold
 from trunkline_numbers.domain.policy import Policy
 

@@ -9,19 +9,10 @@ from msgspec.structs import replace
 from trunkline.eventstore.decider import Event
 from trunkline_numbers.domain.number.errors import NothingSpare, ReservationOfAnother, SubscriptionNotActive
 from trunkline_numbers.domain.number.events import NumberReserved, ReservationExtended
-from trunkline_numbers.domain.number.number import (
-    Available,
-    Episode,
-    Number,
-    Party,
-    Reserved,
-    decided,
-    notice_before,
-    owned,
-    released,
-)
+from trunkline_numbers.domain.number.number import decided, notice_before, released
 from trunkline_numbers.domain.number.operator_commands import reserved
 from trunkline_numbers.domain.number.remarks import may_remark
+from trunkline_numbers.domain.number.state import Available, Episode, Number, Party, Reserved, owned
 from trunkline_numbers.domain.policy import Policy
 
 

@@ -15,7 +15,9 @@ from trunkline_numbers.domain.number.events import (
     NumberReserved,
     NumberUnbound,
 )
-from trunkline_numbers.domain.number.number import (
+from trunkline_numbers.domain.number.evolution import evolve
+from trunkline_numbers.domain.number.number import check_assignable, decided, notice_before, unbound
+from trunkline_numbers.domain.number.state import (
     Assigned,
     Available,
     Binding,
@@ -27,13 +29,8 @@ from trunkline_numbers.domain.number.number import (
     Party,
     Reserved,
     Resolved,
-    check_assignable,
-    decided,
-    evolve,
     kept_by,
-    notice_before,
     owned,
-    unbound,
 )
 from trunkline_numbers.domain.policy import Policy, ReservationCause
 

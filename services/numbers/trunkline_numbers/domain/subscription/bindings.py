@@ -13,7 +13,8 @@ from itertools import pairwise
 from typing import Literal
 
 from trunkline.eventstore.decider import Event
-from trunkline_numbers.domain.number.number import Assigned, Binding, Number, Reserved, unbound
+from trunkline_numbers.domain.number.number import unbound
+from trunkline_numbers.domain.number.state import Assigned, Binding, Number, Reserved
 from trunkline_numbers.domain.number.subscription_sync import bound_again, expiry_end
 from trunkline_numbers.domain.policy import Policy
 from trunkline_numbers.domain.subscription.tenures import Tenure
