@@ -22,14 +22,14 @@ from deploy.local_servers.servers import BrokerUnavailable, Servers, choose, new
 from trunkline.embedded_postgres.server import EmbeddedPostgres
 
 _ROOT = Path(__file__).parent.parent
-_WAITING = {"operate": 20, "embedded": 10, "messaging": 8}
+_WAITING = {"operate": 20, "embedded_postgres": 10, "messaging": 8}
 _WORKING = {"end_to_end": 15, "model": 13, "http": 6}
 """What a file in a folder takes, roughly, in seconds: most of it waiting for processes of its own, or working."""
 _LONG = {
     "test_readme.py": 90,
     "test_when_anything_is_sent.py": 60,
     "test_command_line.py": 50,
-    "test_embedded_postgres.py": 50,
+    "test_server.py": 50,
     "test_when_anything_happens_to_an_inventory.py": 45,
     "test_when_numbers_are_searched.py": 40,
     "test_when_the_broker_is_killed.py": 40,
