@@ -34,7 +34,7 @@ _OWN = ("trunkline_", "process_resident")
 
 def promised() -> dict[str, str]:
     """File name -> what it holds, one name a line."""
-    _import_everything()
+    import_everything()
     services = installed_services().values()
     found = {
         "refusals.txt": _lines(_refusals()),
@@ -52,7 +52,8 @@ def _lines(lines: Iterator[str]) -> str:
     return "".join(f"{line}\n" for line in sorted(set(lines)))
 
 
-def _import_everything() -> None:
+def import_everything() -> None:
+    """Import every module of the product, so that what it registers is known."""
     for name in PACKAGES:
         package = importlib.import_module(name)
         for module in pkgutil.walk_packages(package.__path__, f"{name}."):

@@ -19,7 +19,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from deploy.local_servers.broker import free_ports
-from tests.contracts import settings_page
+from tests.contracts import reference_tables
 from trunkline.settings import PREFIX, Settings
 from trunkline.settings_variables import CLIENT
 
@@ -195,11 +195,16 @@ def test_then_every_file_that_a_page_names_is_there() -> None:
 
 
 def test_then_every_setting_is_explained() -> None:
-    """And what the command line reads besides, and none that there is not; the table of values is that of the code."""
+    """And what the command line reads besides, and none that there is not."""
     explained = SETTINGS_PAGE.partition("## What they do")[2]
     named = set(re.findall(rf"`({PREFIX}[A-Z_]+)`", explained)) - {PREFIX}
     assert named == {f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, *CLIENT)}
-    assert settings_page.page(SETTINGS_PAGE) == SETTINGS_PAGE
+
+
+def test_then_the_tables_of_settings_and_metrics_are_those_of_the_code() -> None:
+    """O7: `python -m tests.contracts.reference_tables` writes them."""
+    for name, text in reference_tables.pages().items():
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == text
 
 
 def test_then_the_readme_fits_on_one_screen() -> None:
