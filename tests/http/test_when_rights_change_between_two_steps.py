@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,8 +18,9 @@ from tests.http.test_when_numbers_are_uploaded import file_of, lines, send, unti
 from tests.http.world import Caller, World, created, problem
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.unit_of_work import UnitOfWork
+from trunkline.http.server_sent_events import event_stream
 from trunkline.security.principal import Principal
-from trunkline_licensing.api.bulk_assignments.runs import _events
+from trunkline_licensing.api.bulk_assignments.runs import _snapshot
 from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK, start
 from trunkline_licensing.tables.bulk_rows import mark_running
 from trunkline_numbers.application.imports.run import start_upload
@@ -233,7 +235,9 @@ async def test_a_stream_that_is_watched_ends_with_the_right(world: World) -> Non
     path = f"/licensing/organizations/{world.east_org}"
     bulk = created(await world.admin.post(f"{path}/bulk-assignments", {"name": "b", "addons": []}))["bulk_id"]
     east = Principal("e", "partner-admin", world.east)
-    events = _events(world.deployment.nodes["licensing"], east, UUID(world.east_org), bulk)
+    node = world.deployment.nodes["licensing"]
+    watched = event_stream(partial(_snapshot, node, east, UUID(world.east_org), UUID(bulk)), node.troubles)
+    events = aiter(watched.body_iterator)
     assert b"event: progress" in await anext(events)
     await _move(world, world.east_org, world.west)
     assert [event async for event in events] == []
