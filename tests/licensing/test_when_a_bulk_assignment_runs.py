@@ -12,6 +12,8 @@ import pytest
 from tests.licensing.desk import CAUSE, Desk
 from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.event_store import Store
+from trunkline.eventstore.failed_items import BACK_OFF
+from trunkline_licensing.application.bulk_assignment.run import run_chunk
 from trunkline_licensing.application.extensions.terminate import withdraw
 from trunkline_licensing.domain.bulk_assignment.events import BulkChunkDone
 from trunkline_licensing.domain.extension.events import ExtensionProvisioned
@@ -198,3 +200,31 @@ def test_then_it_goes_on_where_it_died(desk: Desk, monkeypatch: pytest.MonkeyPat
     assert desk.free() == 0
     born = [row.key for row in desk.licensing.log() if isinstance(row.event, ExtensionProvisioned)]
     assert len(born) == len(set(born))
+
+
+def test_then_one_that_fails_is_set_aside_and_the_others_end(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """O8, L13: whatever is wrong with it; it goes on from what is stored, once it can."""
+    desk.buy(10)
+    failing = desk.assign(rows(2, numbers=False))
+    other = desk.assign(rows(6, numbers=False, start=301)[2:])
+    broken = {failing}
+
+    def fragile(work: Any, bulk_id: str, *more: Any) -> int:
+        done = run_chunk(work, bulk_id, *more)
+        if bulk_id in broken:
+            raise ValueError("cannot stand it")
+        return done
+
+    monkeypatch.setattr("trunkline_licensing.application.bulk_assignment.runner.run_chunk", fragile)
+    desk.run()
+    assert (desk.state(other).status, desk.state(failing).succeeded) == ("completed", 0)
+    aside = desk.licensing.store.fetch("SELECT loop, key, cause FROM failed_items")
+    assert aside == [("bulk", failing, "ValueError: cannot stand it")]
+    broken.clear()
+    desk.run()
+    assert desk.state(failing).succeeded == 0
+    desk.pass_time(BACK_OFF[0])
+    desk.run()
+    assert desk.codes(failing) == [None, None]
+    assert desk.free() == 4
+    assert desk.licensing.store.fetch("SELECT key FROM failed_items") == []

@@ -10,13 +10,14 @@ from uuid import uuid4
 import pytest
 
 from tests.inventory import Inventory, prepare
+from trunkline.eventstore.failed_items import BACK_OFF
 from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.files.csv_reader import read_csv
 from trunkline_numbers.application.imports import parse
 from trunkline_numbers.application.imports.layout import Terms
-from trunkline_numbers.application.imports.run import Uploads, cancel_upload, start_upload
+from trunkline_numbers.application.imports.run import DUTY, Uploads, cancel_upload, run_chunk, start_upload
 from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.upload import UPLOAD, Upload, UploadPreviewed
 from trunkline_numbers.tables.upload_rows import keep, told
@@ -140,3 +141,30 @@ def test_then_uploads_take_turns(stock: Inventory) -> None:
     runner.step()
     assert upload_of(stock, short).status == "completed"
     assert upload_of(stock, long).rows_done == CHUNK
+
+
+def test_then_one_that_fails_is_set_aside_and_the_others_end(stock: Inventory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """O8, R3: whatever is wrong with it; it goes on where it was, once it can, and no number is added twice."""
+    failing, other = upload(stock, numbers(2 * CHUNK)), upload(stock, numbers(2 * CHUNK, 32_000_000))
+    broken = {failing}
+
+    def fragile(work: UnitOfWork, upload_id: str) -> None:
+        run_chunk(work, upload_id)
+        if upload_id in broken and upload_of(stock, upload_id).chunks_done == 1:
+            raise ValueError("cannot stand the second chunk")
+
+    monkeypatch.setattr("trunkline_numbers.application.imports.run.run_chunk", fragile)
+    runner = Uploads(stock.store, stock.clock, Everybody(stock.url))
+    while runner.step():
+        pass
+    assert (upload_of(stock, other).status, upload_of(stock, failing).status) == ("completed", "running")
+    aside = stock.store.fetch("SELECT loop, key, cause FROM failed_items")
+    assert aside == [(DUTY, failing, "ValueError: cannot stand the second chunk")]
+    broken.clear()
+    assert runner.step() == 0
+    stock.clock.advance(BACK_OFF[0])
+    while runner.step():
+        pass
+    assert upload_of(stock, failing).status == "completed"
+    assert added(stock) == Counter([*numbers(2 * CHUNK), *numbers(2 * CHUNK, 32_000_000)])
+    assert stock.store.fetch("SELECT key FROM failed_items") == []
