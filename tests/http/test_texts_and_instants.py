@@ -10,6 +10,10 @@ from uuid import uuid4
 import pytest
 
 from tests.http.world import World, created, event, problem
+from trunkline.contracts import parties
+from trunkline.contracts.cloudevents.message import read_data
+from trunkline.text import matching_form
+from trunkline_numbers.application.imports.layout import _label
 
 _NUMBER = "+6531000001"
 _HALVES = ('"x\\ud83d"', '"\\udc00x"')
@@ -155,3 +159,52 @@ async def test_then_binary_mode_reads_its_headers_as_the_binding_says(world: Wor
     assert created(await world.bill(one))["duplicate"] == 1
     raw = [(name.encode(), value.encode()) for name, value in (headers | {"ce-id": 'café "1"'}).items()]
     assert created(await world.admin("POST", path, json=one["data"], headers=raw))["duplicate"] == 1
+
+
+_NOT_PEOPLES: frozenset[str] = frozenset(
+    (
+        *("by", "loop", "key", "value", "value_base64", "event_id", "token_id", "issuer", "subject", "source", "id"),
+        *("start_from", "ext_key", "trunk_form"),
+        *("number", "numbers", "first", "last", "old_number", "new_number"),
+    )
+)
+"""Texts that machines give and compare byte by byte, or that have a form of their own."""
+_DECIDED: frozenset[str] = frozenset({"remark", "directory_name"})
+"""Texts that the decision brings into their one form: a number's remark, an extension's name."""
+
+
+async def test_then_every_text_that_people_write_is_taken_in_one_form(world: World) -> None:
+    """§9: a character that nobody sees is refused in each of them, with its place."""
+    refused: set[str] = set()
+    for method, path, name, leaves in _json_bodies(world.app.openapi()):
+        if name in _NOT_PEOPLES or not any(leaf.get("type") == "string" and "enum" not in leaf for leaf in leaves):
+            continue
+        body = json.dumps({name: "x\u202ey"}).encode()
+        answer = await world.admin(method, path, content=body, headers={"Content-Type": "application/json"})
+        places = [error["pointer"] for error in answer.json().get("errors", [])]
+        if f"#/{name}" in places:
+            refused.add(name)
+        else:
+            assert name in _DECIDED, (method, path, name, answer.text)
+    assert {"name", "remark", "vendor", "sku"} <= refused
+
+
+async def test_then_one_text_is_one_thing_whatever_it_came_through(world: World) -> None:
+    """§9: composed and decomposed, with blanks around and within: HTTP, topic, both kinds of file."""
+    written, one = "  Zoe\u0308   Lund ", "Zo\u00eb Lund"
+    made = await world.admin.post("/licensing/organizations", {"name": written, "billing_email": "b@o.example"})
+    assert created(made)["name"] == one
+    said = json.dumps(
+        {"organization_id": str(uuid4()), "partner_id": None, "name": written, "billing_email": "b@o.example"}
+    )
+    assert read_data(parties.CONTRACTS["party.organization.registered"], said.encode()).name == one
+    number = world.numbers(1)[0]
+    added = {"numbers": [number], "vendor": written, "country": "SG", "sku": written}
+    created(await world.admin.post("/numbers", added))
+    shown = created(await world.admin.get(f"/numbers/{number}"))
+    assert (shown["vendor"], shown["sku"]) == (one, one)
+    created(await world.admin.post(f"/numbers/{number}/lock", {"remark": written}))
+    newest = created(await world.admin.get(f"/numbers/{number}/history?sort=-at"))["items"][0]
+    assert newest["remark"] == one
+    assert _label(written) == one
+    assert matching_form(written) == matching_form(one)

@@ -36,12 +36,13 @@ async def test_then_a_conflicting_duplicate_is_dismissed_once(world: World) -> N
     problem(await world.admin.post(path, {"remark": " "}), 422)
     assert created(await world.admin.post(path, {"remark": "sent twice"}, params={"dry_run": "true"}))["id"] == row
     assert await figures(world) == (1, 0)
-    created(await world.admin.post(path, {"remark": "sent twice\0"}))
+    problem(await world.admin.post(path, {"remark": "sent twice\u202e"}), 422)
+    created(await world.admin.post(path, {"remark": " sent  twice "}))
     assert await figures(world) == (0, 0)
     told = problem(await world.admin.post(path, {"remark": "again"}), 409, "conflict-settled")
     assert "dismissed" in told["detail"]
     (kept,) = created(await world.admin.get(f"{OPERATE}/quarantined"))["items"]
-    assert (kept["status"], kept["remark"], second in kept["message"]) == ("dismissed", "sent twice␀", True)
+    assert (kept["status"], kept["remark"], second in kept["message"]) == ("dismissed", "sent twice", True)
     commands = [row["command"] for row in created(await world.admin.get(f"{OPERATE}/audit"))["items"]]
     assert "conflict dismiss" in commands
     problem(await world.admin.post(f"{OPERATE}/quarantined/99/dismiss", {"remark": "x"}), 404, "nothing-there")

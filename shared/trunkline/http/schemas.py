@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from trunkline.contracts import values
 from trunkline.email_address import EmailAddressInvalid, email_address
-from trunkline.text import clean, normalize
+from trunkline.text import clean, clean_lines, normalize
 
 
 def _pattern(kind: Any) -> str:
@@ -36,6 +36,8 @@ Label = Annotated[str, BeforeValidator(_clean), StringConstraints(pattern=_patte
 """Both are taken over in their one form (`text.clean`)."""
 OneForm = Annotated[str, BeforeValidator(lambda given: normalize(given) if isinstance(given, str) else given)]
 """A text brought into its one form (`text.normalize`): to search for, or for the operation to check."""
+LINES = BeforeValidator(lambda given: clean_lines(given) if isinstance(given, str) else given)
+"""A remark: each of its lines is taken over in its one form (`text.clean_lines`)."""
 Email = Annotated[str, StringConstraints(pattern=_pattern(values.Email)), AfterValidator(_email)]
 Domain = Annotated[str, StringConstraints(to_lower=True, pattern=_pattern(values.Domain))]
 Country = Annotated[str, StringConstraints(pattern=_pattern(values.Country))]

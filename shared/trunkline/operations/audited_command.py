@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import PostRequest
 from trunkline.http.idempotency import CommandResult, change
+from trunkline.http.schemas import LINES
 from trunkline.operations.lists import ROW_IDS
 from trunkline.security.audit_log import auditing_work
 from trunkline.security.authorization import NothingThere
@@ -18,7 +19,7 @@ from trunkline.security.authorization import NothingThere
 if TYPE_CHECKING:
     from trunkline.runtime.service_runtime import ServiceRuntime
 
-Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
+Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S"), LINES]
 
 
 def audited_command(

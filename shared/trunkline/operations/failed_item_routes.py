@@ -13,7 +13,7 @@ from trunkline.eventstore.failed_items import failed_items_page
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import PostRequest
 from trunkline.http.pagination import TEXT, moment, page
-from trunkline.http.schemas import Body
+from trunkline.http.schemas import LINES, Body
 from trunkline.mail.outbox import discard_mail, retry_mail
 from trunkline.operations.audited_command import audited_command
 from trunkline.operations.lists import OperatePage, Pages, items
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trunkline.runtime.service_runtime import ServiceRuntime
 
 Named = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]+$")]
-Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$")]
+Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$"), LINES]
 MailKey = Annotated[str, Path(max_length=300, pattern=r"^[^\x00]+$")]
 _PUBLISHED_IN_ORDER = ("relay", "follower/")
 

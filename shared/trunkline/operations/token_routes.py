@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -11,12 +11,11 @@ from pydantic import BaseModel, Field
 from trunkline.errors import Refused
 from trunkline.http.dependencies import OperatorPrincipal
 from trunkline.http.pagination import page, row_id
-from trunkline.http.schemas import Instant
+from trunkline.http.schemas import LINES, Instant
 from trunkline.operations.lists import OperatePage, Pages, Shown, items, show
 from trunkline.security.audit_log import auditing
 from trunkline.security.principal import OWN_ISSUER
 from trunkline.security.revocations import Revocation, Revocations, list_revocations
-from trunkline.text import storable
 
 if TYPE_CHECKING:
     from trunkline.runtime.service_runtime import ServiceRuntime
@@ -39,7 +38,7 @@ class Revoke(BaseModel, extra="forbid"):
         default=None, min_length=1, max_length=600, pattern=_TEXT, description="As histories name it after `user:`."
     )
     not_before: Instant | None = Field(default=None, description="Default: now, on the machine's clock.")
-    remark: str = Field(default="", max_length=1_000, description="Why.")
+    remark: Annotated[str, LINES] = Field(default="", max_length=1_000, description="Why.")
 
 
 def add_tokens(router: APIRouter, node: ServiceRuntime, revocations: Revocations) -> None:
@@ -67,7 +66,7 @@ def add_tokens(router: APIRouter, node: ServiceRuntime, revocations: Revocations
                 not_before=(body.not_before or now) if whole else None,
                 revoked_at=now,
                 revoked_by=asked.actor,
-                remark=storable(body.remark),
+                remark=body.remark,
             )
             revocations.add(node.store, revocation)
         return show(revocation)

@@ -12,7 +12,7 @@ from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.http.dependencies import PostRequest, door, operating
 from trunkline.http.idempotency import CommandResult, change
-from trunkline.http.schemas import Body
+from trunkline.http.schemas import LINES, Body
 from trunkline.security.audit_log import auditing_work
 from trunkline.security.authorization import NothingThere
 from trunkline_licensing.domain.party.directory import IDENTITY, PARTY
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Category = Literal["subscription", "party", "identity"]
 Key = Annotated[str, Path(max_length=100, pattern=r"^[0-9a-z-]+$")]
-Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
+Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S"), LINES]
 
 
 class NothingWaits(Refused):

@@ -11,7 +11,7 @@ import phonenumbers
 from pydantic import AfterValidator, BaseModel, Field, StrictBool, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from trunkline.http.schemas import Body, Country, Label
+from trunkline.http.schemas import LINES, Body, Country, Label
 from trunkline_numbers.domain.policy import DEFAULT, Policy, ReservationCause, SpecialPeriod, SpecialProperty
 
 LONGEST_DAYS = 36_500
@@ -37,7 +37,7 @@ def _each_once(periods: list[SpecialDays]) -> list[SpecialDays]:
 Days = Annotated[int, Field(strict=True, ge=0, le=LONGEST_DAYS, description="Days of 24 hours.")]
 SomeDays = Annotated[int, Field(strict=True, ge=1, le=LONGEST_DAYS, description="Days of 24 hours.")]
 KnownCountry = Annotated[Country, AfterValidator(_known)]
-Remark = Annotated[str, StringConstraints(pattern="^[^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f]{1,1000}$")]
+Remark = Annotated[str, StringConstraints(pattern="^[^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f]{1,1000}$"), LINES]
 
 
 class SpecialDays(Body):
