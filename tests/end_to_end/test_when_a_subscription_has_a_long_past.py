@@ -21,7 +21,7 @@ from trunkline.contracts.cloudevents.message import Message
 from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.limits import PAST_KEPT
 from trunkline_numbers.application.paid_reservations import extend_by
-from trunkline_numbers.application.serve_subscription import load_parties, party_of
+from trunkline_numbers.application.parties import load_parties, party_of
 from trunkline_numbers.domain.number import operator_commands
 from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.number.state import Available

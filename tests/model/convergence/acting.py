@@ -14,8 +14,8 @@ from trunkline.contracts.licensing import NumberBindingRequested, NumberUnbindin
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application import manual_assignment, paid_reservations
+from trunkline_numbers.application.parties import load_parties, party_of
 from trunkline_numbers.application.retry_dependents import load_to_act
-from trunkline_numbers.application.serve_subscription import load_parties, party_of
 from trunkline_numbers.domain.extension import EXTENSION
 from trunkline_numbers.domain.number import attribute_commands, bindings, operator_commands
 from trunkline_numbers.domain.number.events import Listing

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.unit_of_work import UnitOfWork
+from trunkline_numbers.application.parties import load_parties, party_of
 from trunkline_numbers.application.retry_dependents import load_to_act
-from trunkline_numbers.application.serve_subscription import load_parties, party_of, serve
+from trunkline_numbers.application.serve_subscription import serve
 from trunkline_numbers.domain.number.errors import (
     NothingToDismiss,
     NumberNotOfSubscription,

@@ -12,8 +12,9 @@ from trunkline.clock import DAY, rfc3339
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.unit_of_work import UnitOfWork
+from trunkline_numbers.application.parties import load_parties, party_of
 from trunkline_numbers.application.retry_dependents import load_settled
-from trunkline_numbers.application.serve_subscription import give_anew, load_parties, party_of
+from trunkline_numbers.application.serve_subscription import give_anew
 from trunkline_numbers.domain.number.errors import CoveredAlready, SubscriptionOfAnotherKind, SubscriptionsPartyUnknown
 from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.number.paid_reservation import (

@@ -10,7 +10,8 @@ from trunkline.eventstore.decider import Decider, Event, key_of
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
-from trunkline_numbers.application.serve_subscription import load_parties, serve
+from trunkline_numbers.application.parties import load_parties
+from trunkline_numbers.application.serve_subscription import serve
 from trunkline_numbers.domain.number.events import AssignmentUndone
 from trunkline_numbers.domain.number.number import NUMBER, settle
 from trunkline_numbers.domain.number.state import Assigned

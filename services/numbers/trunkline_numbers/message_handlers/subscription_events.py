@@ -17,8 +17,9 @@ from trunkline.eventstore.recorded_event import Causation, event_id
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
 from trunkline_numbers.application.paid_reservations import cover
+from trunkline_numbers.application.parties import likely_parties, load_parties
 from trunkline_numbers.application.retry_dependents import load_settled, serve_waiting
-from trunkline_numbers.application.serve_subscription import likely_parties, load_parties, serve
+from trunkline_numbers.application.serve_subscription import serve
 from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.party_replica import PARTY
 from trunkline_numbers.domain.policy import Policy
