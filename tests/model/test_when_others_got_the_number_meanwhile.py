@@ -102,7 +102,41 @@ def renewed_anew(days: list[tuple[int, int]]) -> Example:
     return example(facts, days, 45, acts)
 
 
+def had_twice(*acts: Act, other: str = "") -> Example:
+    """S had A twice, which was believed to be once; others have acted on A when that is known: C was had in between."""
+    facts = [
+        Fact(1, "S", "started", at(2, 3), 1, number="A"),
+        Fact(2, "S", "swapped", at(31, 3), 2, number="C", old="A"),
+        Fact(3, "S", "swapped", at(31, 15), 3, number="A", old="C"),
+        Fact(4, "S", "swapped", at(31, 19), 4, number="B", old="A"),
+    ]
+    days = [(10, 1), (31, 3), (31, 4), (40, 2)]
+    if other:
+        facts.append(fact(5, "T", "started", at(33, 5), "A"))
+        days.append((33, 5))
+    return example(facts, days, 45, acts, organizations="T" if other == "O2" else "")
+
+
+def renewed_late(*days: tuple[int, int], organizations: str = "S") -> Example:
+    """S waits for what D pays for and gets it, as neither its swap nor D's renewal is known when that would be over."""
+    facts = [
+        reservations(1),
+        Fact(2, "D", "renewed", at(50, 13), until=95 * DAY),
+        fact(3, "S", "started", at(2, 14), "A"),
+        fact(4, "S", "swapped", at(31, 14), "D", "A"),
+    ]
+    acts = (Act(at(0, 23), "reserve", "A", party="O1"), Act(at(1, 23), "extend", "A", subscription="D"))
+    return example(facts, [(0, 1), (16, 3), *days], 136, acts, organizations=organizations)
+
+
 HISTORIES = {
+    "what was had twice is had twice behind a lock (N9, X4)": had_twice(Act(at(32, 23), "lock", "A")),
+    "... behind a person's reservation": had_twice(Act(at(32, 23), "reserve", "A", party="O2")),
+    "... behind another one's assignment": had_twice(other="O1"),
+    "... behind another organization's assignment": had_twice(other="O2"),
+    "what was got for want of a renewal is paid for again (N4)": renewed_late((133, 2), (134, 4)),
+    "... when the swap arrives first": renewed_late((133, 4), (134, 2)),
+    "... when it is received ahead of its instant": renewed_late((18, 2), (133, 4)),
     "the renewal that is last by sequence counts, in whatever order they arrive (N4)": renewed_anew(
         [(0, 1), (32, 2), (32, 3)]
     ),

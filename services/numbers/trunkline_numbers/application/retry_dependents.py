@@ -14,6 +14,7 @@ from trunkline_numbers.application.parties import load_parties
 from trunkline_numbers.application.serve_subscription import serve
 from trunkline_numbers.domain.number.events import AssignmentUndone
 from trunkline_numbers.domain.number.number import NUMBER, settle
+from trunkline_numbers.domain.number.paid_reservation import cover_of
 from trunkline_numbers.domain.number.state import Assigned
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, numbers_of
 
@@ -77,7 +78,7 @@ def serve_waiting(work: UnitOfWork, cause: Causation) -> None:
         changed = {stream_id for stream_id, _ in recorded[seen:] if stream_id.startswith(_AWAITED)}
         if not changed:
             return
-        _pay_again(work, [event for _, event in recorded[seen:]], cause)
+        _pay_again(work, recorded[seen:], cause)
         known = _waiting(work, changed)
         if work.has_overdue:
             continue  # numbers of those who wait have fallen due themselves, and others may wait for these
@@ -90,9 +91,17 @@ def serve_waiting(work: UnitOfWork, cause: Causation) -> None:
                 serve(work, key, cause, in_force(work), woken=True)
 
 
-def _pay_again(work: UnitOfWork, events: Iterable[Event], cause: Causation) -> None:
-    """Let DID reservation subscriptions cover again what an assignment had taken that did not count (N4, D10.12)."""
-    covers = {event.cover_id for event in events if isinstance(event, AssignmentUndone)} - {None}
+def _pay_again(work: UnitOfWork, recorded: Iterable[tuple[str, Event]], cause: Causation) -> None:
+    """Let DID reservation subscriptions cover again what an assignment had taken that did not count (N4, D10.12).
+
+    It was taken from the reservation, or once that had run out, as a renewal was not known.
+    """
+    undone = {stream_id for stream_id, event in recorded if isinstance(event, AssignmentUndone)}
+    if not undone:
+        return
+    covers = {cover_of(work.state(NUMBER, key_of(stream_id)).life) for stream_id in undone}
+    covers |= {event.cover_id for _, event in recorded if isinstance(event, AssignmentUndone)}
+    covers -= {None}
     if covers:
         from trunkline_numbers.application.paid_reservations import (
             cover,  # it takes numbers in hand through this module

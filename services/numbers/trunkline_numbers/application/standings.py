@@ -64,7 +64,9 @@ class Standings:
             got_by = then.last_organization_id
             then = replace(n, life=episode.before, last_organization_id=episode.last_organization_id)
             if episode.subscription_id != self.loaded.state.subscription_id and self._could_have(then):
-                since = free_since(n, episode.before, episode.last_organization_id, self.party, denied=denied)
+                since = self._had_since(n, episode.before)
+                if since is None:
+                    since = free_since(n, episode.before, episode.last_organization_id, self.party, denied=denied)
                 quarantined = got_by != self.party.id
                 kept = self._periods(n, quarantined=quarantined, reserved=quarantined)
                 found.append(Earlier(since, episode.since, kept))
@@ -79,9 +81,18 @@ class Standings:
         for free in n.free_times:
             then = replace(n, life=free.life, last_organization_id=free.last_organization_id)
             if self._could_have(then):
-                since = free_since(then, free.life, free.last_organization_id, self.party, denied=denied)
+                since = self._had_since(n, free.life)
+                if since is None:
+                    since = free_since(then, free.life, free.last_organization_id, self.party, denied=denied)
                 same = free.reserver_id in (None, self.party.id)  # locks and deletions do not mind a quarantine (N15)
                 yield Earlier(since, free.until, self._periods(n, quarantined=not same, reserved=True))
+
+    def _had_since(self, n: Number, life: Life) -> datetime | None:
+        """Since when a number was the subscription's that led this life after it; None: another one's, or nobody's."""
+        s = self.loaded.state
+        if not owned(life, s.subscription_id):
+            return None
+        return min((at for number, at in s.grants if number == n.number), default=None)
 
     def _could_have(self, n: Number) -> bool:
         return is_assignable(n, self.party, self.policy, self.work.now)

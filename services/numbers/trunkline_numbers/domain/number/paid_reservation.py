@@ -12,7 +12,7 @@ from trunkline_numbers.domain.number.events import NumberReserved, ReservationEx
 from trunkline_numbers.domain.number.number import decided, notice_before, released
 from trunkline_numbers.domain.number.operator_commands import reserved
 from trunkline_numbers.domain.number.remarks import may_remark
-from trunkline_numbers.domain.number.state import Available, Episode, Number, Party, Reserved, owned
+from trunkline_numbers.domain.number.state import Available, Episode, Life, Number, Party, Reserved, owned
 from trunkline_numbers.domain.policy import Policy
 
 
@@ -123,6 +123,12 @@ def keep(
 def covers(n: Number, cover_id: str) -> bool:
     """Whether this subscription pays for the number's reservation now, which takes one of its units (N4)."""
     return isinstance(n.life, Reserved) and n.life.cover_id == cover_id
+
+
+def cover_of(life: Life) -> str | None:
+    """The subscription that pays for the reservation, or did until it ran out, nobody having acted on it since."""
+    reservation = life.covered if isinstance(life, Available) else life
+    return reservation.cover_id if isinstance(reservation, Reserved) else None
 
 
 def may_return(n: Number, cover_id: str) -> bool:
