@@ -214,6 +214,35 @@ def test_then_a_token_is_good_for_what_it_was_issued_for(shell: Shell) -> None:
     assert (refused.code, refused.out) == (1, "")
 
 
+def test_then_a_token_is_revoked_by_its_id_or_its_subject(shell: Shell) -> None:
+    """T3: from the command on, in both services; others of the same subject hold where one is named by its id."""
+    issue = ("token", "issue", "--role", "platform-admin", "--scope", "operate", "--subject", "gone")
+    first, second = shell.json(*issue), shell.json(*issue)
+    assert "is believed no more" in shell.text("token", "revoke", "--jti", first["jti"], "--remark", "lost")
+    refused = shell("audit", "--token", first["token"])
+    assert (refused.code, "revoked" in refused.err) == (1, True), refused.err
+    assert shell("audit", "--token", second["token"]).code == 0
+    assert "is believed no more" in shell.text("token", "revoke", "--subject", "gone")
+    assert shell("audit", "--token", second["token"]).code == 1
+    assert shell("token", "revoke").code == 2
+    assert shell("token", "revoke", "--jti", "x", "--subject", "y").code == 2
+
+
+def test_then_keys_are_rotated_while_the_services_run(shell: Shell) -> None:
+    """T3: what the old key signed is believed until the overlap ends, what the new one signs at once."""
+    token = shell.json("token", "issue", "--role", "platform-admin", "--scope", "operate")["token"]
+    before = {key["kid"] for key in shell.json("token", "keys")["keys"]}
+    rotated = shell.json("token", "rotate")
+    assert rotated["kid"] not in before
+    assert {key["kid"] for key in shell.json("token", "keys")["keys"]} == before | {rotated["kid"]}
+    assert shell("audit").code == 0
+    assert shell("audit", "--token", token).code == 0
+    assert "signs from now on" in shell.text("token", "rotate", "--overlap-days", "0")
+    assert shell("audit").code == 0
+    token = shell.json("token", "issue", "--role", "platform-admin", "--scope", "operate")["token"]
+    assert shell("audit", "--token", token).code == 0
+
+
 def test_then_a_token_without_the_scope_does_not_operate(shell: Shell) -> None:
     """P6: operators' commands need the scope."""
     token = shell.json("token", "issue", "--role", "platform-admin")["token"]

@@ -64,3 +64,15 @@ def test_then_the_shell_is_told_what_can_be_typed(typed: str, place: int, offere
     command = [sys.executable, "-c", "from trunkline.cli.main import main; main()"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert offered in done.stdout.split()
+
+
+def test_then_numbers_are_typed_as_their_country_writes_them(shell: Shell) -> None:
+    """R1: by command, where the country is said; afterwards each is known by its international form."""
+    written = {"US": "(415) 555-2671", "GB": "(020) 7946 0123", "DE": "030/12345678"}
+    for country, number in written.items():
+        shell.json("number", "add", number, "--vendor", "V", "--country", country, "--sku", "S")
+    for e164 in ("+14155552671", "+442079460123", "+493012345678"):
+        assert shell.json("number", "show", e164)["number"] == e164
+    refused = shell("number", "add", "\u202a(020) 7946 0124\u202c", "--vendor", "V", "--country", "GB", "--sku", "S")
+    assert refused.code == 1
+    assert "U+202A (LEFT-TO-RIGHT EMBEDDING)" in refused.out + refused.err

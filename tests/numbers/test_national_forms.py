@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import phonenumbers
 import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
+from trunkline.files.csv_reader import read_csv
+from trunkline_numbers.application.imports import parse
+from trunkline_numbers.application.imports.layout import Terms
 from trunkline_numbers.application.phone_number import NumberUnreadable, read_number
 
 _TYPES = (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE, PhoneNumberType.TOLL_FREE, PhoneNumberType.VOIP)
@@ -58,3 +63,27 @@ def test_then_what_is_no_number_says_why(written: str, why: str) -> None:
     with pytest.raises(NumberUnreadable) as refused:
         read_number(written, "SG")
     assert why in refused.value.sentence
+
+
+def test_then_a_file_may_have_the_national_example_of_every_region() -> None:
+    """R1, N12: beside its country, in one file; each row becomes the number that the international form is."""
+    rows: list[str] = []
+    expected: list[str] = []
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        example = phonenumbers.example_number_for_type(region, PhoneNumberType.FIXED_LINE)
+        e164 = "" if example is None else phonenumbers.format_number(example, PhoneNumberFormat.E164)
+        if example is None or e164 in expected:  # some islands share their numbers
+            continue
+        rows.append(f'{region},"{phonenumbers.format_number(example, PhoneNumberFormat.NATIONAL)}",TRUE,FALSE,FALSE\n')
+        expected.append(e164)
+    text = "Country Code,Phone Number,Voice,SMS,Fax\n" + "".join(rows)
+    file = read_csv(text.encode(), parse.LAYOUT, max_bytes=10**6)
+    read: set[str] = set()
+
+    def present(numbers: Collection[str]) -> set[str]:
+        read.update(numbers)
+        return set()
+
+    found = parse.preview(file, Terms(), present)
+    assert read == set(expected)
+    assert found.good == len(expected) > 200
