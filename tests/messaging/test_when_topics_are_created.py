@@ -10,8 +10,10 @@ from trunkline.messaging.kafka.topics import create_topics
 def contracts() -> list[Contract]:
     """One event that is heard and one that is said, on topics of this test's own."""
     return [
-        Contract("heard", billing.Expired, key="subscription_id", topic=new_name("heard"), said="it is over"),
-        Contract("said", licensing.Partner, key="partner_id", source="/trunkline/x", topic=new_name("said"), said="x"),
+        Contract("heard", billing.Expired, key="subscription_id", topic=new_name("heard"), description="it is over"),
+        Contract(
+            "said", licensing.Partner, key="partner_id", source="/trunkline/x", topic=new_name("said"), description="x"
+        ),
     ]
 
 

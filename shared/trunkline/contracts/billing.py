@@ -122,9 +122,9 @@ class NumberSwapped(Fact, frozen=True, kw_only=True, gc=False, omit_defaults=Tru
             raise ValueError("old_number and new_number are the same")
 
 
-def _contract(fact: str, data: Any, said: str) -> Contract:
+def _contract(fact: str, data: Any, description: str) -> Contract:
     name = f"billing.subscription.{fact}"
-    return Contract(name, data, key="subscription_id", topic=TOPIC, said=said)
+    return Contract(name, data, key="subscription_id", topic=TOPIC, description=description)
 
 
 CONTRACTS: Final = registry(

@@ -22,7 +22,7 @@ class Contract:
     """
 
     __slots__ = (
-        "compacted", "data", "direction", "fixed_subject", "headers", "key", "name", "read", "said", "source",
+        "compacted", "data", "description", "direction", "fixed_subject", "headers", "key", "name", "read", "source",
         "subject_of", "topic", "version",
     )  # fmt: skip
 
@@ -33,7 +33,7 @@ class Contract:
         *,
         key: str = "",
         subject: str = "",
-        said: str,
+        description: str,
         topic: str = "",
         source: str = "",
         version: int = 1,
@@ -46,7 +46,7 @@ class Contract:
         self.data: Final = data
         self.key: Final = key
         self.fixed_subject: Final = subject
-        self.said: Final = said
+        self.description: Final = description
         self.topic: Final = topic or name
         self.source: Final = source
         self.direction: Final[Direction] = "said" if source else "heard"

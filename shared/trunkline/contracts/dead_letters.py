@@ -27,6 +27,6 @@ def headers(
     original: Sequence[tuple[str, bytes | None]] = (),
 ) -> list[tuple[str, bytes | None]]:
     """Give a dead letter's headers: its place and reason, then the original headers untouched."""
-    told = (topic, str(partition), str(offset), code, reason, service)
-    named = zip(HEADERS, told, strict=True)
+    values = (topic, str(partition), str(offset), code, reason, service)
+    named = zip(HEADERS, values, strict=True)
     return [*((name, text.encode()) for name, text in named), *original]

@@ -112,8 +112,8 @@ def _hash(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _text(told: Any) -> str:
-    return msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n"
+def _text(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
 
 
 if __name__ == "__main__":

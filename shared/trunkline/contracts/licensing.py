@@ -249,18 +249,18 @@ class ExtensionState(Extension, frozen=True, kw_only=True, gc=False):
     sequence: Sequence
 
 
-def _said(name: str, data: Any, key: str, said: str) -> Contract:
+def _contract(name: str, data: Any, key: str, description: str) -> Contract:
     if key == PLATFORM:
-        return Contract(name, data, subject=PLATFORM, source=SOURCE, said=said)
-    return Contract(name, data, key=key, source=SOURCE, said=said)
+        return Contract(name, data, subject=PLATFORM, source=SOURCE, description=description)
+    return Contract(name, data, key=key, source=SOURCE, description=description)
 
 
-def _subscription(data: Any, said: str) -> Contract:
-    return _said(data.__name__, data, "subscription_id", said)
+def _subscription(data: Any, description: str) -> Contract:
+    return _contract(data.__name__, data, "subscription_id", description)
 
 
-def _extension(data: Any, said: str) -> Contract:
-    return _said(data.__name__, data, "extension_id", said)
+def _extension(data: Any, description: str) -> Contract:
+    return _contract(data.__name__, data, "extension_id", description)
 
 
 CONTRACTS: Final = registry(
@@ -272,23 +272,25 @@ CONTRACTS: Final = registry(
         _subscription(SubscriptionReactivated, "it is active again after it had expired"),
         _subscription(SubscriptionTerminated, "it is over for good"),
         _subscription(SubscriptionNumberSwapped, "it has another number in place of its own"),
-        _said("PlatformRegistered", Platform, PLATFORM, "the platform's own facts are known"),
-        _said("PlatformChanged", Platform, PLATFORM, "some of them changed"),
-        _said("PartnerRegistered", Partner, "partner_id", "a partner is new"),
-        _said("PartnerChanged", Partner, "partner_id", "some of its facts changed"),
-        _said("OrganizationRegistered", Organization, "organization_id", "a customer is new"),
-        _said("OrganizationChanged", Organization, "organization_id", "some facts changed"),
-        _said("IdentityRegistered", Identity, "identity_id", "a person is new"),
-        _said("IdentityChanged", Identity, "identity_id", "some of their facts changed"),
-        _said("IdentityRemoved", Identity, "identity_id", "a person has left"),
+        _contract("PlatformRegistered", Platform, PLATFORM, "the platform's own facts are known"),
+        _contract("PlatformChanged", Platform, PLATFORM, "some of them changed"),
+        _contract("PartnerRegistered", Partner, "partner_id", "a partner is new"),
+        _contract("PartnerChanged", Partner, "partner_id", "some of its facts changed"),
+        _contract("OrganizationRegistered", Organization, "organization_id", "a customer is new"),
+        _contract("OrganizationChanged", Organization, "organization_id", "some facts changed"),
+        _contract("IdentityRegistered", Identity, "identity_id", "a person is new"),
+        _contract("IdentityChanged", Identity, "identity_id", "some of their facts changed"),
+        _contract("IdentityRemoved", Identity, "identity_id", "a person has left"),
         _extension(ExtensionProvisioned, "a Phone System license became an extension"),
         _extension(ExtensionAssigned, "it serves a person"),
         _extension(ExtensionChanged, "some of its facts changed"),
         _extension(ExtensionDeleted, "it is no more"),
-        _said("NumberBindingRequested", NumberBindingRequested, "extension_id", "an extension is to have a number"),
-        _said("NumberUnbindingRequested", NumberUnbindingRequested, "extension_id", "it is to have that one no more"),
-        _said("BulkAssignmentStarted", BulkAssignmentStarted, "bulk_id", "people get extensions by the thousand"),
-        _said("BulkAssignmentCompleted", BulkAssignmentCompleted, "bulk_id", "each of them has one, or a reason"),
+        _contract("NumberBindingRequested", NumberBindingRequested, "extension_id", "an extension is to have a number"),
+        _contract(
+            "NumberUnbindingRequested", NumberUnbindingRequested, "extension_id", "it is to have that one no more"
+        ),
+        _contract("BulkAssignmentStarted", BulkAssignmentStarted, "bulk_id", "people get extensions by the thousand"),
+        _contract("BulkAssignmentCompleted", BulkAssignmentCompleted, "bulk_id", "each of them has one, or a reason"),
     )
 )
 
@@ -298,6 +300,6 @@ STATE: Final = Contract(
     ExtensionState,
     key="extension_id",
     source=SOURCE,
-    said="all that is so of an extension now",
+    description="all that is so of an extension now",
     compacted=True,
 )

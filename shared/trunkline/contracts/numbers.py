@@ -251,7 +251,7 @@ _KEYS: Final = {NumberAssignmentRefused: "subscription_id", NumberBindingRefused
 
 def _said(data: Any, *, compacted: bool = False) -> Contract:
     key = _KEYS.get(data, "number")
-    return Contract(data.__name__, data, key=key, source=SOURCE, said=data.__doc__ or "", compacted=compacted)
+    return Contract(data.__name__, data, key=key, source=SOURCE, description=data.__doc__ or "", compacted=compacted)
 
 
 _EVENTS = (

@@ -127,8 +127,8 @@ class IdentityRemoved(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_
         lower(self, "identity_id", "organization_id")
 
 
-def _contract(party: str, what: str, data: Any, said: str) -> Contract:
-    return Contract(f"party.{party}.{what}", data, key=f"{party}_id", topic=TOPIC, said=said)
+def _contract(party: str, what: str, data: Any, description: str) -> Contract:
+    return Contract(f"party.{party}.{what}", data, key=f"{party}_id", topic=TOPIC, description=description)
 
 
 CONTRACTS: Final = registry(

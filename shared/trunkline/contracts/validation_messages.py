@@ -119,9 +119,9 @@ def sentence(wrong: Mapping[str, Any]) -> str:
         wrong: one of its errors.
     """
     kind, ctx = str(wrong["type"]), wrong.get("ctx") or {}
-    say = _BY_TYPE.get(kind)
-    if say is not None:
-        return say(ctx).removeprefix(_OURS)
+    phrase = _BY_TYPE.get(kind)
+    if phrase is not None:
+        return phrase(ctx).removeprefix(_OURS)
     for prefix, text in _BY_PREFIX.items():
         if kind.startswith(prefix):
             return text

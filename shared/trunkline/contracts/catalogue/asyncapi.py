@@ -60,7 +60,7 @@ def _message(contract: Contract) -> dict[str, Any]:
         key = {"const": contract.fixed_subject}
     return {
         "name": contract.name,
-        "summary": contract.said,
+        "summary": contract.description,
         "contentType": "application/json",
         "headers": {
             "allOf": [

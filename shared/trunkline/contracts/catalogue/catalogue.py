@@ -4,11 +4,11 @@ from typing import Final
 
 from trunkline.contracts import billing, licensing, numbers, parties
 
-HEARD: Final = (*billing.CONTRACTS.values(), *parties.CONTRACTS.values())
-SAID: Final = (
+RECEIVED: Final = (*billing.CONTRACTS.values(), *parties.CONTRACTS.values())
+PUBLISHED: Final = (
     *licensing.CONTRACTS.values(),
     licensing.STATE,
     *numbers.CONTRACTS.values(),
     numbers.STATE,
 )
-ALL: Final = (*HEARD, *SAID)
+ALL: Final = (*RECEIVED, *PUBLISHED)

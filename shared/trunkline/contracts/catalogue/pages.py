@@ -82,7 +82,7 @@ def _table(contracts: Iterable[Contract]) -> str:
         key = f"`{contract.key}`" if contract.key else f"“{contract.fixed_subject}”"
         schema = f"[schema]({_FOLDER}/schemas/{contract.schema_file})"
         sample = f"[sample]({_FOLDER}/samples/{contract.schema_file})"
-        text = " ".join(contract.said.split()).rstrip(".")
+        text = " ".join(contract.description.split()).rstrip(".")
         description = text[:1].upper() + text[1:]
         rows.append(f"| `{contract.name}` | {key} | {description} | {schema} | {sample} |")
     return "\n".join([*rows, ""])

@@ -182,5 +182,5 @@ def _is_structured(kind: bytes | None) -> bool:
 
 
 def _refuse_version(version: bytes | None, place: int) -> None:
-    told: Any = "missing" if place == _ABSENT else repr(_text("ce_specversion", version))
-    raise MessageDecodeError("spec-version", f"The header ce_specversion is {told}, not '1.0'.")
+    given: Any = "missing" if place == _ABSENT else repr(_text("ce_specversion", version))
+    raise MessageDecodeError("spec-version", f"The header ce_specversion is {given}, not '1.0'.")

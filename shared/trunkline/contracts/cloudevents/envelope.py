@@ -1,6 +1,6 @@
 """CloudEvents 1.0 over Kafka: binary and structured mode in, binary mode out (X1, X6).
 
-One door for both directions; the ways in live in `binary` and `structured`.
+For both directions; decoding lies in `binary` and `structured`.
 """
 
 from datetime import UTC, datetime
@@ -79,5 +79,5 @@ def content_hash(message: Message) -> bytes:
     Type, subject, time, sequence and data count, in canonical spelling; the mode, the order of
     keys, blanks, and attributes or fields that the contract does not know do not.
     """
-    said = (message.type, message.subject, message.time, message.sequence, message.data)
-    return blake2b(_write(said), digest_size=16).digest()
+    identifying = (message.type, message.subject, message.time, message.sequence, message.data)
+    return blake2b(_write(identifying), digest_size=16).digest()

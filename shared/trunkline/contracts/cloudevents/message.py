@@ -96,10 +96,10 @@ def read_time(name: str, text: str) -> datetime:
 def same_subject(contract: Contract, subject: str, data: Any) -> str:
     """Give the subject as the data spells it.
 
-    Raises Unreadable: subject-mismatch when the data speaks of another one.
+    Raises MessageDecodeError: subject-mismatch when the data is about another one.
     """
-    told: str = contract.subject_of(data)
-    if subject != told and subject.lower() != told:
+    key: str = contract.subject_of(data)
+    if subject != key and subject.lower() != key:
         where = f"data.{contract.key}" if contract.key else "the only subject"
-        raise MessageDecodeError("subject-mismatch", f"The subject is {subject!r} but {where} is {told!r}.")
-    return told
+        raise MessageDecodeError("subject-mismatch", f"The subject is {subject!r} but {where} is {key!r}.")
+    return key

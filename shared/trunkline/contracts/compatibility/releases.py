@@ -79,8 +79,8 @@ def _changes(version: Version, old: Schemas, new: Schemas, direction: Direction 
         return
     others = [f"version {other.number}" for other in sorted({*old, *new} - {version}) if other.name == version.name]
     if version in new:
-        told = f"This version is new, beside {', '.join(others)}." if others else "This event is new."
-        yield Change("", told, "compatible")
+        sentence = f"This version is new, beside {', '.join(others)}." if others else "This event is new."
+        yield Change("", sentence, "compatible")
     else:
-        told = f"This version is gone; there is {', '.join(others)}." if others else "This event is gone."
-        yield Change("", told, "breaking")
+        sentence = f"This version is gone; there is {', '.join(others)}." if others else "This event is gone."
+        yield Change("", sentence, "breaking")
