@@ -96,9 +96,9 @@ def questions(store: Store, stock: Stock, scope: Scope | None, step: int = 1) ->
 
 def _key_at(store: Store, asked: Conditions, share: float) -> str | None:
     """The number before which about that share of a list lies."""
-    said = [*((c.said, c.params) for c in asked.all), *(("v.key >= %s AND v.key < %s", r) for r in asked.ranges)]
-    said += [("v.key LIKE %s", (asked.part.like,))] if asked.part is not None else []
-    text, params = where(said)
+    parts = [*((c.sql, c.params) for c in asked.all), *(("v.key >= %s AND v.key < %s", r) for r in asked.ranges)]
+    parts += [("v.key LIKE %s", (asked.part.like,))] if asked.part is not None else []
+    text, params = where(parts)
     rows: Sequence[Any] = ()
     for sample in ("TABLESAMPLE SYSTEM (0.3) REPEATABLE (7)", "TABLESAMPLE SYSTEM (3) REPEATABLE (7)", ""):
         if len(rows) <= 10:  # too few to tell a share by; what is rare is found by its index

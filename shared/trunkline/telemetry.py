@@ -15,14 +15,16 @@ from prometheus_client import Counter, Gauge, Histogram
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
-HEARD: Final = Counter("trunkline_messages_heard", "Messages taken from topics", ("service", "outcome"))
+MESSAGES_RECEIVED: Final = Counter("trunkline_messages_heard", "Messages taken from topics", ("service", "outcome"))
 BATCH_SECONDS: Final = Histogram(
     "trunkline_intake_batch_seconds",
     "From a batch in hand to its commit",
     ("service",),
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
 )
-SAID: Final = Counter("trunkline_events_published", "Events acknowledged by all topics they go to", ("service",))
+EVENTS_PUBLISHED: Final = Counter(
+    "trunkline_events_published", "Events acknowledged by all topics they go to", ("service",)
+)
 SETTLED: Final = Counter("trunkline_deadlines_settled", "Due streams settled", ("service",))
 FAILED_TRIES: Final = Counter("trunkline_failed_tries", "Tries of single items that failed, by kind of loop", ("loop",))
 LOOP_FAILURES: Final = Counter("trunkline_loop_failures", "Failures of whole loops", ("service", "loop"))

@@ -15,7 +15,7 @@ from trunkline.eventstore.recorded_event import Codec, RecordedEvent, stored_nam
 from trunkline_licensing.domain.extension.events import Facts, HungAddon
 from trunkline_licensing.domain.extension.extension import EXTENSION, delete, provision
 from trunkline_licensing.domain.extension.number_request import request_number
-from trunkline_licensing.publishing import PRIVATE, SAYS, extension_state, published
+from trunkline_licensing.publishing import PRIVATE, PUBLISHED, extension_state, published
 from trunkline_licensing.wiring import service
 
 STORED = sorted((Path(__file__).parent / "stored").glob("*.json"))
@@ -44,10 +44,10 @@ def test_then_every_sample_is_understood_whole(sample: Path) -> None:
 
 def test_then_every_event_is_said_or_private() -> None:
     """X1: one of both, and every contract of licensing is said by an event of its name."""
-    assert set(SAYS) | PRIVATE == set(EVENTS)
-    assert set(SAYS).isdisjoint(PRIVATE)
-    assert {contract.name for contract, _ in SAYS.values()} == set(CONTRACTS)
-    assert all(contract.name == kind.__name__ for kind, (contract, _) in SAYS.items())
+    assert set(PUBLISHED) | PRIVATE == set(EVENTS)
+    assert set(PUBLISHED).isdisjoint(PRIVATE)
+    assert {contract.name for contract, _ in PUBLISHED.values()} == set(CONTRACTS)
+    assert all(contract.name == kind.__name__ for kind, (contract, _) in PUBLISHED.items())
 
 
 @pytest.mark.parametrize("sample", STORED, ids=lambda sample: sample.stem)

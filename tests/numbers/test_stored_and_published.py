@@ -13,7 +13,7 @@ from tests.numbers.facts import KEY, SUB
 from trunkline.contracts.numbers import CONTRACTS
 from trunkline.eventstore.recorded_event import RecordedEvent, stored_name
 from trunkline_numbers.domain.number.number import NUMBER
-from trunkline_numbers.publishing import PRIVATE, SAID, published
+from trunkline_numbers.publishing import PRIVATE, PUBLISHED, published
 from trunkline_numbers.wiring import service
 
 STORED = sorted((Path(__file__).parent / "stored").glob("*.json"))
@@ -51,9 +51,9 @@ def test_then_every_event_is_said_or_private() -> None:
 
     What is undone is said as what the number is again.
     """
-    assert set(SAID) | PRIVATE == set(EVENTS)
-    assert set(SAID).isdisjoint(PRIVATE)
-    assert {kind.__name__ for kind in SAID} - {"AssignmentUndone"} == set(CONTRACTS)
+    assert set(PUBLISHED) | PRIVATE == set(EVENTS)
+    assert set(PUBLISHED).isdisjoint(PRIVATE)
+    assert {kind.__name__ for kind in PUBLISHED} - {"AssignmentUndone"} == set(CONTRACTS)
 
 
 @pytest.mark.parametrize("sample", STORED, ids=lambda sample: sample.stem)

@@ -1,4 +1,4 @@
-"""What licensing's stored events say to the outside: the only place where it speaks as a service (X1, S4, P0, X5)."""
+"""The public events of licensing, made from its stored ones; no other module publishes as it (X1, S4, P0, X5)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from trunkline.contracts import licensing as says
+from trunkline.contracts import licensing as public
 from trunkline.contracts.contract import Contract
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import RecordedEvent
@@ -43,17 +43,17 @@ PRIVATE: frozenset[type[Event]] = frozenset(
         *(set(bulk.EVENTS) - {bulk.BulkAssignmentStarted, bulk.BulkAssignmentCompleted}),
     )
 )
-"""Stored events that are nobody else's business."""
+"""Stored events that are not published."""
 
 
 def published(recorded: RecordedEvent) -> Public | None:
-    """What a stored event says publicly, as its contract and data; None for a private one.
+    """The public event of a stored one, as its contract and data; None for a private one.
 
     Raises:
-        KeyError: an event class that is neither in `SAYS` nor in `PRIVATE` (a test keeps that from happening).
+        KeyError: an event class that is neither in `PUBLISHED` nor in `PRIVATE` (a test keeps that from happening).
     """
     kind = type(recorded.event)
-    found = SAYS.get(kind)
+    found = PUBLISHED.get(kind)
     if found is None:
         if kind in PRIVATE:
             return None
@@ -65,7 +65,7 @@ def published(recorded: RecordedEvent) -> Public | None:
 # -- subscriptions ----------------------------------------------------------------------------------------------------
 
 
-def _subscription(data: type[says.SubscriptionFact], key: str, after: After, **own: Any) -> says.SubscriptionFact:
+def _subscription(data: type[public.SubscriptionFact], key: str, after: After, **own: Any) -> public.SubscriptionFact:
     gone = after.swapped_out
     return data(
         subscription_id=key,
@@ -78,22 +78,22 @@ def _subscription(data: type[says.SubscriptionFact], key: str, after: After, **o
         terminated_at=after.terminated_at,
         number=after.number,
         sku=after.sku,
-        swapped_out=tuple(says.SwappedOut(number=n.number, at=n.at) for n in gone) if gone else (),
+        swapped_out=tuple(public.SwappedOut(number=n.number, at=n.at) for n in gone) if gone else (),
         license_code=after.license_code,
         quantity=after.quantity,
         plan_days=after.plan_days,
         renewed_until=after.renewed_until,
-        covers=tuple(says.CoversFrom(at=c.at, units=c.units, renewed_until=c.renewed_until) for c in after.covers)
+        covers=tuple(public.CoversFrom(at=c.at, units=c.units, renewed_until=c.renewed_until) for c in after.covers)
         if after.covers
         else (),
-        gaps=tuple(says.Gap(expired_at=g.expired_at, reactivated_at=g.reactivated_at) for g in after.gaps)
+        gaps=tuple(public.Gap(expired_at=g.expired_at, reactivated_at=g.reactivated_at) for g in after.gaps)
         if after.gaps
         else (),
         **own,
     )
 
 
-def _state(data: type[says.SubscriptionFact]) -> Callable[[str, Any], Any]:
+def _state(data: type[public.SubscriptionFact]) -> Callable[[str, Any], Any]:
     """A kind whose own fields are all in the state after it."""
     return lambda key, event: _subscription(data, key, event.after)
 
@@ -101,7 +101,7 @@ def _state(data: type[says.SubscriptionFact]) -> Callable[[str, Any], Any]:
 def _number_swapped(key: str, event: subscription.SubscriptionNumberSwapped) -> Any:
     fact = event.fact
     return _subscription(
-        says.SubscriptionNumberSwapped,
+        public.SubscriptionNumberSwapped,
         key,
         event.after,
         old_number=fact.old_number,
@@ -112,16 +112,16 @@ def _number_swapped(key: str, event: subscription.SubscriptionNumberSwapped) -> 
 # -- parties ----------------------------------------------------------------------------------------------------------
 
 
-def _platform(_key: str, event: party.PlatformRegistered | party.PlatformChanged) -> says.Platform:
+def _platform(_key: str, event: party.PlatformRegistered | party.PlatformChanged) -> public.Platform:
     is_: Platform = event.after
-    return says.Platform(
+    return public.Platform(
         name=is_.name, support_email=is_.support_email, owner_email=is_.owner_email, domains=is_.domains
     )
 
 
-def _partner(key: str, event: party.PartnerRegistered | party.PartnerChanged) -> says.Partner:
+def _partner(key: str, event: party.PartnerRegistered | party.PartnerChanged) -> public.Partner:
     is_: Partner = event.after
-    return says.Partner(
+    return public.Partner(
         partner_id=key,
         name=is_.name,
         owner_email=is_.owner_email,
@@ -130,9 +130,9 @@ def _partner(key: str, event: party.PartnerRegistered | party.PartnerChanged) ->
     )
 
 
-def _organization(key: str, event: party.OrganizationRegistered | party.OrganizationChanged) -> says.Organization:
+def _organization(key: str, event: party.OrganizationRegistered | party.OrganizationChanged) -> public.Organization:
     is_: Organization = event.after
-    return says.Organization(
+    return public.Organization(
         organization_id=key,
         partner_id=is_.partner_id,
         name=is_.name,
@@ -143,9 +143,9 @@ def _organization(key: str, event: party.OrganizationRegistered | party.Organiza
 
 def _identity(
     key: str, event: party.IdentityRegistered | party.IdentityChanged | party.IdentityRemoved
-) -> says.Identity:
+) -> public.Identity:
     is_: Identity = event.after
-    return says.Identity(
+    return public.Identity(
         identity_id=key,
         organization_id=is_.organization_id,
         name=is_.name,
@@ -157,7 +157,7 @@ def _identity(
 # -- extensions -------------------------------------------------------------------------------------------------------
 
 
-E = TypeVar("E", bound=says.Extension)
+E = TypeVar("E", bound=public.Extension)
 
 
 def _extension(data: type[E], key: str, is_: extension.Facts, **own: Any) -> E:
@@ -169,7 +169,7 @@ def _extension(data: type[E], key: str, is_: extension.Facts, **own: Any) -> E:
         subscription_id=is_.subscription_id,
         user_id=is_.user_id,
         directory_name=is_.directory_name,
-        addons=tuple(says.AddonOn(code=a.code, subscription_id=a.subscription_id) for a in is_.addons),
+        addons=tuple(public.AddonOn(code=a.code, subscription_id=a.subscription_id) for a in is_.addons),
         suspended=is_.suspended,
         number=number.number if number is not None else None,
         number_status=number.status if number is not None else None,
@@ -177,7 +177,7 @@ def _extension(data: type[E], key: str, is_: extension.Facts, **own: Any) -> E:
     )
 
 
-def extension_state(folded: bytes, version: int) -> says.ExtensionState | None:
+def extension_state(folded: bytes, version: int) -> public.ExtensionState | None:
     """The document of the compacted topic `ExtensionState`; None, a tombstone, for an extension that is no more.
 
     Args:
@@ -187,31 +187,31 @@ def extension_state(folded: bytes, version: int) -> says.ExtensionState | None:
     x = _read_extension(folded)
     if x.facts is None or x.deleted:
         return None
-    return _extension(says.ExtensionState, x.id, x.facts, sequence=version)
+    return _extension(public.ExtensionState, x.id, x.facts, sequence=version)
 
 
-def _provisioned(key: str, event: extension.ExtensionProvisioned) -> says.Extension:
+def _provisioned(key: str, event: extension.ExtensionProvisioned) -> public.Extension:
     by = event.bulk
     own = {"bulk_id": by.bulk_id if by is not None else None, "bulk_row": by.row if by is not None else None}
-    return _extension(says.ExtensionProvisioned, key, event.after, **own)
+    return _extension(public.ExtensionProvisioned, key, event.after, **own)
 
 
-def _assigned(key: str, event: extension.ExtensionAssigned) -> says.Extension:
-    return _extension(says.ExtensionAssigned, key, event.after)
+def _assigned(key: str, event: extension.ExtensionAssigned) -> public.Extension:
+    return _extension(public.ExtensionAssigned, key, event.after)
 
 
-def _changed(key: str, event: extension.ExtensionChanged) -> says.Extension:
+def _changed(key: str, event: extension.ExtensionChanged) -> public.Extension:
     own = {"changed": event.changed, "cause": event.cause, "cause_subscription_id": event.subscription_id}
-    return _extension(says.ExtensionChanged, key, event.after, **own)
+    return _extension(public.ExtensionChanged, key, event.after, **own)
 
 
-def _deleted(key: str, event: extension.ExtensionDeleted) -> says.Extension:
+def _deleted(key: str, event: extension.ExtensionDeleted) -> public.Extension:
     own = {"cause": event.cause, "cause_subscription_id": event.subscription_id}
-    return _extension(says.ExtensionDeleted, key, event.after, **own)
+    return _extension(public.ExtensionDeleted, key, event.after, **own)
 
 
-def _binding_requested(key: str, event: extension.NumberBindingRequested) -> says.NumberBindingRequested:
-    return says.NumberBindingRequested(
+def _binding_requested(key: str, event: extension.NumberBindingRequested) -> public.NumberBindingRequested:
+    return public.NumberBindingRequested(
         number=event.number,
         organization_id=event.organization_id,
         extension_id=key,
@@ -220,8 +220,8 @@ def _binding_requested(key: str, event: extension.NumberBindingRequested) -> say
     )
 
 
-def _unbinding_requested(key: str, event: extension.NumberUnbindingRequested) -> says.NumberUnbindingRequested:
-    return says.NumberUnbindingRequested(
+def _unbinding_requested(key: str, event: extension.NumberUnbindingRequested) -> public.NumberUnbindingRequested:
+    return public.NumberUnbindingRequested(
         number=event.number,
         organization_id=event.organization_id,
         extension_id=key,
@@ -230,8 +230,8 @@ def _unbinding_requested(key: str, event: extension.NumberUnbindingRequested) ->
     )
 
 
-def _bulk_started(key: str, event: bulk.BulkAssignmentStarted) -> says.BulkAssignmentStarted:
-    return says.BulkAssignmentStarted(
+def _bulk_started(key: str, event: bulk.BulkAssignmentStarted) -> public.BulkAssignmentStarted:
+    return public.BulkAssignmentStarted(
         bulk_id=key,
         organization_id=event.organization_id,
         name=event.name,
@@ -241,8 +241,8 @@ def _bulk_started(key: str, event: bulk.BulkAssignmentStarted) -> says.BulkAssig
     )
 
 
-def _bulk_completed(key: str, event: bulk.BulkAssignmentCompleted) -> says.BulkAssignmentCompleted:
-    return says.BulkAssignmentCompleted(
+def _bulk_completed(key: str, event: bulk.BulkAssignmentCompleted) -> public.BulkAssignmentCompleted:
+    return public.BulkAssignmentCompleted(
         bulk_id=key,
         organization_id=event.organization_id,
         name=event.name,
@@ -253,12 +253,12 @@ def _bulk_completed(key: str, event: bulk.BulkAssignmentCompleted) -> says.BulkA
 
 
 _DATA: dict[type[Event], Callable[[str, Any], Any]] = {
-    subscription.SubscriptionActivated: _state(says.SubscriptionActivated),
-    subscription.SubscriptionRenewed: _state(says.SubscriptionRenewed),
-    subscription.SubscriptionQuantityChanged: _state(says.SubscriptionQuantityChanged),
-    subscription.SubscriptionExpired: _state(says.SubscriptionExpired),
-    subscription.SubscriptionReactivated: _state(says.SubscriptionReactivated),
-    subscription.SubscriptionTerminated: _state(says.SubscriptionTerminated),
+    subscription.SubscriptionActivated: _state(public.SubscriptionActivated),
+    subscription.SubscriptionRenewed: _state(public.SubscriptionRenewed),
+    subscription.SubscriptionQuantityChanged: _state(public.SubscriptionQuantityChanged),
+    subscription.SubscriptionExpired: _state(public.SubscriptionExpired),
+    subscription.SubscriptionReactivated: _state(public.SubscriptionReactivated),
+    subscription.SubscriptionTerminated: _state(public.SubscriptionTerminated),
     subscription.SubscriptionNumberSwapped: _number_swapped,
     party.PlatformRegistered: _platform,
     party.PlatformChanged: _platform,
@@ -278,7 +278,7 @@ _DATA: dict[type[Event], Callable[[str, Any], Any]] = {
     bulk.BulkAssignmentStarted: _bulk_started,
     bulk.BulkAssignmentCompleted: _bulk_completed,
 }
-SAYS: dict[type[Event], tuple[Contract, Callable[[str, Any], Any]]] = {
-    kind: (says.CONTRACTS[kind.__name__], data) for kind, data in _DATA.items()
+PUBLISHED: dict[type[Event], tuple[Contract, Callable[[str, Any], Any]]] = {
+    kind: (public.CONTRACTS[kind.__name__], data) for kind, data in _DATA.items()
 }
 """Stored event -> its contract, and how to make the data from the subject's key and the event."""

@@ -1,6 +1,6 @@
-"""What numbers says of its stored events (X1, X2). Only this module speaks as the service.
+"""The public events of numbers, made from its stored ones (X1, X2). Only this module publishes as the service.
 
-Each stored event is either said, by the function under its class, or listed in PRIVATE; a test holds the two lists
+Each stored event is either published, by the function under its class, or listed in PRIVATE; a test holds the two lists
 against all there are.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from trunkline.contracts import numbers as said
+from trunkline.contracts import numbers as public
 from trunkline.contracts.contract import Contract
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.recorded_event import RecordedEvent
@@ -49,12 +49,12 @@ PRIVATE: frozenset[type[Event]] = frozenset(
 
 
 def _attributes(listing: e.Listing) -> dict[str, Any]:
-    said = {field: getattr(listing, field) for field in listing.__struct_fields__}
-    return said | {"sku": listing.sku or None, "vendor": listing.vendor or None}  # an upload may name none (R1)
+    fields = {field: getattr(listing, field) for field in listing.__struct_fields__}
+    return fields | {"sku": listing.sku or None, "vendor": listing.vendor or None}  # an upload may name none (R1)
 
 
 def _added(key: str, v: e.NumberAdded) -> Any:
-    return said.NumberAdded(
+    return public.NumberAdded(
         number=key,
         state="locked" if v.legacy else "available",
         holder_id=v.holder_id,
@@ -66,7 +66,7 @@ def _added(key: str, v: e.NumberAdded) -> Any:
 
 
 def _assigned(key: str, v: e.NumberAssigned) -> Any:
-    return said.NumberAssigned(
+    return public.NumberAssigned(
         number=key,
         state="assigned",
         subscription_id=v.subscription_id,
@@ -79,7 +79,7 @@ def _assigned(key: str, v: e.NumberAssigned) -> Any:
 def _undone(key: str, v: e.AssignmentUndone) -> Any:
     """Said as what the number is again: reserved as before, or released."""
     if v.reserver_id is None or v.reserver_kind is None or v.cause is None or v.ends_at is None:
-        return said.NumberReleased(
+        return public.NumberReleased(
             number=key,
             state="available",
             cause="ended",
@@ -88,7 +88,7 @@ def _undone(key: str, v: e.AssignmentUndone) -> Any:
             subscription_id=v.subscription_id,
             reserver_id=v.organization_id,
         )
-    return said.NumberReserved(
+    return public.NumberReserved(
         number=key,
         state="reserved",
         reserver_id=v.reserver_id,
@@ -103,7 +103,7 @@ def _undone(key: str, v: e.AssignmentUndone) -> Any:
 
 
 def _reserved(key: str, v: e.NumberReserved) -> Any:
-    return said.NumberReserved(
+    return public.NumberReserved(
         number=key,
         state="reserved",
         reserver_id=v.reserver_id,
@@ -118,7 +118,7 @@ def _reserved(key: str, v: e.NumberReserved) -> Any:
 
 
 def _extended(key: str, v: e.ReservationExtended) -> Any:
-    return said.ReservationExtended(
+    return public.ReservationExtended(
         number=key,
         state="reserved",
         reserver_id=v.reserver_id,
@@ -131,13 +131,13 @@ def _extended(key: str, v: e.ReservationExtended) -> Any:
 
 
 def _ending(key: str, v: e.ReservationEnding) -> Any:
-    return said.ReservationEnding(
+    return public.ReservationEnding(
         number=key, state="reserved", reserver_id=v.reserver_id, reserver_kind=v.reserver_kind, ends_at=v.ends_at
     )
 
 
 def _expired(key: str, v: e.ReservationExpired) -> Any:
-    return said.ReservationExpired(
+    return public.ReservationExpired(
         number=key,
         state="reserved",
         reserver_id=v.reserver_id,
@@ -148,7 +148,7 @@ def _expired(key: str, v: e.ReservationExpired) -> Any:
 
 
 def _released(key: str, v: e.NumberReleased) -> Any:
-    return said.NumberReleased(
+    return public.NumberReleased(
         number=key,
         state="available",
         cause=v.cause,
@@ -160,7 +160,7 @@ def _released(key: str, v: e.NumberReleased) -> Any:
 
 
 def _changed(key: str, v: e.NumberChanged) -> Any:
-    return said.NumberChanged(
+    return public.NumberChanged(
         number=key,
         state=v.state,
         changed=v.changed,
@@ -171,7 +171,7 @@ def _changed(key: str, v: e.NumberChanged) -> Any:
 
 
 def _bound(key: str, v: e.NumberBound) -> Any:
-    return said.NumberBound(
+    return public.NumberBound(
         number=key,
         state=v.state,
         kind=v.kind,
@@ -185,7 +185,7 @@ def _bound(key: str, v: e.NumberBound) -> Any:
 
 
 def _unbound(key: str, v: e.NumberUnbound) -> Any:
-    return said.NumberUnbound(
+    return public.NumberUnbound(
         number=key,
         state=v.state,
         kind=v.kind,
@@ -199,7 +199,7 @@ def _unbound(key: str, v: e.NumberUnbound) -> Any:
 
 
 def _allocated(key: str, v: e.NumberAllocated) -> Any:
-    return said.NumberAllocated(
+    return public.NumberAllocated(
         number=key,
         state=v.state,
         holder_id=v.holder_id,
@@ -209,19 +209,19 @@ def _allocated(key: str, v: e.NumberAllocated) -> Any:
 
 
 def _locked(key: str, v: e.NumberLocked) -> Any:
-    return said.NumberLocked(number=key, state="locked", locked_at=v.at, ends_at=v.ends_at, legacy=v.legacy)
+    return public.NumberLocked(number=key, state="locked", locked_at=v.at, ends_at=v.ends_at, legacy=v.legacy)
 
 
 def _deleted(key: str, v: e.NumberDeleted) -> Any:
-    return said.NumberDeleted(number=key, state="deleted", reason=v.reason, deleted_at=v.at)
+    return public.NumberDeleted(number=key, state="deleted", reason=v.reason, deleted_at=v.at)
 
 
 def _refused(key: str, v: s.NumberAssignmentRefused) -> Any:
-    return said.NumberAssignmentRefused(number=v.number, subscription_id=key, code=v.code, reason=v.reason)
+    return public.NumberAssignmentRefused(number=v.number, subscription_id=key, code=v.code, reason=v.reason)
 
 
 def _binding_refused(key: str, v: x.NumberBindingRefused) -> Any:
-    return said.NumberBindingRefused(
+    return public.NumberBindingRefused(
         number=v.number,
         extension_id=key,
         organization_id=v.organization_id,
@@ -233,7 +233,7 @@ def _binding_refused(key: str, v: x.NumberBindingRefused) -> Any:
     )
 
 
-SAID: dict[type, Callable[[str, Any], Any]] = {
+PUBLISHED: dict[type, Callable[[str, Any], Any]] = {
     e.NumberReserved: _reserved,
     e.NumberAssigned: _assigned,
     e.AssignmentUndone: _undone,
@@ -243,11 +243,11 @@ SAID: dict[type, Callable[[str, Any], Any]] = {
     e.ReservationExpired: _expired,
     e.NumberReleased: _released,
     e.NumberLocked: _locked,
-    e.LockEnding: lambda key, v: said.LockEnding(number=key, state="locked", ends_at=v.ends_at),
-    e.LockExpired: lambda key, v: said.LockExpired(number=key, state="available", ended_at=v.at),
-    e.NumberUnlocked: lambda key, v: said.NumberUnlocked(number=key, state="available", unlocked_at=v.at),
+    e.LockEnding: lambda key, v: public.LockEnding(number=key, state="locked", ends_at=v.ends_at),
+    e.LockExpired: lambda key, v: public.LockExpired(number=key, state="available", ended_at=v.at),
+    e.NumberUnlocked: lambda key, v: public.NumberUnlocked(number=key, state="available", unlocked_at=v.at),
     e.NumberDeleted: _deleted,
-    e.NumberRecovered: lambda key, v: said.NumberRecovered(number=key, state="available", recovered_at=v.at),
+    e.NumberRecovered: lambda key, v: public.NumberRecovered(number=key, state="available", recovered_at=v.at),
     e.NumberAllocated: _allocated,
     e.NumberChanged: _changed,
     e.NumberBound: _bound,
@@ -258,16 +258,16 @@ SAID: dict[type, Callable[[str, Any], Any]] = {
 
 
 def published(recorded: RecordedEvent) -> tuple[Contract, Any] | None:
-    """What a stored event says publicly: its contract and data; None for a private one."""
+    """The public event of a stored one: its contract and data; None for a private one."""
     kind = type(recorded.event)
-    say = SAID.get(kind)
-    if say is None:
+    convert = PUBLISHED.get(kind)
+    if convert is None:
         return None
-    data = say(recorded.key, recorded.event)
-    return said.CONTRACTS[type(data).__name__], data
+    data = convert(recorded.key, recorded.event)
+    return public.CONTRACTS[type(data).__name__], data
 
 
-def number_state(folded: bytes, version: int) -> said.NumberState | None:
+def number_state(folded: bytes, version: int) -> public.NumberState | None:
     """The document of the compacted topic `NumberState`; None, a tombstone, for a number that was deleted.
 
     Args:
@@ -279,7 +279,7 @@ def number_state(folded: bytes, version: int) -> said.NumberState | None:
     if isinstance(life, Absent | Deleted):
         return None
     reserved = life if isinstance(life, Reserved) else None
-    return said.NumberState(
+    return public.NumberState(
         number=n.number,
         state=n.state,  # type: ignore[arg-type]
         since=life.since,
@@ -295,7 +295,7 @@ def number_state(folded: bytes, version: int) -> said.NumberState | None:
         quarantined_until=getattr(life, "quarantined_until", None),
         sequence=version,
         bindings=tuple(
-            said.Binding(
+            public.Binding(
                 kind=b.kind,
                 user_id=b.user_id,
                 extension_id=b.extension_id,

@@ -25,7 +25,7 @@ from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.messaging.dead_letters.store import park
 from trunkline.messaging.message_handler import HandlingService, MessageHandler
 from trunkline.messaging.records import IncomingRecord
-from trunkline.telemetry import BATCH_SECONDS, HEARD, span
+from trunkline.telemetry import BATCH_SECONDS, MESSAGES_RECEIVED, span
 
 log = structlog.get_logger(__name__)
 
@@ -223,8 +223,8 @@ class Inbox:
     def _watched(self, part: _Part) -> Iterator[None]:
         with BATCH_SECONDS.labels(self._service).time(), span("hear", service=self._service, records=len(part.records)):
             yield
-        HEARD.labels(self._service, "understood").inc(len(part.records) - len(part.unreadable))
-        HEARD.labels(self._service, "parked").inc(len(part.unreadable))
+        MESSAGES_RECEIVED.labels(self._service, "understood").inc(len(part.records) - len(part.unreadable))
+        MESSAGES_RECEIVED.labels(self._service, "parked").inc(len(part.unreadable))
 
 
 class _Part:

@@ -22,7 +22,7 @@ from trunkline.messaging.outbox_failures import LOOP, OutboxFailures
 from trunkline.messaging.outbox_page import PAGE, Page, PublishingService, page_of, read_page, say
 from trunkline.messaging.retry import Backoff
 from trunkline.messaging.transport import Transport
-from trunkline.telemetry import SAID
+from trunkline.telemetry import EVENTS_PUBLISHED
 
 __all__ = ["FOLLOWER", "PAGE", "OutboxRelay", "Page", "Transport", "page_of", "read_page", "say"]
 
@@ -187,7 +187,7 @@ class OutboxRelay:
             flights.room.release()
             self.position = page.end
             self._database.mark_restored(self._who)
-            SAID.labels(self._service.name).inc(len(page.outgoing))
+            EVENTS_PUBLISHED.labels(self._service.name).inc(len(page.outgoing))
             flights.arrived.set()
         flights.ended = True
         flights.arrived.set()

@@ -45,7 +45,7 @@ class Part:
     """Digits at the end of a number or somewhere within it.
 
     Attributes:
-        like: said of `key`, which both tables and all their indexes have.
+        like: on `key`, which both tables and all their indexes have.
         listed: how an index of `l` leads to them; None: none does.
     """
 

@@ -1,4 +1,4 @@
-"""Numbers going out whole: the columns of an export, as one asker may see them, read from one snapshot (N11, P2, §9).
+"""Exports of numbers: their columns, as one principal may see them, read from one snapshot (N11, P2, §9).
 
 The database writes CSV itself, cells made harmless there (`cells.tame_sql`); the other formats are written from rows
 that a cursor brings piece by piece. Memory stays flat either way.
@@ -29,8 +29,8 @@ class Column:
 
     Attributes:
         name: for programs; `heading` for people, and for an upload.
-        sql: its value. `{own}` before a bracket: what is in it, if it is in the asker's branch. `{domains}`: those of
-            the number that the asker may see.
+        sql: its value. `{own}` before a bracket: its content within the principal's branch. `{domains}`: those of
+            the number that the principal may see.
         kind: `digits` is the number itself.
     """
 
@@ -78,16 +78,16 @@ LAYOUTS: Final[dict[Layout, tuple[Column, ...]]] = {"upload": _UPLOAD, "full": (
 class Export:
     """One export, over a connection of its own, that ends with it."""
 
-    def __init__(self, url: str, asked: Conditions, scope: Scope | None, layout: Layout) -> None:
+    def __init__(self, url: str, conditions: Conditions, scope: Scope | None, layout: Layout) -> None:
         """Prepare.
 
         Args:
             url: the service's database.
-            asked: which numbers; the asker's branch is among the conditions.
-            scope: what else the asker sees; None: all.
+            conditions: which numbers; the principal's branch is among the conditions.
+            scope: what else the principal sees; None: all.
             layout: which columns.
         """
-        self._url, self._asked, self._scope, self._columns = url, asked, scope, LAYOUTS[layout]
+        self._url, self._conditions, self._scope, self._columns = url, conditions, scope, LAYOUTS[layout]
 
     def pieces(self, form: Format) -> Iterator[bytes]:
         """The file, piece by piece, numbers in their order."""
@@ -124,17 +124,17 @@ class Export:
             yield conn
 
     def _select(self, form: Any) -> tuple[str, list[Any]]:
-        said: list[str] = []
+        parts: list[str] = []
         params: list[Any] = []
         for column in self._columns:
             text, given = self._seen(column.sql)
-            said.append(f"{form(column.kind, text)} AS {column.name}")
+            parts.append(f"{form(column.kind, text)} AS {column.name}")
             params += given
-        wheres, limits = where(self._asked.said())
-        return f"SELECT {', '.join(said)} FROM number_view v{wheres} ORDER BY v.key", [*params, *limits]
+        wheres, limits = where(self._conditions.clauses())
+        return f"SELECT {', '.join(parts)} FROM number_view v{wheres} ORDER BY v.key", [*params, *limits]
 
     def _seen(self, sql: str) -> tuple[str, list[Any]]:
-        """A value as the asker may see it: parties and domains of others are left out (P2)."""
+        """A value as the principal may see it: parties and domains of others are left out (P2)."""
         scope = self._scope
         if sql == "{domains}":
             mine = "ARRAY(SELECT d FROM unnest(v.domains) d WHERE d = ANY(%s::text[]))"

@@ -1,6 +1,6 @@
-"""Which numbers are wanted (N11), by whom (P2), as SQL: the asker's branch is a condition like the others, not a sieve.
+"""Which numbers are wanted (N11), by whom (P2), as SQL: the principal's branch is one of the conditions.
 
-A condition is said of `number_view` (`v`), and of `listing_view` (`l`) where that knows it: it is narrower, and has the
+A condition is on `number_view` (`v`), and of `listing_view` (`l`) where that knows it: it is narrower, and has the
 indexes for what a number is.
 """
 
@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from trunkline_numbers.queries.digit_pattern import Part, Pattern, after, part_of
-from trunkline_numbers.queries.page_window import Said
+from trunkline_numbers.queries.page_window import SqlAndParams
 
 State = Literal["available", "reserved", "assigned", "locked", "deleted"]
 Capability = Literal["voice", "fax", "sms"]
@@ -68,16 +68,16 @@ class Condition:
     """One condition.
 
     Attributes:
-        said: of `v`.
+        sql: of `v`.
         listed: the same of `l`, where that knows it; None: it does not.
-        listed_params: where they are not those of `said`.
+        listed_params: where they are not those of `sql`.
         walk: where an index has all that meet it in the order of the numbers; None: nowhere.
         led: whether an index leads to all that meet it, in whatever order.
         own: whether it asks for the branch's own numbers, by owner and stock.
         ways: where it is met in either of two ways, what each of them asks for.
     """
 
-    said: str
+    sql: str
     params: tuple[Any, ...] = ()
     listed: str | None = None
     listed_params: tuple[Any, ...] | None = None
@@ -89,7 +89,7 @@ class Condition:
     @property
     def state(self) -> bool:
         """Whether it asks for one state."""
-        return self.said == "v.state = %s"
+        return self.sql == "v.state = %s"
 
     def of_listing(self) -> tuple[str, tuple[Any, ...]]:
         """The condition on `l`."""
@@ -99,23 +99,23 @@ class Condition:
 
 @dataclass(frozen=True)
 class Conditions:
-    """All that a number must meet. `ranges` and `part` are said of the number itself, which both tables have."""
+    """All that a number must meet. `ranges` and `part` are conditions on the number itself, which both tables have."""
 
     all: tuple[Condition, ...]
     ranges: tuple[tuple[str, str], ...] = ()
     part: Part | None = None
 
-    def like(self, table: str) -> list[Said]:
+    def like(self, table: str) -> list[SqlAndParams]:
         """The part of a number, of either table."""
         return [] if self.part is None else [(f"{table}.key LIKE %s", (self.part.like,))]
 
-    def between(self, table: str) -> list[Said]:
+    def between(self, table: str) -> list[SqlAndParams]:
         """Its beginning, of either table."""
         return [(f"{table}.key >= %s AND {table}.key < %s", limits) for limits in self.ranges]
 
-    def said(self) -> list[Said]:
+    def clauses(self) -> list[SqlAndParams]:
         """All of it, of `v`."""
-        return [*((c.said, c.params) for c in self.all), *self.like("v"), *self.between("v")]
+        return [*((c.sql, c.params) for c in self.all), *self.like("v"), *self.between("v")]
 
 
 _NOTHING: Final = Condition("false")
@@ -125,7 +125,7 @@ _OFFERED: Final = "{0}.holder_id IS NULL AND (cardinality({0}.domains) = 0 OR {0
 
 
 def conditions(wanted: Wanted, scope: Scope | None) -> Conditions:
-    """A search as one asker may make it; None: who sees all."""
+    """A search as one principal may make it; None: who sees all."""
     found = [*_life(wanted), *_attributes(wanted)]
     pattern = wanted.pattern
     ranges: tuple[tuple[str, str], ...] = ()
@@ -168,12 +168,12 @@ def _attributes(wanted: Wanted) -> Iterator[Condition]:
                 else Condition(f"NOT v.{mark}", (), f"NOT l.{mark}")
             )
     if wanted.domain is not None:
-        said = "({0}.domains = '{{}}' OR {0}.domains @> ARRAY[%s]::text[])"
-        yield Condition(said.format("v"), (wanted.domain,), said.format("l"))
+        text = "({0}.domains = '{{}}' OR {0}.domains @> ARRAY[%s]::text[])"
+        yield Condition(text.format("v"), (wanted.domain,), text.format("l"))
 
 
 def _bound(yes: bool, scope: Scope | None) -> Iterator[Condition]:
-    """Bound to a user, as far as the asker may know: a binding to another branch's user shows no more than none."""
+    """Bound to a user, as far as the principal may know: a binding to another branch's user shows no more than none."""
     if yes:
         yield Condition("v.bound", walk="v")
     elif scope is None:
@@ -200,20 +200,20 @@ def _within(scope: Scope, wanted: Wanted) -> Iterator[Condition]:
     if offered is None:
         yield own
         return
-    said = f"({own.said} OR {_AVAILABLE.said} AND {offered.said})"
+    text = f"({own.sql} OR {_AVAILABLE.sql} AND {offered.sql})"
     params = (*own.params, *_AVAILABLE.params, *offered.params)
-    yield Condition(said, params, ways=((_AVAILABLE, offered), (own,)))
+    yield Condition(text, params, ways=((_AVAILABLE, offered), (own,)))
 
 
 def _offered(scope: Scope) -> Condition | None:
     """Numbers of others that it may have while they are Available."""
-    said: list[tuple[str, str, Any]] = []
+    offers: list[tuple[str, str, Any]] = []
     if scope.domains is not None:
-        said.append((_OFFERED.format("v"), _OFFERED.format("l"), list(scope.domains)))
+        offers.append((_OFFERED.format("v"), _OFFERED.format("l"), list(scope.domains)))
     if scope.sellers:
         held = "v.stock_of = ANY(%s) AND v.holder_id IS NOT NULL"
-        said.append((held, "l.holder_id = ANY(%s)", list(scope.sellers)))
-    if not said:
+        offers.append((held, "l.holder_id = ANY(%s)", list(scope.sellers)))
+    if not offers:
         return None
-    of_number, of_listing = (f"({' OR '.join(texts)})" for texts in zip(*((a, b) for a, b, _ in said), strict=True))
-    return Condition(of_number, tuple(given for _, _, given in said), of_listing)
+    of_number, of_listing = (f"({' OR '.join(texts)})" for texts in zip(*((a, b) for a, b, _ in offers), strict=True))
+    return Condition(of_number, tuple(given for _, _, given in offers), of_listing)

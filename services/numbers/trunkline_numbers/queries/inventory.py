@@ -1,6 +1,6 @@
 """The numbers, to be searched page by page (N11).
 
-How one page is come by is told in `search.py`.
+`search.py` explains how one page is found.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from trunkline_numbers.queries.row_estimates import Sample
 from trunkline_numbers.queries.search import Search, Total
 
 SAMPLES: Final = 500
-"""So many searches are remembered, with what a sample said of each."""
+"""So many searches are remembered, with the sample of each."""
 _read: Final = msgspec.msgpack.Decoder(Number).decode
 
 
@@ -38,7 +38,7 @@ class Found:
 class Inventory:
     """All numbers, to be searched.
 
-    For the pages after the first it keeps what the first one's sample said: that only says which way is the shorter
+    For the pages after the first it keeps the first one's sample: it only decides which way is the shorter
     one, so that it may be old or forgotten.
     """
 
@@ -47,24 +47,24 @@ class Inventory:
         self._samples: OrderedDict[bytes, Sample] = OrderedDict()
         self._one_at_a_time = threading.Lock()
 
-    def first_page(self, asked: Conditions, part: Slice) -> tuple[list[Found], Total]:
+    def first_page(self, conditions: Conditions, part: Slice) -> tuple[list[Found], Total]:
         """At most `limit + 1` numbers, and how many there are.
 
-        The estimate is taken from rows that meet the conditions, the asker's branch among them: it tells nothing of
+        The estimate is taken from rows that meet the conditions, the principal's branch among them: it tells nothing of
         what others have (P2).
         """
         with _connection(self._store) as conn:
-            search = Search(conn, asked, part)
+            search = Search(conn, conditions, part)
             sample = search.sample()
-            self._keep(_name(asked, part), sample)
+            self._keep(_name(conditions, part), sample)
             rows, total = search.first(sample)
             return _found(rows), total
 
-    def next_page(self, asked: Conditions, part: Slice, total: Total) -> list[Found]:
-        """A page after the first; `total` as the first one told it."""
-        name = _name(asked, part)
+    def next_page(self, conditions: Conditions, part: Slice, total: Total) -> list[Found]:
+        """A page after the first; `total` as the first one gave it."""
+        name = _name(conditions, part)
         with _connection(self._store) as conn:
-            search = Search(conn, asked, part)
+            search = Search(conn, conditions, part)
             if (sample := self._kept(name)) is None:
                 self._keep(name, sample := search.sample())
             return _found(search.next(sample, counted=total.is_ == "exact"))
@@ -84,9 +84,9 @@ class Inventory:
                 self._samples.popitem(last=False)
 
 
-def _name(asked: Conditions, part: Slice) -> bytes:
-    """What a sample was asked: a branch may be long."""
-    return hashlib.blake2b(repr((asked, part.upto)).encode(), digest_size=16).digest()
+def _name(conditions: Conditions, part: Slice) -> bytes:
+    """What a sample is of: a branch may be long."""
+    return hashlib.blake2b(repr((conditions, part.upto)).encode(), digest_size=16).digest()
 
 
 _SETTINGS: Final = (

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 Sort = Literal["number", "available_since"]
-Said = tuple[str, tuple[Any, ...]]
+SqlAndParams = tuple[str, tuple[Any, ...]]
 """A condition with its parameters."""
 
 
@@ -46,7 +46,7 @@ class Slice:
         direction = "DESC" if self.descending else "ASC"
         return "ORDER BY " + ", ".join(f"{table}.{column} {direction}" for column in self.order)
 
-    def beyond(self, table: str) -> list[Said]:
+    def beyond(self, table: str) -> list[SqlAndParams]:
         """What comes after the number to go on after."""
         sign = "<" if self.descending else ">"
         if self.after is None:
@@ -55,13 +55,13 @@ class Slice:
             return [(f"({table}.available_since, {table}.key) {sign} (%s, %s)", (self.since, self.after))]
         return [(f"{table}.key {sign} %s", (self.after,))]
 
-    def old_enough(self) -> list[Said]:
+    def old_enough(self) -> list[SqlAndParams]:
         """Nobody who came while one turned the pages."""
         return [] if self.upto is None else [("v.available_since <= %s", (self.upto,))]
 
 
-def where(said: Sequence[Said]) -> Said:
+def where(parts: Sequence[SqlAndParams]) -> SqlAndParams:
     """WHERE, with its parameters."""
-    if not said:
+    if not parts:
         return "", ()
-    return " WHERE " + " AND ".join(text for text, _ in said), tuple(value for _, given in said for value in given)
+    return " WHERE " + " AND ".join(text for text, _ in parts), tuple(value for _, given in parts for value in given)

@@ -36,11 +36,11 @@ class Waiting(NamedTuple):
 
 
 def waiting(store: Store, party_id: str | None, wanted: Page) -> tuple[list[Waiting], int]:
-    """The page that is asked for, with one more where there is more, and how many there are in all.
+    """The page that is wanted, with one more where there is more, and how many there are in all.
 
     Args:
         store: of numbers.
-        party_id: the asker's party, whose branch bounds the list; None: the platform sees all.
+        party_id: the principal's party, whose branch bounds the list; None: the platform sees all.
         wanted: sorted by one of `SORTS`.
     """
     branch, params = ("", ()) if party_id is None else (_BRANCH, (party_id, party_id))

@@ -1,4 +1,4 @@
-"""How many there are of what is asked for, as a sample of the numbers has it (N11)."""
+"""How many there are of what is wanted, as a sample of the numbers has it (N11)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from trunkline_numbers.projections.number import VIEW
 from trunkline_numbers.queries.filters import Condition, Conditions
-from trunkline_numbers.queries.page_window import Said, Slice, where
+from trunkline_numbers.queries.page_window import Slice, SqlAndParams, where
 
 Fetch = Callable[[str, Sequence[Any]], list[Any]]
 BLOCKS: Final = 250
@@ -17,7 +17,7 @@ _HITS, _PLACES = 25, 10
 """So many in all runs together, and in runs from so many blocks, do not come about by chance."""
 _FAR: Final = 4
 """So many times the bound that the estimate may be wrong by far."""
-_NONE: Final[Said] = ("true", ())
+_NONE: Final[SqlAndParams] = ("true", ())
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Sample:
         all: how many meet all conditions.
         each: each condition, and how many meet it.
         part: how many have the part of a number.
-        own: how many are the asker's own, where it is offered others too; else all.
+        own: how many are the principal's own, where it is offered others too; else all.
     """
 
     source: str
@@ -46,7 +46,7 @@ class Sample:
         return sorted((one for one in self.each if one[0].walk is not None), key=lambda one: one[1])
 
 
-def take(fetch: Fetch, asked: Conditions, part: Slice) -> Sample | None:
+def take(fetch: Fetch, conditions: Conditions, part: Slice) -> Sample | None:
     """A sample of some hundred blocks, the same ones until the table has grown; None where it is small anyway."""
     ((table, size),) = fetch(
         "SELECT relname, pg_relation_size(oid) / 8192 FROM pg_class WHERE oid = (SELECT to_regclass(name || '_g' ||"
@@ -57,27 +57,27 @@ def take(fetch: Fetch, asked: Conditions, part: Slice) -> Sample | None:
         return None
     percent = 100.0 * BLOCKS / size
     source = f"{table} v TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (1)"
-    own = [(c.said, c.params) for one in asked.all for way in one.ways[-1:] for c in way] or [_NONE]
-    said = [*((c.said, c.params) for c in asked.all), *(asked.like("v") or [_NONE])]
-    said += [*(part.old_enough() or [_NONE]), *own]
-    # Each is asked once of each number: a branch may have a hundred parties.
-    flags = ", ".join(f"{text} AS c{place}" for place, (text, _) in enumerate(said))
-    every = " AND ".join(f"c{place}" for place in range(len(said) - 1))
-    counts = ", ".join(f"count(*) FILTER (WHERE {text})" for text in (every, *(f"c{n}" for n in range(len(said)))))
-    within, limits = where(asked.between("v"))
-    params = [value for _, given in said for value in given]
+    own = [(c.sql, c.params) for one in conditions.all for way in one.ways[-1:] for c in way] or [_NONE]
+    parts = [*((c.sql, c.params) for c in conditions.all), *(conditions.like("v") or [_NONE])]
+    parts += [*(part.old_enough() or [_NONE]), *own]
+    # Each is evaluated once for each number: a branch may have a hundred parties.
+    flags = ", ".join(f"{text} AS c{place}" for place, (text, _) in enumerate(parts))
+    every = " AND ".join(f"c{place}" for place in range(len(parts) - 1))
+    counts = ", ".join(f"count(*) FILTER (WHERE {text})" for text in (every, *(f"c{n}" for n in range(len(parts)))))
+    within, limits = where(conditions.between("v"))
+    params = [value for _, given in parts for value in given]
     (hits,) = fetch(
         f"SELECT count(*), {counts} FROM (SELECT {flags} FROM {source}{within} OFFSET 0) each", (*params, *limits)
     )
     numbers, all_, *each = (hit * 100.0 / percent for hit in hits)
-    return Sample(source, numbers, all_, tuple(zip(asked.all, each, strict=False)), each[-3], each[-1])
+    return Sample(source, numbers, all_, tuple(zip(conditions.all, each, strict=False)), each[-3], each[-1])
 
 
-def many(fetch: Fetch, asked: Conditions, part: Slice, sample: Sample, bound: int) -> float | None:
+def many(fetch: Fetch, conditions: Conditions, part: Slice, sample: Sample, bound: int) -> float | None:
     """How many there are, if they are certainly more than `bound`.
 
     Looked for in short runs along the rarest filter's index, each from a number in the sample: as many drawn from all
-    numbers would hold far fewer of them. None: that cannot be said.
+    numbers would hold far fewer of them. None: that is not known.
     """
     if not sample.walks or sample.all < _FAR * bound:
         return None
@@ -85,11 +85,11 @@ def many(fetch: Fetch, asked: Conditions, part: Slice, sample: Sample, bound: in
     if count * _HITS > RUNS * RUN * sample.all:
         return None
     table, own, view = (
-        ("l", way.of_listing(), "listing_view l") if way.walk == "l" else ("v", (way.said, way.params), "number_view v")
+        ("l", way.of_listing(), "listing_view l") if way.walk == "l" else ("v", (way.sql, way.params), "number_view v")
     )
-    begun, first = where([(way.said, way.params), *asked.between("v")])
-    run, along = where([own, *asked.between(table)])
-    meets, params = where([*asked.said(), *part.old_enough()])
+    begun, first = where([(way.sql, way.params), *conditions.between("v")])
+    run, along = where([own, *conditions.between(table)])
+    meets, params = where([*conditions.clauses(), *part.old_enough()])
     ((places, seen, different, hits),) = fetch(
         f"SELECT count(DISTINCT s.block) FILTER ({meets}), count(*), count(DISTINCT w.key), count(*) FILTER ({meets})"
         " FROM"

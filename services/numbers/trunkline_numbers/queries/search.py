@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from trunkline.eventstore.event_store import Connection
 from trunkline_numbers.queries.counts import statements
 from trunkline_numbers.queries.filters import Condition, Conditions
-from trunkline_numbers.queries.page_window import Said, Slice, where
+from trunkline_numbers.queries.page_window import Slice, SqlAndParams, where
 from trunkline_numbers.queries.row_estimates import Sample, many, take
 
 EXACT_TO: Final = 200
@@ -40,12 +40,12 @@ class Total:
 class Search:
     """One search on one connection."""
 
-    def __init__(self, conn: Connection, asked: Conditions, part: Slice) -> None:
-        self._conn, self._asked, self._part = conn, asked, part
+    def __init__(self, conn: Connection, conditions: Conditions, part: Slice) -> None:
+        self._conn, self._conditions, self._part = conn, conditions, part
 
     def sample(self) -> Sample | None:
         """What a sample says of it; None: there are so few numbers that all of them are looked at."""
-        return take(self._fetch, self._asked, self._part)
+        return take(self._fetch, self._conditions, self._part)
 
     def first(self, sample: Sample | None) -> tuple[list[Any], Total]:
         """A page, and how many there are: as long as there are few, exactly."""
@@ -53,8 +53,8 @@ class Search:
             rows, count = self._gather(sample)
             return rows, Total(count)
         found = sample.all
-        if found < (5 * COMMON if self._asked.ranges else COMMON):  # those that begin alike lie close
-            surely = many(self._fetch, self._asked, self._part, sample, EXACT_TO)
+        if found < (5 * COMMON if self._conditions.ranges else COMMON):  # those that begin alike lie close
+            surely = many(self._fetch, self._conditions, self._part, sample, EXACT_TO)
             if surely is None:
                 keys = self._some(sample)
                 if len(keys) <= EXACT_TO:
@@ -75,12 +75,12 @@ class Search:
     def _fewest(self, sample: Sample) -> float:
         """How many the rarest condition leaves that an index leads to."""
         led = [count for c, count in sample.each if c.walk is not None or c.led]
-        part = [sample.part] if self._asked.part is not None and self._asked.part.listed is not None else []
+        part = [sample.part] if self._conditions.part is not None and self._conditions.part.listed is not None else []
         return min([*led, *part, sample.numbers])
 
-    def _source(self, sample: Sample | None) -> tuple[str, str, list[Said]]:
+    def _source(self, sample: Sample | None) -> tuple[str, str, list[SqlAndParams]]:
         """The table that has the keys, what to read from, and what must hold: for all that there are."""
-        all_, part = self._asked.all, self._asked.part
+        all_, part = self._conditions.all, self._conditions.part
         listed = [c for c in all_ if c.listed is not None]
         # An index of the parts of a number is slow to read: another one that leaves not many more is better.
         led = part is not None and part.listed is not None and sample is not None and not self._rarer(sample)
@@ -89,11 +89,11 @@ class Search:
         table = "l" if from_listing else "v"
         source = "listing_view l" if from_listing else "number_view v"
         source += " JOIN number_view v ON v.key = l.key" if both else ""
-        said = [c.of_listing() if c.listed is not None else (c.said, c.params) for c in all_]
-        said += [part.listed] if led and part is not None and part.listed is not None else []
+        parts = [c.of_listing() if c.listed is not None else (c.sql, c.params) for c in all_]
+        parts += [part.listed] if led and part is not None and part.listed is not None else []
         for name in ("l", "v") if both else (table,):
-            said += [*self._asked.like(name), *self._asked.between(name)]
-        return table, source, [*said, *self._part.old_enough()]
+            parts += [*self._conditions.like(name), *self._conditions.between(name)]
+        return table, source, [*parts, *self._part.old_enough()]
 
     def _rarer(self, sample: Sample) -> bool:
         counts = [count for c, count in sample.each if c.walk is not None or c.led]
@@ -101,9 +101,9 @@ class Search:
 
     def _gather(self, sample: Sample | None, *, going_on: bool = False) -> tuple[list[Any], int]:
         """All that there are, counted, and the first of those after the slice's beginning; `going_on`: these alone."""
-        table, source, said = self._source(sample)
-        said += self._part.beyond(table if self._part.sort == "number" else "v") if going_on else []
-        all_, params = where(said)
+        table, source, parts = self._source(sample)
+        parts += self._part.beyond(table if self._part.sort == "number" else "v") if going_on else []
+        all_, params = where(parts)
         columns = ", ".join(f"{'v' if column != 'key' else table}.{column}" for column in self._part.order)
         beyond, more = where(self._part.beyond("m"))
         rows = self._fetch(
@@ -118,7 +118,7 @@ class Search:
     def _some(self, sample: Sample) -> list[str]:
         """All that there are, or one more than is counted."""
         found: dict[str, None] = {}
-        for sql, params in statements(self._asked, self._part, sample, FEW):
+        for sql, params in statements(self._conditions, self._part, sample, FEW):
             with self._conn.cursor(name="found") as cursor:
                 cursor.execute(sql.encode(), params, binary=True)
                 while len(found) <= EXACT_TO and (rows := cursor.fetchmany(EXACT_TO + 1)):
@@ -127,9 +127,9 @@ class Search:
 
     def _these(self, keys: list[str]) -> list[Any]:
         """Those of some numbers that are in the slice."""
-        said, params = where([("v.key = ANY(%s)", (keys,)), *self._part.beyond("v")])
+        parts, params = where([("v.key = ANY(%s)", (keys,)), *self._part.beyond("v")])
         return self._fetch(
-            f"SELECT {_SHOWN} FROM number_view v{said} {self._part.by('v')} LIMIT %s", (*params, self._part.rows)
+            f"SELECT {_SHOWN} FROM number_view v{parts} {self._part.by('v')} LIMIT %s", (*params, self._part.rows)
         )
 
     def _walk(self, sample: Sample) -> list[Any]:
@@ -167,42 +167,42 @@ class Search:
             That number, if there are ways; None: no number meets them all.
         """
         part, first = self._part, "max" if self._part.descending else "min"
-        asked: list[Said] = []
+        bounds: list[SqlAndParams] = []
         for way in ways:
             table = way.walk or "v"
-            own = way.of_listing() if table == "l" else (way.said, way.params)
-            said, params = where([own, *self._asked.between(table), *part.beyond(table)])
+            own = way.of_listing() if table == "l" else (way.sql, way.params)
+            parts, params = where([own, *self._conditions.between(table), *part.beyond(table)])
             view = "listing_view l" if table == "l" else "number_view v"
-            asked.append((f"(SELECT {first}({table}.key) FROM {view}{said})", params))
-        if not asked:
+            bounds.append((f"(SELECT {first}({table}.key) FROM {view}{parts})", params))
+        if not bounds:
             return []
-        values = [value for _, given in asked for value in given]
-        (ends,) = self._fetch(f"SELECT {', '.join(text for text, _ in asked)}", values)
+        values = [value for _, given in bounds for value in given]
+        (ends,) = self._fetch(f"SELECT {', '.join(text for text, _ in bounds)}", values)
         if None in ends:
             return None
         return [min(ends) if part.descending else max(ends)]
 
     def _along(self, way: Condition | None, start: list[str], most: int) -> list[Any]:
-        part, like = self._part, self._asked.part is not None
+        part, like = self._part, self._conditions.part is not None
         by_number = part.sort == "number"
         table = "l" if by_number and (way.walk == "l" if way is not None else like) else "v"
-        begin: list[Said] = []
+        begin: list[SqlAndParams] = []
         if way is not None:
-            begin.append(way.of_listing() if table == "l" else (way.said, way.params))
+            begin.append(way.of_listing() if table == "l" else (way.sql, way.params))
         elif not by_number:
             begin.append(("v.state = 'available'", ()))
         begin += [(f"{table}.key {'<=' if part.descending else '>='} %s", (key,)) for key in start]
-        begin += [*self._asked.between(table), *(part.old_enough() if table == "v" else []), *part.beyond(table)]
+        begin += [*self._conditions.between(table), *(part.old_enough() if table == "v" else []), *part.beyond(table)]
         # An index alone has the keys, and so the parts of a number; whole rows are read only of what is left then.
         keys_only = by_number and (table == "l" or like)
-        begin += self._asked.like(table) if keys_only else []
+        begin += self._conditions.like(table) if keys_only else []
         first, before = where(begin)
-        said, params = where([*self._asked.said(), *part.old_enough()])
+        parts, params = where([*self._conditions.clauses(), *part.old_enough()])
         view = "number_view" if table == "v" else "listing_view"
         inner = f"(SELECT {table}.key FROM {view}" if keys_only else f"(SELECT * FROM {view}"
         inner = f"{inner} {table}{first} {part.by(table)} LIMIT {most}) {'w' if keys_only else 'v'}"
         join = " JOIN number_view v ON v.key = w.key" if keys_only else ""
-        sql = f"SELECT {_SHOWN} FROM {inner}{join}{said} {part.by('w' if keys_only else 'v')} LIMIT %s"
+        sql = f"SELECT {_SHOWN} FROM {inner}{join}{parts} {part.by('w' if keys_only else 'v')} LIMIT %s"
         return self._fetch(sql, (*before, *params, part.rows))
 
     def _fetch(self, sql: str, params: Sequence[Any]) -> list[Any]:
