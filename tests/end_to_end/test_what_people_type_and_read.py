@@ -156,10 +156,14 @@ def test_then_nothing_works_in_silence(shell: Shell, tmp_path: Path, monkeypatch
     upload = ("number", "upload", str(numbers), "--dry-run", "--vendor", "V", "--sku", "S")
     assert "Previewing" not in shell(*upload).err
     monkeypatch.setenv("TRUNKLINE_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    for name in ("LICENSING", "NUMBERS"):
+        monkeypatch.setenv(f"TRUNKLINE_{name}_DATABASE_URL", f"postgresql://nobody@127.0.0.1:1/{name}")
     for words, said in {
         upload: "Previewing numbers.csv",
         ("bulk", "preflight", str(uuid4())): "Looking at each row",
         ("topics", "create"): "Asking the broker for its topics",
+        ("migrate",): "Looking at the databases",
+        ("up",): "Starting: databases, messages, HTTP",
     }.items():
         terminal = Terminal()
         with monkeypatch.context() as patched, suppress(SystemExit):
