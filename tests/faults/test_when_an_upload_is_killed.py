@@ -24,7 +24,7 @@ from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.number.operator_commands import add
 from trunkline_numbers.domain.policy import DEFAULT
 from trunkline_numbers.domain.upload import UPLOAD, Upload, UploadPreviewed
-from trunkline_numbers.tables.upload_rows import keep, told
+from trunkline_numbers.tables.upload_rows import keep, read_outcomes
 
 ROWS, CHUNK, DEATHS = 1_500, 50, 24
 BY = Causation("user:test", "test", "test")
@@ -87,7 +87,7 @@ def test_each_row_counts_once(world: World, seed: int) -> None:
     assert len(part.deaths) == DEATHS
     u = upload_of(part, upload_id)
     assert (u.rows_done, u.added, u.chunks_done) == (ROWS, ROWS - len(there), ROWS // CHUNK)
-    rows = list(told(part.store, u, ROWS // CHUNK))
+    rows = list(read_outcomes(part.store, u, ROWS // CHUNK))
     assert [row.row.number for row in rows] == numbers
     assert {row.row.number for row in rows if row.outcome == "refused"} == set(there)
     assert {row.outcome for row in rows} == {"added", "refused"}

@@ -1,7 +1,7 @@
-"""What billing says of its subscriptions, on the topic BillingSubscriptionEvents (S1).
+"""Events of billing about its subscriptions, on the topic BillingSubscriptionEvents (S1).
 
 Fields that are not known here are skipped. Defaults are left out when the data is written again,
-so that a later optional field does not change the hash of what was heard before it (S3).
+so that a later optional field does not change the hash of what was received before it (S3).
 """
 
 from typing import Any, ClassVar, Final

@@ -16,9 +16,9 @@ class Contract:
     """One public event type in one version (X1, X7).
 
     `key` names the data field that is the event's subject and its record's key; a contract of a
-    thing that exists once has a fixed `subject` instead. `source` is empty for what others say.
+    thing that exists once has a fixed `subject` instead. `source` is empty for events of others.
     `headers` are the constant ones of binary mode, built once; `read` decodes the data. Of a `compacted`
-    one a record without a value, a tombstone, says that the subject is gone.
+    one a record without a value, a tombstone, means that the subject is gone.
     """
 
     __slots__ = (

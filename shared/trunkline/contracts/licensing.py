@@ -1,4 +1,4 @@
-"""What licensing says: subscriptions with their state after each fact, the parties, extensions (S4, P0, L1-L4, X5)."""
+"""Events of licensing: subscriptions with their state after each fact, the parties, extensions (S4, P0, L1-L4, X5)."""
 
 from typing import Annotated, Any, Final, Literal
 

@@ -1,4 +1,4 @@
-"""What numbers says of every telephone number's life (DOMAIN §3), and its newest state (X1).
+"""Events of numbers about every telephone number's life (DOMAIN §3), and its newest state (X1).
 
 Every event whose subject is a number carries `state`: the number's state after it.
 """
@@ -249,7 +249,7 @@ class NumberState(_Attributes, frozen=True, kw_only=True, gc=False):
 _KEYS: Final = {NumberAssignmentRefused: "subscription_id", NumberBindingRefused: "extension_id"}
 
 
-def _said(data: Any, *, compacted: bool = False) -> Contract:
+def _contract(data: Any, *, compacted: bool = False) -> Contract:
     key = _KEYS.get(data, "number")
     return Contract(data.__name__, data, key=key, source=SOURCE, description=data.__doc__ or "", compacted=compacted)
 
@@ -261,7 +261,7 @@ _EVENTS = (
     NumberBound, NumberUnbound, NumberBindingRefused,
 )  # fmt: skip
 
-CONTRACTS: Final = registry(map(_said, _EVENTS))
+CONTRACTS: Final = registry(map(_contract, _EVENTS))
 
 # The compacted topic is a document by number, beside the events: the newest one is the number.
-STATE: Final = _said(NumberState, compacted=True)
+STATE: Final = _contract(NumberState, compacted=True)

@@ -1,6 +1,6 @@
 """What a value takes, in a sentence for people: never a regular expression, nor the words of a library (§9, O1).
 
-`sentence` says it of what pydantic found in a request, `without_patterns` of what msgspec found in an event.
+`sentence` is for what pydantic found in a request, `without_patterns` for what msgspec found in an event.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What falls due: notices, ends of reservations and locks, each once, in due order, stamped with its due instant (N10).
 
-A due row only says "look at this stream"; the aggregate decides by the service's clock, and the row is rewritten in
+A due row only means "look at this stream"; the aggregate decides by the service's clock, and the row is rewritten in
 the same transaction. So a row that comes late, twice or for nothing is never a wrong answer, and the whole table can
 be rebuilt from the streams. A stream that cannot be settled is set aside and tried again later; the others go on.
 """
@@ -187,7 +187,7 @@ class Deadlines:
 class Postpone(Exception):
     """Some streams of the batch have their turn later: nothing of it is done, and their rows are put off until then.
 
-    That is so where a notice is due but is no longer told, its end having passed: the end gives the place in line
+    That is so where a notice is due but is not sent any more, its end having passed: the end gives the place in line
     after others that are due and yet unread. A service's `settle` raises it for what it cannot decide yet.
     """
 

@@ -31,7 +31,7 @@ _LONGEST_SOCKET_FOLDER = 80  # the system's limit is 104 or 108 bytes with the f
 
 
 class EmbeddedPostgresError(RuntimeError):
-    """The embedded PostgreSQL cannot be used; the message says why and what to do."""
+    """The embedded PostgreSQL cannot be used; the message gives the reason and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

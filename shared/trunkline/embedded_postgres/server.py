@@ -6,7 +6,7 @@ Who uses it is known by locks on a file, which the system lets go even of a proc
 so no count of users can go wrong. A server left behind by a killed process is simply used again.
 
 In the home, the folder `postgres` holds `data` (or `location`, the name of a folder outside the
-home; `embedded_place` says when), `log`, and the two lock files `turn` and `users`.
+home; see `data_directory.py`), `log`, and the two lock files `turn` and `users`.
 """
 
 import fcntl
@@ -88,7 +88,7 @@ class EmbeddedPostgres:
 
     @property
     def outside(self) -> bool:
-        """Whether `location` is outside the home (root with a private home): tell the user."""
+        """Whether `location` is outside the home (root with a private home): the user is informed."""
         return self._started().outside
 
     @property
@@ -286,8 +286,8 @@ class EmbeddedPostgres:
             )
             if done.returncode != 0:
                 log.seek(before)
-                said = log.read().decode(errors="replace").strip()[-2000:]
-                raise EmbeddedPostgresError(f"{program} failed for {place.data}: {said}")
+                output = log.read().decode(errors="replace").strip()[-2000:]
+                raise EmbeddedPostgresError(f"{program} failed for {place.data}: {output}")
 
     def _answers(self) -> bool:
         try:

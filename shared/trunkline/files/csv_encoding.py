@@ -1,4 +1,4 @@
-"""The text of a file that should be UTF-8; what it is instead is said by name (DOMAIN §9)."""
+"""The text of a file that should be UTF-8; what it is instead is named (DOMAIN §9)."""
 
 from __future__ import annotations
 

@@ -158,11 +158,11 @@ def _records(text: str) -> Iterator[tuple[int, list[str]]]:
         raise _unreadable(str(error), line) from None
 
 
-def _unreadable(said: str, line: int) -> Refused:
+def _unreadable(message: str, line: int) -> Refused:
     where = {"part": "file", "pointer": f"#/{line}", "line": line}
-    if "field larger" in said:
+    if "field larger" in message:
         return CellTooLong(limit=csv.field_size_limit(), **where)
-    return QuoteOpen(**where) if "end of data" in said else QuoteMisplaced(**where)
+    return QuoteOpen(**where) if "end of data" in message else QuoteMisplaced(**where)
 
 
 def _overflow(line: int, record: Sequence[str], width: int) -> Refused | None:

@@ -27,7 +27,7 @@ def check_is_text(data: bytes) -> None:
     """Refuse a file that is plainly of another kind than text.
 
     Raises:
-        FileIsOther: it is a workbook, an archive, a document or a web page; says what to do.
+        FileIsOther: it is a workbook, an archive, a document or a web page; with what to do.
     """
     if data.startswith(b"PK\x03\x04"):
         raise _archive(data)

@@ -15,7 +15,7 @@ from trunkline.errors import EndsProcess
 
 
 class InstallationRefused(EndsProcess):
-    """The service does not start; the message says what does not belong together, and what to do."""
+    """The service does not start; the message names what does not belong together, and what to do."""
 
     code: ClassVar[str] = "installation-refused"
 

@@ -15,7 +15,7 @@ from trunkline.messaging.compacted_topics.fill import Filled
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.operations.broker import configured_broker, refused_while_away
 from trunkline.operations.projection_routes import LINES, STREAMED, stream_lines
-from trunkline.projections.rebuild import Tell
+from trunkline.projections.rebuild import ProgressCallback
 from trunkline.runtime.compacted_topics import fill_states
 from trunkline.security.audit_log import auditing
 
@@ -52,7 +52,7 @@ def add_states(router: APIRouter, node: ServiceRuntime) -> None:
     def refill_state_topics(asked: OperatorPrincipal, dry_run: DryRun = False) -> StreamingResponse:
         kafka = configured_broker(node)
 
-        def work(_progress: Tell) -> StateTopics:
+        def work(_progress: ProgressCallback) -> StateTopics:
             if dry_run:
                 return _fill(node, kafka, dry_run=True)
             with auditing(node.store, node.clock.now, asked.actor, "topics refill", {}):

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from trunkline.deadlines.deadlines import rebuild_deadlines
 from trunkline.errors import Refused
 from trunkline.http.dependencies import OperatorPrincipal
-from trunkline.projections.rebuild import Progress, Rebuild, Tell
+from trunkline.projections.rebuild import Progress, ProgressCallback, Rebuild
 from trunkline.security.audit_log import auditing
 
 if TYPE_CHECKING:
@@ -48,8 +48,10 @@ def add_projections(router: APIRouter, node: ServiceRuntime) -> None:
     """
     rebuild = Rebuild(node.projector, node.clock.now)
 
-    def command(asked: OperatorPrincipal, verb: str, name: str, work: Callable[[str, Tell], Any]) -> StreamingResponse:
-        def audited(tell: Tell) -> Any:
+    def command(
+        asked: OperatorPrincipal, verb: str, name: str, work: Callable[[str, ProgressCallback], Any]
+    ) -> StreamingResponse:
+        def audited(tell: ProgressCallback) -> Any:
             with auditing(node.store, node.clock.now, asked.actor, f"projection {verb}", {"name": name}):
                 return work(name, tell)
 
@@ -88,7 +90,7 @@ def add_projections(router: APIRouter, node: ServiceRuntime) -> None:
             return Rebuilt(rows=rebuild_deadlines(node.store, node.service.deciders))
 
 
-def stream_lines(work: Callable[[Tell], Any]) -> Iterator[bytes]:
+def stream_lines(work: Callable[[ProgressCallback], Any]) -> Iterator[bytes]:
     """Do something in a thread and tell its progress line by line.
 
     It runs to its end even if nobody listens any more. A refusal that comes before anything else is raised here, so

@@ -83,11 +83,11 @@ class Comparison:
     shown: tuple[Difference, ...] = ()
 
 
-Tell = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
 def _silent(_: Progress) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
 class Rebuild:
@@ -108,16 +108,16 @@ class Rebuild:
         self._failed = FailedItems(self._store, now, "rebuild")
         self._loaded = False
 
-    def rebuild(self, name: str, tell: Tell = _silent) -> Comparison:
+    def rebuild(self, name: str, on_progress: ProgressCallback = _silent) -> Comparison:
         """Build a view anew beside the active one, compare, swap; the old one is kept for `rollback`.
 
         Raises:
             ProjectionUnknown, RebuildUnderWay, ProjectionBusy: nothing has changed for readers.
         """
         view = self._view(name)
-        with self._alone(name), self._built(view, tell, view.indexes) as fresh:
-            comparison = self._compare(view, fresh, tell)
-            tell(Progress(name, "swapping", comparison.position, comparison.position))
+        with self._alone(name), self._built(view, on_progress, view.indexes) as fresh:
+            comparison = self._compare(view, fresh, on_progress)
+            on_progress(Progress(name, "swapping", comparison.position, comparison.position))
             self._generations.swap(fresh, self._now())
             self._failed.settle_key(name)
             return comparison
@@ -148,17 +148,17 @@ class Rebuild:
             return 0
         return 1
 
-    def verify(self, name: str, tell: Tell = _silent) -> Comparison:
+    def verify(self, name: str, on_progress: ProgressCallback = _silent) -> Comparison:
         """Hold a view against a fold of the streams from zero; nothing changes for readers.
 
         Raises:
             ProjectionUnknown, RebuildUnderWay: not done.
         """
         view = self._view(name)
-        with self._alone(name), self._built(view, tell, ()) as fresh:  # nobody will read it
-            return self._compare(view, fresh, tell)
+        with self._alone(name), self._built(view, on_progress, ()) as fresh:  # nobody will read it
+            return self._compare(view, fresh, on_progress)
 
-    def rollback(self, name: str, tell: Tell = _silent) -> ProjectionBuild:
+    def rollback(self, name: str, on_progress: ProgressCallback = _silent) -> ProjectionBuild:
         """Show the generation before this one again, brought up to the present first.
 
         Raises:
@@ -170,7 +170,7 @@ class Rebuild:
             if kept is None or kept.version != view.version:
                 raise NothingToRollBackTo(name=name, version=view.version)
             self._generations.revive(kept)
-            self._catch_up(view, kept, tell)
+            self._catch_up(view, kept, on_progress)
             self._generations.swap(kept, self._now())
             return kept
 
@@ -198,44 +198,48 @@ class Rebuild:
                     session.execute(b"SELECT pg_advisory_unlock_all()")
 
     @contextmanager
-    def _built(self, view: Projection, tell: Tell, indexes: Sequence[str]) -> Iterator[ProjectionBuild]:
+    def _built(
+        self, view: Projection, on_progress: ProgressCallback, indexes: Sequence[str]
+    ) -> Iterator[ProjectionBuild]:
         """A new generation beside the active one, dropped at the end unless it was swapped in."""
         fresh = self._generations.create_beside(view.name, view.version, view.ddl)
         try:
-            self._build(view, fresh, tell, indexes)
+            self._build(view, fresh, on_progress, indexes)
             yield fresh
         finally:
             for left in self._generations.all(view.name):
                 if left.generation == fresh.generation and left.status == "building":
                     self._generations.drop(left)
 
-    def _build(self, view: Projection, fresh: ProjectionBuild, tell: Tell, indexes: Sequence[str]) -> None:
+    def _build(
+        self, view: Projection, fresh: ProjectionBuild, on_progress: ProgressCallback, indexes: Sequence[str]
+    ) -> None:
         upto = self._store.end_of_log()
         done = 0
-        tell(Progress(view.name, "folding", 0, upto))
+        on_progress(Progress(view.name, "folding", 0, upto))
         failures: dict[str, tuple[int, Exception]] = {}
         pages = whole_streams(self._store, upto, view.names, undecodable=partial(_note, failures))
         for page in read_ahead(pages):
             self._projector.fold(fresh, page)
             done += len(page)
-            tell(Progress(view.name, "folding", done, upto))
-        tell(Progress(view.name, "indexing", upto, upto))
+            on_progress(Progress(view.name, "folding", done, upto))
+        on_progress(Progress(view.name, "indexing", upto, upto))
         with self._store.connection() as conn, conn.transaction():
             for index in indexes:  # of rows that are there: sorted once, not for each of them
                 conn.execute(index.replace("{table}", table_of(fresh)).encode())
             conn.execute(f"ANALYZE {table_of(fresh)}".encode())
             self._generations.move(conn, [fresh], upto)
             set_aside_undecodable(conn, fresh, failures, self._now())
-        self._catch_up(view, fresh, tell)
+        self._catch_up(view, fresh, on_progress)
 
-    def _catch_up(self, view: Projection, fresh: ProjectionBuild, tell: Tell) -> None:
+    def _catch_up(self, view: Projection, fresh: ProjectionBuild, on_progress: ProgressCallback) -> None:
         """Apply the log until the generation stands beside the active one, or at the log's end where that is older."""
         while True:
             mine, active = self._places(fresh)
             goal = active.position if active.version == view.version else self._store.end_of_log()
             if mine == goal:
                 return
-            tell(Progress(view.name, "catching up", mine, self._store.end_of_log()))
+            on_progress(Progress(view.name, "catching up", mine, self._store.end_of_log()))
             if not self._projector.advance(view):
                 time.sleep(_PAUSE_SECONDS)  # a rival is applying this very page
 
@@ -246,7 +250,7 @@ class Rebuild:
         assert mine is not None
         return mine, next(g for g in known if g.status == "active")
 
-    def _compare(self, view: Projection, fresh: ProjectionBuild, tell: Tell) -> Comparison:
+    def _compare(self, view: Projection, fresh: ProjectionBuild, on_progress: ProgressCallback) -> Comparison:
         """Count and list the rows that differ, in a snapshot in which both generations stand at one position."""
         while True:
             with self._store.connection() as conn, conn.transaction():
@@ -255,9 +259,9 @@ class Rebuild:
                 if active.version != view.version:
                     return Comparison(view.name, mine, _count(conn, fresh), None)
                 if mine == active.position:
-                    tell(Progress(view.name, "comparing", mine, mine))
+                    on_progress(Progress(view.name, "comparing", mine, mine))
                     return _differences(conn, active, fresh, mine)
-            self._catch_up(view, fresh, tell)
+            self._catch_up(view, fresh, on_progress)
 
 
 def _note(failures: dict[str, tuple[int, Exception]], stream_id: str, position: int, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""One row a subscription: what all that billing said of it comes to (S1, S2)."""
+"""One row a subscription: all that billing published of it, folded (S1, S2)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def react(work: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> 
     Args:
         work: `work.now` is the instant up to which is settled.
         stream_ids: `extension/…` streams, each once.
-        answers: up to when all answers have been heard.
+        answers: up to when all answers have been processed.
 
     Raises:
         Later: some may have an answer that is not read yet.

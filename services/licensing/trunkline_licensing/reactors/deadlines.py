@@ -22,7 +22,7 @@ def react(work: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> 
     Args:
         work: `work.now` is the instant up to which is settled.
         stream_ids: each once.
-        answers: up to when all that numbers answered has been heard.
+        answers: up to when all that numbers answered has been processed.
 
     Raises:
         Later: some of it cannot be decided yet.

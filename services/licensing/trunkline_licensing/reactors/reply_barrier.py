@@ -1,4 +1,4 @@
-"""Whether all that numbers had answered by some instant has been heard: only then does silence mean anything (X5).
+"""Whether all that numbers had answered by some instant is processed: only then does silence mean anything (X5).
 
 A request that nobody has answered in time counts as refused. After a restart, or behind a backlog, the answer may lie
 in its topic unread; so nothing is refused before the topics have been read to where they ended after it fell due, and

@@ -1,7 +1,7 @@
-"""Licensing's copy of what numbers says of each number: the newest document of NumberState, by its sequence (X1, X5).
+"""The replica of each number in licensing: the newest document of NumberState, by its sequence (X1, X5).
 
-A plain table, no stream and no projection: it is written in the transactions that hear the topic, and a document that
-is not newer than the one there is changes nothing. `state` is null for a number that is gone.
+A plain table, no stream and no projection: it is written in the transactions that process the topic, and a document
+that is not newer than the one there is changes nothing. `state` is null for a number that is gone.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _WRITE: Final = (
 
 
 class NumberReplica(msgspec.Struct, frozen=True, gc=False):
-    """A number as numbers said it is; the fields are the table's columns.
+    """A number as numbers published it; the fields are the table's columns.
 
     Attributes:
         version: of the number's stream.
@@ -81,26 +81,26 @@ class NumberReplica(msgspec.Struct, frozen=True, gc=False):
         return self.state == "reserved"
 
 
-def copy_of(number: str, version: int, said: NumberState | None) -> NumberReplica:
-    """What a document says; None: a tombstone."""
-    if said is None:
+def copy_of(number: str, version: int, document: NumberState | None) -> NumberReplica:
+    """The copy of a document; None: a tombstone."""
+    if document is None:
         return NumberReplica(number, version)
-    rings = next((b for b in said.bindings if b.kind == "pbx"), None)
+    rings = next((b for b in document.bindings if b.kind == "pbx"), None)
     return NumberReplica(
         number=number,
         version=version,
-        state=said.state,
-        since=said.since,
-        organization_id=said.organization_id,
-        holder_id=said.holder_id,
-        reserver_id=said.reserver_id,
-        subscription_id=said.subscription_id,
-        sku=said.sku,
-        country=said.country,
-        capabilities=" ".join(name for name in ("voice", "sms", "fax") if getattr(said, name)),
-        quarantined_until=said.quarantined_until,
-        bound=bool(said.bindings),
-        voice_bound=any(b.kind != "sms" for b in said.bindings),
+        state=document.state,
+        since=document.since,
+        organization_id=document.organization_id,
+        holder_id=document.holder_id,
+        reserver_id=document.reserver_id,
+        subscription_id=document.subscription_id,
+        sku=document.sku,
+        country=document.country,
+        capabilities=" ".join(name for name in ("voice", "sms", "fax") if getattr(document, name)),
+        quarantined_until=document.quarantined_until,
+        bound=bool(document.bindings),
+        voice_bound=any(b.kind != "sms" for b in document.bindings),
         extension_id=rings.extension_id if rings else None,
         generation=rings.generation if rings else None,
     )
@@ -114,7 +114,7 @@ def write(work: UnitOfWork, copies: Iterable[NumberReplica]) -> None:
 
 
 def read(fetch: Fetch, numbers: Sequence[str]) -> dict[str, NumberReplica]:
-    """The copies of some numbers, in one query; a number never heard of is left out."""
+    """The copies of some numbers, in one query; a number that is not known is left out."""
     if not numbers:
         return {}
     rows = fetch(f"SELECT {', '.join(_COLUMNS)} FROM number_copy WHERE number = ANY(%b)", (list(numbers),))
@@ -122,7 +122,7 @@ def read(fetch: Fetch, numbers: Sequence[str]) -> dict[str, NumberReplica]:
 
 
 def begin_anew_where_empty(store: Store) -> None:
-    """Let an empty table be filled from the topic's beginning: forget how far the topic was heard."""
+    """Let an empty table be filled from the topic's beginning: forget its checkpoints."""
     with store.locked() as conn:
         conn.execute(
             b"DELETE FROM notification_tracking WHERE NOT EXISTS (SELECT FROM number_copy)"

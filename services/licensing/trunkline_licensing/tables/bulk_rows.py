@@ -131,13 +131,13 @@ def add_rows(work: UnitOfWork, bulk_id: str, rows: Sequence[Row]) -> None:
 
 def write_outcomes(work: UnitOfWork, bulk_id: str, outcomes: Iterable[Outcome]) -> None:
     """What became of some rows."""
-    told = list(outcomes)
-    if not told:
+    settled = list(outcomes)
+    if not settled:
         return
-    failures = [(o.failure.code, o.failure.reason) if o.failure else (None, None) for o in told]
+    failures = [(o.failure.code, o.failure.reason) if o.failure else (None, None) for o in settled]
     codes, reasons = [code for code, _ in failures], [reason for _, reason in failures]
-    columns = ([o.place for o in told], [o.status for o in told], codes, reasons)
-    ids = ([o.extension_id for o in told], [o.identity_id for o in told])
+    columns = ([o.place for o in settled], [o.status for o in settled], codes, reasons)
+    ids = ([o.extension_id for o in settled], [o.identity_id for o in settled])
     work.write(
         "UPDATE bulk_rows b SET status = r.status, code = r.code, reason = r.reason,"
         " extension_id = coalesce(r.extension_id, b.extension_id),"

@@ -69,9 +69,9 @@ def _plain(conditions: Conditions, part: Slice, wanted: Sequence[_Counted]) -> S
 
 
 def _by_life(conditions: Conditions, part: Slice, wanted: Sequence[_Counted]) -> SqlAndParams:
-    """The index of the rarest tells enough: only the rows of what is left then are read."""
+    """The index of the rarest is enough: only the rows of what is left then are read."""
     lead = min(((c, count) for c, count in wanted if c.walk == "v"), key=lambda one: one[1])[0]
-    first = [lead, *_told_by(lead, wanted)]
+    first = [lead, *_in_index_of(lead, wanted)]
     inner, before = where([*((c.sql, c.params) for c in first), *conditions.like("v"), *conditions.between("v")])
     rest, after = where([*((c.sql, c.params) for c, _ in wanted if c not in first), *part.old_enough()])
     if not rest:
@@ -80,7 +80,7 @@ def _by_life(conditions: Conditions, part: Slice, wanted: Sequence[_Counted]) ->
     return f"SELECT v.key FROM {keys} JOIN number_view v ON v.key = w.key{rest}", (*before, *after)
 
 
-def _told_by(life: Condition, wanted: Sequence[_Counted]) -> list[Condition]:
+def _in_index_of(life: Condition, wanted: Sequence[_Counted]) -> list[Condition]:
     """The index of the states has owners and stocks, too."""
     return [c for c, _ in wanted if c.own and not c.ways] if life.state else []
 
@@ -102,7 +102,7 @@ def _by_listing(conditions: Conditions, part: Slice, wanted: Sequence[_Counted],
     applied: list[Condition] = []
     for place, life in enumerate(c for c, _ in wanted if c.listed is None and c.walk == "v"):
         source += f" JOIN number_view s{place} ON s{place}.key = l.key"
-        here = [life, *_told_by(life, wanted)]
+        here = [life, *_in_index_of(life, wanted)]
         parts += [(c.sql.replace("v.", f"s{place}."), c.params) for c in here]
         applied += here
     rest = [(c.sql, c.params) for c, _ in wanted if c.listed is None and c not in applied] + part.old_enough()

@@ -30,7 +30,7 @@ def read_pattern(text: str) -> Pattern:
     """What a pattern stands for (N11); a space at the beginning is a `+` that a URL did not escape.
 
     Raises:
-        PatternUnreadable: as it says.
+        PatternUnreadable: it is no pattern.
     """
     found = _PATTERN.fullmatch(f"+{text[1:]}" if text.startswith(" ") else text)
     if found is None or (found["open"] and found["plus"]):

@@ -50,7 +50,7 @@ class Inventory:
     def first_page(self, conditions: Conditions, part: Slice) -> tuple[list[Found], Total]:
         """At most `limit + 1` numbers, and how many there are.
 
-        The estimate is taken from rows that meet the conditions, the principal's branch among them: it tells nothing of
+        The estimate is taken from rows that meet the conditions, the principal's branch among them: it shows nothing of
         what others have (P2).
         """
         with _connection(self._store) as conn:

@@ -33,7 +33,7 @@ class Slice:
 
     @property
     def rows(self) -> int:
-        """To be read: one more than fits tells that there is more."""
+        """To be read: one more than fits shows that there is more."""
         return self.limit + 1
 
     @property

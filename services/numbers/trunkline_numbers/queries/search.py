@@ -1,7 +1,7 @@
 """Numbers found: a page of them in order, and how many there are (N11, N1).
 
 What is common is found by walking along an index that has some of the numbers in their order and leaving out what does
-not fit; what is rare by gathering all of it and sorting that. A sample says which it is, and what to walk along
+not fit; what is rare by gathering all of it and sorting that. A sample decides which it is, and what to walk along
 (`row_estimates.py`): PostgreSQL left to itself supposes that what is looked for is spread evenly over all numbers,
 which it is not. What lies between is counted as far as need be (`counts.py`).
 """
@@ -44,7 +44,7 @@ class Search:
         self._conn, self._conditions, self._part = conn, conditions, part
 
     def sample(self) -> Sample | None:
-        """What a sample says of it; None: there are so few numbers that all of them are looked at."""
+        """A sample of what is wanted; None: there are so few numbers that all of them are looked at."""
         return take(self._fetch, self._conditions, self._part)
 
     def first(self, sample: Sample | None) -> tuple[list[Any], Total]:

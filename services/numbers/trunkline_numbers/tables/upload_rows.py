@@ -86,7 +86,7 @@ def keep_late(work: UnitOfWork, u: Upload, late: Sequence[Late]) -> None:
     work.write("UPDATE upload_chunks SET refused = %b WHERE upload_id = %s AND chunk = %s", [row])
 
 
-class Told(msgspec.Struct, frozen=True, gc=False):
+class RowOutcome(msgspec.Struct, frozen=True, gc=False):
     """One row with what became of it."""
 
     row: Row
@@ -95,7 +95,7 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     reason: str | None = None
 
 
-def told(store: Store, u: Upload, chunks: int) -> Iterator[Told]:
+def read_outcomes(store: Store, u: Upload, chunks: int) -> Iterator[RowOutcome]:
     """All rows in the order of the file, each as it stands; one chunk is held at a time.
 
     Args:
@@ -111,8 +111,8 @@ def told(store: Store, u: Upload, chunks: int) -> Iterator[Told]:
         good: Outcome = "added" if place < u.chunks_done else ahead
         for row in _read_chunk(rows).rows:
             if row.wrong is not None:
-                yield Told(row, "refused", row.wrong.code, row.wrong.reason)
+                yield RowOutcome(row, "refused", row.wrong.code, row.wrong.reason)
             elif row.line in late and good == "added":
-                yield Told(row, "refused", late[row.line].code, late[row.line].reason)
+                yield RowOutcome(row, "refused", late[row.line].code, late[row.line].reason)
             else:
-                yield Told(row, good)
+                yield RowOutcome(row, good)

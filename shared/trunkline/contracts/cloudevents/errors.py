@@ -20,9 +20,9 @@ CODES: Final = {
 
 
 class MessageDecodeError(Exception):
-    """A message cannot be read or understood (X6); it is parked and never looped.
+    """A message cannot be read or understood (X6); it becomes a dead letter and is never looped.
 
-    `code` is one of CODES and never changes its meaning; `reason` is one sentence that says what
+    `code` is one of CODES and never changes its meaning; `reason` is one sentence: what
     is wrong, where (a header's name or a JSON path) and why.
     """
 

@@ -17,7 +17,7 @@ MAX_SEQUENCE: Final = 2**63 - 1
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """One event as it was heard: its CloudEvents attributes, and its data as a contract struct.
+    """One event as it was received: its CloudEvents attributes, and its data as a contract struct.
 
     `id` and `source` name the event, `subject` is what it is about (its key), `time` is the
     instant the fact counts from, in UTC, and `sequence` orders the subject's events if given.

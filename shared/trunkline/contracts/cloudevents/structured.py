@@ -52,10 +52,10 @@ def decode_structured(body: bytes | dict[str, Any], types: Mapping[str, Contract
 
 
 def decode_batch(body: bytes, types: Mapping[str, Contract]) -> list[Message | MessageDecodeError]:
-    """Read a JSON batch; each item is a Message or says why it is none, in the order sent.
+    """Read a JSON batch; each item is a Message or the reason why it is none, in the order sent.
 
-    Raises Unreadable (not-utf8, not-json, data-invalid) when the body is no JSON array at all.
-    The size limit holds for each item; that of the whole body is the door's affair.
+    Raises MessageDecodeError (not-utf8, not-json, data-invalid) when the body is no JSON array at all.
+    The size limit holds for each item; the route limits the body.
     """
     try:
         body.decode()

@@ -1,4 +1,4 @@
-"""What a value may be by a JSON Schema, as a list of alternatives that can be told apart and paired (X7).
+"""What a value may be by a JSON Schema, as a list of alternatives that can be distinguished and paired (X7).
 
 The same thing can be written in many ways: `string` or null as `anyOf`, as a list of types or as a value of `enum`;
 a definition in place or by `$ref`. Here all of them become one form, so that only what differs is compared.

@@ -2,10 +2,10 @@
 
 The rule. A change makes what is allowed wider, narrower, or both.
 
-- Of an event that is *said* the reader is outside and was made for the old schema: whatever Trunkline may say now must
-  have been allowed before. So wider breaks: a field that is gone, or may be left out or null; a type, an enumeration
-  or a bound that lets more through. Narrower is compatible.
-- Of an event that is *heard* the writer is outside and was made for the old schema: whatever it may say must still be
+- Of an event that is published the reader is outside and was made for the old schema: whatever Trunkline may publish
+  now must have been allowed before. So wider breaks: a field that is gone, or may be left out or null; a type, an
+  enumeration or a bound that lets more through. Narrower is compatible.
+- Of an event that is received the writer is outside and was made for the old schema: whatever it may send must still be
   allowed. So narrower breaks: a field that has to be given; a type, an enumeration, a pattern or a bound that lets
   less through. Wider is compatible; so is a field that is gone, since what is sent there is skipped.
 - Readers skip the fields they do not know, on both sides. So a new field that may be left out is compatible with both,
@@ -85,7 +85,7 @@ class _Comparison:
         self._under_way: set[tuple[int, int]] = set()
 
     def differences(self) -> Iterator[Difference]:
-        """All differences; some may be told twice."""
+        """All differences; some may come twice."""
         if self._old.get("$schema") != self._new.get("$schema"):
             yield differences.unjudged("data", "$schema")
         yield from self._schemas("data", self._old, self._new)
@@ -174,7 +174,7 @@ class _Comparison:
 
 
 def _fields(rules: dict[str, Any], root: dict[str, Any]) -> _Fields:
-    """The fields of an object; one that is required has a name, even where nothing else is said of it."""
+    """The fields of an object; one that is required has a name, even where no other keyword is about it."""
     others = rules.get("additionalProperties", True)
     allowed = alternatives(others, root)
     required = rules.get("required", ())

@@ -33,7 +33,7 @@ class EventChange(NamedTuple):
 
     Attributes:
         version: the event in which version.
-        direction: `said` or `heard`; None where the installed code does not know it.
+        direction: of the event; None where the installed code does not know it.
         change: what changed; its place is empty where it is about the whole event.
     """
 
@@ -59,7 +59,7 @@ def differing(old: Schemas, new: Schemas, contracts: Iterable[Contract]) -> list
     Args:
         old: the release that who is outside was made for.
         new: the one that comes in its place.
-        contracts: those of the installed code, which say whether an event is heard or said.
+        contracts: those of the installed code, which have the direction of each event.
 
     Returns:
         What changed, by name and version of the event.

@@ -42,7 +42,7 @@ from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.party_replica import PARTY
 from trunkline_numbers.domain.upload import UPLOAD, Upload, UploadPreviewed, file_of
 from trunkline_numbers.domain.upload import preview as keep_preview
-from trunkline_numbers.tables.upload_rows import keep, told
+from trunkline_numbers.tables.upload_rows import keep, read_outcomes
 
 _CSV_TYPE: Final = "text/csv; charset=utf-8"
 _PRESENT: Final = "SELECT originator_id FROM stored_events WHERE originator_id = ANY(%b) AND originator_version = 1"
@@ -107,7 +107,7 @@ def _add_report(node: ServiceContext, routes: APIRouter) -> None:
         ] = None,
     ) -> StreamingResponse:
         u = seen(reader(node), asker, upload_id)[0].state
-        rows = (row for row in told(node.store, u, file_of(u).chunks) if only in (None, row.outcome))
+        rows = (row for row in read_outcomes(node.store, u, file_of(u).chunks) if only in (None, row.outcome))
         if as_what == "json":
             return StreamedFile(node.exports.pieces(asker.party_id, json_report(u, rows)), "application/json")
         pieces = node.exports.pieces(asker.party_id, csv_report(rows))

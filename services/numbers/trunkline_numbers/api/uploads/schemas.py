@@ -14,7 +14,7 @@ from trunkline_numbers.application.imports.layout import COUNTRY, NUMBER
 from trunkline_numbers.application.imports.parse import MOST_TOLD
 from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.upload import Upload, file_of
-from trunkline_numbers.tables.upload_rows import Row, Told
+from trunkline_numbers.tables.upload_rows import Row, RowOutcome
 
 HEADINGS: Final = ("Line", COUNTRY, NUMBER, "Number", "Outcome", "Code", "Column", "Value", "Reason", "Warning")
 _NAMES: Final = tuple(heading.lower().replace(" ", "_") for heading in HEADINGS)
@@ -111,12 +111,12 @@ def shown_preview(u: Upload, sight: Visibility, bad: Iterable[Row], *, kept: boo
     return UploadPreview(**whole, bad_rows=rows[:MOST_TOLD])
 
 
-def csv_report(rows: Iterable[Told]) -> Iterator[bytes]:
+def csv_report(rows: Iterable[RowOutcome]) -> Iterator[bytes]:
     """The report as CSV, safe in spreadsheets."""
     return csv_bytes(HEADINGS, map(_cells, rows))
 
 
-def json_report(u: Upload, rows: Iterable[Told]) -> Iterator[bytes]:
+def json_report(u: Upload, rows: Iterable[RowOutcome]) -> Iterator[bytes]:
     """The report as one JSON document, piece by piece."""
     yield json.dumps({"upload_id": u.upload_id, "status": u.status})[:-1].encode() + b', "rows": ['
     pieces: list[str] = []
@@ -130,7 +130,7 @@ def json_report(u: Upload, rows: Iterable[Told]) -> Iterator[bytes]:
     yield "".join([*pieces, "]}\n"]).encode()
 
 
-def _cells(told: Told) -> tuple[int | str | None, ...]:
+def _cells(told: RowOutcome) -> tuple[int | str | None, ...]:
     row, wrong = told.row, told.row.wrong
     where = (wrong.column, wrong.value) if wrong is not None else (None, None)
     if told.outcome == "refused" and wrong is None:
