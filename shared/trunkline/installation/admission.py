@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import structlog
 
+from trunkline.availability import cluster_availability
 from trunkline.eventstore.epochs import epoch_and_version
 from trunkline.eventstore.recorded_event import event_id
 from trunkline.installation.judgement import Broker, InstallationRefused, Registration, judge, rivals
@@ -25,10 +26,10 @@ from trunkline.installation.record import (
     starting,
 )
 from trunkline.installation.topic import OnRecord, claim, look, members, read_on_record, read_records, register
-from trunkline.messaging.kafka.client import AWAY, KafkaSettings
+from trunkline.messaging.kafka.client import AWAY, KafkaSettings, absence
 from trunkline.messaging.outbox_relay import Transport
 from trunkline.messaging.records import OutgoingRecord
-from trunkline.messaging.retry import Backoff
+from trunkline.messaging.retry import Backoff, Reach
 
 if TYPE_CHECKING:
     from trunkline.eventstore.event_store import Store
@@ -68,16 +69,20 @@ async def admit(nodes: Sequence[ServiceContext], kafka: KafkaSettings, away: asy
     Raises:
         InstallationRefused: they do not belong together.
     """
-    backoff = Backoff()
-    for node in nodes:
-        while True:
-            try:
-                await _admit(node, kafka)
-                break
-            except AWAY as error:
-                away.set()
-                log.info("waiting for the broker, to see whose it is", service=node.name, error=type(error).__name__)
-                await asyncio.sleep(backoff.pause())
+    backoff, reach = Backoff(), Reach(cluster_availability(kafka.bootstrap), "start")
+    try:
+        for node in nodes:
+            while True:
+                try:
+                    await _admit(node, kafka)
+                    break
+                except AWAY as error:
+                    away.set()
+                    reach.lost(absence(error))
+                    await asyncio.sleep(backoff.pause())
+        reach.back()
+    finally:
+        reach.end()
 
 
 async def _admit(node: ServiceContext, kafka: KafkaSettings) -> None:

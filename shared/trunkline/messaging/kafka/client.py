@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.helpers import create_ssl_context
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
@@ -34,6 +34,13 @@ AWAY: Final = (KafkaError, OSError, TimeoutError)
 """What a client raises while the cluster is away, half there or not as it must be: worth another try."""
 
 _SASL: Final = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+
+
+def absence(error: Exception) -> str:
+    """Why a cluster is away, one of AWAY as one line for people: the client's own shows Python's objects."""
+    if isinstance(error, KafkaConnectionError):
+        return "no broker answers at its address"
+    return str(error) if isinstance(error, KafkaError) else f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 @dataclass(frozen=True)

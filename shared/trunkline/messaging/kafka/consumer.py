@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from trunkline.availability import Availability, cluster_availability
-from trunkline.messaging.kafka.client import AWAY, KafkaSettings, admin
+from trunkline.messaging.kafka.client import AWAY, KafkaSettings, absence, admin
 from trunkline.messaging.kafka.membership import Membership
 from trunkline.messaging.kafka.offsets import CommittedOffsets, Intake, TopicRecreated
 from trunkline.messaging.retry import Backoff, Reach
@@ -106,7 +106,7 @@ class Consumer:
             try:
                 await self._hear_with_one_broker(backoff)
             except AWAY as error:
-                self._cluster.lost(error)
+                self._cluster.lost(absence(error))
                 await asyncio.sleep(backoff.pause())
 
     async def _hear_with_one_broker(self, backoff: Backoff) -> None:
@@ -149,7 +149,7 @@ class Consumer:
                 async with asyncio.timeout(HINT_SECONDS):
                     await membership.client.topics()
             except AWAY as error:
-                self._cluster.lost(error)
+                self._cluster.lost(absence(error))
                 continue
             self._cluster.back()
             with suppress(*AWAY):  # the next look sees to it

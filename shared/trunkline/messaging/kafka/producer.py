@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from trunkline.availability import cluster_availability
-from trunkline.messaging.kafka.client import AWAY, KafkaSettings
+from trunkline.messaging.kafka.client import AWAY, KafkaSettings, absence
 from trunkline.messaging.kafka.client_lifetime import started
 from trunkline.messaging.kafka.partitioner import partition_of
 from trunkline.messaging.records import OutgoingRecord
@@ -134,7 +134,7 @@ class Producer:
                 except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
                     self._refuse(error)
                 except AWAY as error:
-                    self._reach.lost(error)
+                    self._reach.lost(absence(error))
                     pause = backoff.pause()
                 await asyncio.sleep(pause)
         except Exception as error:
