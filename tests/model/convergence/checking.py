@@ -73,6 +73,8 @@ def _judge(each: Example, world: World, looking: Looking) -> Checked:
         return right(h, facts, acts, now)
 
     verdicts = decided(world.learned, fold)
+    if verdicts is None:
+        return Checked(each, "an act was done that what was known later would have refused", ())
     refused = {act for act, done in verdicts.items() if not done}
     learned, now = without(world.learned, refused), h.last_day * DAY + 23
     done = [act for act in h.acts if act not in refused]

@@ -23,8 +23,11 @@ Learned = Sequence[tuple[Hours, tuple[Fact | Act, ...]]]
 """What came to be known, in order, with the clock at which it did."""
 
 
-def decided(learned: Learned, fold: Fold) -> dict[Act, bool]:
-    """Whether each act is done: it is decided on what is known at that instant; what is refused leaves nothing."""
+def decided(learned: Learned, fold: Fold) -> dict[Act, bool] | None:
+    """Whether each act is done: it is decided on what is known at that instant; what is refused leaves nothing.
+
+    None: one was done that could not have been on what was known at a later one, so what that found is open.
+    """
     facts: list[Fact] = []
     verdicts: dict[Act, bool] = {}
     for _, items in learned:
@@ -33,7 +36,10 @@ def decided(learned: Learned, fold: Fold) -> dict[Act, bool]:
                 facts.append(item)
                 continue
             done = [act for act, allowed in verdicts.items() if allowed]
-            verdicts[item] = fold(facts, [*done, item], item.at).acts[item][0]
+            then = fold(facts, [*done, item], item.at).acts
+            if not all(then[act][0] for act in done):
+                return None
+            verdicts[item] = then[item][0]
     return verdicts
 
 
