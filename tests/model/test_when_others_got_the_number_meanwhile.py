@@ -129,7 +129,23 @@ def renewed_late(*days: tuple[int, int], organizations: str = "S") -> Example:
     return example(facts, [(0, 1), (16, 3), *days], 136, acts, organizations=organizations)
 
 
+def had_in_between(second_loss: Kind) -> Example:
+    """T had A while S was expired, which arrives when S has had A again and lost it again: since then it is free."""
+    number, old = ("C", "A") if second_loss == "swapped" else ("", "")
+    facts = [
+        fact(1, "S", "started", at(2, 3), "A"),
+        fact(2, "S", "expired", at(14, 8)),
+        fact(3, "S", "reactivated", at(24, 8)),
+        fact(4, "S", second_loss, at(53, 8), number, old),
+        fact(5, "T", "started", at(2, 13), "A"),
+        fact(6, "T", "expired", at(17, 13)),
+    ]
+    return example(facts, [(61, 1), (91, 6), (93, 2), (96, 4), (97, 3), (130, 5)], 132)
+
+
 HISTORIES = {
+    "what another one had in an expiry moves nothing after it (X4)": had_in_between("swapped"),
+    "... nor after a second expiry": had_in_between("expired"),
     "what was had twice is had twice behind a lock (N9, X4)": had_twice(Act(at(32, 23), "lock", "A")),
     "... behind a person's reservation": had_twice(Act(at(32, 23), "reserve", "A", party="O2")),
     "... behind another one's assignment": had_twice(other="O1"),

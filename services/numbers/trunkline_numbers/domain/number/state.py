@@ -195,8 +195,11 @@ def owned(life: Life, subscription_id: str) -> bool:
 
 
 def kept_by(r: Reserved) -> Kept:
-    """For whom a reservation is, since the first fact that left the number so."""
-    since = min((at for _, at, _ in r.resolved), default=r.since)
+    """For whom a reservation is, since the first fact that left the number so.
+
+    A swap or an expiry takes a number that is held; only a termination may follow on what an expiry has left.
+    """
+    since = min((at for _, at, _ in r.resolved), default=r.since) if r.cause == "terminated" else r.since
     return Kept(r.reserver_id, min(since, r.since), r.subscription_id is not None)
 
 
