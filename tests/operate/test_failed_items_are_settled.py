@@ -87,7 +87,7 @@ async def test_what_loops_set_aside_is_seen_everywhere_and_settled(world: World)
     assert [(i["loop"], i["key"], i["cause"]) for i in listed] == sorted((lo, k, "ValueError: x") for lo, k, _ in rows)
     ready = (await world.nobody().get("/readyz")).json()
     assert ready["ready"]
-    assert "1 items of the loop 'relay' are set aside" in ready["degraded"]["numbers"]
+    assert "1 item of the loop 'relay' is set aside" in ready["degraded"]["numbers"]
     facts = created(await world.admin.get(f"{OPERATE}/doctor"))
     assert facts["failed_items"] == {"relay": 1, "deadlines": 1, "projection/number_view_g1": 1}
     metrics = (await world.nobody().get("/metrics")).text

@@ -118,7 +118,10 @@ def _set_aside(node: ServiceContext) -> list[str]:
         counts = failed_item_counts(node.store)
     except (psycopg.Error, PoolTimeout):
         return []  # said already
-    return [f"{count} items of the loop {loop!r} are set aside" for loop, count in sorted(counts.items())]
+    return [
+        f"{count} {'item' if count == 1 else 'items'} of the loop {loop!r} {'is' if count == 1 else 'are'} set aside"
+        for loop, count in sorted(counts.items())
+    ]
 
 
 def _now(node: ServiceContext) -> datetime | None:
