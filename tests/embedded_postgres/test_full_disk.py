@@ -18,7 +18,7 @@ from trunkline.cli.client.api_client import operator_token
 from trunkline.settings import Settings
 
 PATIENCE = 180.0
-_SIZE = "512m"
+_SIZE = "192m"
 _BATCH = 50
 
 
