@@ -144,6 +144,41 @@ def had_in_between(second_loss: Kind) -> Example:
 
 
 HISTORIES = {
+    "whose organization it was kept for could have it first, also when all is over (S6)": example(
+        [
+            fact(1, "S", "started", at(0, 14), "B"),
+            fact(2, "S", "swapped", at(10, 14), "A", "B"),
+            fact(3, "T", "started", at(45), "A"),
+            fact(4, "U", "started", at(10, 8), "A"),
+            fact(5, "U", "terminated", at(67, 19)),
+        ],
+        [(3, 1), (10, 4), (10, 2), (47, 3), (98, 5)],
+        100,
+        organizations="S",
+    ),
+    "... but not who came to name it later": example(
+        [
+            fact(1, "S", "started", at(0, 14), "A"),
+            fact(2, "T", "started", at(98, 1), "A"),
+            fact(4, "U", "started", at(0, 8), "A"),
+            fact(5, "U", "terminated", at(67, 19)),
+        ],
+        [(3, 4), (10, 1), (98, 2), (99, 5)],
+        100,
+        organizations="S",
+    ),
+    "who named it after it had come back does not get it in between (N9, S6)": example(
+        [
+            Fact(1, "S", "started", at(2, 5), 1, number="B"),
+            Fact(2, "S", "swapped", at(61, 5), 2, number="D", old="A"),
+            Fact(3, "S", "swapped", at(90, 5), 3, number="B", old="D"),
+            Fact(4, "S", "swapped", at(91, 5), 4, number="D", old="B"),
+            Fact(5, "T", "started", at(45, 4), 1, number="A"),
+            Fact(6, "T", "swapped", at(105, 4), 2, number="D", old="A"),
+        ],
+        [(11, 1), (49, 5), (80, 2), (105, 6), (122, 4), (126, 3)],
+        130,
+    ),
     "what another one had in an expiry moves nothing after it (X4)": had_in_between("swapped"),
     "... nor after a second expiry": had_in_between("expired"),
     "what was had twice is had twice behind a lock (N9, X4)": had_twice(Act(at(32, 23), "lock", "A")),

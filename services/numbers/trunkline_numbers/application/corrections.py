@@ -23,7 +23,7 @@ from trunkline_numbers.domain.number.subscription_sync import (
     follow,
 )
 from trunkline_numbers.domain.subscription.events import ServiceUndone
-from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, named_since
 from trunkline_numbers.domain.subscription.tenures import Tenure, target
 
 if TYPE_CHECKING:
@@ -133,14 +133,15 @@ def _party_of(work: UnitOfWork, subscription_id: str) -> Party | None:
 
 
 def _who_waits(serving: Serving, number: str, before: datetime) -> list[str]:
-    """Who waits for a number since before an instant, oldest start first; not the one it is of."""
+    """Who waits for a number that it has named since before an instant, oldest start first; not the one it is of."""
     work = serving.work
     awaited = NUMBER.stream(number)
     waiting = {key_of(waiter) for waiter in work.waiters([awaited]).get(awaited, ())} - {serving.subscription_id}
     work.load((SUBSCRIPTION, key) for key in waiting)
     known = {key: heard for key in waiting if (heard := work.state(SUBSCRIPTION, key).heard) is not None}
     load_parties(work, (heard.organization_id for heard in known.values()))
-    return [key for key in sorted(known, key=lambda k: (known[k].started_at, k)) if known[key].started_at < before]
+    named = [key for key in known if named_since(work.state(SUBSCRIPTION, key), number) < before]
+    return sorted(named, key=lambda key: (known[key].started_at, key))
 
 
 def _undone(work: UnitOfWork, number: str) -> int:

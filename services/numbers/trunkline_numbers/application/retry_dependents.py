@@ -10,13 +10,13 @@ from trunkline.eventstore.decider import Decider, Event, key_of
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
-from trunkline_numbers.application.parties import load_parties
+from trunkline_numbers.application.parties import load_parties, party_of
 from trunkline_numbers.application.serve_subscription import serve
 from trunkline_numbers.domain.number.events import AssignmentUndone
 from trunkline_numbers.domain.number.number import NUMBER, settle
 from trunkline_numbers.domain.number.paid_reservation import cover_of
-from trunkline_numbers.domain.number.state import Assigned
-from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, numbers_of
+from trunkline_numbers.domain.number.state import Assigned, Available
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, named_since, numbers_of
 
 _AWAITED = ("number/", "party/")
 _MOST_TURNS: Final = 100
@@ -129,4 +129,27 @@ def _waiting(work: UnitOfWork, changed: set[str]) -> list[str]:
     known = {key: heard for key in ids if (heard := work.state(SUBSCRIPTION, key).heard) is not None}
     load_parties(work, (heard.organization_id for heard in known.values()))
     work.load((NUMBER, number) for key in known for number in numbers_of(work.state(SUBSCRIPTION, key)))
-    return sorted(known, key=lambda k: (known[k].started_at, k))
+    before = _kept_for(work, known, changed)
+    return sorted(known, key=lambda k: (k not in before, known[k].started_at, k))
+
+
+def _kept_for(work: UnitOfWork, waiting: Iterable[str], changed: set[str]) -> set[str]:
+    """The subscriptions that wait for a number whose reservation for their organization is over, and named it before.
+
+    They could have it while it was kept for them, so before those who had to wait for its end (S6, D10.8).
+    """
+    free = {key_of(each): work.state(NUMBER, key_of(each)).life for each in changed if each.startswith("number/")}
+    kept = {number: life for number, life in free.items() if isinstance(life, Available) and life.kept is not None}
+    if not kept:
+        return set()
+    found = set()
+    for key in waiting:
+        s = work.state(SUBSCRIPTION, key)
+        number = s.heard.number if s.heard is not None else None
+        life = kept.get(number or "")
+        if s.heard is None or number is None or life is None or life.kept is None:
+            continue
+        party = party_of(work, s.heard.organization_id)
+        if party and life.kept.reserver_id in (party.id, party.partner_id) and named_since(s, number) < life.since:
+            found.add(key)
+    return found
