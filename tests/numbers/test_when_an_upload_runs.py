@@ -20,7 +20,7 @@ from trunkline_numbers.application.imports.layout import Terms
 from trunkline_numbers.application.imports.run import DUTY, Uploads, cancel_upload, run_chunk, start_upload
 from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.upload import UPLOAD, Upload, UploadPreviewed
-from trunkline_numbers.tables.upload_rows import keep, told
+from trunkline_numbers.tables.upload_rows import keep, read_outcomes
 
 BY = Causation("user:test", "test", "test")
 CHUNK = 20
@@ -106,7 +106,7 @@ def test_then_several_runners_add_each_row_once(stock: Inventory) -> None:
     assert sum(u.added for u in ended) == 300
     assert added(stock) == Counter(numbers(300))
     assert stock.store.fetch("SELECT count(*) FROM claims")[0][0] == 0
-    outcomes = Counter(row.outcome for u in ended for row in told(stock.store, u, 200 // CHUNK))
+    outcomes = Counter(row.outcome for u in ended for row in read_outcomes(stock.store, u, 200 // CHUNK))
     assert outcomes == {"added": 300, "refused": 100}
 
 
@@ -126,7 +126,7 @@ def test_then_a_cancellation_falls_between_two_chunks(stock: Inventory) -> None:
     together(go, end)
     u = upload_of(stock, upload_id)
     assert u.status == "cancelled"
-    rows = list(told(stock.store, u, 400 // CHUNK))
+    rows = list(read_outcomes(stock.store, u, 400 // CHUNK))
     assert [row.outcome for row in rows] == ["added"] * u.rows_done + ["cancelled"] * (400 - u.rows_done)
     assert u.rows_done % CHUNK == 0
     assert added(stock) == Counter(numbers(u.rows_done))
