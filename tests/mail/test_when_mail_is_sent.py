@@ -19,7 +19,7 @@ from tests.inventory import Inventory
 from trunkline.eventstore.failed_items import BACK_OFF
 from trunkline.eventstore.unit_of_work import run
 from trunkline.mail.outbox import Done, Mail, MailRow, MailSender, MailTransport, Result, Unreachable, post
-from trunkline.mail.transports import Mailbox, SmtpServer, open_post_office
+from trunkline.mail.transports import Mailbox, SmtpServer, _short, open_post_office
 
 SENDER = "Trunkline <no-reply@trunkline.example>"
 
@@ -174,6 +174,30 @@ def test_one_that_breaks_the_connection_lets_the_others_go_first(outbox: Outbox,
     sender.step()
     assert server.recipients == ["ann@acme.example", "zoe@acme.example"]
     assert outbox.row("bad").state == "waiting"
+
+
+class Foreign:
+    """Refuses one recipient in words that no database keeps, and takes the others."""
+
+    def deliver(self, mails: Sequence[MailRow], done: Done) -> None:
+        for mail in mails:
+            bad = (mail.recipient or "").startswith("bad")
+            done(mail, Result("550 bo\udceete\0 inconnue", final=True) if bad else Result())
+
+
+def test_a_refusal_in_any_bytes_is_on_record_and_holds_up_nobody(outbox: Outbox) -> None:
+    """N5, O8: a server may answer in Latin-1, or with a null character; neither is the next mail's fault."""
+    outbox.post("ann", "bad", "zoe")
+    assert outbox.sender(Foreign()).step() == 3
+    assert [outbox.row(name).state for name in ("ann", "bad", "zoe")] == ["sent", "failed", "sent"]
+    assert outbox.row("bad").last_error == "550 bo\\udceete␀ inconnue"
+
+
+def test_an_answer_in_latin_1_is_read_as_such() -> None:
+    """N5: as the SMTP client hands it over, with what is no UTF-8 as halves of surrogate pairs."""
+    assert _short("bo\udceete inconnue") == "bo\u00eete inconnue"
+    assert _short("x\ud83dy") == "x\ud83dy"
+    assert _short("bo\u00eete\nand more") == "bo\u00eete"
 
 
 def test_only_one_copy_sends(outbox: Outbox, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from trunkline.eventstore.failed_items import BACK_OFF, cause_of, concerns_item
 from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.security.authorization import NothingThere
+from trunkline.text import storable
 
 PAGE = 100
 
@@ -297,7 +298,8 @@ class MailSender:
     def _record(self, mail: MailRow, result: Result) -> None:
         """What became of one mail; at once, since a lost record of a mail sent would send it again."""
         now = self._clock.now()
-        values: tuple[object, ...] = (result.error,)
+        error = None if result.error is None else storable(result.error)  # a server answers in any bytes
+        values: tuple[object, ...] = (error,)
         if result.error is None:
             change, values = "state = 'sent', sent_at = %s, next_try_at = NULL, last_error = NULL", (now,)
         elif result.dropped:
@@ -306,7 +308,7 @@ class MailSender:
             change = "state = 'failed', next_try_at = NULL, last_error = %s"
         else:
             wait = BACK_OFF[min(mail.attempts, len(BACK_OFF) - 1)]
-            change, values = "next_try_at = %s, last_error = %s", (now + wait, result.error)
+            change, values = "next_try_at = %s, last_error = %s", (now + wait, error)
         with self._store.connection() as conn:
             conn.execute(
                 f"UPDATE mail SET attempts = attempts + %s, recipient = %s, {change}"
@@ -321,7 +323,7 @@ class MailSender:
         with self._store.connection() as conn:
             conn.execute(
                 b"UPDATE mail SET last_error = %s WHERE key = ANY(%s) AND state = 'waiting'",
-                (why, [mail.key for mail in left]),
+                (storable(why), [mail.key for mail in left]),
             )
 
 

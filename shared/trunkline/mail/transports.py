@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -25,6 +26,7 @@ _SECONDS = 30.0
 _PERMANENT = 500
 _BROKEN_IN_A_ROW = 2
 _NAME_CHARS = 150
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def open_post_office(url: SecretStr | None, sender: str, mailbox: Path) -> MailTransport:
@@ -214,4 +216,9 @@ def _answer(answer: aiosmtplib.SMTPResponseException) -> Result:
 
 
 def _short(error: object) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+    """One line. An answer that is no UTF-8, whose bytes the client hands over as surrogates, is read as Latin-1."""
+    text = str(error)
+    if _SURROGATE.search(text):
+        with suppress(UnicodeEncodeError):  # others are no bytes of an answer
+            text = text.encode("utf-8", "surrogateescape").decode("latin-1")
+    return (text.splitlines() or [type(error).__name__])[0][:300]
