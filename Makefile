@@ -55,7 +55,7 @@ lint: $(STAMP) ## Check style, types, import rules and that the schemas are thos
 	@echo "lint: types"
 	@$(BIN)/mypy --no-error-summary
 	@echo "lint: imports"
-	@said=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$said"; exit 1; }
+	@output=$$($(BIN)/lint-imports --no-logo 2>&1) || { echo "$$output"; exit 1; }
 	@echo "lint: schemas"
 	@$(BIN)/python -m trunkline.contracts.generate --check
 
