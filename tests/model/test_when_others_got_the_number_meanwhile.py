@@ -144,6 +144,30 @@ def had_in_between(second_loss: Kind) -> Example:
 
 
 HISTORIES = {
+    "a paid number that was restored and swapped at once frees its unit (N4)": example(
+        [
+            reservations(1),
+            fact(2, "S", "started", at(2, 10), "A"),
+            fact(3, "S", "expired", at(2, 19)),
+            fact(4, "S", "reactivated", at(63, 7)),
+            fact(5, "S", "swapped", at(63, 8), "D", "C"),
+        ],
+        [(2, 2), (4, 1), (5, 3), (49, 5), (65, 4)],
+        67,
+        (Act(at(20, 23), "extend", "A", subscription="D"),),
+    ),
+    "what was had until an expiry was had, also where it did not come back (N9)": example(
+        [
+            fact(1, "T", "started", at(103, 4), "A"),
+            Fact(2, "S", "started", at(30), 1, number="A"),
+            Fact(3, "S", "swapped", at(30, 1), 2, number="C", old="A"),
+            Fact(4, "S", "swapped", at(30, 6), 3, number="A", old="C"),
+            Fact(5, "S", "expired", at(90, 6), 4),
+            Fact(6, "S", "reactivated", at(140, 6), 5),
+        ],
+        [(90, 5), (103, 1), (140, 6), (154, 3), (165, 2), (171, 4)],
+        173,
+    ),
     "whose organization it was kept for could have it first, also when all is over (S6)": example(
         [
             fact(1, "S", "started", at(0, 14), "B"),

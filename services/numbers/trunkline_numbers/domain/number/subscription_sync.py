@@ -320,10 +320,16 @@ def _kept(n: Number, party: Party, subscription_id: str, target: Keep, policy: P
         return [*kept, _reserved(party, subscription_id, *won, won[2], notice_at), *lost]
     if (life.cause, life.since, life.free_ends_at) == won and not unheard:
         return lost
-    end = max(won[2], life.ends_at) if life.cover_id else won[2]
+    cover_id = None if _restored_before(life, won) else life.cover_id
+    end = max(won[2], life.ends_at) if cover_id else won[2]
     notice_at = life.notice_at if end == life.ends_at else notice_before(won[1], end, policy)
-    kept = [_reserved(party, subscription_id, *each, end, None, life.cover_id) for each in before]
-    return [*kept, _reserved(party, subscription_id, *won, end, notice_at, life.cover_id), *lost]
+    kept = [_reserved(party, subscription_id, *each, end, None, cover_id) for each in before]
+    return [*kept, _reserved(party, subscription_id, *won, end, notice_at, cover_id), *lost]
+
+
+def _restored_before(life: Reserved, lost: Resolved) -> bool:
+    """Whether the number was restored in between, as only what is held is swapped: that frees its unit (N4)."""
+    return lost[0] == "swapped" and life.cause in ("expired", "terminated") and lost[1] >= life.since
 
 
 def _ends(n: Number, target: Keep, policy: Policy) -> list[Resolved]:

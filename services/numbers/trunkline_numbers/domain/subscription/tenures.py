@@ -217,10 +217,13 @@ def _is_found(s: Subscription, number: str, at: datetime) -> bool:
 def _had_earlier(
     heard: SubscriptionHeard, each: Named, times: list[tuple[datetime, datetime | None]], earlier: Earlier
 ) -> Tenure | None:
-    """The time in which it had a number that another subscription got afterwards."""
+    """The time in which it had a number that another subscription got afterwards, or while this one was expired."""
     since = _first(times, earlier.free_since)
-    until = times[-1][1] if times else None
-    if since is None or until is None or until + earlier.kept[_lost_by(each, until, heard)] > earlier.until:
+    if since is None:
+        return None
+    over = (until for _, until in times if until is not None and since <= until)
+    left = (until + earlier.kept[_lost_by(each, until, heard)] for until in over)
+    if not any(at <= earlier.until for at in left):
         return None
     return Tenure(each.number, since, recorded=True, found=True)
 
