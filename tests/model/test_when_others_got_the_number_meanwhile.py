@@ -144,6 +144,19 @@ def had_in_between(second_loss: Kind) -> Example:
 
 
 HISTORIES = {
+    "what another one of the organization had in an expiry it had, for however short (N9)": example(
+        [
+            Fact(1, "S", "started", at(2, 17), 1, number="A"),
+            Fact(2, "S", "swapped", at(34, 5), 2, number="D", old="C"),
+            Fact(3, "S", "terminated", at(34, 5), 3),
+            Fact(4, "T", "started", at(0, 11), 1, number="A"),
+            Fact(5, "T", "swapped", at(29, 11), 2, number="D", old="A"),
+            Fact(6, "T", "expired", at(29, 19), 3),
+            Fact(7, "T", "reactivated", at(34, 19), 4),
+        ],
+        [(0, 4), (5, 3), (6, 1), (29, 5), (32, 6), (34, 7), (35, 2)],
+        70,
+    ),
     "a paid number that was restored and swapped at once frees its unit (N4)": example(
         [
             reservations(1),

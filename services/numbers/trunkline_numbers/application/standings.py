@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -15,8 +16,10 @@ from trunkline_numbers.domain.number.number import NUMBER, check_assignable
 from trunkline_numbers.domain.number.state import Available, Episode, Life, Number, Party, Reserved, kept_by, owned
 from trunkline_numbers.domain.number.subscription_sync import free_since, period
 from trunkline_numbers.domain.policy import Policy, ReservationCause
-from trunkline_numbers.domain.subscription.subscription import Subscription, is_dismissed
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription, is_dismissed
 from trunkline_numbers.domain.subscription.tenures import Earlier, Standing
+
+_CAUSES: Final[tuple[ReservationCause, ...]] = ("expired", "terminated", "swapped")
 
 
 @dataclass(slots=True)
@@ -61,6 +64,8 @@ class Standings:
         found: list[Earlier] = []
         then = n
         while episode is not None:
+            if episode.survived and episode.subscription_id != self.loaded.state.subscription_id:
+                found += self._in_expiries(episode)
             got_by = then.last_organization_id
             then = replace(n, life=episode.before, last_organization_id=episode.last_organization_id)
             if episode.subscription_id != self.loaded.state.subscription_id and self._could_have(then):
@@ -71,10 +76,20 @@ class Standings:
                 kept = self._periods(n, quarantined=quarantined, reserved=quarantined)
                 found.append(Earlier(since, episode.since, kept))
             episode = episode.outer
-        if n.free_times:
-            found += self._free_times(n, denied=denied)
-            found.sort(key=lambda earlier: earlier.until, reverse=True)
+        found += self._free_times(n, denied=denied)
+        found.sort(key=lambda earlier: earlier.until, reverse=True)
         return tuple(found)
+
+    def _in_expiries(self, episode: Episode) -> Iterator[Earlier]:
+        """When it was kept for the organization, as another subscription of it that has it was expired (D10.8)."""
+        self.work.load([(SUBSCRIPTION, episode.subscription_id)])
+        other = self.work.state(SUBSCRIPTION, episode.subscription_id).heard
+        if other is None or other.organization_id != self.party.id:
+            return
+        at_once = dict.fromkeys(_CAUSES, timedelta())
+        for gap in other.gaps or ():
+            if gap.expired_at in episode.survived:
+                yield Earlier(gap.expired_at, gap.reactivated_at, at_once)
 
     def _free_times(self, n: Number, *, denied: bool) -> Iterator[Earlier]:
         """How the number stood before people acted on it: what they did stands (D10.10)."""
@@ -106,10 +121,7 @@ class Standings:
             reserved: the reservation does.
         """
         quarantine = self.policy.quarantine(n.listing.country) if quarantined else timedelta()
-        return {
-            cause: (period(n, cause, self.policy) if reserved else timedelta()) + quarantine
-            for cause in ("expired", "terminated", "swapped")
-        }
+        return {cause: (period(n, cause, self.policy) if reserved else timedelta()) + quarantine for cause in _CAUSES}
 
 
 def _reserved_by_hand(life: Life) -> datetime | None:
