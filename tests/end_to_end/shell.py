@@ -69,6 +69,15 @@ class Shell:
         return done.out
 
 
+def until_numbers_knows(shell: Shell, party_id: str) -> str:
+    """Wait until numbers has heard of a partner or an organization that licensing has registered; its id."""
+    given = ("--vendor", "V", "--country", "SG", "--sku", "S", "--holder", party_id, "--dry-run")
+    for _ in range(1_000):
+        if (done := shell("number", "add", "+6531599999", *given)).code == 0:
+            return party_id
+    raise AssertionError(f"numbers never knew {party_id}: {done.err}")
+
+
 @contextmanager
 def up(home: Path, licensing_url: str, numbers_url: str) -> Iterator[dict[str, Any]]:
     """`trunkline up` in a process of its own: what it says of itself. It must leave with 0 when told to."""

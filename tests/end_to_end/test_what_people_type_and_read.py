@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.end_to_end.shell import Shell
+from tests.end_to_end.shell import Shell, until_numbers_knows
 from trunkline.cli.client.api_client import ApiClient, operator_token
 from trunkline.cli.client.named_parties import with_names
 from trunkline.cli.main import main
@@ -27,12 +27,13 @@ FIRST, SECOND = "aaaa1111-0000-4000-8000-000000000001", "aaaa2222-0000-4000-8000
 
 
 def partner(shell: Shell, name: str) -> str:
-    return str(shell.json("party", "register", "partner", "--name", name, *ADDRESSES)["partner_id"])
+    made = shell.json("party", "register", "partner", "--name", name, *ADDRESSES)
+    return until_numbers_knows(shell, made["partner_id"])
 
 
 def organization(shell: Shell, name: str, *more: str) -> str:
     of = ("--name", name, "--billing-email", "b@o.example", *more)
-    return str(shell.json("party", "register", "organization", *of)["organization_id"])
+    return until_numbers_knows(shell, shell.json("party", "register", "organization", *of)["organization_id"])
 
 
 def test_then_a_party_is_named_by_name_or_by_how_its_id_begins(shell: Shell) -> None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.end_to_end.shell import Shell, event
+from tests.end_to_end.shell import Shell, event, until_numbers_knows
 
 _fresh = count(1)
 
@@ -23,10 +23,8 @@ class Parties:
         mails = ("--owner-email", "owner@partner.example", "--support-email", "help@partner.example")
         self.partner = str(shell.json("party", "register", "partner", "--name", "Meridian", *mails)["partner_id"])
         given = ("--name", "Harbour", "--billing-email", "bills@harbour.example", "--partner", self.partner)
-        self.org = str(shell.json("party", "register", "organization", *given)["organization_id"])
-        eventually(
-            lambda: shell("number", "reserve", "+442079460000", "--for", self.org, "--remark", "r").err, "inventory"
-        )
+        made = shell.json("party", "register", "organization", *given)
+        self.org = until_numbers_knows(shell, made["organization_id"])
 
     def token(self, shell: Shell, role: str, monkeypatch: pytest.MonkeyPatch) -> None:
         """From now on it is this role that types."""

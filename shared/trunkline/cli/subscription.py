@@ -71,7 +71,7 @@ def _in_numbers(call: CommandContext, subscription: UUID) -> Any:
 def _subscription(call: CommandContext, found: dict[str, Any]) -> Any:
     from rich.console import Group
 
-    from trunkline.cli.terminal.output import facts, line, moment, relative, state, table
+    from trunkline.cli.terminal.output import facts, line, relative, state, table
 
     shown: dict[str, Any] = {"subscription_id": found["subscription_id"]}
     if (organization := found.get("organization_id")) is not None:
@@ -83,7 +83,7 @@ def _subscription(call: CommandContext, found: dict[str, Any]) -> Any:
     shown |= {name: relative(found[name]) for name in instants if found.get(name) is not None}
     shown |= {name: str(found[name]) for name in ("quantity", "plan_days") if found.get(name) is not None}
     for out in found["swapped_out"]:
-        shown["swapped out"] = f"{out['number']} at {moment(out['at'])}"
+        shown["swapped out"] = f"{out['number']} at {relative(out['at'])}"
     shown |= _assignment(found)
     rows = [
         (relative(f["at"]), f["fact"], f["verdict"], relative(f["heard_at"]), f["id"], f["reason"])

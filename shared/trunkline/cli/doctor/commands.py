@@ -135,14 +135,14 @@ def _apart(url: str, running: list[str], name: str) -> str:
 
 def _listed(without: dict[str, Any]) -> str:
     """Which active subscriptions have no number, a line each; empty where there is none."""
-    from trunkline.cli.terminal.output import moment
+    from trunkline.cli.terminal.output import relative
 
     items = without["items"]
     if not items:
         return ""
     lines = ["", "Active subscriptions without their number:"]
     for each in items[:_MOST_LISTED]:
-        since = f", since {moment(each['since'])}" if each["since"] is not None else ""
+        since = f", since {relative(each['since'])}" if each["since"] is not None else ""
         lines.append(f"  {each['subscription_id']}  {each['number']}{since}: {each['code'] or 'no refusal on record'}")
     if without["open"] > _MOST_LISTED:
         lines.append(f"  and {without['open'] - _MOST_LISTED:,} more: trunkline number refused")

@@ -99,12 +99,12 @@ def history_table(items: list[dict[str, Any]]) -> Any:
 
 def why(happened: dict[str, Any]) -> str:
     """The gist of an event of a number: its cause, until when, for whom, what changed."""
-    from trunkline.cli.terminal.output import moment
+    from trunkline.cli.terminal.output import relative
 
     data = happened.get("data", {})
     parts = [str(data["cause"])] if data.get("cause") else []
     parts += ["restored"] if data.get("restored") else []
-    parts += [f"until {moment(data['ends_at'])}"] if data.get("ends_at") else []
+    parts += [f"until {relative(data['ends_at'])}"] if data.get("ends_at") else []
     parts += [f"subscription {data['subscription_id']}"] if data.get("subscription_id") else []
     parts += [f"reserver {data['reserver_id']}"] if data.get("reserver_id") and not data.get("subscription_id") else []
     parts += [f"holder {data['holder_id']}"] if data.get("holder_id") else []
