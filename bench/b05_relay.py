@@ -60,11 +60,11 @@ async def _relayed(bootstrap: str, store: Store, begin: int) -> float:
     if position != begin:
         store.move(FOLLOWER, position, begin)
     end = store.end_of_log()
-    duties = LeaderElection(store.url)
+    leader_election = LeaderElection(store.url)
     async with Producer(KafkaSettings(bootstrap)) as producer:
         await producer.send_page([])
         wake = CommitSignal(asyncio.get_running_loop())
-        relay = OutboxRelay(store, numbers_service(), producer, wake, duties)
+        relay = OutboxRelay(store, numbers_service(), producer, wake, leader_election)
         begun = time.perf_counter()
         running = asyncio.create_task(relay.run(lambda: relay.position >= end))
         while relay.position < end:  # noqa: ASYNC110 - the relay has nobody to tell
@@ -72,7 +72,7 @@ async def _relayed(bootstrap: str, store: Store, begin: int) -> float:
         wake.set()  # as a service that stops does
         await running
         seconds = time.perf_counter() - begun
-    duties.resign()
+    leader_election.resign()
     assert store.positions(FOLLOWER)[FOLLOWER] == end
     return seconds
 

@@ -56,19 +56,19 @@ def _upload(run_: Run, data: bytes, n: int) -> tuple[float, float, float]:
     url = run_.databases.create()
     service = numbers_service()
     migrate(url, all_migrations(service))
-    store, clock, duties = Store(url, service.codec()), SystemClock(), LeaderElection(url)
+    store, clock, leader_election = Store(url, service.codec()), SystemClock(), LeaderElection(url)
     begun = time.perf_counter()
     _preview(store, data)
     previewed = time.perf_counter()
-    run(store, clock.now, lambda work: start_upload(work, _ID, _BY.actor, _BY))
+    run(store, clock.now, lambda uow: start_upload(uow, _ID, _BY.actor, _BY))
     begin = store.end_of_log()
-    uploads = Uploads(store, clock, duties)
+    uploads = Uploads(store, clock, leader_election)
     while uploads.step():
         pass
     ended = time.perf_counter()
     added = "SELECT count(*), count(DISTINCT originator_id) FROM stored_events WHERE topic = 'numbers.NumberAdded'"
     assert tuple(store.fetch(added)[0]) == (n, n)
-    duties.resign()
+    leader_election.resign()
     store.close()
     copying = copy_again(url, begin)
     run_.databases.drop(url)
@@ -79,16 +79,16 @@ def _preview(store: Store, data: bytes) -> None:
     file = read_csv(data, LAYOUT, max_bytes=MAX_FILE_BYTES)
     found = preview(file, Terms(), lambda numbers: present(store, numbers))
 
-    def decide(work: UnitOfWork) -> None:
+    def decide(uow: UnitOfWork) -> None:
         read = UploadPreviewed(
-            at=work.now,
+            at=uow.now,
             file_name="bench.csv",
             rows=found.rows,
             good=found.good,
             unlikely=found.unlikely,
             chunks=len(found.chunks),
         )
-        work.record(UPLOAD, _ID, [read], _BY)
-        keep(work, _ID, None, found.chunks)
+        uow.record(UPLOAD, _ID, [read], _BY)
+        keep(uow, _ID, None, found.chunks)
 
     run(store, lambda: datetime.now(UTC), decide)

@@ -72,10 +72,10 @@ class MessageHandler:
         self._store.close()
 
 
-def _renumbered(records: list[IncomingRecord], place: int) -> list[IncomingRecord]:
+def _renumbered(records: list[IncomingRecord], index: int) -> list[IncomingRecord]:
     """Offsets ascend within a source: each round is a source of its own."""
     return [
-        IncomingRecord(f"{r.source}/{place}", r.topic, r.partition, r.offset, r.key, r.headers, r.value)
+        IncomingRecord(f"{r.source}/{index}", r.topic, r.partition, r.offset, r.key, r.headers, r.value)
         for r in records
     ]
 

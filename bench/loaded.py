@@ -26,8 +26,8 @@ from trunkline.eventstore.schema import migrate
 from trunkline.messaging.records import IncomingRecord, OutgoingRecord
 from trunkline_numbers.domain.number.events import Listing, NumberAdded, NumberAssigned, NumberReserved
 from trunkline_numbers.domain.number.number import NUMBER
-from trunkline_numbers.domain.party_replica import PARTY, PartyHeard
-from trunkline_numbers.domain.subscription.events import SubscriptionHeard, SubscriptionServed
+from trunkline_numbers.domain.party_replica import PARTY, PartyReceived
+from trunkline_numbers.domain.subscription.events import SubscriptionReceived, SubscriptionServed
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 from trunkline_numbers.wiring import service as numbers_service
 
@@ -107,11 +107,11 @@ class _Writer:
     def parties(self, partner: str, organizations: Sequence[str]) -> Iterator[Row]:
         """One reseller and its customers."""
         emails: dict[str, Any] = {"owner_email": "owner@reseller.example", "support_email": "support@reseller.example"}
-        reseller = PartyHeard(at=self._at, sequence=1, kind="partner", name="Reseller", **emails)
+        reseller = PartyReceived(at=self._at, sequence=1, kind="partner", name="Reseller", **emails)
         yield from self._stream(PARTY.stream(partner), [reseller])
         for organization in organizations:
             email = "billing@customer.example"
-            customer = PartyHeard(
+            customer = PartyReceived(
                 at=self._at, sequence=1, kind="organization", name="Customer", partner_id=partner, billing_email=email
             )
             yield from self._stream(PARTY.stream(organization), [customer])
@@ -127,7 +127,7 @@ class _Writer:
             if ends_at is not None:
                 life.append(_reserved(s, at + DAY, ends_at))
             yield from self._stream(NUMBER.stream(s.number), life)
-            had = SubscriptionHeard(
+            had = SubscriptionReceived(
                 at=at, sequence=1, organization_id=s.organization_id, product="number", status="active",
                 started_at=at, number=s.number,
             )  # fmt: skip

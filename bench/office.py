@@ -63,13 +63,13 @@ def _file(numbers: list[str]) -> bytes:
     return f"Ext Key,User's Name,Number,Subscription Reference\r\n{''.join(rows)}".encode()
 
 
-def _name(place: int) -> str:
-    return f"Person {place:05}"
+def _name(index: int) -> str:
+    return f"Person {index:05}"
 
 
-def _person(ids: Ids, at: datetime, organization: str, place: int) -> OutgoingRecord:
+def _person(ids: Ids, at: datetime, organization: str, index: int) -> OutgoingRecord:
     data = parties.IdentityRegistered(
-        identity_id=ids(), organization_id=organization, name=_name(place), email="p@customer.example", role="member"
+        identity_id=ids(), organization_id=organization, name=_name(index), email="p@customer.example", role="member"
     )
     return party("identity", ids, at, data)
 

@@ -94,10 +94,13 @@ def questions(store: Store, stock: Stock, scope: Scope | None, step: int = 1) ->
         yield Question(" and ".join(names), asked, after, total)
 
 
-def _key_at(store: Store, asked: Conditions, share: float) -> str | None:
+def _key_at(store: Store, conditions: Conditions, share: float) -> str | None:
     """The number before which about that share of a list lies."""
-    parts = [*((c.sql, c.params) for c in asked.all), *(("v.key >= %s AND v.key < %s", r) for r in asked.ranges)]
-    parts += [("v.key LIKE %s", (asked.part.like,))] if asked.part is not None else []
+    parts = [
+        *((c.sql, c.params) for c in conditions.all),
+        *(("v.key >= %s AND v.key < %s", r) for r in conditions.ranges),
+    ]
+    parts += [("v.key LIKE %s", (conditions.part.like,))] if conditions.part is not None else []
     text, params = where(parts)
     rows: Sequence[Any] = ()
     for sample in ("TABLESAMPLE SYSTEM (0.3) REPEATABLE (7)", "TABLESAMPLE SYSTEM (3) REPEATABLE (7)", ""):

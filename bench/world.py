@@ -158,11 +158,11 @@ def _add_numbers(store: Store, numbers: Sequence[str], at: datetime) -> None:
     for start in range(0, len(numbers), BATCH):
         page = numbers[start : start + BATCH]
 
-        def add(work: UnitOfWork, page: Sequence[str] = page) -> None:
-            work.load((NUMBER, number) for number in page)
+        def add(uow: UnitOfWork, page: Sequence[str] = page) -> None:
+            uow.load((NUMBER, number) for number in page)
             for number in page:
-                n = work.state(NUMBER, number)
-                work.record(NUMBER, number, operator_commands.add(n, listing, None, None, DEFAULT, at), cause)
+                n = uow.state(NUMBER, number)
+                uow.record(NUMBER, number, operator_commands.add(n, listing, None, None, DEFAULT, at), cause)
 
         run(store, lambda: at, add)
 

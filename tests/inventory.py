@@ -23,7 +23,7 @@ from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.events import Listing
 from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.number.state import Number, Party
-from trunkline_numbers.domain.party_replica import PARTY, PLATFORM, PartyHeard
+from trunkline_numbers.domain.party_replica import PARTY, PLATFORM, PartyReceived
 from trunkline_numbers.domain.policy import DEFAULT
 from trunkline_numbers.reactors import notice_mails
 from trunkline_numbers.wiring import service
@@ -38,9 +38,9 @@ BY_HAND = Causation("user:test", "test", "test")
 Decide = Callable[[Number, datetime], Sequence[Event]]
 
 
-def number(place: int) -> str:
+def number(index: int) -> str:
     """The n-th number of the tests."""
-    return f"+6562{place:06d}"
+    return f"+6562{index:06d}"
 
 
 def prepare(url: str) -> None:
@@ -86,10 +86,10 @@ class Inventory:
         """Decide on some numbers and commit it together."""
         keys = list(numbers)
 
-        def work(work: UnitOfWork) -> None:
-            work.load((NUMBER, key) for key in keys)
+        def work(uow: UnitOfWork) -> None:
+            uow.load((NUMBER, key) for key in keys)
             for key in keys:
-                work.record(NUMBER, key, decide(work.state(NUMBER, key), work.now), BY_HAND)
+                uow.record(NUMBER, key, decide(uow.state(NUMBER, key), uow.now), BY_HAND)
 
         run(self.store, self.clock.now, work)
 
@@ -112,8 +112,10 @@ class Inventory:
     def introduce(self) -> None:
         """The platform, a partner and its organization are known."""
         told = {
-            PLATFORM: PartyHeard(at=START, sequence=1, kind="platform", name="Top", support_email="help@top.example"),
-            PARTNER: PartyHeard(
+            PLATFORM: PartyReceived(
+                at=START, sequence=1, kind="platform", name="Top", support_email="help@top.example"
+            ),
+            PARTNER: PartyReceived(
                 at=START,
                 sequence=1,
                 kind="partner",
@@ -121,7 +123,7 @@ class Inventory:
                 owner_email="owner@resell.example",
                 support_email="help@resell.example",
             ),
-            ORG: PartyHeard(
+            ORG: PartyReceived(
                 at=START,
                 sequence=1,
                 kind="organization",
@@ -131,9 +133,9 @@ class Inventory:
             ),
         }
 
-        def work(work: UnitOfWork) -> None:
+        def work(uow: UnitOfWork) -> None:
             for key, heard in told.items():
-                work.record(PARTY, key, [heard], BY_HAND)
+                uow.record(PARTY, key, [heard], BY_HAND)
 
         run(self.store, self.clock.now, work)
 

@@ -87,10 +87,10 @@ class PlainStore:
                 " ON CONFLICT (key) DO UPDATE SET due_at = EXCLUDED.due_at, generation = EXCLUDED.generation",
                 due,
             )
-        for message in batch.heard:
+        for message in batch.received:
             execute(
                 "INSERT INTO inbox (source, id, payload_hash, received_at) VALUES (%s, %s, %s, %s)",
-                (*message, batch.heard_at),
+                (*message, batch.received_at),
             )
         for sql, rows in batch.writes:
             for values in rows:
@@ -120,12 +120,12 @@ class Hop:
         """Let one record take effect; what is to be said of it."""
         handle, known = self._handlers[record.topic.removeprefix(PREFIX)]
         message = decode(record.headers, record.value, known)
-        work = UnitOfWork(self._store, datetime.now(UTC))
-        handle(work, [message])
-        work.advance(f"{record.topic}/{record.partition}", None, record.offset)
-        work.commit()
+        uow = UnitOfWork(self._store, datetime.now(UTC))
+        handle(uow, [message])
+        uow.advance(f"{record.topic}/{record.partition}", None, record.offset)
+        uow.commit()
         said = []
-        for row in work.batch.events:
+        for row in uow.batch.events:
             event = recorded(self._store.codec, (0, *row))
             public = self._service.published(event)
             if public is not None:

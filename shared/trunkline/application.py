@@ -114,8 +114,8 @@ class Application:
         try:
             await self._bring_up()
         except BaseException:
-            for node in self.nodes.values():
-                await node.stop()
+            for runtime in self.nodes.values():
+                await runtime.stop()
             await self._stack.aclose()
             raise
         return self
@@ -135,18 +135,18 @@ class Application:
             store = Store(url, service.codec())
             store.epochs = await asyncio.to_thread(read_epochs, store)
             clock = await asyncio.to_thread(self._clock, service, store)
-            node = ServiceRuntime(service, store, clock, self.settings)
-            self.nodes[service.name] = node
-            await asyncio.to_thread(node.projector.prepare)
+            runtime = ServiceRuntime(service, store, clock, self.settings)
+            self.nodes[service.name] = runtime
+            await asyncio.to_thread(runtime.projector.prepare)
             await asyncio.to_thread(service.prepare, store)
         await self._connect()
         if self.embedded is not None:
-            node = next(iter(self.nodes.values()))
-            node.spawn(EMBEDDED, keep_running(self.embedded, node.stopping))
-        for node in self.nodes.values():  # before the producers stop, so that a page on its way arrives
-            self._stack.push_async_callback(node.stop)
-        for node in self.nodes.values():  # all at once, so that none waits for another's last look
-            self._stack.callback(node.begin_to_stop)
+            runtime = next(iter(self.nodes.values()))
+            runtime.spawn(EMBEDDED, keep_running(self.embedded, runtime.stopping))
+        for runtime in self.nodes.values():  # before the producers stop, so that a page on its way arrives
+            self._stack.push_async_callback(runtime.stop)
+        for runtime in self.nodes.values():  # all at once, so that none waits for another's last look
+            self._stack.callback(runtime.begin_to_stop)
         await self._serve()
 
     def _database(self, service: ServiceDefinition) -> str:
@@ -181,17 +181,17 @@ class Application:
             msg = f"{name} alone needs a broker to talk to the other service: set TRUNKLINE_KAFKA_BOOTSTRAP"
             raise NotConfigured(msg)
         await asyncio.to_thread(admit_together, list(self.nodes.values()))
-        for node in self.nodes.values():
-            states = {state.contract.topic: state for state in node.service.states}
-            transport = InProcessTransport(node.name, states, node.store.epochs.current)
-            others = [other for other in self.nodes.values() if other is not node]
+        for runtime in self.nodes.values():
+            states = {state.contract.topic: state for state in runtime.service.states}
+            transport = InProcessTransport(runtime.name, states, runtime.store.epochs.current)
+            others = [other for other in self.nodes.values() if other is not runtime]
             for other in others:
                 transport.join(other.intake, other.turn)
-            node.horizon = partial(of_services, [other.store for other in others])
+            runtime.horizon = partial(of_services, [other.store for other in others])
             for topic in transport.heard_states:
                 if await asyncio.to_thread(transport.unheard, topic):
-                    await asyncio.to_thread(begin_anew, node.store, states[topic])
-            node.start(transport, transport.heard_states)
+                    await asyncio.to_thread(begin_anew, runtime.store, states[topic])
+            runtime.start(transport, transport.heard_states)
 
     async def _serve(self) -> None:
         listening = self._listen(self.settings.http_port, "TRUNKLINE_HTTP_PORT")

@@ -61,7 +61,7 @@ class ServiceContext(Protocol):
         """The process's settings."""
 
     @property
-    def duties(self) -> LeaderElection:
+    def leader_election(self) -> LeaderElection:
         """Which tasks this process runs, of those that only one copy may run."""
 
     @property
@@ -134,7 +134,7 @@ class ServiceDefinition:
         default_factory=dict
     )
     prepare: Callable[[Store], None] = lambda _store: None
-    tree: Callable[[UnitOfWork], Tree] = lambda _work: EmptyTree()
+    tree: Callable[[UnitOfWork], Tree] = lambda _uow: EmptyTree()
 
     @property
     def source(self) -> str:

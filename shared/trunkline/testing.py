@@ -125,8 +125,8 @@ class Story(Generic[S]):
         return "\n".join(["expected:", *_lines(wanted), "decided:", *_lines(found)])
 
 
-def _lines(said: list[str]) -> list[str]:
-    return [f"  {line}" for line in said] or ["  nothing"]
+def _lines(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines] or ["  nothing"]
 
 
 class Memory:
@@ -146,13 +146,13 @@ class Memory:
 
     def run(self, decide: Callable[[UnitOfWork], T]) -> T:
         """Do one piece of work, as `trunkline.eventstore.unit_of_work.run` does; a refusal leaves nothing behind."""
-        with self._work() as work:
-            return decide(work)
+        with self._uow() as uow:
+            return decide(uow)
 
     def state(self, decider: Decider[S], key: str) -> S:
         """The state of one stream."""
-        with self._work() as work:
-            return work.state(decider, key)
+        with self._uow() as uow:
+            return uow.state(decider, key)
 
     def due(self) -> list[str]:
         """The streams that are due at the clock's instant, in due order."""
@@ -161,13 +161,13 @@ class Memory:
         return [stream_id for _, stream_id in sorted(rows)]
 
     @contextmanager
-    def _work(self) -> Iterator[_MemoryWork]:
-        work = _MemoryWork(self, self._states, self.clock.now())
-        yield work
-        for stream_id, loaded in work.streams.items():
+    def _uow(self) -> Iterator[_MemoryWork]:
+        uow = _MemoryWork(self, self._states, self.clock.now())
+        yield uow
+        for stream_id, loaded in uow.streams.items():
             self._states[stream_id] = loaded
-        self.log += work.recorded
-        work.change_waits(self.awaited)
+        self.log += uow.recorded
+        uow.change_waits(self.awaited)
 
 
 def _due(loaded: LoadedStream[Any]) -> datetime | None:
@@ -198,7 +198,7 @@ class _MemoryWork(UnitOfWork):
         wanted: Iterable[tuple[Decider[Any], str]],
         *,
         waiters: bool = False,
-        heard: Sequence[tuple[str, str]] = (),
+        received: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Take many streams in hand."""
         for decider, key in wanted:

@@ -80,7 +80,7 @@ def _events(service: ServiceDefinition) -> Iterator[str]:
         yield f"{service.name} | stream | {decider.category}"
         for event in decider.events:
             names = [field.name for field in fields(event)] if hasattr(event, "__dataclass_fields__") else []
-            names = names or list(getattr(event, "__struct_fields__", ()))
+            names = names or list(getattr(event, "__struct_encode_fields__", ()))
             yield f"{service.name} | stored | {stored_name(event)} | {', '.join(names)}"
     for contract in service.says:
         yield f"{service.name} | published | {contract.topic} | {contract.name} v{contract.version}"

@@ -45,11 +45,11 @@ def imported() -> dict[str, Path]:
     """Each package of others that the product imports, also within a function, and a file that does."""
     found: dict[str, Path] = {}
     for file in [*ROOT.glob("shared/trunkline/**/*.py"), *ROOT.glob("services/*/*/**/*.py")]:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                found[node.module.partition(".")[0]] = file
-            elif isinstance(node, ast.Import):
-                found |= {alias.name.partition(".")[0]: file for alias in node.names}
+        for runtime in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(runtime, ast.ImportFrom) and runtime.module:
+                found[runtime.module.partition(".")[0]] = file
+            elif isinstance(runtime, ast.Import):
+                found |= {alias.name.partition(".")[0]: file for alias in runtime.names}
     return {name: file for name, file in found.items() if name not in sys.stdlib_module_names and name not in OWN}
 
 

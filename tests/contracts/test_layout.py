@@ -36,11 +36,11 @@ def name_of(path: Path) -> str:
 
 
 def imports(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+    for runtime in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(runtime, ast.ImportFrom) and runtime.module:
+            yield runtime.module
+        elif isinstance(runtime, ast.Import):
+            yield from (alias.name for alias in runtime.names)
 
 
 def allowed(module: str) -> bool:

@@ -29,11 +29,11 @@ def private(name: str) -> bool:
 
 def imported(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """What is imported, as `package.module.name`, and in which line."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, node.lineno) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+    for runtime in ast.walk(tree):
+        if isinstance(runtime, ast.Import):
+            yield from ((alias.name, runtime.lineno) for alias in runtime.names)
+        elif isinstance(runtime, ast.ImportFrom):
+            yield from ((f"{runtime.module}.{alias.name}", runtime.lineno) for alias in runtime.names)
 
 
 def inherited(module: ModuleType) -> Iterator[str]:
@@ -44,17 +44,17 @@ def inherited(module: ModuleType) -> Iterator[str]:
         foreign = [base for base in kind.__mro__ if base.__module__.split(".")[0] not in {*PRODUCT, "builtins"}]
         theirs = {name for base in foreign for name in assigned(base)}
         ours = {name for base in kind.__mro__ if base not in foreign for name in assigned(base)}
-        for node in ast.walk(ast.parse(source_of(kind))):
-            if isinstance(node, ast.Attribute) and private(node.attr) and node.attr in theirs - ours:
-                yield f"{kind.__qualname__}.{node.attr}"
+        for runtime in ast.walk(ast.parse(source_of(kind))):
+            if isinstance(runtime, ast.Attribute) and private(runtime.attr) and runtime.attr in theirs - ours:
+                yield f"{kind.__qualname__}.{runtime.attr}"
 
 
 def assigned(kind: type) -> set[str]:
     """The private names that a class has or that its methods assign."""
     found = set(vars(kind))
-    for node in ast.walk(ast.parse(source_of(kind))):
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            found.add(node.attr)
+    for runtime in ast.walk(ast.parse(source_of(kind))):
+        if isinstance(runtime, ast.Attribute) and isinstance(runtime.ctx, ast.Store):
+            found.add(runtime.attr)
     return {name for name in found if private(name)}
 
 

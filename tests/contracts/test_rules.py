@@ -46,9 +46,9 @@ def told(path: Path) -> dict[str | None, set[str]]:
     """The rules that a test file names, by test function; under None those that its own docstring names."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found: dict[str | None, set[str]] = {None: named_rules(ast.get_docstring(tree) or "")}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            found[node.name] = named_rules(ast.get_docstring(node) or "")
+    for runtime in ast.walk(tree):
+        if isinstance(runtime, ast.FunctionDef | ast.AsyncFunctionDef):
+            found[runtime.name] = named_rules(ast.get_docstring(runtime) or "")
     return found
 
 

@@ -51,11 +51,13 @@ def is_published(node: ast.AST) -> bool:
 def other_words(file: Path) -> list[str]:
     """The words for which the field has its own, with their lines."""
     found = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        line = getattr(node, "lineno", 1)
-        found += [f"{line}: {name}" for name in names(node) if name not in STANDARD and _IN_NAMES.search(name)]
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            text = "" if is_published(node) else re.sub(r"`[^`]*`|dead letters", "", ast.get_docstring(node) or "")
+    for runtime in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        line = getattr(runtime, "lineno", 1)
+        found += [f"{line}: {name}" for name in names(runtime) if name not in STANDARD and _IN_NAMES.search(name)]
+        if isinstance(runtime, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = (
+                "" if is_published(runtime) else re.sub(r"`[^`]*`|dead letters", "", ast.get_docstring(runtime) or "")
+            )
             found += [f"{line}: “{match[0]}”" for match in _IN_TEXT.finditer(text)]
     return found
 

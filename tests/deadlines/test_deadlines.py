@@ -194,8 +194,8 @@ def test_a_stale_row_never_wipes_out_a_rivals_deadline(inventory: Inventory) -> 
         conn.execute(b"INSERT INTO deadlines VALUES ('number/' || %s, %s, 1)", (number(1), START))
     calls: list[str] = []
 
-    def settle(work: UnitOfWork, stream_ids: list[str]) -> None:
-        inventory.service.settle(work, stream_ids)
+    def settle(uow: UnitOfWork, stream_ids: list[str]) -> None:
+        inventory.service.settle(uow, stream_ids)
         if not calls:
             calls.append("reserved meanwhile")
             inventory.reserve(number(1))

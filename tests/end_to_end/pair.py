@@ -72,15 +72,15 @@ class Pair:
 
     def bill(self, messages: Sequence[Message]) -> None:
         """Give licensing a batch of billing's messages."""
-        run(self.licensing, lambda: self.now, lambda work: billing_events.react(work, messages))
+        run(self.licensing, lambda: self.now, lambda uow: billing_events.react(uow, messages))
 
     def register(self, *parties: Any) -> None:
         """Register parties with licensing, given as the contracts of the intake topic."""
 
-        def decide(work: UnitOfWork) -> None:
+        def decide(uow: UnitOfWork) -> None:
             for data in parties:
                 key = getattr(data, "organization_id", None) or data.partner_id
-                command(work, DIRECTORY, key, fact_of_data(data, self.now), BY_HAND)
+                command(uow, DIRECTORY, key, fact_of_data(data, self.now), BY_HAND)
 
         run(self.licensing, lambda: self.now, decide)
 
@@ -122,11 +122,11 @@ class Pair:
     def act(self, *numbers: str, decide: Callable[[Number], list[Any]]) -> None:
         """Do something to numbers by hand, with all that follows."""
 
-        def work_it(work: UnitOfWork) -> None:
-            load_settled(work, ((NUMBER, number) for number in numbers))
+        def work_it(uow: UnitOfWork) -> None:
+            load_settled(uow, ((NUMBER, number) for number in numbers))
             for number in numbers:
-                work.record(NUMBER, number, decide(work.state(NUMBER, number)), BY_HAND)
-            serve_waiting(work, BY_HAND)
+                uow.record(NUMBER, number, decide(uow.state(NUMBER, number)), BY_HAND)
+            serve_waiting(uow, BY_HAND)
 
         run(self.numbers, lambda: self.now, work_it)
 
@@ -144,7 +144,7 @@ class Pair:
             "SELECT key FROM deadlines WHERE due_at <= %s ORDER BY due_at, key LIMIT 1000", (now,)
         ):
             ids = [key for (key,) in rows]
-            run(store, lambda: now, lambda work, ids=ids: settle(work, ids))  # type: ignore[misc]
+            run(store, lambda: now, lambda uow, ids=ids: settle(uow, ids))  # type: ignore[misc]
 
     def number(self, number: str) -> Number:
         """The number as it is."""

@@ -108,17 +108,17 @@ class Saga:
     def register(self, *told: Any) -> None:
         """Register parties and people, given as the contracts of the intake topic."""
 
-        def decide(work: UnitOfWork) -> None:
+        def decide(uow: UnitOfWork) -> None:
             for data in told:
                 decider = IDENTITY if hasattr(data, "identity_id") else DIRECTORY
                 key = getattr(data, "identity_id", None) or getattr(data, "organization_id", None) or data.partner_id
-                command(work, decider, key, fact_of_data(data, self.now), BY_HAND)
+                command(uow, decider, key, fact_of_data(data, self.now), BY_HAND)
 
         self.licensing.run(decide)
 
     def bill(self, *messages: Message) -> None:
         """Give licensing a batch of billing's messages."""
-        self.licensing.run(lambda work: billing_events.react(work, messages))
+        self.licensing.run(lambda uow: billing_events.react(uow, messages))
 
     def sell(self, organization_id: str, code: str, quantity: int) -> None:
         """The organization buys licenses."""
@@ -132,19 +132,19 @@ class Saga:
         """Put numbers into the inventory, visible to everybody."""
         listing = Listing(country="SG", sku="SG-LOCAL", vendor="Vendor")
 
-        def decide(work: UnitOfWork) -> None:
+        def decide(uow: UnitOfWork) -> None:
             for number in numbers:
-                events = by_hand.add(work.state(NUMBER, number), listing, None, None, DEFAULT, self.now)
-                work.record(NUMBER, number, events, BY_HAND)
+                events = by_hand.add(uow.state(NUMBER, number), listing, None, None, DEFAULT, self.now)
+                uow.record(NUMBER, number, events, BY_HAND)
 
         self.numbers.run(decide)
 
     def delete_number(self, number: str) -> None:
         """Take a number out of the inventory."""
 
-        def decide(work: UnitOfWork) -> None:
-            events = by_hand.delete(work.state(NUMBER, number), "faulty", "crackles", DEFAULT, self.now)
-            work.record(NUMBER, number, events, BY_HAND)
+        def decide(uow: UnitOfWork) -> None:
+            events = by_hand.delete(uow.state(NUMBER, number), "faulty", "crackles", DEFAULT, self.now)
+            uow.record(NUMBER, number, events, BY_HAND)
 
         self.numbers.run(decide)
 
@@ -153,12 +153,12 @@ class Saga:
     ) -> list[Refused | None]:
         """Make extensions."""
         return self.licensing.run(
-            lambda work: provision(work, organization_id, rows, Catalogue(), BY_HAND, answer_within=timeout)
+            lambda uow: provision(uow, organization_id, rows, Catalogue(), BY_HAND, answer_within=timeout)
         )
 
     def do(self, key: str, decide: Callable[[Extension], list[AnyEvent]]) -> None:
         """Decide something about an extension."""
-        self.licensing.run(lambda work: work.record(EXTENSION, key, decide(work.state(EXTENSION, key)), BY_HAND))
+        self.licensing.run(lambda uow: uow.record(EXTENSION, key, decide(uow.state(EXTENSION, key)), BY_HAND))
 
     def request(self, key: str, number: str) -> None:
         self.do(key, lambda x: request_number(x, number, self.now, self.now + TIMEOUT))
@@ -170,7 +170,7 @@ class Saga:
         self.do(key, lambda x: assign(x, user_id, self.now))
 
     def delete(self, *keys: str) -> None:
-        self.licensing.run(lambda work: withdraw(work, keys, "by_hand", BY_HAND))
+        self.licensing.run(lambda uow: withdraw(uow, keys, "by_hand", BY_HAND))
 
     def time_out(self) -> None:
         """Time passes until no request is worth waiting for; the timers of both run."""
@@ -190,9 +190,9 @@ class Saga:
         self.to_licensing += records
         self._changed |= {r.key.decode() for r in records if r.key and r.key[:1] == b"+"}
         if states:
-            work = UnitOfWork(self.numbers.store, self.now)
-            work.load((NUMBER, number) for number in self._changed)
-            self.to_licensing += [self._document(work.get(NUMBER, number)) for number in sorted(self._changed)]
+            uow = UnitOfWork(self.numbers.store, self.now)
+            uow.load((NUMBER, number) for number in self._changed)
+            self.to_licensing += [self._document(uow.get(NUMBER, number)) for number in sorted(self._changed)]
             self._changed.clear()
 
     def document(self, number: str) -> IncomingRecord:

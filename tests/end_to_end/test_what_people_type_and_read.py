@@ -179,6 +179,6 @@ def test_then_targets_that_take_long_say_so_first(target: str, last: str) -> Non
     make = ["make", "--dry-run", "--always-make", target]
     lines = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     said = next(place for place, line in enumerate(lines) if line.startswith(f'echo "{target}: '))
-    work = next(place for place, line in enumerate(lines) if last in line)
-    assert said < work
+    uow = next(place for place, line in enumerate(lines) if last in line)
+    assert said < uow
     assert not [line for line in lines[:said] if "pip" in line and target == "venv"]

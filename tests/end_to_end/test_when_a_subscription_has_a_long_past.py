@@ -71,9 +71,9 @@ def swapping(pair: Pair, swaps: int) -> tuple[Billing, list[str]]:
 
 def known(pair: Pair, sent: Billing) -> Subscription:
     """What numbers knows of the subscription."""
-    work = UnitOfWork(pair.numbers, pair.now)
-    work.load([(SUBSCRIPTION, sent.subscription_id)])
-    return work.state(SUBSCRIPTION, sent.subscription_id)
+    uow = UnitOfWork(pair.numbers, pair.now)
+    uow.load([(SUBSCRIPTION, sent.subscription_id)])
+    return uow.state(SUBSCRIPTION, sent.subscription_id)
 
 
 def arrives_late(pair: Pair, sent: Billing, numbers: list[str], hour: float) -> None:
@@ -87,8 +87,8 @@ def test_then_each_fact_concerns_as_many_numbers_as_before(pair: Pair, swaps: in
     """X4: what is read, walked through and kept for a fact has a bound, whatever the subscription's past."""
     sent, numbers = swapping(pair, swaps)
     s = known(pair, sent)
-    assert s.heard is not None
-    assert (s.heard.number, numbers_of(s)[0]) == (numbers[-2], numbers[-2])
+    assert s.terms is not None
+    assert (s.terms.number, numbers_of(s)[0]) == (numbers[-2], numbers[-2])
     assert max(len(numbers_of(s)), len(s.grants), len(s.served), len(s.denied)) <= PAST_KEPT
     assert s.ever_served == numbers[:-1]
     assert pair.picture(numbers[-2], {}) == ("assigned", None)
@@ -122,14 +122,14 @@ def renewing(pair: Pair, renewals: int) -> tuple[str, list[str], list[Message]]:
     pair.bill([paying.send("started", START, billing.DidReservationStarted, quantity=2, plan_days=30)])
     pair.talk()
 
-    def extend(work: UnitOfWork) -> None:
-        load_parties(work, [ORGANIZATION])
-        party = party_of(work, ORGANIZATION)
+    def extend(uow: UnitOfWork) -> None:
+        load_parties(uow, [ORGANIZATION])
+        party = party_of(uow, ORGANIZATION)
         assert party is not None
         for number in numbers:
-            reserved = operator_commands.reserve(work.state(NUMBER, number), party, "kept", DEFAULT, work.now)
-            work.record(NUMBER, number, reserved, BY_HAND)
-            extend_by(work, paying.id, number, None, BY_HAND, DEFAULT)
+            reserved = operator_commands.reserve(uow.state(NUMBER, number), party, "kept", DEFAULT, uow.now)
+            uow.record(NUMBER, number, reserved, BY_HAND)
+            extend_by(uow, paying.id, number, None, BY_HAND, DEFAULT)
 
     run(pair.numbers, lambda: pair.now, extend)
     pair.now = START + renewals * HOUR

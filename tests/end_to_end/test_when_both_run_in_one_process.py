@@ -86,10 +86,10 @@ class Office:
         return self.deployment.nodes[service].store
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        node = self.deployment.nodes["licensing"]
+        runtime = self.deployment.nodes["licensing"]
         async with asyncio.timeout(PATIENCE):
             while not condition():
-                await node.wake.after(node.wake.count, 0.05)
+                await runtime.wake.after(runtime.wake.count, 0.05)
 
 
 _keys = iter(range(200, 999))

@@ -123,7 +123,7 @@ class World:
         )
         kind, key = "NumberBindingRequested", asked.extension_id
         message = Message(key, licensing.SOURCE, kind, key, self.pair.now, 1, None, None, asked)
-        self.does(lambda work: binding_requests.react(work, [message]))
+        self.does(lambda uow: binding_requests.react(uow, [message]))
         assert [b.extension_id for b in self.number(name).bindings] == [key]
 
     def serves_a_trunk(self, name: str) -> None:
@@ -152,9 +152,9 @@ def own_paid_reservation(pair: Pair) -> World:
     b = world.numbers["B"]
     pair.act(b, decide=lambda n: by_hand.reserve(n, party, "kept", DEFAULT, pair.now))
 
-    def extends(work: UnitOfWork) -> None:
-        extend_by(work, world.paying.subscription_id, b, None, BY_HAND, DEFAULT)  # type: ignore[attr-defined]
-        serve_waiting(work, BY_HAND)
+    def extends(uow: UnitOfWork) -> None:
+        extend_by(uow, world.paying.subscription_id, b, None, BY_HAND, DEFAULT)  # type: ignore[attr-defined]
+        serve_waiting(uow, BY_HAND)
 
     world.does(extends)
     return world
@@ -196,9 +196,9 @@ def test_then_an_assignment_that_did_not_count_brings_no_quarantine(pair: Pair) 
     """N15, §10.12: B was never assigned, whatever was believed for a while."""
 
     def quarantine(days: int) -> Callable[[UnitOfWork], None]:
-        def apply(work: UnitOfWork) -> None:
+        def apply(uow: UnitOfWork) -> None:
             policy = Policy(quarantine_days={"SG": days} if days else {})
-            work.record(POLICY, CURRENT, apply_policy(work.state(POLICY, CURRENT), policy, None, work.now), BY_HAND)
+            uow.record(POLICY, CURRENT, apply_policy(uow.state(POLICY, CURRENT), policy, None, uow.now), BY_HAND)
 
         return apply
 

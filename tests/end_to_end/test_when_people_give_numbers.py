@@ -90,12 +90,12 @@ class World:
         """A person gives it a number: in the place of the one that serves it, if one does."""
         has, id_ = self.serving(), self.billing.subscription_id
 
-        def act(work: UnitOfWork) -> None:
+        def act(uow: UnitOfWork) -> None:
             if has is None:
-                give(work, id_, self.numbers[name], "asked for", BY_HAND, DEFAULT)
+                give(uow, id_, self.numbers[name], "asked for", BY_HAND, DEFAULT)
             else:
-                swap(work, id_, self.numbers[has], self.numbers[name], "asked for", BY_HAND, DEFAULT)
-            serve_waiting(work, BY_HAND)
+                swap(uow, id_, self.numbers[has], self.numbers[name], "asked for", BY_HAND, DEFAULT)
+            serve_waiting(uow, BY_HAND)
 
         try:
             run(self.pair.numbers, lambda: self.pair.now, act)
@@ -203,7 +203,7 @@ def test_then_what_was_dismissed_is_not_asked_for_again_until_it_is_named_anew(p
     pair.act(number, decide=lambda n: by_hand.lock(n, "kept", DEFAULT, pair.now))
     world.hears(*world.facts([("started", 0)]))
     assert world.picture()["refused"] == "number-is-locked"
-    run(pair.numbers, lambda: pair.now, lambda work: dismiss_refusal(work, id_, "not wanted", BY_HAND))
+    run(pair.numbers, lambda: pair.now, lambda uow: dismiss_refusal(uow, id_, "not wanted", BY_HAND))
     assert world.picture()["refused"] is None
     pair.act(number, decide=lambda n: by_hand.unlock(n, "free", DEFAULT, pair.now))
     world.hears(*world.facts([("renewed", 1), ("expired", 1), ("reactivated", 1)]))

@@ -93,9 +93,9 @@ class World:
     def extends(self, name: str) -> str | None:
         """The code of the refusal, if it is one."""
 
-        def act(work: UnitOfWork) -> None:
-            extend_by(work, self.did.subscription_id, self.numbers[name], None, BY_HAND, DEFAULT)
-            serve_waiting(work, BY_HAND)
+        def act(uow: UnitOfWork) -> None:
+            extend_by(uow, self.did.subscription_id, self.numbers[name], None, BY_HAND, DEFAULT)
+            serve_waiting(uow, BY_HAND)
 
         try:
             run(self.pair.numbers, lambda: self.pair.now, act)

@@ -76,17 +76,17 @@ def now() -> datetime:
     return START
 
 
-def count(work: UnitOfWork, *keys: str, at: datetime = START, due: datetime | None = None) -> None:
+def count(uow: UnitOfWork, *keys: str, at: datetime = START, due: datetime | None = None) -> None:
     """One more on each of these."""
-    work.load((COUNTER, key) for key in keys)
+    uow.load((COUNTER, key) for key in keys)
     for key in keys:
-        value = work.state(COUNTER, key).value + 1
-        work.record(COUNTER, key, [Counted(at=at, value=value, due=due)], CAUSE)
+        value = uow.state(COUNTER, key).value + 1
+        uow.record(COUNTER, key, [Counted(at=at, value=value, due=due)], CAUSE)
 
 
 def counting(store: Store, *keys: str, **how: Any) -> int:
     """Do it; the log's position afterwards."""
-    return run(store, now, lambda work: count(work, *keys, **how))[1]
+    return run(store, now, lambda uow: count(uow, *keys, **how))[1]
 
 
 def log(store: Store, after: int = 0) -> list[tuple[str, int]]:
@@ -126,9 +126,9 @@ def test_then_a_commit_is_whole_and_in_order(store: Store) -> None:
 def test_then_a_refusal_writes_nothing(store: Store) -> None:
     """§9: nothing half done."""
 
-    def decide(work: UnitOfWork) -> None:
-        count(work, "a")
-        work.wait("counter/x", "counter/a", START, "why")
+    def decide(uow: UnitOfWork) -> None:
+        count(uow, "a")
+        uow.wait("counter/x", "counter/a", START, "why")
         raise NoMore(key="a")
 
     with pytest.raises(NoMore):
@@ -202,7 +202,7 @@ def test_then_a_follower_sees_every_event_once_and_in_order_while_many_write(sto
 
 def test_then_a_log_can_be_read_by_kind(store: Store) -> None:
     """X2: a follower reads only what it follows."""
-    run(store, now, lambda work: work.record(COUNTER, "a", [Noted(at=START), Counted(at=START, value=1)], CAUSE))
+    run(store, now, lambda uow: uow.record(COUNTER, "a", [Noted(at=START), Counted(at=START, value=1)], CAUSE))
     assert [row[3] for row in store.read_log(0, 10, ["test.Noted"])] == ["test.Noted"]
 
 
@@ -213,9 +213,9 @@ def test_then_a_version_conflict_is_decided_again_under_the_lock(store: Store) -
     """X3: the second time it reads what the rival wrote, and nobody can come between."""
     tries: list[int] = []
 
-    def decide(work: UnitOfWork) -> None:
-        count(work, "a")
-        tries.append(work.state(COUNTER, "a").value)
+    def decide(uow: UnitOfWork) -> None:
+        count(uow, "a")
+        tries.append(uow.state(COUNTER, "a").value)
         if len(tries) == 1:
             counting(store, "a")
 
@@ -228,9 +228,9 @@ def test_then_what_was_only_read_must_not_have_changed_either(store: Store) -> N
     """X3: a decision on b that looked at a."""
     looked: list[int] = []
 
-    def decide(work: UnitOfWork) -> None:
-        looked.append(work.state(COUNTER, "a").value)
-        count(work, "b")
+    def decide(uow: UnitOfWork) -> None:
+        looked.append(uow.state(COUNTER, "a").value)
+        count(uow, "b")
         if len(looked) == 1:
             counting(store, "a")
 
@@ -241,10 +241,10 @@ def test_then_what_was_only_read_must_not_have_changed_either(store: Store) -> N
 def test_then_a_refusal_on_the_second_try_writes_nothing(store: Store) -> None:
     """S6: the rival was first."""
 
-    def decide(work: UnitOfWork) -> None:
-        if work.state(COUNTER, "a").value:
+    def decide(uow: UnitOfWork) -> None:
+        if uow.state(COUNTER, "a").value:
             raise NoMore(key="a")
-        count(work, "a")
+        count(uow, "a")
         counting(store, "a")
 
     with pytest.raises(NoMore):
@@ -280,9 +280,9 @@ def test_then_of_many_rivals_for_one_claim_one_wins(store: Store) -> None:
     ready = threading.Barrier(threads)
 
     def take(thread: int) -> bool:
-        def decide(work: UnitOfWork) -> None:
-            count(work, f"t{thread}")
-            work.batch.claims.append(("ext/1001", f"counter/t{thread}"))
+        def decide(uow: UnitOfWork) -> None:
+            count(uow, f"t{thread}")
+            uow.batch.claims.append(("ext/1001", f"counter/t{thread}"))
 
         ready.wait()
         try:
@@ -330,7 +330,7 @@ def test_then_a_touched_stream_puts_a_stale_deadline_right(store: Store) -> None
     """N10: the table is a projection; a row that is wrong must not come up for ever."""
     counting(store, "a")
     store.append(CommitBatch(deadlines=[("counter/a", START, 1)]))
-    run(store, now, lambda work: work.touch(COUNTER, "a"))
+    run(store, now, lambda uow: uow.touch(COUNTER, "a"))
     assert deadlines(store) == []
 
 
@@ -345,19 +345,19 @@ def test_then_deadlines_of_a_commit_that_fails_are_not_there(store: Store) -> No
 # -- waiting ----------------------------------------------------------------------------------------------------------
 
 
-def waits(work: UnitOfWork, waiter: str, since: datetime = START) -> None:
-    work.wait("counter/a", f"counter/{waiter}", since, "taken")
+def waits(uow: UnitOfWork, waiter: str, since: datetime = START) -> None:
+    uow.wait("counter/a", f"counter/{waiter}", since, "taken")
 
 
 def test_then_who_waits_is_found_until_it_stops(store: Store) -> None:
     """S6, S7: also what this very work has changed."""
-    run(store, now, lambda work: waits(work, "w1"))
+    run(store, now, lambda uow: waits(uow, "w1"))
     seen: list[Any] = []
 
-    def decide(work: UnitOfWork) -> None:
-        waits(work, "w2")
-        work.stop_waiting("counter/a", "counter/w1")
-        seen.append(work.waiters(["counter/a", "counter/b"]))
+    def decide(uow: UnitOfWork) -> None:
+        waits(uow, "w2")
+        uow.stop_waiting("counter/a", "counter/w1")
+        seen.append(uow.waiters(["counter/a", "counter/b"]))
 
     run(store, now, decide)
     assert seen == [{"counter/a": frozenset({"counter/w2"})}]
@@ -366,8 +366,8 @@ def test_then_who_waits_is_found_until_it_stops(store: Store) -> None:
 
 def test_then_a_wait_said_again_keeps_its_since_and_takes_the_new_reason(store: Store) -> None:
     """S6: who came first stays first."""
-    run(store, now, lambda work: waits(work, "w"))
-    run(store, now, lambda work: work.wait("counter/a", "counter/w", START + timedelta(days=3), "locked"))
+    run(store, now, lambda uow: waits(uow, "w"))
+    run(store, now, lambda uow: uow.wait("counter/a", "counter/w", START + timedelta(days=3), "locked"))
     assert store.fetch("SELECT since, reason FROM awaited") == [(START, "locked")]
 
 
@@ -375,9 +375,9 @@ def test_then_a_waiter_that_comes_between_is_a_conflict(store: Store) -> None:
     """S6: nobody who waits is overlooked."""
     found: list[frozenset[str]] = []
 
-    def decide(work: UnitOfWork) -> None:
-        count(work, "a")
-        found.append(work.waiters(["counter/a"]).get("counter/a", frozenset()))
+    def decide(uow: UnitOfWork) -> None:
+        count(uow, "a")
+        found.append(uow.waiters(["counter/a"]).get("counter/a", frozenset()))
         if len(found) == 1:
             run(store, now, lambda other: waits(other, "w"))
 
@@ -389,10 +389,10 @@ def test_then_one_that_begins_to_wait_for_what_has_changed_meanwhile_decides_aga
     """S6: it has read a; a is free again before it begins to wait."""
     read: list[int] = []
 
-    def decide(work: UnitOfWork) -> None:
-        read.append(work.state(COUNTER, "a").value)
+    def decide(uow: UnitOfWork) -> None:
+        read.append(uow.state(COUNTER, "a").value)
         if read[-1] == 0:
-            waits(work, "w")
+            waits(uow, "w")
         if len(read) == 1:
             counting(store, "a")
 
@@ -407,9 +407,9 @@ def test_then_one_that_begins_to_wait_for_what_has_changed_meanwhile_decides_aga
 def test_then_a_position_moves_with_its_effects(store: Store) -> None:
     """X3: one transaction for both."""
 
-    def hear(work: UnitOfWork) -> None:
-        count(work, "a")
-        work.advance("kafka/c/topic/0", None, 7)
+    def hear(uow: UnitOfWork) -> None:
+        count(uow, "a")
+        uow.advance("kafka/c/topic/0", None, 7)
 
     run(store, now, hear)
     assert store.positions("kafka/") == {"kafka/c/topic/0": 7}
@@ -419,11 +419,11 @@ def test_then_a_position_moves_with_its_effects(store: Store) -> None:
 @pytest.mark.parametrize("expected", [None, 3, 9])
 def test_then_a_late_batch_of_one_that_was_overtaken_fails_whole(store: Store, expected: int | None) -> None:
     """X3: compare and set, so that a zombie repeats nothing."""
-    run(store, now, lambda work: work.advance("kafka/c/topic/0", None, 7))
+    run(store, now, lambda uow: uow.advance("kafka/c/topic/0", None, 7))
 
-    def late(work: UnitOfWork) -> None:
-        count(work, "a")
-        work.advance("kafka/c/topic/0", expected, 9)
+    def late(uow: UnitOfWork) -> None:
+        count(uow, "a")
+        uow.advance("kafka/c/topic/0", expected, 9)
 
     with pytest.raises(CheckpointConflict):
         run(store, now, late)
@@ -445,9 +445,9 @@ def test_then_rows_of_other_tables_come_with_the_events_or_not_at_all(store: Sto
     row = ("billing", "1", b"hash", START)
     insert = "INSERT INTO inbox (source, id, payload_hash, received_at) VALUES (%s, %s, %s, %s)"
 
-    def hear(work: UnitOfWork) -> None:
-        count(work, "a")
-        work.write(insert, [row])
+    def hear(uow: UnitOfWork) -> None:
+        count(uow, "a")
+        uow.write(insert, [row])
 
     run(store, now, hear)
     with pytest.raises(ConcurrencyError):
@@ -460,7 +460,7 @@ def test_then_followers_are_woken_after_the_commit_and_not_when_nothing_was_adde
     woken: list[tuple[int, int]] = []
     store.on_commit.append(lambda position: woken.append((position, store.end_of_log())))
     counting(store, "a", "b")
-    run(store, now, lambda work: waits(work, "w"))
+    run(store, now, lambda uow: waits(uow, "w"))
     assert woken == [(2, 2)]
 
 
@@ -510,9 +510,9 @@ def test_then_the_same_clock_reading_serves_a_whole_piece_of_work(store: Store) 
     clock = FixedClock(START)
     seen: list[datetime] = []
 
-    def decide(work: UnitOfWork) -> None:
-        seen.append(work.now)
-        count(work, "a")
+    def decide(uow: UnitOfWork) -> None:
+        seen.append(uow.now)
+        count(uow, "a")
         clock.advance(timedelta(seconds=1))
         if len(seen) == 1:
             counting(store, "a")

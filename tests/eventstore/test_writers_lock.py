@@ -133,20 +133,20 @@ def test_all_of_many_threads_that_want_the_same_in_a_sandbox_get_through(invento
     clock.advance(timedelta(days=1))
     together = Barrier(THREADS)
 
-    def one(place: int) -> bool:
+    def one(index: int) -> bool:
         together.wait()
 
-        def decide(work: UnitOfWork) -> bool:
-            mine = number(place)
-            work.load([(NUMBER, number(0)), (NUMBER, mine)])
-            events = by_hand.add(work.state(NUMBER, mine), LISTING, None, None, DEFAULT, work.now)
-            work.record(NUMBER, mine, events, BY_HAND)
-            shared = work.state(NUMBER, number(0))
+        def decide(uow: UnitOfWork) -> bool:
+            mine = number(index)
+            uow.load([(NUMBER, number(0)), (NUMBER, mine)])
+            events = by_hand.add(uow.state(NUMBER, mine), LISTING, None, None, DEFAULT, uow.now)
+            uow.record(NUMBER, mine, events, BY_HAND)
+            shared = uow.state(NUMBER, number(0))
             if shared.state == "available":
-                events = by_hand.reserve(shared, ACME, "why", DEFAULT, work.now)
+                events = by_hand.reserve(shared, ACME, "why", DEFAULT, uow.now)
             else:
-                events = by_hand.release(shared, "why", DEFAULT, work.now)
-            work.record(NUMBER, number(0), events, BY_HAND)
+                events = by_hand.release(shared, "why", DEFAULT, uow.now)
+            uow.record(NUMBER, number(0), events, BY_HAND)
             return store.locked_here is not None
 
         return run(store, clock.now, decide)[0]

@@ -56,11 +56,11 @@ class Round:
         """The organization, its licenses, and a subscription on each number that has one: two of three."""
         listing = Listing(country="DE", sku="DID", vendor="Vendor")
 
-        def add(work: UnitOfWork) -> None:
-            work.load((NUMBER, key) for key in self.numbers)
+        def add(uow: UnitOfWork) -> None:
+            uow.load((NUMBER, key) for key in self.numbers)
             for key in self.numbers:
-                events = by_hand.add(work.state(NUMBER, key), listing, None, None, DEFAULT, self.begins)
-                work.record(NUMBER, key, events, CAUSE)
+                events = by_hand.add(uow.state(NUMBER, key), listing, None, None, DEFAULT, self.begins)
+                uow.record(NUMBER, key, events, CAUSE)
 
         run(self.world.numbers.store, lambda: self.begins, add)
         org = parties.OrganizationRegistered(
@@ -112,8 +112,8 @@ class Round:
             for n, key in enumerate(self.extensions)
         ]
 
-        def decide(work: UnitOfWork) -> None:
-            outcomes = provision(work, self.org, rows, Catalogue(), CAUSE, answer_within=patience)
+        def decide(uow: UnitOfWork) -> None:
+            outcomes = provision(uow, self.org, rows, Catalogue(), CAUSE, answer_within=patience)
             assert outcomes == [None] * self.size
 
         self._licensing(decide)
@@ -122,15 +122,15 @@ class Round:
         """Of those that have their number one of five is deleted, one gives it up, one wants another and comes back."""
         now = self.world.licensing.clock.now()
 
-        def decide(work: UnitOfWork) -> None:
-            withdraw(work, [self.extensions[n] for n in self.going("deleted")], "by_hand", CAUSE)
+        def decide(uow: UnitOfWork) -> None:
+            withdraw(uow, [self.extensions[n] for n in self.going("deleted")], "by_hand", CAUSE)
             for n in self.going("removed"):
-                x = work.state(EXTENSION, self.extensions[n])
-                work.record(EXTENSION, x.id, give_up_number(x, now, "by_hand"), CAUSE)
+                x = uow.state(EXTENSION, self.extensions[n])
+                uow.record(EXTENSION, x.id, give_up_number(x, now, "by_hand"), CAUSE)
             for n in self.going("again"):
                 for number in (self.numbers[0], self.numbers[n]):  # one it cannot have, and back
-                    x = work.state(EXTENSION, self.extensions[n])
-                    work.record(EXTENSION, x.id, request_number(x, number, now, now + timedelta(days=1)), CAUSE)
+                    x = uow.state(EXTENSION, self.extensions[n])
+                    uow.record(EXTENSION, x.id, request_number(x, number, now, now + timedelta(days=1)), CAUSE)
 
         self._licensing(decide)
 
@@ -161,8 +161,8 @@ class Round:
         return on.status if on is not None else None
 
     def extension(self, n: int) -> Extension:
-        work = UnitOfWork(self.world.licensing.store, self.begins)
-        return work.state(EXTENSION, self.extensions[n])
+        uow = UnitOfWork(self.world.licensing.store, self.begins)
+        return uow.state(EXTENSION, self.extensions[n])
 
     def number(self, n: int) -> Number:
         return UnitOfWork(self.world.numbers.store, self.begins).state(NUMBER, self.numbers[n])

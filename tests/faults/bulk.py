@@ -41,15 +41,15 @@ class Assignment:
         self.units = size // 2
         self.rows = [self._row(place) for place in range(1, size + 1)]
 
-    def number(self, place: int) -> str:
+    def number(self, index: int) -> str:
         """The number of a row; of one row in seven there is none in the inventory."""
-        return f"+4930{self._round:04}{place:05}"
+        return f"+4930{self._round:04}{index:05}"
 
-    def _row(self, place: int) -> Row:
-        number = self.number(place) if place % 7 == 0 or place % 2 else ""
-        person = f"Nobody {place}" if place % 11 == 0 else f"Person {place}"
-        key = "10001" if place % 13 == 0 else str(10_000 + place)
-        return Row(place, 0, place + 1, key, person, "name", number, "", ("team_chat",) if place % 3 == 0 else ())
+    def _row(self, index: int) -> Row:
+        number = self.number(index) if index % 7 == 0 or index % 2 else ""
+        person = f"Nobody {index}" if index % 11 == 0 else f"Person {index}"
+        key = "10001" if index % 13 == 0 else str(10_000 + index)
+        return Row(index, 0, index + 1, key, person, "name", number, "", ("team_chat",) if index % 3 == 0 else ())
 
     def expected(self) -> Iterator[str | None]:
         """The code of each row, as if each had waited for the one before it."""
@@ -74,11 +74,11 @@ class Assignment:
         listing = Listing(country="DE", sku="DID", vendor="Vendor")
         numbers = [row.number for row in self.rows if row.number and row.place % 7]
 
-        def add(work: UnitOfWork) -> None:
-            work.load((NUMBER, key) for key in numbers)
+        def add(uow: UnitOfWork) -> None:
+            uow.load((NUMBER, key) for key in numbers)
             for key in numbers:
-                events = by_hand.add(work.state(NUMBER, key), listing, None, None, DEFAULT, self.begins)
-                work.record(NUMBER, key, events, CAUSE)
+                events = by_hand.add(uow.state(NUMBER, key), listing, None, None, DEFAULT, self.begins)
+                uow.record(NUMBER, key, events, CAUSE)
 
         run(self.world.numbers.store, lambda: self.begins, add)
         self.world.topics.send([*self._parties(), *self._bought(numbers)])
@@ -110,18 +110,18 @@ class Assignment:
         headers, value = encode(contract, **named, correlation_id=None, causation_id=None, data=data)
         return Saying(contract.topic, key.encode(), value, headers)
 
-    def _draft(self, work: UnitOfWork) -> None:
-        work.record(BULK, self.id, create(work.state(BULK, self.id), self.org, "Everybody", (), work.now), CAUSE)
+    def _draft(self, uow: UnitOfWork) -> None:
+        uow.record(BULK, self.id, create(uow.state(BULK, self.id), self.org, "Everybody", (), uow.now), CAUSE)
         file = File("people.csv", "digest", "name", self.size)
-        work.record(BULK, self.id, add_users(work.state(BULK, self.id), file, work.now), CAUSE)
-        add_rows(work, self.id, self.rows)
+        uow.record(BULK, self.id, add_users(uow.state(BULK, self.id), file, uow.now), CAUSE)
+        add_rows(uow, self.id, self.rows)
 
     def press(self) -> None:
         """Assign."""
 
-        def decide(work: UnitOfWork) -> None:
-            work.record(BULK, self.id, start(work.state(BULK, self.id), False, work.now), CAUSE)
-            mark_running(work, self.id)
+        def decide(uow: UnitOfWork) -> None:
+            uow.record(BULK, self.id, start(uow.state(BULK, self.id), False, uow.now), CAUSE)
+            mark_running(uow, self.id)
 
         run(self.world.licensing.store, self.world.licensing.clock.now, decide)
 
@@ -135,18 +135,18 @@ class Assignment:
     def check(self) -> None:
         """L10-L13: each row once and none lost; counts, units, extensions and bindings agree to the last one."""
         expected = list(self.expected())
-        work = UnitOfWork(self.world.licensing.store, self.begins)
-        found = page_of_rows(work.fetch, self.state, 0, self.size + 1)
+        uow = UnitOfWork(self.world.licensing.store, self.begins)
+        found = page_of_rows(uow.fetch, self.state, 0, self.size + 1)
         assert [row.code for row in found] == expected
         good = expected.count(None)
         b = self.state
         assert (b.status, b.succeeded, b.failed) == ("completed", good, self.size - good)
-        assert work.state(POOL, pool_key(self.org, "phone_system")).allocated == good
+        assert uow.state(POOL, pool_key(self.org, "phone_system")).allocated == good
         alive = [row for row in found if row.code is None]
         hung = sum(row.row.place % 3 == 0 for row in alive)
-        assert work.state(POOL, pool_key(self.org, "team_chat")).allocated == hung
+        assert uow.state(POOL, pool_key(self.org, "team_chat")).allocated == hung
         self._check_extensions({row.extension_id: row.row for row in alive if row.extension_id})
-        assert work.fetch("SELECT count(*) FROM bulk_running WHERE bulk_id = %s", (self.id,)) == [(0,)]
+        assert uow.fetch("SELECT count(*) FROM bulk_running WHERE bulk_id = %s", (self.id,)) == [(0,)]
 
     def _check_extensions(self, alive: dict[str, Row]) -> None:
         store = self.world.licensing.store
@@ -159,9 +159,9 @@ class Assignment:
         claims = store.fetch("SELECT stream_id FROM claims WHERE starts_with(claim, %s)", (f"ext:{self.org}/",))
         assert {stream for (stream,) in claims} == {f"extension/{key}" for key in alive}
         numbers = {row.number: key for key, row in alive.items() if row.number}
-        work = UnitOfWork(self.world.numbers.store, self.begins)
-        work.load((NUMBER, row.number) for row in self.rows if row.number)
+        uow = UnitOfWork(self.world.numbers.store, self.begins)
+        uow.load((NUMBER, row.number) for row in self.rows if row.number)
         for row in self.rows:
             if row.number:
-                has = binding(work.state(NUMBER, row.number), "pbx")
+                has = binding(uow.state(NUMBER, row.number), "pbx")
                 assert (has.extension_id if has else None) == numbers.get(row.number), row

@@ -161,11 +161,11 @@ class Story:
         listing = Listing(country="DE", sku="SG-LOCAL", vendor="Vendor")
         part = self.world.numbers
 
-        def decide(work: UnitOfWork) -> None:
-            work.load((NUMBER, key) for key in (*self.held, *self.spare))
+        def decide(uow: UnitOfWork) -> None:
+            uow.load((NUMBER, key) for key in (*self.held, *self.spare))
             for key in (*self.held, *self.spare):
-                added = by_hand.add(work.state(NUMBER, key), listing, None, None, DEFAULT, self.begins)
-                work.record(NUMBER, key, added, Causation("test", "test", "test"))
+                added = by_hand.add(uow.state(NUMBER, key), listing, None, None, DEFAULT, self.begins)
+                uow.record(NUMBER, key, added, Causation("test", "test", "test"))
 
         run(part.store, lambda: self.begins, decide)
 

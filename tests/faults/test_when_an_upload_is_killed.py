@@ -36,22 +36,22 @@ def send(part: Part, upload_id: str, numbers: list[str]) -> None:
     file = read_csv(f"Country Code,Phone Number,Voice,SMS,Fax\n{rows}".encode(), parse.LAYOUT, max_bytes=10**6)
     found = parse.preview(file, Terms(), lambda _: set())
 
-    def decide(work: UnitOfWork) -> None:
+    def decide(uow: UnitOfWork) -> None:
         facts = {"rows": found.rows, "good": found.good, "unlikely": found.unlikely, "chunks": len(found.chunks)}
-        work.record(UPLOAD, upload_id, [UploadPreviewed(at=work.now, file_name="f.csv", **facts)], BY)
-        keep(work, upload_id, None, found.chunks)
+        uow.record(UPLOAD, upload_id, [UploadPreviewed(at=uow.now, file_name="f.csv", **facts)], BY)
+        keep(uow, upload_id, None, found.chunks)
 
     run(part.store, part.clock.now, decide)
-    run(part.store, part.clock.now, lambda work: start_upload(work, upload_id, BY.actor, BY))
+    run(part.store, part.clock.now, lambda uow: start_upload(uow, upload_id, BY.actor, BY))
 
 
 def add_by_hand(part: Part, numbers: list[str]) -> None:
     """They are there before their rows' turn comes."""
 
-    def decide(work: UnitOfWork) -> None:
+    def decide(uow: UnitOfWork) -> None:
         listing = Listing(country="SG", sku="did", vendor="other")
         for number in numbers:
-            work.record(NUMBER, number, add(work.state(NUMBER, number), listing, None, None, DEFAULT, work.now), BY)
+            uow.record(NUMBER, number, add(uow.state(NUMBER, number), listing, None, None, DEFAULT, uow.now), BY)
 
     run(part.store, part.clock.now, decide)
 

@@ -316,11 +316,11 @@ class World:
     def verify_views(self) -> None:
         """O3: every view is what a fold of the streams from zero gives."""
         for part in self.parts.values():
-            duties = LeaderElection(part.url)
-            rebuild = Rebuild(ProjectionRunner(part.store, part.service.views, duties), part.clock.now)
+            leader_election = LeaderElection(part.url)
+            rebuild = Rebuild(ProjectionRunner(part.store, part.service.views, leader_election), part.clock.now)
             for view in part.service.views:
                 assert rebuild.verify(view.name).differences == 0, view.name
-            duties.resign()
+            leader_election.resign()
 
 
 @contextmanager

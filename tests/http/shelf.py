@@ -53,19 +53,19 @@ class Shelf:
         last = await self._act(self.numbers[20], "lock", remark="r")
         await world.admin.get("/numbers", headers={"Trunkline-Wait-For": last.headers["Trunkline-Position"]})
 
-    def _domains(self, place: int) -> list[str]:
+    def _domains(self, index: int) -> list[str]:
         """Whom a number is shown to; whoever it is kept for, or serves, must be able to see it."""
-        return [] if 8 <= place < 19 else ([], [self.east_domain], [self.west_domain])[place % 3]
+        return [] if 8 <= index < 19 else ([], [self.east_domain], [self.west_domain])[index % 3]
 
-    def _listing(self, place: int) -> Json:
+    def _listing(self, index: int) -> Json:
         return {
             "vendor": self.vendor,
-            "sku": ("+DID", "GOLD", "PLAIN")[place % 3],
-            "routing": ROUTE if place % 2 else None,
-            "golden": place % 4 == 0,
-            "ported_in": place % 5 == 0,
-            "domains": self._domains(place),
-            "capabilities": {"voice": place % 7 != 0, "sms": place % 2 == 0, "fax": place % 3 == 0},
+            "sku": ("+DID", "GOLD", "PLAIN")[index % 3],
+            "routing": ROUTE if index % 2 else None,
+            "golden": index % 4 == 0,
+            "ported_in": index % 5 == 0,
+            "domains": self._domains(index),
+            "capabilities": {"voice": index % 7 != 0, "sms": index % 2 == 0, "fax": index % 3 == 0},
         }
 
     async def _allocate(self) -> None:
@@ -87,9 +87,9 @@ class Shelf:
         created(answer)
         return answer
 
-    async def seen_by(self, asker: Caller) -> list[Json]:
+    async def seen_by(self, caller: Caller) -> list[Json]:
         """Each number as its own door shows it, in order; without those that are unknown there."""
-        answers = [await asker.get(f"/numbers/{number}") for number in sorted(self.numbers)]
+        answers = [await caller.get(f"/numbers/{number}") for number in sorted(self.numbers)]
         return [answer.json() for answer in answers if answer.status_code == 200]
 
     def filters(self, seen: list[Json]) -> dict[str, Filter]:

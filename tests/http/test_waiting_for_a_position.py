@@ -32,8 +32,8 @@ class Waits:
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        for node in world.deployment.nodes.values():
-            monkeypatch.setattr(node, "wait_for_views", self)
+        for runtime in world.deployment.nodes.values():
+            monkeypatch.setattr(runtime, "wait_for_views", self)
 
     def __call__(self, _position: int, _within: float) -> bool:
         self.count += 1
@@ -88,9 +88,9 @@ async def test_what_cannot_be_waited_for_is_no_answer_to_the_key(world: World, m
     path = f"/licensing/organizations/{world.east_org}/bulk-assignments"
     headers = {"Idempotency-Key": world.name, "Trunkline-Wait-For": "licensing/999999999"}
     problem(await world.admin.post(path, body, headers=headers), 422, "position-unknown")
-    node = world.deployment.nodes["licensing"]
+    runtime = world.deployment.nodes["licensing"]
     headers["Trunkline-Wait-For"] = "licensing/1"
     with monkeypatch.context() as patched:
-        patched.setattr(node, "wait_for_views", lambda *_: False)
+        patched.setattr(runtime, "wait_for_views", lambda *_: False)
         problem(await world.admin.post(path, body, headers=headers), 503, "views-behind")
     created(await world.admin.post(path, body, headers=headers))

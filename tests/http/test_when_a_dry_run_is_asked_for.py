@@ -19,11 +19,11 @@ async def _at_rest(world: World) -> dict[str, int]:
     """Where both logs end when each service has heard all that the other has said."""
     nodes = world.deployment.nodes
     ends: dict[str, int] = {}
-    while ends != (now := {name: node.store.end_of_log() for name, node in nodes.items()}):
+    while ends != (now := {name: runtime.store.end_of_log() for name, runtime in nodes.items()}):
         ends = now
-        for node in nodes.values():
-            while node.store.positions(RELAY).get(RELAY, 0) < node.store.end_of_log():
-                await node.wake.after(node.wake.count, 0.05)
+        for runtime in nodes.values():
+            while runtime.store.positions(RELAY).get(RELAY, 0) < runtime.store.end_of_log():
+                await runtime.wake.after(runtime.wake.count, 0.05)
     return ends
 
 

@@ -52,13 +52,13 @@ async def test_every_filter_is_asked_alone_and_with_others(shelf: Shelf) -> None
 @pytest.mark.parametrize("who", ["support", "east", "west", "east_org", "west_org"])
 async def test_everybody_finds_what_they_see_and_nothing_else(shelf: Shelf, who: str) -> None:
     """P2, P3, N1, R4: items, totals and what is shown agree with each number's own door; no filter finds more."""
-    asker, world = shelf.askers[who], shelf.world
-    seen = await shelf.seen_by(asker)
-    found = await ask(asker, vendor=shelf.vendor, limit=500)
+    principal, world = shelf.askers[who], shelf.world
+    seen = await shelf.seen_by(principal)
+    found = await ask(principal, vendor=shelf.vendor, limit=500)
     assert found["items"] == seen
     assert found["total"] == len(seen)
     for name, (params, meets) in shelf.filters(seen).items():
-        answer = await ask(asker, vendor=shelf.vendor, limit=500, **params)
+        answer = await ask(principal, vendor=shelf.vendor, limit=500, **params)
         if name == "domain" and who.startswith("west"):
             assert names(answer) == []  # what is shown to another's portal is not told, nor counted
             continue
@@ -69,7 +69,7 @@ async def test_everybody_finds_what_they_see_and_nothing_else(shelf: Shelf, who:
         for other in others:
             assert other not in str(found)
             for role in ("owner", "holder", "uploader"):
-                assert (await ask(asker, **{role: other}))["total"] == 0
+                assert (await ask(principal, **{role: other}))["total"] == 0
 
 
 async def test_what_is_said_of_a_part_of_a_number(shelf: Shelf) -> None:

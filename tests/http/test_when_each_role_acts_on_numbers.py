@@ -82,23 +82,23 @@ class Scene:
         created(await world.add(n["foreign"], holder=world.west_org))
 
     async def ask(self, who: str, verb: str, number: str) -> httpx.Response:
-        asker, world = self.askers[who], self.world
+        principal, world = self.askers[who], self.world
         path = f"/numbers/{number}"
         if verb in ("see", "history"):
-            return await asker.get(path if verb == "see" else f"{path}/history")
+            return await principal.get(path if verb == "see" else f"{path}/history")
         body, dry = VERBS[verb], {"dry_run": "true"}
         match verb:
             case "change":
-                return await asker("PATCH", path, json=body, params=dry)
+                return await principal("PATCH", path, json=body, params=dry)
             case "allocate":
                 holder = world.west_org if number == self.numbers["foreign"] else world.east_org
-                return await asker.post(f"/numbers/{verb}", {"numbers": [number], "holder_id": holder}, params=dry)
+                return await principal.post(f"/numbers/{verb}", {"numbers": [number], "holder_id": holder}, params=dry)
             case "take-back":
-                return await asker.post(f"/numbers/{verb}", {"numbers": [number]}, params=dry)
+                return await principal.post(f"/numbers/{verb}", {"numbers": [number]}, params=dry)
             case "reserve":
-                return await asker.post(f"{path}/{verb}", {**body, "reserver_id": world.east_org}, params=dry)
+                return await principal.post(f"{path}/{verb}", {**body, "reserver_id": world.east_org}, params=dry)
             case _:
-                return await asker.post(f"{path}/{verb.removeprefix('legacy ')}", body, params=dry)
+                return await principal.post(f"{path}/{verb.removeprefix('legacy ')}", body, params=dry)
 
 
 def rows() -> list[tuple[str, dict[str, set[str]]]]:

@@ -33,16 +33,16 @@ class Parsing:
         self._patch.setattr(f"{module}.{parser}", watched)
         self._patch.setattr(UnitOfWork, "commit", _method(self.committed))
 
-    def committed(self, work: UnitOfWork) -> int:
+    def committed(self, uow: UnitOfWork) -> int:
         self.commits += 1
         if self.commits == 1:
             raise ConcurrencyError("a rival was faster")
-        return self._commit(work)
+        return self._commit(uow)
 
 
 def _method(committed: Callable[[UnitOfWork], int]) -> Callable[[UnitOfWork], int]:
-    def commit(work: UnitOfWork) -> int:
-        return committed(work)
+    def commit(uow: UnitOfWork) -> int:
+        return committed(uow)
 
     return commit
 

@@ -155,13 +155,13 @@ async def test_a_previewed_upload_is_held_against_the_present(world: World) -> N
 
 async def test_an_upload_that_runs_stops_writing_when_the_right_is_gone(world: World) -> None:
     """P2: each chunk asks anew; the rows that are left are refused, each with the reason."""
-    node = world.deployment.nodes["numbers"]
+    runtime = world.deployment.nodes["numbers"]
     east = world.caller("partner-admin", world.east)
     (number,) = world.numbers(1)
     upload = created(await send(east, file_of(*lines(number)), holder_id=world.east_org))
     await _move(world, world.east_org, world.west)
     key, by = upload["upload_id"], "user:test"
-    node.run(lambda work: start_upload(work, key, by, Causation(by, key, key)))  # as if it had begun before the move
+    runtime.run(lambda uow: start_upload(uow, key, by, Causation(by, key, key)))  # as if it had begun before the move
     ended = (await until_ended(world.admin, key))[-1]
     assert (ended["status"], ended["added"], ended["refused"]) == ("completed", 0, 1)
     report = await world.admin.get(f"/numbers/uploads/{key}/report", params={"format": "json"})
@@ -172,7 +172,7 @@ async def test_an_upload_that_runs_stops_writing_when_the_right_is_gone(world: W
 @pytest.mark.parametrize("lost", ["moved", "left", "demoted"])
 async def test_who_let_an_upload_run_is_held_against_the_present(world: World, lost: str) -> None:
     """P2, P3: not only who sent the file: whoever let it run may be somebody else, and lose the right meanwhile."""
-    node = world.deployment.nodes["numbers"]
+    runtime = world.deployment.nodes["numbers"]
     allowed = f"/licensing/organizations/{world.east_org}"
     created(await world.admin("PATCH", allowed, json={"allow_external_numbers": True}))
     person = {"name": "Ada", "email": "ada@o.example", "role": "admin"}
@@ -188,7 +188,7 @@ async def test_who_let_an_upload_run_is_held_against_the_present(world: World, l
         change = {"json": {"role": "member"}} if lost == "demoted" else {}
         created(await world.admin("PATCH" if change else "DELETE", f"{allowed}/identities/{ada}", **change))
         await world.settle()
-    node.run(lambda work: start_upload(work, key, began.actor, began))  # as if it had begun before
+    runtime.run(lambda uow: start_upload(uow, key, began.actor, began))  # as if it had begun before
     ended = (await until_ended(world.admin, key))[-1]
     assert (ended["status"], ended["added"], ended["refused"]) == ("completed", 0, 1)
     problem(await world.admin.get(f"/numbers/{number}"), 404, "number-unknown")
@@ -201,15 +201,15 @@ async def test_a_template_that_runs_stops_when_the_right_is_gone(world: World) -
     await office.buy()
     one = await office.draft("101,Ada,,", "102,Bob,,")
     await _move(world, world.east_org, world.west)
-    node = world.deployment.nodes["licensing"]
+    runtime = world.deployment.nodes["licensing"]
     key = one.rpartition("/")[2]
     east = Causation("user:e", key, key, "partner-admin", world.east)
 
-    def begin(work: UnitOfWork) -> None:  # as if it had begun before the move
-        work.record(BULK, key, start(work.state(BULK, key), False, work.now), east)
-        mark_running(work, key)
+    def begin(uow: UnitOfWork) -> None:  # as if it had begun before the move
+        uow.record(BULK, key, start(uow.state(BULK, key), False, uow.now), east)
+        mark_running(uow, key)
 
-    node.run(begin)
+    runtime.run(begin)
     ended = await office.completed(one)
     assert (ended["succeeded"], ended["failed"]) == (0, 2)
     assert await office.codes(one) == ["RIGHT_LOST", "RIGHT_LOST"]
@@ -235,8 +235,8 @@ async def test_a_stream_that_is_watched_ends_with_the_right(world: World) -> Non
     path = f"/licensing/organizations/{world.east_org}"
     bulk = created(await world.admin.post(f"{path}/bulk-assignments", {"name": "b", "addons": []}))["bulk_id"]
     east = Principal("e", "partner-admin", world.east)
-    node = world.deployment.nodes["licensing"]
-    watched = event_stream(partial(_snapshot, node, east, UUID(world.east_org), UUID(bulk)), node.troubles)
+    runtime = world.deployment.nodes["licensing"]
+    watched = event_stream(partial(_snapshot, runtime, east, UUID(world.east_org), UUID(bulk)), runtime.troubles)
     events = aiter(watched.body_iterator)
     assert b"event: progress" in await anext(events)
     await _move(world, world.east_org, world.west)

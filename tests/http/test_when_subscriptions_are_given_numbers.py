@@ -193,8 +193,8 @@ async def test_then_only_who_may(world: World, verb: str, may: str) -> None:
         "dismiss": (f"/numbers/refused/{waiting}/dismiss", {}),
     }[verb]
     answers = {
-        who: (await asker.post(path, body, params={"dry_run": "true"})).status_code
-        for who, asker in askers(world).items()
+        who: (await principal.post(path, body, params={"dry_run": "true"})).status_code
+        for who, principal in askers(world).items()
     }
     assert {who for who, status in answers.items() if status == 200} == set(may)
     assert {status for who, status in answers.items() if who not in may} <= {403, 404}

@@ -124,13 +124,13 @@ async def test_a_member_of_an_issuer_sees_their_own_extension(world: World) -> N
     person = await _person(world, "member")
     member = Principal("https://i.example#7", "member", world.east_org, issuer="https://i.example", identity_id=person)
     store, org = world.deployment.nodes["licensing"].store, world.east_org
-    work = UnitOfWork(store, datetime.now(UTC))
+    uow = UnitOfWork(store, datetime.now(UTC))
     own = Resource(NothingThere(key="x"), parties=(org,), user_id=person)
-    authorize(branch_of(work, member), "see extensions", own)
+    authorize(branch_of(uow, member), "see extensions", own)
     with pytest.raises(NotAllowed):
-        authorize(branch_of(work, member), "see extensions", replace(own, user_id=str(uuid4())))
+        authorize(branch_of(uow, member), "see extensions", replace(own, user_id=str(uuid4())))
     with pytest.raises(TokenOutdated, match="no such person"):
-        authorize(branch_of(work, replace(member, identity_id=str(uuid4()))), "see extensions", own)
+        authorize(branch_of(uow, replace(member, identity_id=str(uuid4()))), "see extensions", own)
 
 
 async def test_every_refusal_leaves_a_line_with_the_subject(world: World) -> None:

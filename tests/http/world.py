@@ -94,9 +94,9 @@ class World:
 
     async def settle(self) -> None:
         """Until all that licensing has said has been heard by numbers."""
-        node = self.deployment.nodes["licensing"]
-        while node.store.positions(RELAY).get(RELAY, 0) < node.store.end_of_log():
-            await node.wake.after(node.wake.count, 0.05)
+        runtime = self.deployment.nodes["licensing"]
+        while runtime.store.positions(RELAY).get(RELAY, 0) < runtime.store.end_of_log():
+            await runtime.wake.after(runtime.wake.count, 0.05)
 
     async def fill(self) -> None:
         """Register the parties."""

@@ -39,10 +39,10 @@ class Licensing:
     def hear(self, *messages: Message) -> None:
         """One batch, committed whole: parties before billing, as the intake gives them."""
 
-        def decide(work: UnitOfWork) -> None:
+        def decide(uow: UnitOfWork) -> None:
             for topic, react in self._react.items():
                 if mine := [m for m in messages if _CONTRACTS[m.type].topic == topic]:
-                    react(work, mine)
+                    react(uow, mine)
 
         run(self.store, self.clock.now, decide)
 

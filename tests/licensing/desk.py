@@ -80,13 +80,13 @@ class Desk:
         """A template with rows of key, name and number, in progress; its id."""
         key = str(uuid4())
 
-        def decide(work: UnitOfWork) -> None:
-            work.record(BULK, key, create(work.state(BULK, key), ORG, "Tower", addons, work.now), CAUSE)
+        def decide(uow: UnitOfWork) -> None:
+            uow.record(BULK, key, create(uow.state(BULK, key), ORG, "Tower", addons, uow.now), CAUSE)
             file = File("people.csv", "digest", "name", len(rows))
-            work.record(BULK, key, add_users(work.state(BULK, key), file, work.now), CAUSE)
-            add_rows(work, key, [Row(n, 0, n + 1, r[0], r[1], "name", r[2]) for n, r in enumerate(rows, 1)])
-            work.record(BULK, key, start(work.state(BULK, key), all_or_nothing, work.now), cause)
-            mark_running(work, key)
+            uow.record(BULK, key, add_users(uow.state(BULK, key), file, uow.now), CAUSE)
+            add_rows(uow, key, [Row(n, 0, n + 1, r[0], r[1], "name", r[2]) for n, r in enumerate(rows, 1)])
+            uow.record(BULK, key, start(uow.state(BULK, key), all_or_nothing, uow.now), cause)
+            mark_running(uow, key)
 
         self.licensing.do(decide)
         return key
@@ -107,15 +107,20 @@ class Desk:
     def answer(self, requests: Iterable[tuple[str, NumberBindingRequested]], *, refuse: Sequence[str] = ()) -> None:
         """Numbers says yes, or no to these numbers."""
         messages = [self._answer(key, asked, asked.number in refuse) for key, asked in requests]
-        self.licensing.do(lambda work: number_replies.react(work, messages))
+        self.licensing.do(lambda uow: number_replies.react(uow, messages))
 
-    def _answer(self, key: str, asked: NumberBindingRequested, refused: bool) -> Message:
+    def _answer(self, key: str, requested: NumberBindingRequested, refused: bool) -> Message:
         now = self.licensing.clock.now()
-        of: Any = {"number": asked.number, "extension_id": key, "organization_id": ORG, "generation": asked.generation}
+        of: Any = {
+            "number": requested.number,
+            "extension_id": key,
+            "organization_id": ORG,
+            "generation": requested.generation,
+        }
         data: Any = (
-            numbers.NumberBindingRefused(**of, user_id=asked.user_id, code="taken", reason="Taken.", refused_at=now)
+            numbers.NumberBindingRefused(**of, user_id=requested.user_id, code="taken", reason="Taken.", refused_at=now)
             if refused
-            else numbers.NumberBound(**of, state="assigned", user_id=asked.user_id, kind="pbx", bound_at=now)
+            else numbers.NumberBound(**of, state="assigned", user_id=requested.user_id, kind="pbx", bound_at=now)
         )
         return Message(str(uuid4()), "/trunkline/numbers", type(data).__name__, key, now, 1, None, None, data)
 

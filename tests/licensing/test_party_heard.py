@@ -68,7 +68,7 @@ def test_then_a_registration_by_hand_wakes_them_too(licensing: Any, say: Any) ->
     """S7."""
     licensing.hear(organization(say))
     fact = fact_of_data(partner(say).data, licensing.clock.now())
-    after = licensing.do(lambda work: command(work, PARTY, PARTNER, fact, BY_HAND))
+    after = licensing.do(lambda uow: command(uow, PARTY, PARTNER, fact, BY_HAND))
     assert after.kind == "partner"
     assert licensing.state(PARTY, ORG).kind == "organization"
     assert licensing.log()[-1].meta.actor == "user:ops"
@@ -142,7 +142,7 @@ def test_then_a_refused_command_leaves_nothing(licensing: Any, say: Any) -> None
         organization_id=ORG, partner_id=PARTNER, name="Acme", billing_email="b@acme.example"
     )
     with pytest.raises(Refused) as refused:
-        licensing.do(lambda work: command(work, PARTY, ORG, fact_of_data(data, work.now), BY_HAND))
+        licensing.do(lambda uow: command(uow, PARTY, ORG, fact_of_data(data, uow.now), BY_HAND))
     assert refused.value.sentence == f"There is no partner {PARTNER}: register it first."
     assert licensing.log() == []
 

@@ -21,8 +21,8 @@ def fetch(names: dict[str, str]) -> Any:
     ]
 
 
-def row(person: str, place: int = 1) -> Row:
-    return Row(place, 0, place + 1, str(100 + place), person, "name")
+def row(person: str, index: int = 1) -> Row:
+    return Row(index, 0, index + 1, str(100 + index), person, "name")
 
 
 def outcome(person: str, names: dict[str, str] = PEOPLE) -> tuple[str | None, str | None, str]:

@@ -179,8 +179,8 @@ class Model(RuleBasedStateMachine):
         rows = [(key, users[n] if n < len(users) else None) for n, key in enumerate(keys)]
         expected = self.after_all(self.orgs[org], rows, addons, reference)
 
-        def decide(work: UnitOfWork) -> list[str]:
-            command = ProvisionWhole(work, self.orgs[org], KNOWN, BY)
+        def decide(uow: UnitOfWork) -> list[str]:
+            command = ProvisionWhole(uow, self.orgs[org], KNOWN, BY)
             return command.provision(count, start, users, addons, reference)
 
         made = self.do(decide)
@@ -195,7 +195,7 @@ class Model(RuleBasedStateMachine):
             NewExtension(extension_id=str(uuid4()), ext_key=key, user_id=user, addons=tuple(addons))
             for key, user in rows
         ]
-        outcomes = self.do(lambda work: provision(work, self.orgs[org], wanted, KNOWN, BY)) or []
+        outcomes = self.do(lambda uow: provision(uow, self.orgs[org], wanted, KNOWN, BY)) or []
         for row, outcome in zip(wanted, outcomes, strict=True):
             made = self.after_all(self.orgs[org], [(row.ext_key, row.user_id)], addons, None)
             assert (outcome is None) == (made is not None), outcome
@@ -211,7 +211,7 @@ class Model(RuleBasedStateMachine):
         line = self.lines[extension_id]
         given = {"ext_key": key, "user_id": user, "addons": addons}
         said: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-        freed = self.do(lambda work: Changing(work, line.org, extension_id, KNOWN, BY).change(said))
+        freed = self.do(lambda uow: Changing(uow, line.org, extension_id, KNOWN, BY).change(said))
         possible = self.may_change(extension_id, line, said)
         assert (freed is not None) == possible
         if not possible:
@@ -225,12 +225,12 @@ class Model(RuleBasedStateMachine):
         """L15: everything is given back."""
         if self.lines:
             extension_id = self.one_of(place)
-            self.do(lambda work: withdraw(work, [extension_id], "by_hand", BY))
+            self.do(lambda uow: withdraw(uow, [extension_id], "by_hand", BY))
             self.give_back(extension_id)
 
-    def one_of(self, place: int) -> str:
+    def one_of(self, index: int) -> str:
         """An extension, counted in the order of their making."""
-        return list(self.lines)[place % len(self.lines)]
+        return list(self.lines)[index % len(self.lines)]
 
     @rule(person=people)
     def leave(self, person: str) -> None:
@@ -319,14 +319,14 @@ class Model(RuleBasedStateMachine):
         """Extensions, units and suspensions are the oracle's; no more is in active use than is bought."""
         if not hasattr(self, "orgs"):
             return
-        work = UnitOfWork(self.licensing.store, self.licensing.clock.now())
-        work.load((EXTENSION, key) for key in self.lines)
+        uow = UnitOfWork(self.licensing.store, self.licensing.clock.now())
+        uow.load((EXTENSION, key) for key in self.lines)
         for org in self.orgs:
             for code in CODES:
-                self.pool_agrees(work, org, code)
+                self.pool_agrees(uow, org, code)
         claims = self.licensing.claims()
         for key, line in self.lines.items():
-            facts = work.state(EXTENSION, key).facts
+            facts = uow.state(EXTENSION, key).facts
             assert (facts.ext_key, facts.user_id) == (line.key, line.user)
             assert {BASE: facts.subscription_id, **{a.code: a.subscription_id for a in facts.addons}} == line.licenses
             assert set(facts.suspended) == {c for c, s in line.licenses.items() if key in beyond(self.bought[s])}
@@ -335,8 +335,8 @@ class Model(RuleBasedStateMachine):
         held = [c for c, stream in claims.items() if stream.removeprefix("extension/") in self.lines]
         assert len(held) == len(self.lines) + sum(line.user is not None for line in self.lines.values())
 
-    def pool_agrees(self, work: UnitOfWork, org: str, code: str) -> None:
-        pool = work.state(POOL, pool_key(org, code))
+    def pool_agrees(self, uow: UnitOfWork, org: str, code: str) -> None:
+        pool = uow.state(POOL, pool_key(org, code))
         mine = {key: b for key, b in self.bought.items() if (b.org, b.code) == (org, code)}
         assert {key: list(s.users) for key, s in pool.supplies.items()} == {key: b.users for key, b in mine.items()}
         marked = {key: [e for e in s.users if e in s.marked] for key, s in pool.supplies.items() if not s.over}
@@ -358,10 +358,10 @@ class Model(RuleBasedStateMachine):
             self.never_oversold()
 
     def never_oversold(self) -> None:
-        work = UnitOfWork(self.licensing.store, self.licensing.clock.now())
+        uow = UnitOfWork(self.licensing.store, self.licensing.clock.now())
         for org in self.orgs:
             for code in CODES:
-                pool = work.state(POOL, pool_key(org, code))
+                pool = uow.state(POOL, pool_key(org, code))
                 assert pool.allocated - pool.suspended <= pool.purchased
 
     def do(self, decide: Callable[[UnitOfWork], Any]) -> Any:

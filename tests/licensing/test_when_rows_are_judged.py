@@ -16,11 +16,11 @@ PEOPLE = People(named={"ada": (ADA,), "bob": (BOB,), "eve": (EVE, BOB)}, known={
 CATALOGUE = Catalogue()
 
 
-def row(place: int = 1, ext_key: str = "101", person: str = "Ada", number: str = "", **more: Any) -> Row:
+def row(index: int = 1, ext_key: str = "101", person: str = "Ada", number: str = "", **more: Any) -> Row:
     return Row(
-        place=place,
+        place=index,
         file=more.pop("file", 0),
-        line=place + 1,
+        line=index + 1,
         ext_key=ext_key,
         person=person,
         identified_by=more.pop("by", "name"),

@@ -122,7 +122,7 @@ def test_it_goes_to_the_address_of_now(inventory: Inventory, sender: MailSender,
     (before,) = inventory.mails()
     assert before.state == "failed"
     inventory.introduce()
-    run(inventory.store, inventory.clock.now, lambda work: retry_mail(work, before.key))
+    run(inventory.store, inventory.clock.now, lambda uow: retry_mail(uow, before.key))
     sender.step()
     assert office.taken == [(before.key, "billing@acme.example")]
     assert inventory.mails()[0].recipient == "billing@acme.example"
@@ -131,14 +131,14 @@ def test_it_goes_to_the_address_of_now(inventory: Inventory, sender: MailSender,
 def test_one_that_cannot_be_judged_holds_up_no_other(inventory: Inventory, office: Office) -> None:
     """O8: it is tried again later, with its cause."""
 
-    def judge(work: UnitOfWork, mails: Sequence[MailRow]) -> dict[str, Any]:
+    def judge(uow: UnitOfWork, mails: Sequence[MailRow]) -> dict[str, Any]:
         if any(mail.key == "b" for mail in mails):
             raise LookupError("mine")
         return {}
 
     sender = MailSender(inventory.store, inventory.clock, office, judge=judge)
     mails = [Mail(key, f"{key}@acme.example", "s", "b") for key in "abc"]
-    run(inventory.store, inventory.clock.now, lambda work: post(work, mails))
+    run(inventory.store, inventory.clock.now, lambda uow: post(uow, mails))
     sender.step()
     sender.resign()
     assert [key for key, _ in office.taken] == ["a", "c"]
@@ -159,7 +159,7 @@ def test_an_office_that_breaks_on_one_mail_goes_on_with_the_next(inventory: Inve
     office = Breaks()
     sender = MailSender(inventory.store, inventory.clock, office)
     mails = [Mail(key, f"{key}@acme.example", "s", "b") for key in "abc"]
-    run(inventory.store, inventory.clock.now, lambda work: post(work, mails))
+    run(inventory.store, inventory.clock.now, lambda uow: post(uow, mails))
     assert [sender.step() for _ in range(3)] == [1, 1, 0]
     sender.resign()
     assert [key for key, _ in office.taken] == ["a", "c"]
@@ -173,17 +173,17 @@ def test_a_person_retries_and_discards(inventory: Inventory, sender: MailSender,
     def do(decide: Callable[[UnitOfWork], None]) -> None:
         run(inventory.store, inventory.clock.now, decide)
 
-    do(lambda work: discard_mail(work, mail.key, "told by phone"))
+    do(lambda uow: discard_mail(uow, mail.key, "told by phone"))
     sender.step()
     assert office.taken == []
     assert inventory.mails()[0].last_error == "discarded: told by phone"
-    do(lambda work: retry_mail(work, mail.key))
+    do(lambda uow: retry_mail(uow, mail.key))
     sender.step()
     assert office.kinds == ["reservation-ending"]
     with pytest.raises(MailNotWaiting):
-        do(lambda work: retry_mail(work, mail.key))
+        do(lambda uow: retry_mail(uow, mail.key))
     with pytest.raises(NothingThere):
-        do(lambda work: discard_mail(work, "no such", "x"))
+        do(lambda uow: discard_mail(uow, "no such", "x"))
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -215,7 +215,7 @@ def test_no_early_notice_goes_that_is_not_so(databases: Any, story: list[str]) -
                 pass_days(inventory, int(step))
             elif step == "move":
                 party = inventory_party(inventory)
-                run(inventory.store, inventory.clock.now, lambda work, p=party: work.record(PARTY, ORG, [p], BY_HAND))
+                run(inventory.store, inventory.clock.now, lambda uow, p=party: uow.record(PARTY, ORG, [p], BY_HAND))
             elif step == "release" and state == "reserved":
                 inventory.release(number(1))
             elif state == "available" and step in ("reserve", "lock"):
@@ -233,6 +233,6 @@ def inventory_party(inventory: Inventory) -> Any:
     """The organization with another address."""
     import msgspec
 
-    work = UnitOfWork(inventory.store, inventory.clock.now())
-    heard: Any = work.state(PARTY, ORG).heard
+    uow = UnitOfWork(inventory.store, inventory.clock.now())
+    heard: Any = uow.state(PARTY, ORG).details
     return msgspec.structs.replace(heard, sequence=heard.sequence + 1, billing_email="other@acme.example")

@@ -88,7 +88,7 @@ class Outbox:
 
     def post(self, *names: str) -> None:
         mails = [Mail(f"test/+65/{name}", f"{name}@acme.example", f"Dear {name}", "It ends soon.\n") for name in names]
-        run(self.inventory.store, self.inventory.clock.now, lambda work: post(work, mails))
+        run(self.inventory.store, self.inventory.clock.now, lambda uow: post(uow, mails))
 
     def row(self, name: str) -> MailRow:
         return next(mail for mail in self.inventory.mails() if mail.key == f"test/+65/{name}")

@@ -45,8 +45,8 @@ def prepare(url: str) -> None:
 def ear_service(topics: Iterable[str]) -> ServiceDefinition:
     """Hears what billing says, on topics of the test's own."""
 
-    def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
-        work.write("INSERT INTO heard (subject, event_id) VALUES (%s, %s)", [(m.subject, m.id) for m in messages])
+    def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
+        uow.write("INSERT INTO heard (subject, event_id) VALUES (%s, %s)", [(m.subject, m.id) for m in messages])
 
     return ServiceDefinition(
         name="licensing",

@@ -109,7 +109,7 @@ async def upgraded(there: Ground) -> str:
         with psycopg.connect(url) as conn:
             conn.execute("DELETE FROM installation")
     async with there.running(there.urls) as deployment:
-        ids = [node.store.fetch("SELECT id FROM installation") for node in deployment.nodes.values()]
+        ids = [runtime.store.fetch("SELECT id FROM installation") for runtime in deployment.nodes.values()]
     found = await read_on_record(there.kafka)
     assert found.id is not None
     assert ids == [[(found.id,)]] * 2

@@ -25,8 +25,8 @@ async def contents(home: Home, kafka: KafkaSettings) -> Contents:
 
 async def until_filled(home: Home, kafka: KafkaSettings) -> None:
     """Until the start has compared the topics, as it does by itself."""
-    for node in (home.inventory, home.licensing):
-        while not all([await is_filled(kafka, node.store, topic) for topic in node.service.states]):  # noqa: ASYNC110
+    for runtime in (home.inventory, home.licensing):
+        while not all([await is_filled(kafka, runtime.store, topic) for topic in runtime.service.states]):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 

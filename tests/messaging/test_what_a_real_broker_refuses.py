@@ -60,9 +60,9 @@ async def test_a_service_without_its_broker_is_ready_and_says_what_is_away(
     await asyncio.to_thread(_create, settings, None, None, dry_run=False)
     async with Application(settings) as deployment, httpx.AsyncClient(base_url=deployment.address) as client:
         nodes = deployment.nodes.values()
-        await eventually(lambda: not any(node.degradations() for node in nodes))
+        await eventually(lambda: not any(runtime.degradations() for runtime in nodes))
         await asyncio.to_thread(own_broker.kill)
-        await eventually(lambda: all(node.degradations() for node in nodes))
+        await eventually(lambda: all(runtime.degradations() for runtime in nodes))
         away = await client.get("/readyz")
         assert away.status_code == 200
         assert set(away.json()["degraded"]) == {"licensing", "numbers"}

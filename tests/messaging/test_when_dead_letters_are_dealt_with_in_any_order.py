@@ -77,11 +77,11 @@ def test_then_each_is_heard_once_at_most_and_each_key_in_its_order(
         older = any(waits[n] and parked[n] == parked[place] and parked[n].key is not None for n in range(place))
         edit = Edit(value=good[place].value) if act.what == "edit" else Edit()
 
-        def decide(work: UnitOfWork, act: Act = act, place: int = place, edit: Edit = edit) -> None:
+        def decide(uow: UnitOfWork, act: Act = act, index: int = place, edit: Edit = edit) -> None:
             if act.what == "discard":
-                discard(work, ids[place], "me", "why")
+                discard(uow, ids[index], "me", "why")
             else:
-                retry(work, service, ids[place], "me", edit)
+                retry(uow, service, ids[index], "me", edit)
 
         expected = waits[place] and (act.what == "discard" or (act.what == "edit" and not older))
         try:

@@ -28,7 +28,7 @@ from trunkline.roles import Role
 from trunkline.security.tokens import Tokens
 from trunkline.service_definition import ServiceContext, ServiceDefinition
 from trunkline.settings import Settings
-from trunkline_numbers.domain.party_replica import PARTY, PartyHeard
+from trunkline_numbers.domain.party_replica import PARTY, PartyReceived
 from trunkline_numbers.message_handlers import subscription_events
 from trunkline_numbers.wiring import service
 
@@ -105,12 +105,12 @@ class Desk:
         """One piece of work that no door does."""
         return self.node.run(decide)[0]
 
-    def knows(self, *parties: tuple[str, PartyHeard]) -> None:
+    def knows(self, *parties: tuple[str, PartyReceived]) -> None:
         """What licensing has said of parties."""
 
-        def hear(work: UnitOfWork) -> None:
+        def hear(uow: UnitOfWork) -> None:
             for key, said in parties:
-                work.record(PARTY, key, [said], TOLD)
+                uow.record(PARTY, key, [said], TOLD)
 
         self.work(hear)
 

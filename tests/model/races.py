@@ -101,7 +101,7 @@ async def _asked(desk: Desk, verb: str, number: str, body: Any) -> Attempt:
 async def _start(desk: Desk, number: str, organization: str) -> Attempt:
     s = Bought(str(uuid4()), organization, number, desk.clock.now(), number)
     await asyncio.to_thread(desk.hears, [word(s, 1, desk.clock.now())])
-    heard = await asyncio.to_thread(desk.work, lambda work: work.state(SUBSCRIPTION, s.id))
+    heard = await asyncio.to_thread(desk.work, lambda uow: uow.state(SUBSCRIPTION, s.id))
     if heard.refused is None:
         return Attempt("start", "won" if number in heard.served else "lost")
     return Attempt("start", heard.refused.code, heard.refused.reason)

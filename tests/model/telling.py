@@ -11,7 +11,7 @@ from tests.model.phone import PLATFORM, Bought
 from tests.model.sight import Parties
 from trunkline.contracts import licensing
 from trunkline.contracts.cloudevents.message import Message
-from trunkline_numbers.domain.party_replica import PartyHeard
+from trunkline_numbers.domain.party_replica import PartyReceived
 
 EAST, WEST, E1, E2, W1, OWN = (str(uuid4()) for _ in range(6))
 PARTIES = Parties(
@@ -22,15 +22,15 @@ PARTIES = Parties(
 )
 
 
-def parties_heard(at: datetime) -> Iterator[tuple[str, PartyHeard]]:
+def parties_heard(at: datetime) -> Iterator[tuple[str, PartyReceived]]:
     """The tree as licensing tells it."""
     emails: dict[str, Any] = {"owner_email": "o@p.example", "support_email": "s@p.example"}
     top = tuple(PARTIES.platform_domains)
-    yield PLATFORM, PartyHeard(at=at, sequence=1, kind="platform", name="Top", domains=top, **emails)
+    yield PLATFORM, PartyReceived(at=at, sequence=1, kind="platform", name="Top", domains=top, **emails)
     for partner, domains in PARTIES.partners.items():
-        yield partner, PartyHeard(at=at, sequence=1, kind="partner", name="P", domains=tuple(domains), **emails)
+        yield partner, PartyReceived(at=at, sequence=1, kind="partner", name="P", domains=tuple(domains), **emails)
     for organization, partner in PARTIES.organizations.items():
-        yield organization, PartyHeard(
+        yield organization, PartyReceived(
             at=at, sequence=1, kind="organization", name="O", partner_id=partner, billing_email="b@o.example",
             allow_external_numbers=organization in PARTIES.external,
         )  # fmt: skip

@@ -20,9 +20,9 @@ from trunkline_numbers.domain.policy import DEFAULT, Policy
 KEY = "+6512345678"
 
 
-def uuid(kind: str, place: int = 1) -> str:
+def uuid(kind: str, index: int = 1) -> str:
     """An id that says in its first digits what it is of."""
-    return f"{kind.ljust(8, '0')}-0000-4000-8000-{place:012d}"
+    return f"{kind.ljust(8, '0')}-0000-4000-8000-{index:012d}"
 
 
 PARTNER, OTHER_PARTNER = uuid("facade", 1), uuid("facade", 2)

@@ -21,7 +21,7 @@ from trunkline_numbers.domain.subscription.events import (
     CoversFrom,
     ReservationCovered,
     ReservationUncovered,
-    SubscriptionHeard,
+    SubscriptionReceived,
 )
 from trunkline_numbers.domain.subscription.paid_reservations import Judged, Standing, Until, Walks, judge
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Cover, Subscription
@@ -29,7 +29,7 @@ from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Cov
 
 def judged(*steps: tuple[float, int, float | None], extended: dict[str, float], **freed: float) -> Judged:
     """Steps as (day, units, renewed until); what was extended, each on its day, until day 58, for free until 28."""
-    heard = SubscriptionHeard(
+    heard = SubscriptionReceived(
         at=day(90),
         sequence=len(steps),
         organization_id=ACME.id,
@@ -74,7 +74,7 @@ def test_then_a_walk_goes_on_where_the_batch_has_left_it(seed: int) -> None:
         standings = {number: Standing(free_ends_at=ends) for number in covers}
         if chance.random() < 0.1:
             standings["B"] = Standing(freed=day(30))
-        heard = SubscriptionHeard(
+        heard = SubscriptionReceived(
             at=step.at,
             sequence=len(steps),
             organization_id=ACME.id,

@@ -34,7 +34,7 @@ class Payer:
     def __init__(self, *, sequenced: bool) -> None:
         self._sequenced, self._heard, self._said = sequenced, list[facts.AnyFact](), 0
 
-    def fact(self, place: int, what: str, on: int, how: int) -> facts.AnyFact:
+    def fact(self, index: int, what: str, on: int, how: int) -> facts.AnyFact:
         kinds: dict[str, tuple[type[Any], dict[str, Any]]] = {
             "started": (facts.Started, {"product": "did_reservation", "quantity": how, "plan_days": 30}),
             "renewed": (facts.Renewed, {"renewed_until": day(on + how)}),
@@ -44,8 +44,8 @@ class Payer:
             "terminated": (facts.Terminated, {}),
         }
         kind, own = kinds[what]
-        sequence = place if self._sequenced else None
-        return kind(source="b", id=f"{place}", at=day(on), organization_id=ACME.id, sequence=sequence, **own)  # type: ignore[no-any-return]
+        sequence = index if self._sequenced else None
+        return kind(source="b", id=f"{index}", at=day(on), organization_id=ACME.id, sequence=sequence, **own)  # type: ignore[no-any-return]
 
     def hears(self, fact: facts.AnyFact) -> Message:
         self._heard.append(fact)
@@ -82,8 +82,8 @@ def begun(quantity: int, extended: list[int], payer: Payer) -> World:
     for on, place in enumerate(extended, start=1):
         world.passes_to(on)
 
-        def extend(work: UnitOfWork, number: str = NUMBERS[place]) -> None:
-            extend_by(work, COVER, number, None, BY_HAND, world.policy)
+        def extend(uow: UnitOfWork, number: str = NUMBERS[place]) -> None:
+            extend_by(uow, COVER, number, None, BY_HAND, world.policy)
 
         try:
             world.place.run(extend)

@@ -43,7 +43,7 @@ def test_then_every_sample_of_the_newest_version_shows_every_field(sample: Path)
     """X7: a field that no sample shows could be renamed unseen."""
     stored = read(sample)
     if sample.stem == stored_name(type(stored.data)):
-        assert set(json.loads(sample.read_bytes())["data"]) == set(stored.data.__struct_fields__)
+        assert set(json.loads(sample.read_bytes())["data"]) == set(stored.data.__struct_encode_fields__)
 
 
 def test_then_every_event_is_said_or_private() -> None:

@@ -17,7 +17,7 @@ from trunkline_numbers.domain.subscription.events import (
     NumberAssignmentRefused,
     NumberForgone,
     ServiceUndone,
-    SubscriptionHeard,
+    SubscriptionReceived,
     SubscriptionServed,
     SwappedOut,
 )
@@ -36,10 +36,12 @@ from trunkline_numbers.domain.subscription.tenures import Standing, target, tenu
 A, B, C, Z = "+6511111111", "+6522222222", "+6533333333", "+6599999999"
 
 
-def heard(number: str = A, *outs: tuple[str, float], on: float = 0, sequence: int = 1, **own: Any) -> SubscriptionHeard:
+def heard(
+    number: str = A, *outs: tuple[str, float], on: float = 0, sequence: int = 1, **own: Any
+) -> SubscriptionReceived:
     """The state that was heard; `outs` as (number, day)."""
     fields: dict[str, Any] = {"product": "number", "status": "active", "started_at": day(0), **own}
-    return SubscriptionHeard(
+    return SubscriptionReceived(
         at=day(on),
         sequence=sequence,
         organization_id=ACME.id,
@@ -101,7 +103,7 @@ def test_then_a_refusal_is_put_on_record_once() -> None:
         (heard(A, status="expired", expired_at=day(5)), "not_active"),
     ],
 )
-def test_then_a_refusal_ends_with_its_cause(newest: SubscriptionHeard, cause: str) -> None:
+def test_then_a_refusal_ends_with_its_cause(newest: SubscriptionReceived, cause: str) -> None:
     """S6: as long as it is active and has no number."""
     story = told(heard(A), refused(A, 0), newest).when(lambda s: end_refusal(s, day(9)))
     story.then(AssignmentRefusalEnded(at=day(9), number=A, cause=cause))  # type: ignore[arg-type]

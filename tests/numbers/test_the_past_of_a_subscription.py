@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trunkline.limits import PAST_KEPT
-from trunkline_numbers.domain.subscription.events import CoversFrom, SubscriptionAhead, SubscriptionHeard, SwappedOut
+from trunkline_numbers.domain.subscription.events import CoversFrom, SubscriptionAhead, SubscriptionReceived, SwappedOut
 from trunkline_numbers.domain.subscription.past import counts_from
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, hear
 
@@ -26,10 +26,10 @@ def at(n: float) -> datetime:
 LONG_AFTER = at(10_000)
 
 
-def state(n: int, late: int | None = None) -> SubscriptionHeard:
+def state(n: int, late: int | None = None) -> SubscriptionReceived:
     """After the n-th fact: a swap and a step of covers for each; `late`: one whose fact was heard after the others."""
     known = [k for k in range(1, n + 1) if late is None or k != late or n > late + 5]
-    return SubscriptionHeard(
+    return SubscriptionReceived(
         at=at(n),
         sequence=n,
         organization_id=ORG,
@@ -42,9 +42,9 @@ def state(n: int, late: int | None = None) -> SubscriptionHeard:
     )
 
 
-def heard(*said: SubscriptionHeard, now: datetime = LONG_AFTER) -> Any:
+def heard(*published: SubscriptionReceived, now: datetime = LONG_AFTER) -> Any:
     s = SUBSCRIPTION.initial("s")
-    for one in said:
+    for one in published:
         for event in hear(s, one, now):
             s = SUBSCRIPTION.evolve(s, event)
     return s
@@ -60,21 +60,21 @@ def test_then_all_of_it_is_known_that_came_with_any_event(last: int, data: st.Da
     order = sorted(numbers) if data.draw(st.booleans()) else sorted(numbers, reverse=True)
     s = heard(*(state(n) for n in order))
     expected = range(1, last + 1) if order == sorted(numbers) else range(max(1, last - PAST_KEPT + 1), last + 1)
-    assert [out.at for out in s.heard.swapped_out] == [at(k) for k in expected][-PAST_KEPT:]
-    assert [step.units for step in s.heard.covers] == list(expected)
+    assert [out.at for out in s.terms.swapped_out] == [at(k) for k in expected][-PAST_KEPT:]
+    assert [step.units for step in s.terms.covers] == list(expected)
 
 
 def test_then_a_fact_that_came_late_takes_its_place() -> None:
     """X4: within what an event carries, in the middle of the past."""
     late = 2 * PAST_KEPT
     s = heard(*(state(n, late) for n in range(1, late + 9)))
-    assert [step.units for step in s.heard.covers] == list(range(1, late + 9))
+    assert [step.units for step in s.terms.covers] == list(range(1, late + 9))
 
 
 def test_then_a_gap_leaves_what_is_older() -> None:
     """X4: many events were overtaken by one: what was known before it is kept, in its order."""
     s = heard(state(5), state(3 * PAST_KEPT))
-    units = [step.units for step in s.heard.covers]
+    units = [step.units for step in s.terms.covers]
     assert units == [*range(1, 6), *range(2 * PAST_KEPT + 1, 3 * PAST_KEPT + 1)]
 
 
@@ -84,6 +84,6 @@ def test_then_a_state_counts_from_its_latest_instant() -> None:
     assert counts_from(said) == at(5)
     s = heard(state(3), said, now=at(4))
     assert isinstance(s.ahead, SubscriptionAhead)
-    assert (s.heard.sequence, s.ahead.counts_from, s.sequence, SUBSCRIPTION.due and SUBSCRIPTION.due(s)) == (
+    assert (s.terms.sequence, s.ahead.counts_from, s.sequence, SUBSCRIPTION.due and SUBSCRIPTION.due(s)) == (
         *(3, at(5), 5, at(5)),
     )

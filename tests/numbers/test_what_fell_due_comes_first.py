@@ -17,7 +17,7 @@ from trunkline.contracts import licensing
 from trunkline.contracts.cloudevents.message import Message
 from trunkline_numbers.domain.number import operator_commands as by_hand
 from trunkline_numbers.domain.number.state import Assigned
-from trunkline_numbers.domain.party_replica import PartyHeard
+from trunkline_numbers.domain.party_replica import PartyReceived
 from trunkline_numbers.message_handlers import binding_requests
 
 B = "+6522222222"
@@ -75,7 +75,7 @@ def test_then_a_binding_request_is_answered_for_the_one_that_waited() -> None:
     message = Message(
         "1", licensing.SOURCE, "NumberBindingRequested", asked.extension_id, day(30), 1, None, None, asked
     )
-    world.place.run(lambda work: binding_requests.react(work, [message]))
+    world.place.run(lambda uow: binding_requests.react(uow, [message]))
     served(world)
     assert [b.extension_id for b in world.number().bindings] == [asked.extension_id]
 
@@ -113,9 +113,11 @@ def desk(databases: Any, tmp_path: Any) -> Iterator[Desk]:
     url = databases.create(prepare)
     found = Desk(url, tmp_path, FixedClock(day(0)))
     for key in (ACME.id, STRANGER.id):
-        said = PartyHeard(at=day(0), sequence=1, kind="organization", name="O", billing_email="b@o.example")
+        said = PartyReceived(at=day(0), sequence=1, kind="organization", name="O", billing_email="b@o.example")
         found.knows((key, said))
-    found.knows(("platform", PartyHeard(at=day(0), sequence=1, kind="platform", name="P", support_email="p@p.example")))
+    found.knows(
+        ("platform", PartyReceived(at=day(0), sequence=1, kind="platform", name="P", support_email="p@p.example"))
+    )
     yield found
     found.close()
     databases.drop(url)

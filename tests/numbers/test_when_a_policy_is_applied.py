@@ -127,8 +127,8 @@ def copies(new_database: Callable[..., str]) -> Iterator[tuple[World, Store]]:
 def applied_by(store: Store, policy: Policy) -> None:
     """Put a policy in force in one copy."""
 
-    def act(work: UnitOfWork) -> None:
-        work.record(POLICY, CURRENT, apply_policy(work.state(POLICY, CURRENT), policy, None, work.now), BY_HAND)
+    def act(uow: UnitOfWork) -> None:
+        uow.record(POLICY, CURRENT, apply_policy(uow.state(POLICY, CURRENT), policy, None, uow.now), BY_HAND)
 
     run(store, lambda: day(1), act)
 
@@ -140,14 +140,12 @@ def test_then_what_another_copy_is_about_to_write_is_decided_again(copies: tuple
     place, seen = world.place, []
     assert isinstance(place, Database)
 
-    def decide(work: UnitOfWork) -> None:
-        work.load([THE_POLICY, (NUMBER, KEY)])
-        seen.append(in_force(work))
+    def decide(uow: UnitOfWork) -> None:
+        uow.load([THE_POLICY, (NUMBER, KEY)])
+        seen.append(in_force(uow))
         if len(seen) == 1:
             applied_by(other, LONG)  # after this copy has read the policy, before it commits
-        work.record(
-            NUMBER, KEY, by_hand.reserve(work.state(NUMBER, KEY), ACME, "kept", in_force(work), work.now), BY_HAND
-        )
+        uow.record(NUMBER, KEY, by_hand.reserve(uow.state(NUMBER, KEY), ACME, "kept", in_force(uow), uow.now), BY_HAND)
 
     place.run(decide)
     assert seen == [DEFAULT, LONG]

@@ -50,13 +50,13 @@ def upload(stock: Inventory, rows: list[str]) -> str:
     file = read_csv(f"Country Code,Phone Number,Voice,SMS,Fax\n{lines}".encode(), parse.LAYOUT, max_bytes=10**6)
     found, upload_id = parse.preview(file, Terms(), lambda _: set()), str(uuid4())
 
-    def decide(work: UnitOfWork) -> None:
+    def decide(uow: UnitOfWork) -> None:
         facts = {"rows": found.rows, "good": found.good, "unlikely": found.unlikely, "chunks": len(found.chunks)}
-        work.record(UPLOAD, upload_id, [UploadPreviewed(at=work.now, file_name="f.csv", **facts)], BY)
-        keep(work, upload_id, None, found.chunks)
+        uow.record(UPLOAD, upload_id, [UploadPreviewed(at=uow.now, file_name="f.csv", **facts)], BY)
+        keep(uow, upload_id, None, found.chunks)
 
     run(stock.store, stock.clock.now, decide)
-    run(stock.store, stock.clock.now, lambda work: start_upload(work, upload_id, BY.actor, BY))
+    run(stock.store, stock.clock.now, lambda uow: start_upload(uow, upload_id, BY.actor, BY))
     return upload_id
 
 
@@ -79,7 +79,7 @@ def together(*works: Callable[[], object]) -> None:
             raised.append(error)
             raise
 
-    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
+    threads = [threading.Thread(target=guarded, args=(uow,)) for uow in works]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -121,7 +121,7 @@ def test_then_a_cancellation_falls_between_two_chunks(stock: Inventory) -> None:
 
     def end() -> None:
         begun.wait()
-        run(stock.store, stock.clock.now, lambda work: cancel_upload(work, upload_id, "user:other", BY))
+        run(stock.store, stock.clock.now, lambda uow: cancel_upload(uow, upload_id, "user:other", BY))
 
     together(go, end)
     u = upload_of(stock, upload_id)
@@ -148,8 +148,8 @@ def test_then_one_that_fails_is_set_aside_and_the_others_end(stock: Inventory, m
     failing, other = upload(stock, numbers(2 * CHUNK)), upload(stock, numbers(2 * CHUNK, 32_000_000))
     broken = {failing}
 
-    def fragile(work: UnitOfWork, upload_id: str) -> None:
-        run_chunk(work, upload_id)
+    def fragile(uow: UnitOfWork, upload_id: str) -> None:
+        run_chunk(uow, upload_id)
         if upload_id in broken and upload_of(stock, upload_id).chunks_done == 1:
             raise ValueError("cannot stand the second chunk")
 

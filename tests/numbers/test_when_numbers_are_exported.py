@@ -38,9 +38,9 @@ def store(databases: Any) -> Iterator[Store]:
     databases.drop(url)
 
 
-def exported(store: Store, form: Format, asker: str | None = None, layout: Any = "full") -> bytes:
+def exported(store: Store, form: Format, subject: str | None = None, layout: Any = "full") -> bytes:
     """A whole export of everything the asker sees."""
-    seen_by = scope(asker)
+    seen_by = scope(subject)
     return b"".join(Export(store.url, conditions(Wanted(), seen_by), seen_by, layout).pieces(form))
 
 

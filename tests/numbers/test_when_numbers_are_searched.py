@@ -82,9 +82,9 @@ WANTED = st.builds(
 ASKERS = st.sampled_from((None, None, *PARTIES))
 
 
-def pages(store: Store, wanted: Wanted, asker: str | None, part: Slice) -> tuple[list[Number], Total]:
+def pages(store: Store, wanted: Wanted, subject: str | None, part: Slice) -> tuple[list[Number], Total]:
     """Everything found, page by page, as the door turns them."""
-    asked = conditions(wanted, scope(asker))
+    asked = conditions(wanted, scope(subject))
     numbers = Inventory(store)
     rows, total = numbers.first_page(asked, part)
     found: list[Found] = []
@@ -99,9 +99,9 @@ def pages(store: Store, wanted: Wanted, asker: str | None, part: Slice) -> tuple
         )
 
 
-def expected(wanted: Wanted, asker: str | None) -> list[Number]:
+def expected(wanted: Wanted, subject: str | None) -> list[Number]:
     """What should be found, in order."""
-    return [n for n in NUMBERS if seen(n, asker) and meets(n, wanted, asker)]
+    return [n for n in NUMBERS if seen(n, subject) and meets(n, wanted, subject)]
 
 
 @SIGHT
@@ -202,7 +202,9 @@ def test_then_no_more_samples_are_kept_than_so_many(store: Store, monkeypatch: p
     monkeypatch.setattr(inventory, "SAMPLES", 2)
     monkeypatch.setattr(search, "take", lambda *given: taken.append(given[1]) or row_estimates.take(*given))
     numbers, after = Inventory(store), Slice(5, after="+1")
-    by_asker = [conditions(Wanted(states=("available",)), scope(asker)) for asker in (None, "org-east-1", "org-own")]
+    by_asker = [
+        conditions(Wanted(states=("available",)), scope(principal)) for principal in (None, "org-east-1", "org-own")
+    ]
     for place in (0, 1, 0, 2, 0, 1):
         numbers.next_page(by_asker[place], after, Total(1_000, "estimate"))
     assert taken == [by_asker[place] for place in (0, 1, 2, 1)]
@@ -236,9 +238,9 @@ def test_then_runs_along_a_filter_spare_the_count(store: Store, monkeypatch: pyt
     monkeypatch.setattr(search, "EXACT_TO", 20)
     monkeypatch.setattr(search, "statements", lambda *_: pytest.fail("counted"))
     wanted = Wanted(capabilities=("voice",), bound=False)
-    for asker in (None, PARTIES[0]):
-        found, total = pages(store, wanted, asker, Slice(50))
-        right = expected(wanted, asker)
+    for principal in (None, PARTIES[0]):
+        found, total = pages(store, wanted, principal, Slice(50))
+        right = expected(wanted, principal)
         assert found == right
         assert total.is_ == "estimate"
         assert len(right) / 2 < total.value < len(right) * 2

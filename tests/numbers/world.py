@@ -79,8 +79,8 @@ def prepare(url: str) -> None:
 class World:
     """What is heard and done; `on` is always the day it happens, and the clock moves there."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, location: Place) -> None:
+        self.place = location
 
     @property
     def policy(self) -> Policy:
@@ -90,8 +90,8 @@ class World:
     def applies(self, policy: Policy) -> World:
         """The platform puts another policy in force."""
 
-        def act(work: UnitOfWork) -> None:
-            work.record(POLICY, CURRENT, apply_policy(work.state(POLICY, CURRENT), policy, None, work.now), BY_HAND)
+        def act(uow: UnitOfWork) -> None:
+            uow.record(POLICY, CURRENT, apply_policy(uow.state(POLICY, CURRENT), policy, None, uow.now), BY_HAND)
 
         self.place.run(act)
         return self
@@ -126,11 +126,11 @@ class World:
             )
         kind = f"{type(data).__name__}Registered"
         message = self._message(kind, party, self.place.clock.now(), sequence, data)
-        self.place.run(lambda work: party_events.react(work, [message]))
+        self.place.run(lambda uow: party_events.react(uow, [message]))
 
     def hears(self, *facts: Message) -> World:
         """One batch of what licensing says of subscriptions."""
-        self.place.run(lambda work: subscription_events.react(work, facts))
+        self.place.run(lambda uow: subscription_events.react(uow, facts))
         return self
 
     @staticmethod
@@ -141,11 +141,11 @@ class World:
     def by_hand(self, decide: Callable[[Number, datetime], Sequence[Any]], *numbers: str) -> World:
         """Something done to numbers, with all that follows."""
 
-        def act(work: UnitOfWork) -> None:
-            load_settled(work, ((NUMBER, number) for number in numbers))
+        def act(uow: UnitOfWork) -> None:
+            load_settled(uow, ((NUMBER, number) for number in numbers))
             for number in numbers:
-                work.record(NUMBER, number, decide(work.state(NUMBER, number), work.now), BY_HAND)
-            serve_waiting(work, BY_HAND)
+                uow.record(NUMBER, number, decide(uow.state(NUMBER, number), uow.now), BY_HAND)
+            serve_waiting(uow, BY_HAND)
 
         self.place.run(act)
         return self
@@ -163,7 +163,7 @@ class World:
         """The clock moves to that day, and the timer runs."""
         self.moves_to(n)
         while due := self.place.due():
-            self.place.run(lambda work, due=due: deadlines.react(work, due))  # type: ignore[misc]
+            self.place.run(lambda uow, due=due: deadlines.react(uow, due))  # type: ignore[misc]
         return self
 
     def moves_to(self, n: float) -> World:

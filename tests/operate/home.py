@@ -111,9 +111,7 @@ class Home(World):
 
     def tamper(self, number: str, decide: Callable[[Number], Sequence[Event]]) -> None:
         """Append to a number's stream what no door would."""
-        self.inventory.run(
-            lambda work: work.record(NUMBER, number, decide(work.state(NUMBER, number)), BEHIND_ITS_BACK)
-        )
+        self.inventory.run(lambda uow: uow.record(NUMBER, number, decide(uow.state(NUMBER, number)), BEHIND_ITS_BACK))
 
 
 @asynccontextmanager
@@ -129,17 +127,20 @@ async def at_home(folder: Path, licensing_url: str, numbers_url: str, **more: An
 
 
 def lose(
-    patch: pytest.MonkeyPatch, node: ServiceRuntime, lost: Callable[[IncomingRecord], bool], value: bytes | None = None
+    patch: pytest.MonkeyPatch,
+    runtime: ServiceRuntime,
+    lost: Callable[[IncomingRecord], bool],
+    value: bytes | None = None,
 ) -> None:
     """From now on a service does not hear some of what is said to it; with a value it hears that instead."""
-    accept = node.intake.accept
+    accept = runtime.intake.accept
 
     def hear(records: Sequence[IncomingRecord]) -> int:
         if value is not None:
             return accept([replace(r, value=value) if lost(r) else r for r in records])
         return accept([r for r in records if not lost(r)])
 
-    patch.setattr(node.intake, "accept", hear)
+    patch.setattr(runtime.intake, "accept", hear)
 
 
 def keyed(*keys: str) -> Callable[[IncomingRecord], bool]:

@@ -58,10 +58,10 @@ def again(record: IncomingRecord) -> IncomingRecord:
     return msgspec.structs.replace(record, offset=next(_offsets))
 
 
-def put_in_its_way(node: ServiceRuntime, *records: IncomingRecord) -> Sequence[int]:
+def put_in_its_way(runtime: ServiceRuntime, *records: IncomingRecord) -> Sequence[int]:
     """Let a service hear records that it cannot use; the ids of the dead letters, in their order."""
-    before = parked_page(node.store, limit=10_000)
-    node.intake.accept(records)
-    found = parked_page(node.store, after=before[-1].id if before else 0, limit=10_000)
+    before = parked_page(runtime.store, limit=10_000)
+    runtime.intake.accept(records)
+    found = parked_page(runtime.store, after=before[-1].id if before else 0, limit=10_000)
     assert [p.offset for p in found] == [r.offset for r in records]
     return [p.id for p in found]

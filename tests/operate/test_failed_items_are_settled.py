@@ -36,10 +36,10 @@ def spoil_address(world: World, organization: str) -> None:
 
     from trunkline.eventstore.recorded_event import Causation
 
-    def decide(work: UnitOfWork) -> None:
-        known: Any = work.state(PARTY, organization).heard
+    def decide(uow: UnitOfWork) -> None:
+        known: Any = uow.state(PARTY, organization).details
         spoilt = msgspec.structs.replace(known, sequence=known.sequence + 1, billing_email="a@[")
-        work.record(PARTY, organization, [spoilt], Causation("test", "test", "test"))
+        uow.record(PARTY, organization, [spoilt], Causation("test", "test", "test"))
 
     node(world).run(decide)
 

@@ -48,7 +48,7 @@ async def test_then_what_was_lost_on_the_way_agrees_afterwards(home: Home, monke
     assert "agrees now" in shown(done, named(after.differences))
     commands = [command for (command,) in home.licensing.store.fetch("SELECT command FROM audit")]
     assert "repair" in commands
-    assert home.licensing.run(lambda work: work.state(EXTENSION, other))[0].facts is not None
+    assert home.licensing.run(lambda uow: uow.state(EXTENSION, other))[0].facts is not None
 
 
 def clone(url: str, create: Callable[..., str]) -> str:
@@ -77,8 +77,8 @@ async def test_then_a_restored_service_and_the_other_one_come_to_agree(
         await later.sold(1)
     given = {f"{name}_url": url for name, url in (urls | {older: back_up}).items()}
     async with at_home(tmp_path, **given) as restored:
-        node = restored.licensing if older == "licensing" else restored.inventory
-        assert node.store.epochs.current == 1
+        runtime = restored.licensing if older == "licensing" else restored.inventory
+        assert runtime.store.epochs.current == 1
         await restored.quiet()
         found = await restored.compared()
         assert older == "numbers" or ("binding", extension) in named(found.differences)

@@ -119,14 +119,14 @@ class Life:
                 self.pair.act(number, decide=lambda n: do(n, "why", DEFAULT, self.pair.now))
             return
 
-        def decide(work: UnitOfWork) -> None:
+        def decide(uow: UnitOfWork) -> None:
             if what == "give":
-                give(work, key, number, None, BY_HAND, DEFAULT)
+                give(uow, key, number, None, BY_HAND, DEFAULT)
             elif what == "swap":
-                swap(work, key, number, self.chance.choice(self.numbers), None, BY_HAND, DEFAULT)
+                swap(uow, key, number, self.chance.choice(self.numbers), None, BY_HAND, DEFAULT)
             else:
-                dismiss_refusal(work, key, None, BY_HAND)
-            serve_waiting(work, BY_HAND)
+                dismiss_refusal(uow, key, None, BY_HAND)
+            serve_waiting(uow, BY_HAND)
 
         with suppress(Refused):
             run(self.pair.numbers, lambda: self.pair.now, decide)

@@ -276,10 +276,10 @@ async def test_then_a_reaction_that_failed_is_tried_again(tmp_path: Path, urls: 
     whole = licensing()
     billing_heard = next(h for h in whole.message_handlers if "BillingSubscriptionEvents" in h.topics)
 
-    def failing(work: UnitOfWork, messages: Sequence[Message]) -> None:
+    def failing(uow: UnitOfWork, messages: Sequence[Message]) -> None:
         if faults:
             raise ValueError(faults[0])
-        billing_heard.handle(work, messages)
+        billing_heard.handle(uow, messages)
 
     hearings = tuple(MessageHandler(h.topics, failing) if h is billing_heard else h for h in whole.message_handlers)
     settings = Settings.model_validate(

@@ -130,8 +130,8 @@ def _row(store: Store, sql: str, *params: object) -> Json:
 
 async def test_what_only_grows_is_removed_when_its_time_is_over(world: World) -> None:
     """O7, S3: answers, mail, settled messages and revocations; not what waits for somebody, nor what was processed."""
-    node = world.deployment.nodes["numbers"]
-    store, now = node.store, node.clock.now()
+    runtime = world.deployment.nodes["numbers"]
+    store, now = runtime.store, runtime.clock.now()
     mark, old, young = uuid4().hex, now - timedelta(days=366), now - timedelta(days=29)
     inbox = "INSERT INTO inbox (source, id, payload_hash, received_at, answer) VALUES (%s, %s, %s, %s, %s)"
     mail = "INSERT INTO mail (key, subject, body, created_at, state) VALUES (%s, 's', 'b', %s, %s)"
@@ -142,7 +142,7 @@ async def test_what_only_grows_is_removed_when_its_time_is_over(world: World) ->
             _row(store, mail, f"{mark}/{name}/{state}", at, state)
         revoked = "INSERT INTO token_revocations (subject, not_before, revoked_at, revoked_by, remark)"
         _row(store, revoked + " VALUES (%s, %s, %s, 'me', '')", f"{mark}/{name}", at, at)
-    retention = Retention(store, node.clock, node.settings, node.duties)
+    retention = Retention(store, runtime.clock, runtime.settings, runtime.leader_election)
     retention.remove(now, now)
     kept = store.fetch("SELECT source || '/' || id FROM inbox WHERE source LIKE %s ORDER BY 1", (f"%{mark}",))
     assert [row[0] for row in kept] == [f"billing:{mark}/old", f"billing:{mark}/young", f"http/{mark}/young"]

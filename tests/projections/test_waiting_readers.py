@@ -23,13 +23,13 @@ async def test_then_the_views_go_on_at_once(
     monkeypatch.setattr(loops, "IDLE_POLL_SECONDS", AN_HOUR)
     monkeypatch.setattr(loops, "VIEWS_SHARE", 1e-9)
     inventory.projector.resign()
-    node = ServiceRuntime(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
-    node.start(InProcessTransport("numbers"), states=())
+    runtime = ServiceRuntime(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
+    runtime.start(InProcessTransport("numbers"), states=())
     try:
         for place in (1, 2):
             inventory.add(number(place))
             end = inventory.store.end_of_log()
-            assert await asyncio.to_thread(node.wait_for_views, end, 60.0)
+            assert await asyncio.to_thread(runtime.wait_for_views, end, 60.0)
             assert inventory.store.fetch("SELECT count(*) FROM number_view") == [(place,)]
     finally:
-        await node.stop()
+        await runtime.stop()

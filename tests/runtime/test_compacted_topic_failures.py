@@ -30,9 +30,9 @@ class Topic:
 
 @pytest.fixture
 def feed(inventory: Inventory) -> Iterator[CompactedTopicPublisher]:
-    duties = LeaderElection(inventory.url)
-    yield CompactedTopicPublisher(inventory.store, inventory.service.states[0], duties, inventory.clock)
-    duties.resign()
+    leader_election = LeaderElection(inventory.url)
+    yield CompactedTopicPublisher(inventory.store, inventory.service.states[0], leader_election, inventory.clock)
+    leader_election.resign()
 
 
 def aside(inventory: Inventory) -> list[str]:

@@ -36,10 +36,10 @@ class Fragile:
         if found := self.broken.intersection(keys):
             raise ValueError(f"cannot stand {sorted(found)}")
 
-    def write_down(self, work: UnitOfWork, page: Sequence[RecordedEvent]) -> None:
+    def write_down(self, uow: UnitOfWork, page: Sequence[RecordedEvent]) -> None:
         """As a mail for each event, whose key tells the order."""
         self.check(event.key for event in page)
-        post(work, [Mail(f"{event.position:05d}/{event.key}", "ann@acme.example", "s", "b") for event in page])
+        post(uow, [Mail(f"{event.position:05d}/{event.key}", "ann@acme.example", "s", "b") for event in page])
 
     def apply(self, conn: Connection, table: str, page: Sequence[RecordedEvent]) -> None:
         self.check(event.key for event in page)
@@ -51,9 +51,9 @@ class Fragile:
             )
 
     def settle(self, inventory: Inventory) -> Callable[[UnitOfWork, Sequence[str]], None]:
-        def settle(work: UnitOfWork, stream_ids: Sequence[str]) -> None:
+        def settle(uow: UnitOfWork, stream_ids: Sequence[str]) -> None:
             self.check(stream_id.removeprefix("number/") for stream_id in stream_ids)
-            inventory.service.settle(work, stream_ids)
+            inventory.service.settle(uow, stream_ids)
 
         return settle
 
@@ -281,8 +281,8 @@ def test_whatever_fails_when_each_event_is_done_once_in_its_streams_order(
             fragile = Fragile()
             seen: list[tuple[str, int]] = []
 
-            def react(work: UnitOfWork, events: Sequence[RecordedEvent]) -> None:
-                fragile.write_down(work, events)
+            def react(uow: UnitOfWork, events: Sequence[RecordedEvent]) -> None:
+                fragile.write_down(uow, events)
                 seen.extend((event.key, event.version) for event in events)
 
             loop = LogSubscriber(one.store, one.clock, "test", NAMES, react)

@@ -31,9 +31,9 @@ def prepare(url: str) -> None:
 
 
 def service(bad: str) -> ServiceDefinition:
-    def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
+    def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
         claims = [(LONG if message.id == bad else message.id, message.subject) for message in messages]
-        work.write("INSERT INTO claims (claim, stream_id) VALUES (%s, %s)", claims)
+        uow.write("INSERT INTO claims (claim, stream_id) VALUES (%s, %s)", claims)
 
     return ServiceDefinition(
         name="licensing",

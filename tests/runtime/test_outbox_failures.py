@@ -52,10 +52,12 @@ class Publishing:
         self.service = inventory.service
 
     async def until(self, done: Callable[[], object]) -> None:
-        duties = LeaderElection(self.inventory.url)
+        leader_election = LeaderElection(self.inventory.url)
         wake = CommitSignal(asyncio.get_running_loop())
         stopping = False
-        relay = OutboxRelay(self.inventory.store, self.service, self.topics, wake, duties, self.inventory.clock)
+        relay = OutboxRelay(
+            self.inventory.store, self.service, self.topics, wake, leader_election, self.inventory.clock
+        )
         running = asyncio.create_task(relay.run(lambda: stopping))
         async with asyncio.timeout(PATIENCE):
             while not done():
@@ -65,7 +67,7 @@ class Publishing:
         stopping = True
         wake.set()
         await running
-        duties.resign()
+        leader_election.resign()
 
 
 def aside(inventory: Inventory) -> list[str]:

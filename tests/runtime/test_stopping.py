@@ -17,26 +17,28 @@ from trunkline.settings import Settings
 AN_HOUR = 3_600.0
 
 
-@pytest.mark.parametrize("news", [lambda node: node.wake, lambda node: node.projected], ids=["commits", "views"])
+@pytest.mark.parametrize(
+    "news", [lambda runtime: runtime.wake, lambda runtime: runtime.projected], ids=["commits", "views"]
+)
 async def test_then_who_waits_for_news_goes_too(
     inventory: Inventory, tmp_path: Path, news: Callable[[ServiceRuntime], CommitSignal]
 ) -> None:
     """A loop that would look again in an hour ends with the others: no task is left to be cancelled."""
     inventory.projector.resign()
-    node = ServiceRuntime(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
-    node.start(InProcessTransport("numbers"))
+    runtime = ServiceRuntime(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
+    runtime.start(InProcessTransport("numbers"))
     waiting = asyncio.Event()
 
     async def patient() -> None:
-        while not node.stopping.is_set():
-            seen = news(node).count
+        while not runtime.stopping.is_set():
+            seen = news(runtime).count
             waiting.set()
-            await news(node).after(seen, AN_HOUR)
+            await news(runtime).after(seen, AN_HOUR)
 
-    node.spawn("patient", patient())
+    runtime.spawn("patient", patient())
     await waiting.wait()
-    await node.stop()
-    assert not node.loops["patient"].cancelled()
+    await runtime.stop()
+    assert not runtime.loops["patient"].cancelled()
 
 
 @pytest.mark.parametrize("error", [RuntimeError("mine"), asyncio.CancelledError()], ids=["failed", "cancelled"])
@@ -45,12 +47,12 @@ async def test_then_a_loop_that_ends_by_itself_ends_the_service(
 ) -> None:
     """Half a service is none: who looks after the process starts it again. So too where a library cancels a loop."""
     inventory.projector.resign()
-    node = ServiceRuntime(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
-    node.start(InProcessTransport("numbers"))
+    runtime = ServiceRuntime(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
+    runtime.start(InProcessTransport("numbers"))
 
     async def broken() -> None:
         raise error
 
-    node.spawn("broken", broken())
-    await node.stopping.wait()
-    await node.stop()
+    runtime.spawn("broken", broken())
+    await runtime.stopping.wait()
+    await runtime.stop()

@@ -42,9 +42,11 @@ if TYPE_CHECKING:
     from trunkline.service_definition import ServiceContext
 
 
-def _bulk(node: ServiceContext) -> Callable[[], int]:
+def _bulk(context: ServiceContext) -> Callable[[], int]:
     """Bulk assignments in progress go on, chunk after chunk, and hear what numbers answers (L13)."""
-    return Runner(node, catalogue(node), timedelta(seconds=node.settings.binding_timeout), node.duties).step
+    return Runner(
+        context, catalogue(context), timedelta(seconds=context.settings.binding_timeout), context.leader_election
+    ).step
 
 
 def service() -> ServiceDefinition:

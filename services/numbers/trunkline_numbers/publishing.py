@@ -19,7 +19,7 @@ from trunkline_numbers.domain import extension as x
 from trunkline_numbers.domain import upload as u
 from trunkline_numbers.domain.number import events as e
 from trunkline_numbers.domain.number.state import Absent, Available, Deleted, Number, Reserved
-from trunkline_numbers.domain.party_replica import PartyHeard
+from trunkline_numbers.domain.party_replica import PartyReceived
 from trunkline_numbers.domain.person_replica import PersonUpdated
 from trunkline_numbers.domain.policy import PolicyApplied
 from trunkline_numbers.domain.subscription import events as s
@@ -28,13 +28,13 @@ _read_number = msgspec.msgpack.Decoder(Number).decode
 
 PRIVATE: frozenset[type[Event]] = frozenset(
     {
-        PartyHeard,
+        PartyReceived,
         PersonUpdated,
         PolicyApplied,
         e.QuarantineEnded,
-        x.BindingHeard,
+        x.BindingReceived,
         x.BindingWithdrawn,
-        s.SubscriptionHeard,
+        s.SubscriptionReceived,
         s.SubscriptionAhead,
         s.SubscriptionNumberSet,
         s.SubscriptionServed,

@@ -48,24 +48,29 @@ def _topics(names: tuple[str, ...]) -> dict[str, dict[str, Contract]]:
     return {name: {name: heard.CONTRACTS[name]} for name in names}
 
 
-def _notices(node: ServiceContext) -> Callable[[], int]:
+def _notices(context: ServiceContext) -> Callable[[], int]:
     """Notices that are due become mails (N5, N6)."""
     follower = LogSubscriber(
-        node.store, node.clock, notice_mails.FOLLOWER, notice_mails.NAMES, notice_mails.react, node.duties
+        context.store,
+        context.clock,
+        notice_mails.FOLLOWER,
+        notice_mails.NAMES,
+        notice_mails.react,
+        context.leader_election,
     )
     return follower.step
 
 
-def _mail(node: ServiceContext) -> Callable[[], int]:
+def _mail(context: ServiceContext) -> Callable[[], int]:
     """Mails are handed in, over SMTP or into the home's mailbox."""
-    settings = node.settings
+    settings = context.settings
     office = open_post_office(settings.smtp_url, settings.mail_from, settings.home / "mailbox")
-    return MailSender(node.store, node.clock, office, node.duties, notice_mails.judge).step
+    return MailSender(context.store, context.clock, office, context.leader_election, notice_mails.judge).step
 
 
-def _uploads(node: ServiceContext) -> Callable[[], int]:
+def _uploads(context: ServiceContext) -> Callable[[], int]:
     """Uploads run, chunk after chunk (R3)."""
-    return Uploads(node.store, node.clock, node.duties).step
+    return Uploads(context.store, context.clock, context.leader_election).step
 
 
 def service() -> ServiceDefinition:

@@ -37,19 +37,21 @@ _Due = tuple[datetime | None, int]
 class Deadlines:
     """Settles the streams that are due in one store. Synchronous; one copy of a service does it at a time."""
 
-    def __init__(self, store: Store, clock: Clock, settle: Settle, duties: LeaderElection | None = None) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, settle: Settle, leader_election: LeaderElection | None = None
+    ) -> None:
         """Prepare.
 
         Args:
             store: the service's store.
             clock: the service's; the database's own clock is never asked.
             settle: the service's: decides what is due of some streams, records it, and touches each stream.
-            duties: the process's duties; None makes its own.
+            leader_election: the process's; None makes its own.
         """
         self._store = store
         self._clock = clock
         self._settle = settle
-        self._duties = duties or LeaderElection(store.url)
+        self._leader_election = leader_election or LeaderElection(store.url)
         self._failed = FailedItems(store, clock.now, LOOP)
         self._term = 0
         self._swept: _Row | None = None
@@ -63,7 +65,7 @@ class Deadlines:
         Returns:
             How many rows were taken; 0 when nothing is due, or another copy of the service does it.
         """
-        term = self._duties.hold(LOOP)
+        term = self._leader_election.hold(LOOP)
         if term != self._term:
             self._failed.load()
         self._term = term
@@ -101,7 +103,7 @@ class Deadlines:
         return True
 
     def _run(self, ids: Sequence[str], more_after: datetime | None = None) -> None:
-        run(self._store, self._clock.now, lambda work: self._decide(work, ids, more_after))
+        run(self._store, self._clock.now, lambda uow: self._decide(uow, ids, more_after))
 
     def _retry(self) -> int:
         """Settle again what is due of the streams set aside; one whose timer has changed is in the sweep again."""
@@ -127,7 +129,7 @@ class Deadlines:
 
     def resign(self) -> None:
         """Let another copy of the service do it."""
-        self._duties.resign()
+        self._leader_election.resign()
 
     def next_due(self) -> datetime | None:
         """The earliest due instant; None where nothing is ever due. Ask again after each commit."""
@@ -161,18 +163,18 @@ class Deadlines:
             " AND f.key = d.key AND f.position = d.generation)"
         )
 
-    def _decide(self, work: UnitOfWork, ids: Sequence[str], more_after: datetime | None) -> None:
+    def _decide(self, uow: UnitOfWork, ids: Sequence[str], more_after: datetime | None) -> None:
         """Settle in due order; what comes of it later than rows yet unread must wait for its turn."""
-        self._settle(work, ids)
+        self._settle(uow, ids)
         if more_after is not None:
             turns: dict[str, datetime] = {}
-            for stream_id, event in work.recorded:
+            for stream_id, event in uow.recorded:
                 turns.setdefault(stream_id, event.at)
             later = {key: turns[key] for key in ids if key in turns and turns[key] > more_after}
             if later:
                 raise Postpone(later)
-        work.in_order_of_time()
-        work.touch_streams(ids)
+        uow.in_order_of_time()
+        uow.touch_streams(ids)
 
     def _put_off(self, turns: Mapping[str, datetime]) -> None:
         """Give rows the instant at which their turn really comes; the same the next time they are read."""

@@ -40,7 +40,7 @@ BAKERY: Final = Organization("Harbour Bakery", "billing@harbour.example")
 CLINIC: Final = Organization("Lantern Clinic", "accounts@lantern.example")
 ORGANIZATIONS: Final = (BAKERY, CLINIC)
 
-NUMBERS: Final = tuple(f"+44207946000{place}" for place in range(1, 9))
+NUMBERS: Final = tuple(f"+44207946000{index}" for index in range(1, 9))
 EXPIRING, TERMINATED, SWAPPED, SWAPPED_IN, RETURNING, KEPT, LATE, SPARE = NUMBERS
 LISTING: Final = {"vendor": "Northern Carrier", "country": "GB", "sku": "GB-LONDON", "holder_id": PARTNER_ID}
 

@@ -50,8 +50,8 @@ def gather(operator: ApiClient, said: Said) -> dict[str, Any]:
     histories: dict[str, History] = {n: operator.get(f"/numbers/{n}/history", limit=100)["items"] for n in NUMBERS}
     mails = operator.get("/numbers/operate/mail")["items"]
     notices = {m["key"].split("/")[1]: m["recipient"] for m in mails}
-    asked = rfc3339(said.began + 20 * DAY)
-    then = operator.get(f"/numbers/{EXPIRING}", as_of=asked)
+    instant = rfc3339(said.began + 20 * DAY)
+    then = operator.get(f"/numbers/{EXPIRING}", as_of=instant)
     return {
         "began": rfc3339(said.began),
         "parties": {"partner": PARTNER_NAME, "organizations": [o.name for o in ORGANIZATIONS]},
@@ -64,7 +64,7 @@ def gather(operator: ApiClient, said: Said) -> dict[str, Any]:
             "duplicates": said.duplicates,
             "new_events": said.new_events,
         },
-        "as_of": {"number": EXPIRING, "at": asked, "state": then["state"], "party": name_of(then.get("reserver_id"))},
+        "as_of": {"number": EXPIRING, "at": instant, "state": then["state"], "party": name_of(then.get("reserver_id"))},
         "history": {
             "number": EXPIRING,
             "events": [{k: h[k] for k in ("at", "event", "state", "actor", "data")} for h in histories[EXPIRING]],
@@ -140,10 +140,10 @@ def _held(history: History) -> list[dict[str, Any]]:
 
 def _reservations(number: str, history: History, notices: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Every reservation of a number, from its own events."""
-    for place, h in enumerate(history):
+    for index, h in enumerate(history):
         if h["event"] != "NumberReserved":
             continue
-        after = history[place + 1 :]
+        after = history[index + 1 :]
         notice, released, restored = (
             next((rfc3339(_instant(a["at"])) for a in after if a["event"] == event), None)
             for event in ("ReservationEnding", "NumberReleased", "NumberAssigned")

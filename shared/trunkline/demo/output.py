@@ -25,21 +25,21 @@ WIDEST: Final = 96
 
 def opening(seconds: float) -> RenderableType:
     """What this is, and how long it took to start."""
-    told = f"Both services and PostgreSQL are up after {seconds:.1f} s; the rest goes over HTTP."
+    text = f"Both services and PostgreSQL are up after {seconds:.1f} s; the rest goes over HTTP."
     title = Text.assemble(("Trunkline", "bold"), ": eight numbers, two customers, sixty days")
-    return Group(title, Text(told, style="dim"), Text())
+    return Group(title, Text(text, style="dim"), Text())
 
 
-def scene(told: Scene) -> RenderableType:
+def scene(text: Scene) -> RenderableType:
     """One scene: the day, what happens, and what the numbers are then."""
-    day = f"day {told.day:>2}" if told.day >= 0 else "before"
-    parts: list[RenderableType] = [Text.assemble((day, "bold"), (f"  {told.at[:10]}  ", "dim"), (told.title, "bold"))]
+    day = f"day {text.day:>2}" if text.day >= 0 else "before"
+    parts: list[RenderableType] = [Text.assemble((day, "bold"), (f"  {text.at[:10]}  ", "dim"), (text.title, "bold"))]
     grid = Table.grid(padding=(0, 2))
-    for seen in told.seen:
+    for seen in text.seen:
         grid.add_row(Text(short(seen.number)), Text(seen.state, style=STATE_STYLES[seen.state]), _whose(seen))
-    if told.seen:
+    if text.seen:
         parts.append(Padding(grid, (0, 0, 0, _INDENT)))
-    parts += [Padding(Text(remark, style="italic"), (0, 0, 0, _INDENT)) for remark in told.remarks]
+    parts += [Padding(Text(remark, style="italic"), (0, 0, 0, _INDENT)) for remark in text.remarks]
     return Group(*parts)
 
 
@@ -53,7 +53,7 @@ def _whose(seen: Seen) -> Text:
 def ending(document: Mapping[str, Any]) -> RenderableType:
     """The tables, what was promised and kept, and what to try next."""
     history, as_of, seconds = document["history"], document["as_of"], document["seconds"]
-    asked = f"Asked how it was at {moment(as_of['at'])}: {as_of['state']} for {as_of['party']}."
+    question = f"Asked how it was at {moment(as_of['at'])}: {as_of['state']} for {as_of['party']}."
     took = f"Told in {seconds['start'] + seconds['story']:.1f} s."
     return Group(
         Text(),
@@ -62,7 +62,7 @@ def ending(document: Mapping[str, Any]) -> RenderableType:
         Text(),
         _rule(f"The history of {history['number']}"),
         _history(history["events"]),
-        Text(asked),
+        Text(question),
         Text(),
         _rule("Promised and kept" if document["kept"] else "Promised, and not kept"),
         _kept(document),
@@ -85,9 +85,9 @@ def _held(numbers: Sequence[Mapping[str, Any]]) -> RenderableType:
     for found in numbers:
         # Before the story a number lies in the inventory, since whenever the story is told.
         held = found["held"][1:] or found["held"]
-        for place, row in enumerate(held):
+        for index, row in enumerate(held):
             table.add_row(
-                short(found["number"]) if place == 0 else "",
+                short(found["number"]) if index == 0 else "",
                 f"{moment(row['since'])[:19]}Z",  # only the entry into the inventory has a fraction
                 _holding(row),
                 _lasting(row["seconds"]),

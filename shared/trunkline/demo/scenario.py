@@ -80,17 +80,17 @@ class Said:
 class Story:
     """One telling."""
 
-    def __init__(self, operator: ApiClient, billing: ApiClient, tell: Callable[[Scene], None]) -> None:
+    def __init__(self, operator: ApiClient, billing: ApiClient, report: Callable[[Scene], None]) -> None:
         """Prepare.
 
         Args:
             operator: an administrator of the platform, who may operate too.
             billing: the billing system's own access.
-            tell: hears of each scene when it is over.
+            report: hears of each scene when it is over.
         """
         self._operator = operator
         self._biller = Biller(billing)
-        self._tell = tell
+        self._tell = report
         now = datetime.fromisoformat(operator.get("/numbers/operate/clock")["now"])
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + DAY
         self.said = Said(began=midnight)
@@ -170,8 +170,8 @@ class Story:
 
     def _one_returns(self) -> None:
         self._go_to(52)
-        told = self._mails(4)[:3]
-        self._scene(52, "7 days before the end both customers are told by e-mail", [EXPIRING, RETURNING, LATE], *told)
+        mails = self._mails(4)[:3]
+        self._scene(52, "7 days before the end both customers are told by e-mail", [EXPIRING, RETURNING, LATE], *mails)
         self._go_to(53)
         self._biller.deliver(self._biller.happened("reactivated", RETURNING, self._morning(53)))
         self._settle()

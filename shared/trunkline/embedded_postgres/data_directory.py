@@ -74,20 +74,20 @@ def find_place(folder: Path, home: Path) -> Place:
     return Place(data, account.pw_uid, account.pw_gid, outside=True)
 
 
-def lay(place: Place, folder: Path) -> None:
-    """Create the folders of `place`, private to its owner. Nobody else's folder is touched."""
-    if place.outside:
-        (folder / "location").write_text(f"{place.data}\n")
-        _make_own(place.data.parent, mode=0o711)  # the owner of the data must get through
-    place.data.mkdir(mode=0o700, exist_ok=True)
+def lay(location: Place, folder: Path) -> None:
+    """Create the folders of `location`, private to its owner. Nobody else's folder is touched."""
+    if location.outside:
+        (folder / "location").write_text(f"{location.data}\n")
+        _make_own(location.data.parent, mode=0o711)  # the owner of the data must get through
+    location.data.mkdir(mode=0o700, exist_ok=True)
     if os.geteuid() == 0:
-        os.chown(place.data, place.uid, place.gid)
-    sockets = socket_folder(place)
-    if sockets != place.data:
+        os.chown(location.data, location.uid, location.gid)
+    sockets = socket_folder(location)
+    if sockets != location.data:
         _make_own(sockets.parent, mode=0o711)
         sockets.mkdir(mode=0o700, exist_ok=True)
         if os.geteuid() == 0:
-            os.chown(sockets, place.uid, place.gid)
+            os.chown(sockets, location.uid, location.gid)
 
 
 def make_private(home: Path) -> None:
@@ -117,17 +117,17 @@ def open_private(path: Path) -> IO[bytes]:
     return os.fdopen(handle, "a+b")
 
 
-def socket_folder(place: Place) -> Path:
+def socket_folder(location: Place) -> Path:
     """Where the server's socket lies: in the data's own folder, which is private.
 
     Where that name is too long for a socket, in a short one among temporary files.
     """
-    if len(os.fsencode(place.data)) <= _LONGEST_SOCKET_FOLDER:
-        return place.data
-    return Path(tempfile.gettempdir()) / f"trunkline-{_digest(place.data)}" / "socket"
+    if len(os.fsencode(location.data)) <= _LONGEST_SOCKET_FOLDER:
+        return location.data
+    return Path(tempfile.gettempdir()) / f"trunkline-{_digest(location.data)}" / "socket"
 
 
-def binaries(place: Place) -> Path:
+def binaries(location: Place) -> Path:
     """The folder with `initdb`, `pg_ctl` and `postgres`, reachable for the owner of the data.
 
     The wheel's own, or a copy beside the data where the environment lies under a private folder.
@@ -138,25 +138,25 @@ def binaries(place: Place) -> Path:
         raise EmbeddedPostgresError(f"{_WHEEL} is not installed: set the database URLs instead")
     installs = Path(spec.origin).parent.glob("pginstall*")
     install = max(installs, key=lambda found: (len(found.name), found.name))  # the newest
-    if _runs(install, place):
+    if _runs(install, location):
         return install / "bin"
-    copy = place.data.parent / f"postgresql-{version(_WHEEL)}"
+    copy = location.data.parent / f"postgresql-{version(_WHEEL)}"
     if not copy.exists():
         draft = copy.with_name(copy.name + ".draft")
         shutil.rmtree(draft, ignore_errors=True)
         _copy_install(install, draft)
         draft.rename(copy)
     copied = copy / _WHEEL / install.name
-    if not _runs(copied, place):
-        raise EmbeddedPostgresError(f"user {place.uid} cannot run {copied / 'bin' / _PROBE}")
+    if not _runs(copied, location):
+        raise EmbeddedPostgresError(f"user {location.uid} cannot run {copied / 'bin' / _PROBE}")
     return copied / "bin"
 
 
-def as_owner(place: Place) -> dict[str, Any]:
+def as_owner(location: Place) -> dict[str, Any]:
     """The keyword arguments with which `subprocess` runs a program as the owner of the data."""
-    if os.geteuid() == place.uid:
+    if os.geteuid() == location.uid:
         return {}
-    return {"user": place.uid, "group": place.gid, "extra_groups": []}
+    return {"user": location.uid, "group": location.gid, "extra_groups": []}
 
 
 def recorded_pid(data: Path) -> int | None:
@@ -174,25 +174,25 @@ def is_running(data: Path) -> bool:
     return pid is not None and runs_with(pid, str(data))
 
 
-def forget_dead_server(place: Place) -> bool:
+def forget_dead_server(location: Place) -> bool:
     """True when no server runs there; the lock files that a killed one left behind are removed.
 
     PostgreSQL itself only asks whether the process id in them is alive. In a container that starts
     anew the same low id is soon somebody else's, and a killed server may stay there as a zombie.
     """
-    if is_running(place.data):
+    if is_running(location.data):
         return False
-    sockets = socket_folder(place)
+    sockets = socket_folder(location)
     for left in (sockets / f".s.PGSQL.{PORT}", sockets / f".s.PGSQL.{PORT}.lock"):
         left.unlink(missing_ok=True)
-    (place.data / "postmaster.pid").unlink(missing_ok=True)
+    (location.data / "postmaster.pid").unlink(missing_ok=True)
     return True
 
 
-def _runs(install: Path, place: Place) -> bool:
+def _runs(install: Path, location: Place) -> bool:
     program = install / "bin" / _PROBE
     try:
-        done = subprocess.run([program, "--version"], capture_output=True, cwd="/", check=False, **as_owner(place))
+        done = subprocess.run([program, "--version"], capture_output=True, cwd="/", check=False, **as_owner(location))
     except PermissionError:
         return False
     return done.returncode == 0

@@ -21,14 +21,14 @@ ONLY_BY_PASSWORD: Final = "local all all scram-sha-256\n"  # noqa: S105 - a rule
 _FILE: Final = "password"
 
 
-def needs_password(place: Place) -> bool:
+def needs_password(location: Place) -> bool:
     """Whether the server runs as another account than this process."""
-    return place.uid != os.geteuid()
+    return location.uid != os.geteuid()
 
 
-def believes_everybody(place: Place) -> bool:
+def believes_everybody(location: Place) -> bool:
     """Whether a cluster, created by an earlier release, lets anybody in who reaches its socket."""
-    rules = (place.data / "pg_hba.conf").read_text(encoding="utf-8", errors="replace").splitlines()
+    rules = (location.data / "pg_hba.conf").read_text(encoding="utf-8", errors="replace").splitlines()
     return any("trust" in rule.split() for rule in rules if not rule.lstrip().startswith("#"))
 
 
@@ -50,18 +50,18 @@ def make_password(folder: Path) -> str:
 
 
 @contextmanager
-def given_password(place: Place, folder: Path) -> Iterator[tuple[str, ...]]:
+def given_password(location: Place, folder: Path) -> Iterator[tuple[str, ...]]:
     """The options by which `initdb` creates a cluster that demands the password, where it needs one.
 
     One round of SCRAM is enough for 192 random bits: more would only make every connection slower.
     """
-    if not needs_password(place):
+    if not needs_password(location):
         yield ("--auth=trust",)
         return
-    handed = place.data / ".password"
+    handed = location.data / ".password"
     handed.unlink(missing_ok=True)
     _write(handed, read_password(folder) or make_password(folder))
-    os.chown(handed, place.uid, place.gid)
+    os.chown(handed, location.uid, location.gid)
     try:
         yield ("--auth=scram-sha-256", f"--pwfile={handed}", "--set=scram_iterations=1")
     finally:

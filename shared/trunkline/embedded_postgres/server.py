@@ -130,10 +130,10 @@ class EmbeddedPostgres:
 
         Raises EmbeddedPostgresError with the end of the server's log when it does not start.
         """
-        place = self._started()
+        location = self._started()
         with self._turn():
             if self._use is not None:
-                self._bring_up(place)
+                self._bring_up(location)
 
     def stop(self) -> None:
         """Leave the server; stop it when nobody else uses it. Does nothing when not started."""
@@ -154,12 +154,12 @@ class EmbeddedPostgres:
         Raises EmbeddedPostgresError when another process still uses it.
         """
         self.stop()
-        place = self._started()
-        if recorded_pid(place.data) is not None:
+        location = self._started()
+        if recorded_pid(location.data) is not None:
             raise EmbeddedPostgresError(f"the PostgreSQL of {self.home} is still in use")
-        shutil.rmtree(place.data.parent if place.outside else place.data)
-        if socket_folder(place) != place.data:
-            shutil.rmtree(socket_folder(place).parent)
+        shutil.rmtree(location.data.parent if location.outside else location.data)
+        if socket_folder(location) != location.data:
+            shutil.rmtree(socket_folder(location).parent)
         shutil.rmtree(self._folder)
 
     def url(self, database: str) -> str:
@@ -214,21 +214,21 @@ class EmbeddedPostgres:
                 return False
             return True
 
-    def _bring_up(self, place: Place) -> None:
-        if not (place.data / "global" / "pg_control").exists():
-            self._create_cluster(place)
+    def _bring_up(self, location: Place) -> None:
+        if not (location.data / "global" / "pg_control").exists():
+            self._create_cluster(location)
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
-            if forget_dead_server(place):
-                self._launch(place, deadline)
+            if forget_dead_server(location):
+                self._launch(location, deadline)
             elif time.monotonic() > deadline:
                 raise EmbeddedPostgresError(f"the PostgreSQL of {self.home} does not answer")
             else:
                 time.sleep(0.05)  # left behind by a killed process, and still recovering
-        if needs_password(place) and believes_everybody(place):
-            self._demand_password(place)
+        if needs_password(location) and believes_everybody(location):
+            self._demand_password(location)
 
-    def _demand_password(self, place: Place) -> None:
+    def _demand_password(self, location: Place) -> None:
         """Demand a password of a cluster that was created without one.
 
         The password is written down first and demanded last: whoever is killed in between does the rest next time.
@@ -238,27 +238,27 @@ class EmbeddedPostgres:
             connection.execute("SET scram_iterations = 1")
             change = sql.SQL("ALTER USER {} PASSWORD {}").format(sql.Identifier(_SUPERUSER), sql.Literal(password))
             connection.execute(change)
-            (place.data / "pg_hba.conf").write_text(ONLY_BY_PASSWORD)
+            (location.data / "pg_hba.conf").write_text(ONLY_BY_PASSWORD)
             connection.execute("SELECT pg_reload_conf()")
 
-    def _create_cluster(self, place: Place) -> None:
-        draft = place.data / "draft"
+    def _create_cluster(self, location: Place) -> None:
+        draft = location.data / "draft"
         if draft.exists():  # of an initdb that was killed
             shutil.rmtree(draft)
-        with given_password(place, self._folder) as authentication:
+        with given_password(location, self._folder) as authentication:
             self._run(
                 *("initdb", "-D", str(draft), "-U", _SUPERUSER, *authentication, "--encoding=UTF8"),
                 # sorted by code point on every machine, whatever its locales
                 *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             )
         for made in sorted(draft.iterdir(), key=lambda made: made.name == "global"):
-            made.rename(place.data / made.name)
+            made.rename(location.data / made.name)
         draft.rmdir()
 
-    def _launch(self, place: Place, deadline: float) -> None:
-        settings = _SETTINGS | {"unix_socket_directories": f'"{socket_folder(place)}"'}
+    def _launch(self, location: Place, deadline: float) -> None:
+        settings = _SETTINGS | {"unix_socket_directories": f'"{socket_folder(location)}"'}
         # pg_ctl's own -D would not stand a quotation mark in the folder's name
-        options = shlex.join(["-D", str(place.data), *(f"--{name}={value}" for name, value in settings.items())])
+        options = shlex.join(["-D", str(location.data), *(f"--{name}={value}" for name, value in settings.items())])
         command = ("pg_ctl", "start", "-s", "-w", "-t", str(_START_SECONDS), "-o", options)
         while True:
             try:
@@ -270,24 +270,24 @@ class EmbeddedPostgres:
                 time.sleep(0.05)
 
     def _run(self, program: str, *arguments: str) -> None:
-        place = self._started()
+        location = self._started()
         with open_private(self._folder / "log") as log:
             before = log.tell()
             done = subprocess.run(
-                [binaries(place) / program, *arguments],
+                [binaries(location) / program, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                cwd=place.data,
+                cwd=location.data,
                 # none of the user's PG… variables
-                env={"PATH": os.defpath, "LC_ALL": "C", "PGDATA": str(place.data)},
+                env={"PATH": os.defpath, "LC_ALL": "C", "PGDATA": str(location.data)},
                 check=False,
-                **as_owner(place),
+                **as_owner(location),
             )
             if done.returncode != 0:
                 log.seek(before)
                 output = log.read().decode(errors="replace").strip()[-2000:]
-                raise EmbeddedPostgresError(f"{program} failed for {place.data}: {output}")
+                raise EmbeddedPostgresError(f"{program} failed for {location.data}: {output}")
 
     def _answers(self) -> bool:
         try:

@@ -42,7 +42,7 @@ class CommitBatch:
         waits, unwaits: (awaited, waiter, since, reason); (awaited, waiter).
         waiters_seen: awaited stream id -> the waiters that were read.
         positions: source -> (expected, new).
-        heard: (source, id, hash of the payload) of messages that must take effect once; `heard_at`: when.
+        received: (source, id, hash of the payload) of messages that must take effect once; `received_at`: when.
         writes: further statements with their rows, after all else.
     """
 
@@ -55,8 +55,8 @@ class CommitBatch:
     unwaits: list[tuple[str, str]] = field(default_factory=list)
     waiters_seen: dict[str, frozenset[str]] = field(default_factory=dict)
     positions: dict[str, tuple[int | None, int]] = field(default_factory=dict)
-    heard: list[tuple[str, str, bytes]] = field(default_factory=list)
-    heard_at: datetime | None = None
+    received: list[tuple[str, str, bytes]] = field(default_factory=list)
+    received_at: datetime | None = None
     writes: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
 
     @property
@@ -143,9 +143,9 @@ _APPEND: Final = _statement("trunkline_append", 1 + _READS + _EVENTS + 1 + _BESI
 
 def _reads(batch: CommitBatch) -> tuple[Any, ...]:
     """What was read and must still be so."""
-    asked = list(batch.waiters_seen) or None
+    streams = list(batch.waiters_seen) or None
     seen = [(awaited, waiter) for awaited, waiters in batch.waiters_seen.items() for waiter in waiters]
-    return (*_columns(batch.depends.items(), 2), asked, *_columns(seen, 2))
+    return (*_columns(batch.depends.items(), 2), streams, *_columns(seen, 2))
 
 
 def _beside(batch: CommitBatch) -> tuple[Any, ...]:
@@ -160,8 +160,8 @@ def _beside(batch: CommitBatch) -> tuple[Any, ...]:
         *_columns([row for row in batch.deadlines if row[1] is not None], 3),
         *_columns(batch.unwaits, 2),
         *_columns(batch.waits, 4),
-        *_columns(batch.heard, 3),
-        batch.heard_at,
+        *_columns(batch.received, 3),
+        batch.received_at,
         *_columns(first, 2),
         *_columns(known, 3),
     )

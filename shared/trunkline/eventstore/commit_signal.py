@@ -64,11 +64,11 @@ class CommitSignal:
 class CommitListener:
     """Hears other processes' commits (NOTIFY) in a thread of its own and passes them on."""
 
-    def __init__(self, store: Store, heard: Callable[[], None]) -> None:
-        """Prepare to call `heard` after every commit to `store`, by any process."""
+    def __init__(self, store: Store, received: Callable[[], None]) -> None:
+        """Prepare to call `received` after every commit to `store`, by any process."""
         self._url = store.url
         self._sender = store.sender
-        self._heard = heard
+        self._received = received
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="listen", daemon=True)
 
@@ -94,11 +94,11 @@ class CommitListener:
                 with psycopg.connect(self._url, autocommit=True) as conn:
                     conn.execute(f"LISTEN {CHANNEL}".encode())
                     database.mark_restored(who)
-                    self._heard()  # whatever was committed before LISTEN took hold
+                    self._received()  # whatever was committed before LISTEN took hold
                     while not self._stop.is_set():
                         for notified in conn.notifies(timeout=0.5, stop_after=1):
                             if notified.payload != self._sender:  # who committed here was woken at once
-                                self._heard()
+                                self._received()
             except psycopg.Error as error:  # meanwhile the loops look by themselves
                 database.mark_lost(error, who)
                 self._stop.wait(0.5)

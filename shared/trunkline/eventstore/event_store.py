@@ -163,7 +163,7 @@ class Store:
         conn: Connection | None = None,
         *,
         waiters: bool = False,
-        heard: Sequence[tuple[str, str]] = (),
+        received: Sequence[tuple[str, str]] = (),
     ) -> list[tuple[str, int, str, bytes]]:
         """Streams, and what a batch needs beside them, in one query.
 
@@ -171,22 +171,22 @@ class Store:
             stream_ids: as for `read_streams`.
             conn: to read through.
             waiters: also who waits for these streams.
-            heard: sources and ids of messages; also which of them were heard, and the hash of the payload (S3).
+            received: sources and ids of messages; also which of them were heard, and the hash of the payload (S3).
 
         Returns:
             Rows of `read_streams`, and among them (stream id, `WAITS`, waiting stream id, nothing) and
             (source, `HEARD`, id, hash).
         """
-        if not waiters and not heard:
+        if not waiters and not received:
             return self.read_streams(stream_ids, conn)
         ids = list(stream_ids)
         parts, params = [_STREAMS], [ids]
         if waiters:
             parts.append(_WAITERS)
             params.append(ids)
-        if heard:
+        if received:
             parts.append(_INBOX)
-            params += map(list, zip(*heard, strict=True))
+            params += map(list, zip(*received, strict=True))
         return self.fetch(f"{' UNION ALL '.join(parts)} ORDER BY 1, 2", params, conn)
 
     def read_log(self, after: int, limit: int, names: Sequence[str] | None = None) -> list[RawRow]:

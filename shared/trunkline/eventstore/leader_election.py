@@ -59,8 +59,8 @@ class LeaderElection:
         if duty in self._held:
             self._session.execute(b"SELECT 1")  # the lock is ours as long as the session lives
             return self._held[duty]
-        asked = b"SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
-        row = self._session.execute(asked, (f"duty/{duty}",)).fetchone()
+        statement = b"SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+        row = self._session.execute(statement, (f"duty/{duty}",)).fetchone()
         if row is None or not row[0]:
             return 0
         self._terms += 1

@@ -45,7 +45,7 @@ class LogSubscriber:
         name: str,
         names: Sequence[str],
         react: ReactToLog,
-        duties: LeaderElection | None = None,
+        leader_election: LeaderElection | None = None,
     ) -> None:
         """Prepare.
 
@@ -55,7 +55,7 @@ class LogSubscriber:
             name: the position is kept as `follower/<name>`.
             names: the stored names it reads.
             react: decides into the work what a page of events brings about.
-            duties: the process's duties; None makes its own.
+            leader_election: the process's; None makes its own.
         """
         self._failed = FailedItems(store, clock.now, f"follower/{name}")
         self._store = store
@@ -63,7 +63,7 @@ class LogSubscriber:
         self._source = f"follower/{name}"
         self._names = list(names)
         self._react = react
-        self._duties = duties or LeaderElection(store.url)
+        self._leader_election = leader_election or LeaderElection(store.url)
         self._stored: int | None = None
         self._read = 0
         self._term = 0
@@ -74,7 +74,7 @@ class LogSubscriber:
 
         An event that the reaction fails on is set aside with what follows in its stream; the others go on.
         """
-        term = self._duties.hold(self._source)
+        term = self._leader_election.hold(self._source)
         if term and term != self._term:
             self._stored = self._store.positions(self._source).get(self._source)
             self._read = self._stored or 0
@@ -128,12 +128,12 @@ class LogSubscriber:
         """React to some rows and record the position, and how far an item is settled with them."""
         page = [self._store.event(row) for row in rows]
 
-        def decide(work: UnitOfWork) -> None:
+        def decide(uow: UnitOfWork) -> None:
             if page:
-                self._react(work, page)
+                self._react(uow, page)
             if settled is not None:
-                work.write(SETTLE, [(self._failed.loop, *settled)])
-            work.advance(self._source, self._stored, reached)
+                uow.write(SETTLE, [(self._failed.loop, *settled)])
+            uow.advance(self._source, self._stored, reached)
 
         run(self._store, self._clock.now, decide)
         self._stored = reached
@@ -141,9 +141,9 @@ class LogSubscriber:
     def _set_aside(self, row: RawRow, reached: int, error: Exception) -> None:
         failed = self._failed.row(row[1], error, row[0])
 
-        def decide(work: UnitOfWork) -> None:
-            work.write(ADD, [failed])
-            work.advance(self._source, self._stored, reached)
+        def decide(uow: UnitOfWork) -> None:
+            uow.write(ADD, [failed])
+            uow.advance(self._source, self._stored, reached)
 
         run(self._store, self._clock.now, decide)
         self._stored = reached
@@ -173,4 +173,4 @@ class LogSubscriber:
 
     def resign(self) -> None:
         """Let another copy of the service do it."""
-        self._duties.resign()
+        self._leader_election.resign()

@@ -96,7 +96,7 @@ def _last_start(events: list[RecordedEvent]) -> int:
     if not events:
         return 0
     last = events[-1].stream_id
-    place = len(events) - 1
-    while place and events[place - 1].stream_id == last:
-        place -= 1
-    return place
+    index = len(events) - 1
+    while index and events[index - 1].stream_id == last:
+        index -= 1
+    return index

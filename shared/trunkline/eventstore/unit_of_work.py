@@ -59,7 +59,7 @@ class UnitOfWork:
         self._order: list[tuple[LoadedStream[Any], Event, EventMetadata]] = []
         self._waiters_read: dict[str, frozenset[str]] = {}
         self._overdue: list[LoadedStream[Any]] = []
-        self.heard_before: dict[tuple[str, str], bytes] = {}
+        self.received_before: dict[tuple[str, str], bytes] = {}
         """Source and id of messages that `load` was asked for and that were heard: the hash of their payload."""
         self.written: list[CommittedEvent] = []
         """What the commit has written, in log order."""
@@ -71,28 +71,30 @@ class UnitOfWork:
         wanted: Iterable[tuple[Decider[Any], str]],
         *,
         waiters: bool = False,
-        heard: Sequence[tuple[str, str]] = (),
+        received: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Read many streams in one query; those already in hand are left alone.
 
         Args:
             wanted: deciders and keys.
             waiters: read with them who waits for them, since `waiters` will be asked.
-            heard: read with them which of these messages, by source and id, were heard: see `heard_before`.
+            received: read with them which of these messages, by source and id, were heard: see `received_before`.
         """
         missing: dict[str, LoadedStream[Any]] = {}
         for decider, key in wanted:
             stream_id = f"{decider.category}/{key}"
             if stream_id not in self._streams and stream_id not in missing:
                 missing[stream_id] = LoadedStream(decider, key)
-        if not missing and not heard:
+        if not missing and not received:
             return
         decode = self.store.codec.decode
         waiting: dict[str, set[str]] = {}
-        for stream_id, version, name, state in self.store.read(list(missing), self._conn, waiters=waiters, heard=heard):
+        for stream_id, version, name, state in self.store.read(
+            list(missing), self._conn, waiters=waiters, received=received
+        ):
             if version <= 0:
                 if version == HEARD:
-                    self.heard_before[stream_id, name] = bytes(state)
+                    self.received_before[stream_id, name] = bytes(state)
                 else:
                     waiting.setdefault(stream_id, set()).add(name)
                 continue
@@ -226,8 +228,8 @@ class UnitOfWork:
 
     def heard(self, messages: Sequence[tuple[str, str, bytes]]) -> None:
         """Put on record that messages were heard, as (source, id, hash); one heard meanwhile is a conflict (S3)."""
-        self.batch.heard += messages
-        self.batch.heard_at = self.now
+        self.batch.received += messages
+        self.batch.received_at = self.now
 
     def advance(self, source: str, expected: int | None, new: int) -> None:
         """Move a source's position in the same transaction (X3)."""
@@ -241,7 +243,7 @@ class UnitOfWork:
             Overtaken: a source position has moved.
         """
         batch = self.batch
-        batch.waits = [(*pair, *told) for pair, told in self._waits.items()]
+        batch.waits = [(*pair, *reason) for pair, reason in self._waits.items()]
         batch.unwaits = list(self._unwaits)
         encode = self.store.codec.encode
         versions = {stream_id: loaded.version for stream_id, loaded in self._streams.items()}
@@ -278,14 +280,14 @@ def run(store: Store, now: Callable[[], datetime], decide: Callable[[UnitOfWork]
         Overtaken: a source position has moved.
     """
     try:
-        work = UnitOfWork(store, now())
-        result = decide(work)
-        position = work.commit()
+        uow = UnitOfWork(store, now())
+        result = decide(uow)
+        position = uow.commit()
     except ConcurrencyError:
         with store.locked() as conn:
-            work = UnitOfWork(store, now(), conn)
-            result = decide(work)
-            position = work.commit()
-    if work.batch.events:
-        store.committed(position, work.written)
+            uow = UnitOfWork(store, now(), conn)
+            result = decide(uow)
+            position = uow.commit()
+    if uow.batch.events:
+        store.committed(position, uow.written)
     return result, position

@@ -67,7 +67,7 @@ def _with_nul(whole: bytes) -> NotUtf8 | NulByte:
     for name, nuls in (("UTF-16 (big endian)", begin[::2]), ("UTF-16 (little endian)", begin[1::2])):
         if len(begin) > 1 and nuls.count(0) > 0.6 * len(nuls):
             return NotUtf8(why=f"it is {name}, by its NUL bytes")
-    place = whole.index(0)
-    line = whole.count(b"\n", 0, place) + 1
-    column = whole.count(b",", whole.rfind(b"\n", 0, place) + 1, place) + 1
+    index = whole.index(0)
+    line = whole.count(b"\n", 0, index) + 1
+    column = whole.count(b",", whole.rfind(b"\n", 0, index) + 1, index) + 1
     return NulByte(line=line, column=column, part="file", pointer=f"#/{line}/{column}")

@@ -105,8 +105,8 @@ class CsvFile:
         for line, record in records:
             record.extend([""] * (width - len(record)))
             fault = _overflow(line, record, width) if len(record) > width else None
-            cells = {**blank, **{name: bare(record[place].strip()) for name, place in places}}
-            more = tuple(bare(cell) for place in more_places if (cell := record[place].strip()))
+            cells = {**blank, **{name: bare(record[index].strip()) for name, index in places}}
+            more = tuple(bare(cell) for index in more_places if (cell := record[index].strip()))
             yield Row(line, cells, more, fault)
 
 
@@ -140,8 +140,8 @@ def read_csv(data: bytes | Iterable[bytes], *layouts: Layout, max_bytes: int, ma
         count += 1
         if max_rows is not None and count > max_rows:
             raise TooManyRows(limit=max_rows, line=at, part="file", pointer=f"#/{at}")
-    places = tuple((name, place) for place, name in enumerate(names) if name != layout.repeated)
-    more = tuple(place for place, name in enumerate(names) if name == layout.repeated)
+    places = tuple((name, index) for index, name in enumerate(names) if name != layout.repeated)
+    more = tuple(index for index, name in enumerate(names) if name == layout.repeated)
     return CsvFile(layout, frozenset(names), count, text, places, more, len(names))
 
 
@@ -167,11 +167,11 @@ def _unreadable(message: str, line: int) -> Refused:
 
 def _overflow(line: int, record: Sequence[str], width: int) -> Refused | None:
     """Cells beyond the header's, where they have content."""
-    beyond = next(((place, cell) for place, cell in enumerate(record[width:], start=width + 1) if cell.strip()), None)
+    beyond = next(((index, cell) for index, cell in enumerate(record[width:], start=width + 1) if cell.strip()), None)
     if beyond is None:
         return None
-    place, cell = beyond
-    return RowTooLong(line=line, columns=width, column=place, value=cell[:60], part="file", pointer=f"#/{line}/{place}")
+    index, cell = beyond
+    return RowTooLong(line=line, columns=width, column=index, value=cell[:60], part="file", pointer=f"#/{line}/{index}")
 
 
 def _folded(name: str) -> str:
@@ -213,13 +213,13 @@ def _fault(layout: Layout, written: Sequence[str], folded: Sequence[str], line: 
     where = {"part": "file", "pointer": f"#/{line}", "line": line}
     known = set(map(_folded, layout.columns))
     repeated = None if layout.repeated is None else _folded(layout.repeated)
-    for place, name in enumerate(folded, start=1):
+    for index, name in enumerate(folded, start=1):
         if not name:
-            return ColumnUnnamed(column=place, **where)
+            return ColumnUnnamed(column=index, **where)
         if name not in known and name != repeated:
             takes = ", ".join((*layout.columns, *filter(None, [layout.repeated])))
-            return ColumnUnknown(value=written[place - 1][:60], column=place, takes=takes, **where)
-        if name != repeated and name in folded[: place - 1]:
-            return ColumnTwice(value=written[place - 1][:60], column=place, first=folded.index(name) + 1, **where)
+            return ColumnUnknown(value=written[index - 1][:60], column=index, takes=takes, **where)
+        if name != repeated and name in folded[: index - 1]:
+            return ColumnTwice(value=written[index - 1][:60], column=index, first=folded.index(name) + 1, **where)
     missing = [name for name in layout.required if _folded(name) not in folded]
     return ColumnMissing(missing=", ".join(missing), **where) if missing else None

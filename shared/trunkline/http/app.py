@@ -82,9 +82,9 @@ class _Requests:
             await self._app(scope, receive, sending)
         except Exception as error:
             # Formatted here, without the local variables that some log renderers show: the token is among them.
-            told = "".join(traceback.format_exception(error))
+            text = "".join(traceback.format_exception(error))
             _log.error(
-                "request failed", request_id=request_id, method=scope["method"], path=scope["path"], traceback=told
+                "request failed", request_id=request_id, method=scope["method"], path=scope["path"], traceback=text
             )
             if status:
                 raise  # the answer has begun: all that is left is to break it off
@@ -164,11 +164,11 @@ class _BodyLimit:
             await self._app(scope, receive, send)
             return
         headers = Request(scope).headers
-        told = headers.get("content-length", "" if "transfer-encoding" in headers else "0")
-        announced = int(told) if told.isascii() and told.isdigit() else MAX_BODY_BYTES + 1
+        text = headers.get("content-length", "" if "transfer-encoding" in headers else "0")
+        announced = int(text) if text.isascii() and text.isdigit() else MAX_BODY_BYTES + 1
         operation = {} if announced <= MAX_BODY_BYTES else self._operation(scope)
         limit = int(operation.get("x-max-body-bytes", MAX_BODY_BYTES))
-        if told and announced > limit:
+        if text and announced > limit:
             detail = f"The body has {announced:,} bytes; {scope['path']} takes at most {limit:,}."
             await problem(scope, 413, "body-too-large", detail)(scope, receive, send)
             return

@@ -166,24 +166,24 @@ _PROBLEM: Final[dict[str, Any]] = {"model": Problem, "content": {MEDIA_TYPE: {}}
 _EXPECTED: Final = {401: "no token, or a refused one", 403: "not with this role", 422: "something in the request"}
 
 
-def door(node: ServiceContext, tag: str, problems: Mapping[int, str] | None = None) -> APIRouter:
+def service_router(context: ServiceContext, tag: str, problems: Mapping[int, str] | None = None) -> APIRouter:
     """An empty router whose operations need a token and can wait for a position.
 
     Args:
-        node: the service.
+        context: the service.
         tag: heads its operations in the documentation.
         problems: status -> what it is said for, beside those that every operation may answer.
     """
-    told = {**_EXPECTED, **(problems or {})}
+    responses = {**_EXPECTED, **(problems or {})}
     return APIRouter(
         route_class=JsonRoute,
         tags=[tag],
-        dependencies=[Security(HTTPBearer(auto_error=False)), Depends(_caught_up(node))],
-        responses={status: {**_PROBLEM, "description": what} for status, what in sorted(told.items())},
+        dependencies=[Security(HTTPBearer(auto_error=False)), Depends(_caught_up(context))],
+        responses={status: {**_PROBLEM, "description": what} for status, what in sorted(responses.items())},
     )
 
 
-def _caught_up(node: ServiceContext) -> Callable[[str | None], Coroutine[Any, Any, None]]:
+def _caught_up(context: ServiceContext) -> Callable[[str | None], Coroutine[Any, Any, None]]:
     async def wait(
         value: Annotated[
             str | None,
@@ -191,7 +191,7 @@ def _caught_up(node: ServiceContext) -> Callable[[str | None], Coroutine[Any, An
         ] = None,
     ) -> None:
         # Asynchronous, and so in the context that the operation is called with, in whatever thread.
-        when_authorized(None if value is None else _Wait(node, value))
+        when_authorized(None if value is None else _Wait(context, value))
 
     return wait
 
@@ -199,23 +199,23 @@ def _caught_up(node: ServiceContext) -> Callable[[str | None], Coroutine[Any, An
 class _Wait:
     """Waits until the views have reached a position: once, when the asker has been let through (T6)."""
 
-    def __init__(self, node: ServiceContext, value: str) -> None:
-        self._node, self._value, self._done = node, value, False
+    def __init__(self, context: ServiceContext, value: str) -> None:
+        self._context, self._value, self._done = context, value, False
 
     def __call__(self) -> None:
         if self._done:
             return
         self._done = True
-        name, value, end = self._node.service.name, self._value, self._node.store.end_of_log()
+        name, value, end = self._context.service.name, self._value, self._context.store.end_of_log()
         service, _, digits = value.partition("/")
         if service != name or not (digits.isascii() and digits.isdigit() and len(digits) < 19) or int(digits) > end:
             raise PositionUnknown(
                 value=value, service=name, end=f"{name}/{end}", part="header", pointer=f"#/{WAIT_FOR}"
             )
-        if not self._node.wait_for_views(int(digits), _WAIT_S):
+        if not self._context.wait_for_views(int(digits), _WAIT_S):
             raise ViewsBehind(value=value, seconds=_WAIT_S)
 
 
-def reader(node: ServiceContext) -> UnitOfWork:
+def reader(context: ServiceContext) -> UnitOfWork:
     """Streams as they are now, to be looked at only."""
-    return UnitOfWork(node.store, node.clock.now())
+    return UnitOfWork(context.store, context.clock.now())

@@ -78,11 +78,11 @@ def _table(spec: dict[str, Any], title: str, rows: list[tuple[str, str, bool, di
     if not rows:
         return
     yield f"<table><tr><th>{escape(title)}<th><th><th></tr>"
-    for name, place, required, told in rows:
-        schema = told.get("schema", {})
-        says = told.get("description") or schema.get("description") or ""
+    for name, location, required, text in rows:
+        schema = text.get("schema", {})
+        says = text.get("description") or schema.get("description") or ""
         yield f"<tr><td><code>{escape(name)}</code><td>{escape(_kind(spec, schema))}"
-        yield f"<td>{escape(' '.join(filter(None, (place, 'required' if required else ''))))}<td>{escape(says)}</tr>"
+        yield f"<td>{escape(' '.join(filter(None, (location, 'required' if required else ''))))}<td>{escape(says)}</tr>"
     yield "</table>"
 
 

@@ -41,7 +41,7 @@ class Ready(BaseModel):
     now: dict[str, datetime] = Field({}, description="What time it is, by service: in a sandbox by the test clock.")
 
 
-def health_router(nodes: Mapping[str, ServiceContext]) -> APIRouter:
+def health_router(contexts: Mapping[str, ServiceContext]) -> APIRouter:
     """`/livez` and `/readyz`, open to everybody: they tell nothing of anybody's numbers."""
     router = APIRouter(tags=["health"])
 
@@ -57,30 +57,32 @@ def health_router(nodes: Mapping[str, ServiceContext]) -> APIRouter:
         responses={503: {"model": Ready, "description": "not ready"}},
     )
     def readyz(response: Response) -> Ready:
-        troubles = {name: _troubles(node) for name, node in nodes.items()}
+        troubles = {name: _troubles(node) for name, node in contexts.items()}
         ready = not any(troubles.values())
         response.status_code = 200 if ready else 503
-        degraded = {name: [*node.degradations(), *_set_aside(node)] for name, node in nodes.items()}
+        degraded = {name: [*node.degradations(), *_set_aside(node)] for name, node in contexts.items()}
         return Ready(
             ready=ready,
             troubles={name: found for name, found in troubles.items() if found},
             degraded={name: found for name, found in degraded.items() if found},
-            services=list(nodes),
-            now={name: now for name, node in nodes.items() if (now := _now(node)) is not None},
+            services=list(contexts),
+            now={name: now for name, node in contexts.items() if (now := _now(node)) is not None},
         )
 
     return router
 
 
-def metrics_router(nodes: Mapping[str, ServiceContext], monotonic: Callable[[], float] = time.monotonic) -> APIRouter:
+def metrics_router(
+    contexts: Mapping[str, ServiceContext], monotonic: Callable[[], float] = time.monotonic
+) -> APIRouter:
     """`/metrics`, open to everybody.
 
     Args:
-        nodes: the services of the process.
+        contexts: the services of the process.
         monotonic: seconds, by which figures are at most a second old however many read them.
     """
     router = APIRouter(tags=["health"])
-    figures = _Figures(nodes, monotonic)
+    figures = _Figures(contexts, monotonic)
 
     @router.get("/metrics", summary="What Prometheus reads", response_class=Response)
     def metrics() -> Response:
@@ -92,8 +94,8 @@ def metrics_router(nodes: Mapping[str, ServiceContext], monotonic: Callable[[], 
 class _Figures:
     """The figures of a process, as Prometheus reads them. Thread-safe."""
 
-    def __init__(self, nodes: Mapping[str, ServiceContext], monotonic: Callable[[], float]) -> None:
-        self._nodes, self._monotonic = nodes, monotonic
+    def __init__(self, contexts: Mapping[str, ServiceContext], monotonic: Callable[[], float]) -> None:
+        self._nodes, self._monotonic = contexts, monotonic
         self._lock = threading.Lock()
         self._written, self._at = b"", 0.0
 
@@ -112,10 +114,10 @@ class _Figures:
         return generate_latest()
 
 
-def _set_aside(node: ServiceContext) -> list[str]:
+def _set_aside(context: ServiceContext) -> list[str]:
     """What loops could not do, a sentence for each loop: the others of its items went on (O8)."""
     try:
-        counts = failed_item_counts(node.store)
+        counts = failed_item_counts(context.store)
     except (psycopg.Error, PoolTimeout):
         return []  # said already
     return [
@@ -124,16 +126,16 @@ def _set_aside(node: ServiceContext) -> list[str]:
     ]
 
 
-def _now(node: ServiceContext) -> datetime | None:
+def _now(context: ServiceContext) -> datetime | None:
     try:
-        return node.clock.now()
+        return context.clock.now()
     except (psycopg.Error, PoolTimeout):
         return None  # the test clock lies in the database
 
 
-def _troubles(node: ServiceContext) -> list[str]:
+def _troubles(context: ServiceContext) -> list[str]:
     try:
-        node.store.fetch("SELECT 1")
+        context.store.fetch("SELECT 1")
     except (psycopg.Error, PoolTimeout) as error:
-        return [f"its database does not answer ({type(error).__name__})", *node.troubles()]
-    return node.troubles()
+        return [f"its database does not answer ({type(error).__name__})", *context.troubles()]
+    return context.troubles()

@@ -50,16 +50,16 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def check_version(asked: WriteRequest, version: int) -> None:
+def check_version(request: WriteRequest, version: int) -> None:
     """Hold If-Match, where it was sent, against the version at hand.
 
     Raises:
         VersionMismatch: it names another version.
     """
-    if asked.if_match is None or asked.if_match.strip() == "*":
+    if request.if_match is None or request.if_match.strip() == "*":
         return
-    if etag(version) not in (given.strip() for given in asked.if_match.split(",")):
-        raise VersionMismatch(given=asked.if_match, version=version)
+    if etag(version) not in (given.strip() for given in request.if_match.split(",")):
+        raise VersionMismatch(given=request.if_match, version=version)
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,12 @@ class _DecisionRefused(Exception):
         self.refused, self.grants = refused, grants
 
 
-def change(node: ServiceContext, asked: WriteRequest, decide: Callable[[UnitOfWork], CommandResult]) -> Response:
+def change(context: ServiceContext, request: WriteRequest, decide: Callable[[UnitOfWork], CommandResult]) -> Response:
     """Do a change once, and answer the same to the same key ever after.
 
     Args:
-        node: the service.
-        asked: who asks, and under which key.
+        context: the service.
+        request: who asks, and under which key.
         decide: loads, decides and records; a refusal is an answer too and kept under the key.
             In a dry run what it records is thrown away: its answer has neither a position nor an ETag.
 
@@ -112,48 +112,48 @@ def change(node: ServiceContext, asked: WriteRequest, decide: Callable[[UnitOfWo
         IdempotencyKeyReused: the key is another request's.
         AnswerWithheld, NotAllowed, ScopeMissing: an answer is kept, and the principal may not see it any more.
     """
-    if asked.dry_run:
-        told = _kept(decide(reader(node)), ())
+    if request.dry_run:
+        told = _kept(decide(reader(context)), ())
         return Response(told.body, told.status, {DRY_RUN: "true"}, told.media_type)
 
-    def decided(work: UnitOfWork) -> _Stored:
+    def decided(uow: UnitOfWork) -> _Stored:
         with recording_grants() as grants:
             try:
-                return _kept(decide(work), grants)
+                return _kept(decide(uow), grants)
             except WaitRefused:
                 raise
             except Refused as refused:
                 raise _DecisionRefused(refused, tuple(grants)) from refused
 
     try:
-        stored, position = node.run(lambda work: _once(node, work, asked, lambda: decided(work)))
+        stored, position = context.run(lambda uow: _once(context, uow, request, lambda: decided(uow)))
     except _DecisionRefused as decision:
-        if asked.key is None:
+        if request.key is None:
             raise decision.refused from None
-        answer = refused_problem({"state": {"request_id": asked.request_id}}, decision.refused)
+        answer = refused_problem({"state": {"request_id": request.request_id}}, decision.refused)
         kept = _Stored(answer.status_code, bytes(answer.body), MEDIA_TYPE, grants=decision.grants)
         # Kept after the fact: should a rival with the same key have been accepted meanwhile, its answer stands.
-        stored, position = node.run(lambda work: _once(node, work, asked, lambda: kept))
-    headers = {POSITION: f"{node.service.name}/{position}", **stored.headers}
+        stored, position = context.run(lambda uow: _once(context, uow, request, lambda: kept))
+    headers = {POSITION: f"{context.service.name}/{position}", **stored.headers}
     return Response(stored.body, stored.status, headers, stored.media_type)
 
 
-def _once(node: ServiceContext, work: UnitOfWork, asked: WriteRequest, answer: Callable[[], _Stored]) -> _Stored:
-    if asked.key is None:
+def _once(context: ServiceContext, uow: UnitOfWork, request: WriteRequest, answer: Callable[[], _Stored]) -> _Stored:
+    if request.key is None:
         return answer()
-    source = _source(asked.principal)
-    found = work.fetch("SELECT payload_hash, answer FROM inbox WHERE source = %s AND id = %s", (source, asked.key))
+    source = _source(request.principal)
+    found = uow.fetch("SELECT payload_hash, answer FROM inbox WHERE source = %s AND id = %s", (source, request.key))
     if found:
         fingerprint, kept = found[0]
-        if bytes(fingerprint) != asked.fingerprint:
-            raise IdempotencyKeyReused(key=asked.key, part="header", pointer="#/Idempotency-Key", value=asked.key)
+        if bytes(fingerprint) != request.fingerprint:
+            raise IdempotencyKeyReused(key=request.key, part="header", pointer="#/Idempotency-Key", value=request.key)
         stored = msgspec.json.decode(kept, type=_Stored)
-        branch = Branch(asked.principal, node.service.tree(work))
-        authorize_again(branch, stored.grants, AnswerWithheld(key=asked.key))
+        branch = Branch(request.principal, context.service.tree(uow))
+        authorize_again(branch, stored.grants, AnswerWithheld(key=request.key))
         return stored
     stored = answer()
-    row = (source, asked.key, asked.fingerprint, work.now, msgspec.json.encode(stored))
-    work.write("INSERT INTO inbox (source, id, payload_hash, received_at, answer) VALUES (%s, %s, %s, %s, %s)", [row])
+    row = (source, request.key, request.fingerprint, uow.now, msgspec.json.encode(stored))
+    uow.write("INSERT INTO inbox (source, id, payload_hash, received_at, answer) VALUES (%s, %s, %s, %s, %s)", [row])
     return stored
 
 

@@ -131,11 +131,11 @@ def paging(
     return Paging(limit=limit, cursor=cursor, sort=sort)
 
 
-def page(asked: Paging, sorts: Mapping[str, tuple[Kind, ...]], *filters: object) -> Page:
+def page(paging: Paging, sorts: Mapping[str, tuple[Kind, ...]], *filters: object) -> Page:
     """Check the parameters against one list.
 
     Args:
-        asked: as sent.
+        paging: as sent.
         sorts: what the list can be sorted by, with the sort values that a cursor then has; the first one is taken
             where nothing is asked.
         filters: everything else that makes this list this list: path, filters, the asker's branch.
@@ -143,17 +143,17 @@ def page(asked: Paging, sorts: Mapping[str, tuple[Kind, ...]], *filters: object)
     Raises:
         SortUnknown, CursorUnreadable: as they say.
     """
-    wanted = asked.sort or next(iter(sorts))
+    wanted = paging.sort or next(iter(sorts))
     name = wanted.removeprefix("-")
     if name not in sorts:
         raise SortUnknown(value=repr(wanted), known=", ".join(sorts), part="query", pointer="#/sort")
     identity = blake2b(msgspec.json.encode([wanted, *map(str, filters)]), digest_size=9).hexdigest()
-    after = () if asked.cursor is None else _read(asked.cursor, identity)
-    found = Page(asked.limit, name, wanted.startswith("-"), after, sorts[name], identity)
+    after = () if paging.cursor is None else _read(paging.cursor, identity)
+    found = Page(paging.limit, name, wanted.startswith("-"), after, sorts[name], identity)
     try:
         found.place()
     except ValueError:
-        raise CursorUnreadable(part="query", pointer="#/cursor", value=asked.cursor) from None
+        raise CursorUnreadable(part="query", pointer="#/cursor", value=paging.cursor) from None
     return found
 
 
@@ -185,18 +185,18 @@ def one_page(
     return Items[Any](items=[show(row) for row in kept], next=after, total=total)
 
 
-def history_page(asked: Paging, happened: Sequence[T], of: str) -> Items[T]:
+def history_page(paging: Paging, happened: Sequence[T], of: str) -> Items[T]:
     """A page of a history that was read whole; what happens while one turns the pages moves nothing.
 
     Args:
-        asked: as sent; sorted by `at`, or `-at` with the newest first.
+        paging: as sent; sorted by `at`, or `-at` with the newest first.
         happened: all of it, the oldest first.
         of: whose history.
 
     Raises:
         SortUnknown, CursorUnreadable: as they say.
     """
-    wanted = page(asked, {"at": (whole,)}, of)
+    wanted = page(paging, {"at": (whole,)}, of)
     places = range(len(happened))
     if wanted.after:
         (place,) = wanted.place()

@@ -58,11 +58,11 @@ class Gate:
         await self._transport.send_page(page)
 
 
-async def admit(nodes: Sequence[ServiceContext], kafka: KafkaSettings, away: asyncio.Event) -> None:
+async def admit(contexts: Sequence[ServiceContext], kafka: KafkaSettings, away: asyncio.Event) -> None:
     """Compare each service's database with the broker, and put the start on record on both sides.
 
     Args:
-        nodes: the services of this process.
+        contexts: the services of this process.
         kafka: the cluster, which is waited for.
         away: set when it does not answer.
 
@@ -71,7 +71,7 @@ async def admit(nodes: Sequence[ServiceContext], kafka: KafkaSettings, away: asy
     """
     backoff, reach = Backoff(), Reach(cluster_availability(kafka.bootstrap), "start")
     try:
-        for node in nodes:
+        for node in contexts:
             while True:
                 try:
                     await _admit(node, kafka)
@@ -85,29 +85,29 @@ async def admit(nodes: Sequence[ServiceContext], kafka: KafkaSettings, away: asy
         reach.end()
 
 
-async def _admit(node: ServiceContext, kafka: KafkaSettings) -> None:
-    lock = starting(node.store.url)
+async def _admit(context: ServiceContext, kafka: KafkaSettings) -> None:
+    lock = starting(context.store.url)
     await asyncio.to_thread(lock.__enter__)
     try:
-        await _compare(node, kafka)
+        await _compare(context, kafka)
     finally:
         await asyncio.to_thread(lock.__exit__, None, None, None)
 
 
-async def _compare(node: ServiceContext, kafka: KafkaSettings) -> None:
-    name, store = node.name, node.store
-    own = {kafka.topic(c.topic): c.topic for c in node.service.says if not c.compacted}
+async def _compare(context: ServiceContext, kafka: KafkaSettings) -> None:
+    name, store = context.name, context.store
+    own = {kafka.topic(c.topic): c.topic for c in context.service.says if not c.compacted}
     cluster, there = await look(kafka, own, _REPLICATION)
     on_record = await read_on_record(kafka)
     newest = await read_records(kafka, sorted(there), newest=True)
-    broker = await asyncio.to_thread(_broker, node.service, store, on_record, newest)
+    broker = await asyncio.to_thread(_broker, context.service, store, on_record, newest)
     database = await asyncio.to_thread(read_database, store, f"kafka/{cluster}/{kafka.topic_prefix}")
     where = _where(kafka)
     admission = judge(name, where, database, broker)
     if admission.restored:
         await _check_members(name, kafka, where)
         cause = "declared by an operator" if database.restored else "the topics are ahead of the log"
-        await asyncio.to_thread(begin_epoch, store, admission.epoch, node.clock.now(), cause)
+        await asyncio.to_thread(begin_epoch, store, admission.epoch, context.clock.now(), cause)
         log.warning("the log was restored; a new epoch has begun", service=name, epoch=admission.epoch, cause=cause)
     installation = on_record.id or await claim(kafka, admission.id or str(uuid4()))
     start_id = str(uuid4())

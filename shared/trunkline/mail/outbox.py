@@ -108,15 +108,15 @@ class Done(Protocol):
         ...
 
 
-def post(work: UnitOfWork, mails: Sequence[Mail]) -> None:
+def post(uow: UnitOfWork, mails: Sequence[Mail]) -> None:
     """Write mails down in a piece of work; a key that is there already is left alone."""
-    work.write(
+    uow.write(
         "INSERT INTO mail (key, recipient, subject, body, created_at, state, next_try_at, last_error)"
         " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (key) DO NOTHING",
         [
-            (m.key, m.recipient, m.subject, m.body, work.now, "waiting", work.now, None)
+            (m.key, m.recipient, m.subject, m.body, uow.now, "waiting", uow.now, None)
             if m.recipient
-            else (m.key, None, m.subject, m.body, work.now, "failed", None, "no address is known")
+            else (m.key, None, m.subject, m.body, uow.now, "failed", None, "no address is known")
             for m in mails
         ],
     )
@@ -160,29 +160,29 @@ class MailNotWaiting(Refused):
     """The mail {key} is {state}, so it cannot be {verb}: only one that is waiting, failed or discarded can."""
 
 
-def retry_mail(work: UnitOfWork, key: str) -> None:
+def retry_mail(uow: UnitOfWork, key: str) -> None:
     """Let a mail be tried again at once.
 
     Raises:
         NothingThere: there is no such mail.
         MailNotWaiting: it was sent, or is not worth sending any more.
     """
-    _resolve(work, key, "retried", "state = 'waiting', next_try_at = %s", work.now)
+    _resolve(uow, key, "retried", "state = 'waiting', next_try_at = %s", uow.now)
 
 
-def discard_mail(work: UnitOfWork, key: str, remark: str) -> None:
+def discard_mail(uow: UnitOfWork, key: str, remark: str) -> None:
     """Give a mail up: it stays on record and is never sent unless it is retried. Raises as `retry_mail`."""
-    _resolve(work, key, "discarded", "state = 'discarded', next_try_at = NULL, last_error = %s", f"discarded: {remark}")
+    _resolve(uow, key, "discarded", "state = 'discarded', next_try_at = NULL, last_error = %s", f"discarded: {remark}")
 
 
-def _resolve(work: UnitOfWork, key: str, verb: str, change: str, value: object) -> None:
-    found = work.fetch("SELECT state FROM mail WHERE key = %s", (key,))
+def _resolve(uow: UnitOfWork, key: str, verb: str, change: str, value: object) -> None:
+    found = uow.fetch("SELECT state FROM mail WHERE key = %s", (key,))
     if not found:
         raise NothingThere(key=key)
     ((state,),) = found
     if state in ("sent", "dropped"):
         raise MailNotWaiting(key=key, state=state, verb=verb)
-    work.write(f"UPDATE mail SET {change} WHERE key = %s AND state NOT IN ('sent', 'dropped')", [(value, key)])
+    uow.write(f"UPDATE mail SET {change} WHERE key = %s AND state NOT IN ('sent', 'dropped')", [(value, key)])
 
 
 class MailSender:
@@ -193,7 +193,7 @@ class MailSender:
         store: Store,
         clock: Clock,
         office: MailTransport,
-        duties: LeaderElection | None = None,
+        leader_election: LeaderElection | None = None,
         judge: Judge | None = None,
     ) -> None:
         """Prepare.
@@ -202,13 +202,13 @@ class MailSender:
             store: where the mail lies.
             clock: the service's.
             office: takes the mail.
-            duties: the process's duties; None makes its own.
+            leader_election: the process's; None makes its own.
             judge: the service's: whether a mail is still worth sending, and to whom; None: always, as written.
         """
         self._store = store
         self._clock = clock
         self._office = office
-        self._duties = duties or LeaderElection(store.url)
+        self._leader_election = leader_election or LeaderElection(store.url)
         self._judge = judge
         self._server = Availability("where mail is handed in")
         self._closed = 0
@@ -219,7 +219,7 @@ class MailSender:
 
         A mail that fails is tried again later, or never where that cannot help; the others go on.
         """
-        if not self._duties.hold("mail"):
+        if not self._leader_election.hold("mail"):
             return 0
         now = self._clock.now()
         if self._opens_at is not None and now < self._opens_at:
@@ -252,7 +252,7 @@ class MailSender:
 
     def resign(self) -> None:
         """Let another copy of the service do it."""
-        self._duties.resign()
+        self._leader_election.resign()
 
     def _due(self, now: datetime) -> list[MailRow]:
         rows = self._store.fetch(

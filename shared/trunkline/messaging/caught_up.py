@@ -34,8 +34,8 @@ def of_topics(kafka: KafkaSettings, store: Store, topics: Collection[str]) -> Pa
         return None
 
     def passed() -> bool:
-        heard = store.positions("kafka/")
-        return all(heard.get(source, -1) >= last for source, last in ends.items())
+        positions = store.positions("kafka/")
+        return all(positions.get(source, -1) >= last for source, last in ends.items())
 
     return passed
 

@@ -55,9 +55,9 @@ class Inbox:
         self._service = service.name
         self._contracts: dict[str, tuple[int, Mapping[str, Contract]]] = {}
         self._reactions: tuple[MessageHandler, ...] = service.message_handlers
-        for place, hearing in enumerate(service.message_handlers):
+        for index, hearing in enumerate(service.message_handlers):
             for topic, contracts in hearing.topics.items():
-                self._contracts[topic] = (place, contracts)
+                self._contracts[topic] = (index, contracts)
         self._positions: dict[str, int] = {}
         self._known: set[str] = set()
 
@@ -124,36 +124,36 @@ class Inbox:
                 if writing is not None and not part.subjects.isdisjoint(writing[0].subjects):
                     self._finish(*writing)
                     writing = None
-                work = self._decided(part)
+                uow = self._decided(part)
                 if writing is not None:
                     self._finish(*writing)
                     writing = None
-                if work is None:
+                if uow is None:
                     self._take(records)
                 else:
-                    writing = (part, writer.submit(self._write, part, work))
+                    writing = (part, writer.submit(self._write, part, uow))
                     self._positions.update(part.last)
             if writing is not None:
                 self._finish(*writing)
 
     def _decided(self, part: _Part) -> UnitOfWork | None:
         """The work of a part, not yet written; None where a reaction fails on it."""
-        work = UnitOfWork(self._store, self._now())
+        uow = UnitOfWork(self._store, self._now())
         try:
-            self._decide(part, work)
+            self._decide(part, uow)
         except _NOT_THE_RECORDS:
             raise
         except Exception as error:
             if is_unavailable(error):
                 raise
             return None  # `_take` finds the one record
-        return work
+        return uow
 
-    def _write(self, part: _Part, work: UnitOfWork) -> None:
+    def _write(self, part: _Part, uow: UnitOfWork) -> None:
         with self._watched(part):
-            position = work.commit()
-        if work.batch.events:
-            self._store.committed(position, work.written)
+            position = uow.commit()
+        if uow.batch.events:
+            self._store.committed(position, uow.written)
 
     def _finish(self, part: _Part, writing: Future[None]) -> None:
         """Wait for a part to be written; after a conflict, or where PostgreSQL refuses it, it is taken on its own."""
@@ -186,12 +186,12 @@ class Inbox:
 
     def _commit(self, part: _Part) -> None:
         with self._watched(part):
-            run(self._store, self._now, lambda work: self._decide(part, work))
+            run(self._store, self._now, lambda uow: self._decide(part, uow))
         self._positions.update(part.last)
 
     def _read(self, records: Sequence[IncomingRecord], broken: Fault | None) -> _Part:
         """Decode records; those that cannot be understood, or are `broken`, are to be parked."""
-        heard: list[list[Message]] = [[] for _ in self._reactions]
+        messages: list[list[Message]] = [[] for _ in self._reactions]
         unreadable: list[tuple[IncomingRecord, Fault]] = []
         last: dict[str, int] = {}
         for record in records:
@@ -202,22 +202,22 @@ class Inbox:
             if record.undecodable is not None:
                 unreadable.append((record, ("undecodable", record.undecodable)))
                 continue
-            place, contracts = self._contracts[record.topic]
+            index, contracts = self._contracts[record.topic]
             try:
-                heard[place].append(decode(record.headers, record.value, contracts))
+                messages[index].append(decode(record.headers, record.value, contracts))
             except MessageDecodeError as reason:
                 unreadable.append((record, (reason.code, reason.reason)))
         before = {source: self._positions[source] for source in last if source in self._positions}
-        return _Part(records, heard, unreadable, before, last)
+        return _Part(records, messages, unreadable, before, last)
 
-    def _decide(self, part: _Part, work: UnitOfWork) -> None:
+    def _decide(self, part: _Part, uow: UnitOfWork) -> None:
         for hearing, messages in zip(self._reactions, part.heard, strict=True):
             if messages:
-                hearing.handle(work, messages)
+                hearing.handle(uow, messages)
         for record, (code, why) in part.unreadable:
-            park(work, record, code, why)
+            park(uow, record, code, why)
         for source, offset in part.last.items():
-            work.advance(source, part.before.get(source), offset)
+            uow.advance(source, part.before.get(source), offset)
 
     @contextmanager
     def _watched(self, part: _Part) -> Iterator[None]:
@@ -235,13 +235,13 @@ class _Part:
     def __init__(
         self,
         records: Sequence[IncomingRecord],
-        heard: list[list[Message]],
+        messages: list[list[Message]],
         unreadable: list[tuple[IncomingRecord, Fault]],
         before: dict[str, int],
         last: dict[str, int],
     ) -> None:
         self.records = records
-        self.heard = heard
+        self.heard = messages
         self.unreadable = unreadable
         self.before = before
         self.last = last

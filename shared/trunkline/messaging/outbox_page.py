@@ -100,7 +100,7 @@ def stream_records(
     Raises what reading or publishing an event raises, when that event comes.
     """
     for row in store.read_stream_log(stream_id, first, last):
-        record = None if row[3] in service.private else say(service, store.event(row))
+        record = None if row[3] in service.private else outgoing_record(service, store.event(row))
         yield row[0], record
 
 
@@ -110,12 +110,12 @@ def streams_at(store: Store, positions: Iterable[int]) -> dict[int, str]:
     return dict(store.fetch(sql, (list(positions),)))
 
 
-def say(service: PublishingService, event: RecordedEvent) -> OutgoingRecord | None:
+def outgoing_record(service: PublishingService, event: RecordedEvent) -> OutgoingRecord | None:
     """What a service says of one event, as a record to send; None for what it keeps to itself."""
-    said = service.published(event)
-    if said is None:
+    contract_event = service.published(event)
+    if contract_event is None:
         return None
-    contract, data = said
+    contract, data = contract_event
     subject = event.key
     headers, value = encode(
         contract,
@@ -148,7 +148,7 @@ def _add_row(page: Page, store: Store, service: PublishingService, row: RawRow) 
 
 def _add(page: Page, service: PublishingService, event: RecordedEvent) -> None:
     try:
-        record = say(service, event)
+        record = outgoing_record(service, event)
     except Exception as error:  # noqa: BLE001 - as above
         _fail(page, event.stream_id, event.position, error)
     else:

@@ -19,12 +19,12 @@ from trunkline.eventstore.event_store import CheckpointConflict, Store
 from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.messaging.kafka.producer import TooLargeToSend
 from trunkline.messaging.outbox_failures import LOOP, OutboxFailures
-from trunkline.messaging.outbox_page import PAGE, Page, PublishingService, page_of, read_page, say
+from trunkline.messaging.outbox_page import PAGE, Page, PublishingService, outgoing_record, page_of, read_page
 from trunkline.messaging.retry import Backoff
 from trunkline.messaging.transport import Transport
 from trunkline.telemetry import EVENTS_PUBLISHED
 
-__all__ = ["FOLLOWER", "PAGE", "OutboxRelay", "Page", "Transport", "page_of", "read_page", "say"]
+__all__ = ["FOLLOWER", "PAGE", "OutboxRelay", "Page", "Transport", "outgoing_record", "page_of", "read_page"]
 
 FOLLOWER = LOOP
 AT_ONCE = 50
@@ -44,7 +44,7 @@ class OutboxRelay:
         service: PublishingService,
         transport: Transport,
         wake: CommitSignal,
-        duties: LeaderElection,
+        leader_election: LeaderElection,
         clock: Clock | None = None,
     ) -> None:
         """Prepare.
@@ -54,14 +54,14 @@ class OutboxRelay:
             service: what its events say.
             transport: topics, or the other service's intake in this process.
             wake: set by every commit.
-            duties: the duties of this process; only one relay of a store is active.
+            leader_election: the duties of this process; only one relay of a store is active.
             clock: the service's, for what is set aside; None: the machine's.
         """
         self._store = store
         self._service = service
         self._transport = transport
         self._wake = wake
-        self._duties = duties
+        self._leader_election = leader_election
         self._failures = OutboxFailures(store, service, transport, clock or SystemClock())
         self._database: Availability = database_availability(store.url)
         self._who = f"{service.name}/{FOLLOWER}"
@@ -90,7 +90,7 @@ class OutboxRelay:
 
     async def _run_term(self, stopping: Callable[[], bool]) -> None:
         """Publish as long as the relay is this process's."""
-        self._term = await asyncio.to_thread(self._duties.hold, FOLLOWER)
+        self._term = await asyncio.to_thread(self._leader_election.hold, FOLLOWER)
         if not self._term:
             self._database.mark_restored(self._who)
             await self._wake.after(self._wake.count)
@@ -176,7 +176,7 @@ class OutboxRelay:
 
     async def _still_holds(self) -> None:
         """Raise Overtaken if the duty was lost, though it may be held anew: with it the last position may be lost."""
-        if await asyncio.to_thread(self._duties.hold, FOLLOWER) != self._term:
+        if await asyncio.to_thread(self._leader_election.hold, FOLLOWER) != self._term:
             raise CheckpointConflict(f"{FOLLOWER}: the duty was lost meanwhile")
 
     async def _follow(self, flights: _Flights) -> None:

@@ -25,18 +25,18 @@ class Reprocessed(msgspec.Struct, frozen=True, gc=False):
     put_aside: bool
 
 
-def reprocess(work: UnitOfWork, handler: MessageHandler, message: Message) -> Reprocessed:
+def reprocess(uow: UnitOfWork, handler: MessageHandler, message: Message) -> Reprocessed:
     """Hand a message to its handler again.
 
     Args:
-        work: what it brings about is recorded here.
+        uow: what it brings about is recorded here.
         handler: of its topic.
         message: one that can be read.
 
     Raises:
         Exception: whatever the handler raises.
     """
-    recorded, waits = len(work.recorded), work.waits
-    handler.handle(work, [message])
-    events = [(stream_id, stored_name(type(event))) for stream_id, event in work.recorded[recorded:]]
-    return Reprocessed(events, sorted({awaited for awaited, _ in work.waits - waits}), is_put_aside(work))
+    recorded, waits = len(uow.recorded), uow.waits
+    handler.handle(uow, [message])
+    events = [(stream_id, stored_name(type(event))) for stream_id, event in uow.recorded[recorded:]]
+    return Reprocessed(events, sorted({awaited for awaited, _ in uow.waits - waits}), is_put_aside(uow))

@@ -19,7 +19,7 @@ from trunkline.eventstore.history import stream_rows
 from trunkline.eventstore.recorded_event import RawRow, RecordedEvent
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.messaging.outbox_page import PublishingService
-from trunkline.messaging.outbox_relay import FOLLOWER, say
+from trunkline.messaging.outbox_relay import FOLLOWER, outgoing_record
 from trunkline.messaging.records import OutgoingRecord
 
 PAGE: Final = 1_000
@@ -111,8 +111,10 @@ def pages(store: Store, service: PublishingService, stretch: LogRange, most: int
     """
     for end, rows in _read(store, stretch, most):
         events = (store.event(row) for row in rows if row[3] not in service.private)
-        said = (one for event in events if stretch.meant(event) and (one := say(service, event)) is not None)
-        yield Page(end, [o for o in said if stretch.topics is None or o.topic in stretch.topics])
+        records = (
+            one for event in events if stretch.meant(event) and (one := outgoing_record(service, event)) is not None
+        )
+        yield Page(end, [o for o in records if stretch.topics is None or o.topic in stretch.topics])
 
 
 def _read(store: Store, stretch: LogRange, most: int) -> Iterator[tuple[int, list[RawRow]]]:

@@ -43,7 +43,7 @@ def mark_recorded() -> None:
 audit_log.on_record.append(mark_recorded)
 
 
-def audited_route(node: ServiceRuntime) -> type[APIRoute]:
+def audited_route(runtime: ServiceRuntime) -> type[APIRoute]:
     """The class of a service's operators' routes."""
 
     following: set[str] = set()
@@ -59,12 +59,14 @@ def audited_route(node: ServiceRuntime) -> type[APIRoute]:
                     answer = await handle(request)
                 except (Refused, RequestValidationError, HTTPException) as refused:
                     if not marks:
-                        await _record(node, request, self.path, f"refused: {_code(refused)}", must=False)
+                        await _record(runtime, request, self.path, f"refused: {_code(refused)}", must=False)
                     raise
                 finally:
                     _RECORDED.reset(token)
-                if _reads(request.method, self.path, node.service.name) and not _follows(request, self.path, following):
-                    await _record(node, request, self.path, "done", must=True)
+                if _reads(request.method, self.path, runtime.service.name) and not _follows(
+                    request, self.path, following
+                ):
+                    await _record(runtime, request, self.path, "done", must=True)
                 return answer
 
             return handled
@@ -80,8 +82,8 @@ def _follows(request: Request, path: str, following: set[str]) -> bool:
     """Whether a token goes on following the log, which asks for it again and again: that it began is on record."""
     if not path.endswith("/log"):
         return False
-    asked: Principal = request.state.principal
-    name = asked.token_id or asked.subject
+    principal: Principal = request.state.principal
+    name = principal.token_id or principal.subject
     if name in following:
         return True
     if len(following) >= _MOST_FOLLOWING:
@@ -96,18 +98,18 @@ def _code(error: Exception) -> str:
     return "request-invalid" if isinstance(error, RequestValidationError) else "request-unreadable"
 
 
-async def _record(node: ServiceRuntime, request: Request, path: str, outcome: str, *, must: bool) -> None:
+async def _record(runtime: ServiceRuntime, request: Request, path: str, outcome: str, *, must: bool) -> None:
     """Write the request down; where it was refused, the refusal is answered even if that fails."""
-    asked: Principal = request.state.principal
-    if request.method not in _TRIES and not _reads(request.method, path, node.service.name):
+    principal: Principal = request.state.principal
+    if request.method not in _TRIES and not _reads(request.method, path, runtime.service.name):
         return
     command = f"{request.method} {path}"
     about = {**request.path_params, **request.query_params}
     try:
         await run_in_threadpool(
-            audit_log.put_on_record, node.store, node.clock.now(), asked.actor, command, about, outcome
+            audit_log.put_on_record, runtime.store, runtime.clock.now(), principal.actor, command, about, outcome
         )
     except Exception:
         if must:
             raise
-        log.exception("a refused command is not on record", command=command, actor=asked.actor)
+        log.exception("a refused command is not on record", command=command, actor=principal.actor)

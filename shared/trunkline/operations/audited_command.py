@@ -23,7 +23,7 @@ Remark = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S"), LIN
 
 
 def audited_command(
-    node: ServiceRuntime,
+    runtime: ServiceRuntime,
     request: PostRequest,
     command: str,
     about: dict[str, Any],
@@ -32,7 +32,7 @@ def audited_command(
     """Carry a command out, and put on record whether it was done or refused; a dry run does nothing that could be.
 
     Args:
-        node: the running service.
+        runtime: the running service.
         request: who commands, and under which key.
         command: as the audit names it.
         about: its arguments; an `id` that no row can have is answered as one that no row has.
@@ -43,17 +43,17 @@ def audited_command(
         Refused: whatever `decide` refuses.
     """
     if request.dry_run:
-        return change(node, request, lambda work: _decided(work, about, decide))
-    with auditing_work(node.store, node.clock.now, request.principal.actor, command, about) as within:
+        return change(runtime, request, lambda uow: _decided(uow, about, decide))
+    with auditing_work(runtime.store, runtime.clock.now, request.principal.actor, command, about) as within:
 
-        def audited(work: UnitOfWork) -> CommandResult:
-            with within(work):
-                return _decided(work, about, decide)
+        def audited(uow: UnitOfWork) -> CommandResult:
+            with within(uow):
+                return _decided(uow, about, decide)
 
-        return change(node, request, audited)
+        return change(runtime, request, audited)
 
 
-def _decided(work: UnitOfWork, about: dict[str, Any], decide: Callable[[UnitOfWork], BaseModel]) -> CommandResult:
+def _decided(uow: UnitOfWork, about: dict[str, Any], decide: Callable[[UnitOfWork], BaseModel]) -> CommandResult:
     if "id" in about and about["id"] not in ROW_IDS:
         raise NothingThere(key=about["id"])
-    return CommandResult(decide(work))
+    return CommandResult(decide(uow))

@@ -23,13 +23,13 @@ class BrokerAway(Refused):
     status: ClassVar[int] = 503
 
 
-def configured_broker(node: ServiceRuntime) -> KafkaSettings:
+def configured_broker(runtime: ServiceRuntime) -> KafkaSettings:
     """The broker that a service publishes to.
 
     Raises:
         NoBroker: it publishes to none.
     """
-    found = KafkaSettings.of(node.settings)
+    found = KafkaSettings.of(runtime.settings)
     if found is None:
         raise NoBroker
     return found

@@ -35,12 +35,12 @@ class StateTopics(msgspec.Struct, frozen=True):
     missing_up_to: int
 
 
-def add_states(router: APIRouter, node: ServiceRuntime) -> None:
+def add_states(router: APIRouter, runtime: ServiceRuntime) -> None:
     """Add the command to a service's operators' routes.
 
     Args:
         router: it has their prefix, and checks the principal.
-        node: the running service.
+        runtime: the running service.
     """
 
     @router.post(
@@ -49,24 +49,24 @@ def add_states(router: APIRouter, node: ServiceRuntime) -> None:
         response_class=StreamingResponse,
         responses=STREAMED,
     )
-    def refill_state_topics(asked: OperatorPrincipal, dry_run: DryRun = False) -> StreamingResponse:
-        kafka = configured_broker(node)
+    def refill_state_topics(principal: OperatorPrincipal, dry_run: DryRun = False) -> StreamingResponse:
+        kafka = configured_broker(runtime)
 
         def work(_progress: ProgressCallback) -> StateTopics:
             if dry_run:
-                return _fill(node, kafka, dry_run=True)
-            with auditing(node.store, node.clock.now, asked.actor, "topics refill", {}):
-                return _fill(node, kafka, dry_run=False)
+                return _fill(runtime, kafka, dry_run=True)
+            with auditing(runtime.store, runtime.clock.now, principal.actor, "topics refill", {}):
+                return _fill(runtime, kafka, dry_run=False)
 
         headers = {DRY_RUN: "true"} if dry_run else {}
         return StreamingResponse(stream_lines(work), headers=headers, media_type=LINES)
 
 
-def _fill(node: ServiceRuntime, kafka: KafkaSettings, *, dry_run: bool) -> StateTopics:
-    filling = asyncio.run_coroutine_threadsafe(fill_states(node, kafka, dry_run=dry_run), node.wake.loop)
+def _fill(runtime: ServiceRuntime, kafka: KafkaSettings, *, dry_run: bool) -> StateTopics:
+    filling = asyncio.run_coroutine_threadsafe(fill_states(runtime, kafka, dry_run=dry_run), runtime.wake.loop)
     with refused_while_away():
         topics = filling.result()
-    rows: list[Any] = node.store.fetch(
+    rows: list[Any] = runtime.store.fetch(
         "SELECT max(missing_up_to) FROM brokers WHERE topic_prefix = %s", (kafka.topic_prefix,)
     )
     return StateTopics(topics, rows[0][0] or 0)

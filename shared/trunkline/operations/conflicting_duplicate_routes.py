@@ -44,44 +44,46 @@ class SettledConflict(BaseModel):
     recorded: list[dict[str, str]] = []
 
 
-def add_conflicts(router: APIRouter, node: ServiceRuntime) -> None:
+def add_conflicts(router: APIRouter, runtime: ServiceRuntime) -> None:
     """Add the operations to a service's operators' operations.
 
     Args:
         router: it has their prefix and its dependency authorizes.
-        node: the running service.
+        runtime: the running service.
     """
 
     @router.get("/quarantined", summary="Messages with other contents under an event id that was processed before")
     def quarantined(
-        asked: Pages, status: Annotated[Status | None, Query(description="Only those that stand so.")] = None
+        pages: Pages, status: Annotated[Status | None, Query(description="Only those that stand so.")] = None
     ) -> OperatePage:
-        place = page(asked, {"id": (row_id,)}, "quarantined", status)
-        (after,) = place.place() or (0,)
-        return items(place, quarantined_page(node.store, after=after, limit=place.limit + 1, status=status), "id")
+        window = page(pages, {"id": (row_id,)}, "quarantined", status)
+        (after,) = window.place() or (0,)
+        return items(window, quarantined_page(runtime.store, after=after, limit=window.limit + 1, status=status), "id")
 
     @router.post(
         "/quarantined/{quarantined_id}/apply",
         summary="Process a conflicting duplicate as an event of its own",
         response_model=SettledConflict,
     )
-    def apply_quarantined(quarantined_id: int, asked: PostRequest, body: ApplyConflict) -> Response:
-        def decide(work: UnitOfWork) -> SettledConflict:
-            done = apply(work, node.service, quarantined_id, asked.principal.actor, body.event_id, body.remark)
+    def apply_quarantined(quarantined_id: int, request: PostRequest, body: ApplyConflict) -> Response:
+        def decide(uow: UnitOfWork) -> SettledConflict:
+            done = apply(uow, runtime.service, quarantined_id, request.principal.actor, body.event_id, body.remark)
             recorded = [{"stream": stream, "type": name} for stream, name in done.recorded]
             return SettledConflict(id=quarantined_id, status="applied", event_id=done.event_id, recorded=recorded)
 
         about = {"id": quarantined_id} | body.model_dump(exclude_none=True)
-        return audited_command(node, asked, "conflict apply", about, decide)
+        return audited_command(runtime, request, "conflict apply", about, decide)
 
     @router.post(
         "/quarantined/{quarantined_id}/dismiss",
         summary="Keep to what took effect first, and say why",
         response_model=SettledConflict,
     )
-    def dismiss_quarantined(quarantined_id: int, asked: PostRequest, body: DismissConflict) -> Response:
-        def decide(work: UnitOfWork) -> SettledConflict:
-            dismiss(work, quarantined_id, asked.principal.actor, body.remark)
+    def dismiss_quarantined(quarantined_id: int, request: PostRequest, body: DismissConflict) -> Response:
+        def decide(uow: UnitOfWork) -> SettledConflict:
+            dismiss(uow, quarantined_id, request.principal.actor, body.remark)
             return SettledConflict(id=quarantined_id, status="dismissed")
 
-        return audited_command(node, asked, "conflict dismiss", {"id": quarantined_id, "remark": body.remark}, decide)
+        return audited_command(
+            runtime, request, "conflict dismiss", {"id": quarantined_id, "remark": body.remark}, decide
+        )

@@ -89,49 +89,49 @@ class Resolved(BaseModel):
     put_aside: bool = False
 
 
-def add_letters(router: APIRouter, node: ServiceRuntime) -> None:
+def add_letters(router: APIRouter, runtime: ServiceRuntime) -> None:
     """Add the doors to a service's operators' doors.
 
     Args:
         router: it has their prefix, and asks who comes.
-        node: the running service.
+        runtime: the running service.
     """
-    _seeing(router, node)
-    _resolving(router, node)
+    _seeing(router, runtime)
+    _resolving(router, runtime)
 
 
-def _seeing(router: APIRouter, node: ServiceRuntime) -> None:
+def _seeing(router: APIRouter, runtime: ServiceRuntime) -> None:
     @router.get("/parked", summary="Messages that could not be read, oldest first")
     def parked(
-        asked: Pages,
+        pages: Pages,
         status: Literal["waiting", "retried", "discarded"] | None = None,
         topic: Chosen = None,
         code: Chosen = None,
     ) -> OperatePage:
-        place = page(asked, {"id": (row_id,)}, "parked", status, topic, code)
-        (after,) = place.place() or (0,)
-        found = parked_page(node.store, after=after, limit=place.limit + 1, status=status, topic=topic, code=code)
-        listed = items(place, found, "id")
-        listed.items = [_letter(message) for message in found[: place.limit]]
+        window = page(pages, {"id": (row_id,)}, "parked", status, topic, code)
+        (after,) = window.place() or (0,)
+        found = parked_page(runtime.store, after=after, limit=window.limit + 1, status=status, topic=topic, code=code)
+        listed = items(window, found, "id")
+        listed.items = [_letter(message) for message in found[: window.limit]]
         return listed
 
     @router.get("/parked/{parked_id}", summary="One message that could not be read, whole")
     def one_parked(parked_id: int) -> Shown:
-        found = parked_message(node.store, parked_id) if parked_id in ROW_IDS else None
+        found = parked_message(runtime.store, parked_id) if parked_id in ROW_IDS else None
         if found is None:
             raise NothingThere(key=parked_id)
         return _letter(found)
 
 
-def _resolving(router: APIRouter, node: ServiceRuntime) -> None:
+def _resolving(router: APIRouter, runtime: ServiceRuntime) -> None:
     @router.post(
         "/parked/{parked_id}/retry", summary="Hear a message again, edited if need be", response_model=Resolved
     )
-    def retry_parked(parked_id: int, asked: PostRequest, body: Retry) -> Response:
+    def retry_parked(parked_id: int, request: PostRequest, body: Retry) -> Response:
         edit = body.edit()
 
-        def decide(work: UnitOfWork) -> Resolved:
-            effect = retry(work, node.service, parked_id, asked.principal.actor, edit, body.remark)
+        def decide(uow: UnitOfWork) -> Resolved:
+            effect = retry(uow, runtime.service, parked_id, request.principal.actor, edit, body.remark)
             done = effect.done
             recorded = [Event(stream=stream, type=name) for stream, name in done.recorded]
             return Resolved(
@@ -144,15 +144,15 @@ def _resolving(router: APIRouter, node: ServiceRuntime) -> None:
             )
 
         about = {"id": parked_id, "edited": edit != Edit()} | ({} if body.remark is None else {"remark": body.remark})
-        return audited_command(node, asked, "deadletter retry", about, decide)
+        return audited_command(runtime, request, "deadletter retry", about, decide)
 
     @router.post("/parked/{parked_id}/discard", summary="Give a message up, and say why", response_model=Resolved)
-    def discard_parked(parked_id: int, asked: PostRequest, body: Discard) -> Response:
-        def decide(work: UnitOfWork) -> Resolved:
-            discard(work, parked_id, asked.principal.actor, body.remark)
+    def discard_parked(parked_id: int, request: PostRequest, body: Discard) -> Response:
+        def decide(uow: UnitOfWork) -> Resolved:
+            discard(uow, parked_id, request.principal.actor, body.remark)
             return Resolved(id=parked_id, status="discarded")
 
-        return audited_command(node, asked, "deadletter discard", {"id": parked_id, "remark": body.remark}, decide)
+        return audited_command(runtime, request, "deadletter discard", {"id": parked_id, "remark": body.remark}, decide)
 
 
 def _letter(message: DeadLetter) -> Shown:

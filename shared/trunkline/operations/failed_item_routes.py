@@ -66,96 +66,96 @@ class MailResolved(BaseModel):
     state: Literal["waiting", "discarded"]
 
 
-def add_resolving(router: APIRouter, node: ServiceRuntime) -> None:
+def add_resolving(router: APIRouter, runtime: ServiceRuntime) -> None:
     """Add the routes to a service's operators' routes.
 
     Args:
         router: it has their prefix and checks the scope.
-        node: the running service.
+        runtime: the running service.
     """
-    _items(router, node)
-    _mail(router, node)
+    _items(router, runtime)
+    _mail(router, runtime)
 
 
-def _items(router: APIRouter, node: ServiceRuntime) -> None:
+def _items(router: APIRouter, runtime: ServiceRuntime) -> None:
     @router.get("/failed-items", summary="What loops have set aside, oldest first")
     def failed_items(
-        asked: Pages,
+        pages: Pages,
         loop: Annotated[str | None, Query(max_length=300, pattern=r"^[^\x00]+$")] = None,
         status: Literal["waiting", "discarded"] | None = None,
     ) -> OperatePage:
-        place = page(asked, {"failed_at": (moment, TEXT, TEXT)}, "failed items", loop, status)
-        rows = failed_items_page(node.store, place.limit + 1, place.place() or None, loop, status)
-        return items(place, rows, "failed_at", "loop", "key")
+        window = page(pages, {"failed_at": (moment, TEXT, TEXT)}, "failed items", loop, status)
+        rows = failed_items_page(runtime.store, window.limit + 1, window.place() or None, loop, status)
+        return items(window, rows, "failed_at", "loop", "key")
 
     @router.post("/failed-items/retry", summary="Try an item again at once", response_model=ItemResolved)
-    def retry_item(asked: PostRequest, body: Item) -> Response:
-        def decide(work: UnitOfWork) -> ItemResolved:
-            _find(work, body)
-            work.write(
+    def retry_item(request: PostRequest, body: Item) -> Response:
+        def decide(uow: UnitOfWork) -> ItemResolved:
+            _find(uow, body)
+            uow.write(
                 "UPDATE failed_items SET status = 'waiting', next_try_at = %s WHERE loop = %s AND key = %s",
-                [(work.now, body.loop, body.key)],
+                [(uow.now, body.loop, body.key)],
             )
             return ItemResolved(loop=body.loop, key=body.key, status="waiting")
 
-        return _answer(node, asked, "failed-item retry", body.model_dump(), decide)
+        return _answer(runtime, request, "failed-item retry", body.model_dump(), decide)
 
     @router.post("/failed-items/discard", summary="Give an item up, and say why", response_model=ItemResolved)
-    def discard_item(asked: PostRequest, body: GivenUp) -> Response:
-        return _answer(node, asked, "failed-item discard", body.model_dump(), lambda work: _discard(work, body))
+    def discard_item(request: PostRequest, body: GivenUp) -> Response:
+        return _answer(runtime, request, "failed-item discard", body.model_dump(), lambda uow: _discard(uow, body))
 
 
-def _find(work: UnitOfWork, item: Item) -> None:
-    if not work.fetch("SELECT FROM failed_items WHERE loop = %s AND key = %s", (item.loop, item.key)):
+def _find(uow: UnitOfWork, item: Item) -> None:
+    if not uow.fetch("SELECT FROM failed_items WHERE loop = %s AND key = %s", (item.loop, item.key)):
         raise NothingThere(key=f"{item.loop} {item.key}")
 
 
-def _discard(work: UnitOfWork, item: Item) -> ItemResolved:
+def _discard(uow: UnitOfWork, item: Item) -> ItemResolved:
     """A stream in order goes on behind the event that failed; other items are not tried any more."""
-    _find(work, item)
+    _find(uow, item)
     if item.loop.startswith("projection/"):
         raise ProjectionNeedsEveryEvent(loop=item.loop, key=item.key)
     if item.loop.startswith(_PUBLISHED_IN_ORDER):
-        work.write(
+        uow.write(
             "UPDATE failed_items SET position = position + 1, status = 'waiting', next_try_at = %s"
             " WHERE loop = %s AND key = %s",
-            [(work.now, item.loop, item.key)],
+            [(uow.now, item.loop, item.key)],
         )
         return ItemResolved(loop=item.loop, key=item.key, status="skipped")
-    work.write(
+    uow.write(
         "UPDATE failed_items SET status = 'discarded', next_try_at = NULL WHERE loop = %s AND key = %s",
         [(item.loop, item.key)],
     )
     return ItemResolved(loop=item.loop, key=item.key, status="discarded")
 
 
-def _mail(router: APIRouter, node: ServiceRuntime) -> None:
+def _mail(router: APIRouter, runtime: ServiceRuntime) -> None:
     @router.post("/mail/{mail_key:path}/retry", summary="Try a mail again at once", response_model=MailResolved)
-    def retry(mail_key: MailKey, asked: PostRequest) -> Response:
-        def decide(work: UnitOfWork) -> MailResolved:
-            retry_mail(work, mail_key)
+    def retry(mail_key: MailKey, request: PostRequest) -> Response:
+        def decide(uow: UnitOfWork) -> MailResolved:
+            retry_mail(uow, mail_key)
             return MailResolved(key=mail_key, state="waiting")
 
-        return _answer(node, asked, "mail retry", {"key": mail_key}, decide)
+        return _answer(runtime, request, "mail retry", {"key": mail_key}, decide)
 
     @router.post("/mail/{mail_key:path}/discard", summary="Give a mail up, and say why", response_model=MailResolved)
-    def discard(mail_key: MailKey, asked: PostRequest, body: MailGivenUp) -> Response:
-        def decide(work: UnitOfWork) -> MailResolved:
-            discard_mail(work, mail_key, body.remark)
+    def discard(mail_key: MailKey, request: PostRequest, body: MailGivenUp) -> Response:
+        def decide(uow: UnitOfWork) -> MailResolved:
+            discard_mail(uow, mail_key, body.remark)
             return MailResolved(key=mail_key, state="discarded")
 
-        return _answer(node, asked, "mail discard", {"key": mail_key, "remark": body.remark}, decide)
+        return _answer(runtime, request, "mail discard", {"key": mail_key, "remark": body.remark}, decide)
 
 
 def _answer(
-    node: ServiceRuntime,
-    asked: PostRequest,
+    runtime: ServiceRuntime,
+    request: PostRequest,
     command: str,
     about: dict[str, Any],
     decide: Callable[[UnitOfWork], BaseModel],
 ) -> Response:
     """One command; the loop that it concerns looks at once."""
-    answer = audited_command(node, asked, command, about, decide)
-    if not asked.dry_run:
-        node.wake.set()
+    answer = audited_command(runtime, request, command, about, decide)
+    if not request.dry_run:
+        runtime.wake.set()
     return answer

@@ -41,11 +41,11 @@ def show(value: Any) -> Shown:
     return shown
 
 
-def items(asked: Page, rows: Sequence[Any], *after: str) -> OperatePage:
+def items(page: Page, rows: Sequence[Any], *after: str) -> OperatePage:
     """A page out of at most `limit + 1` rows; `after` are the attributes that make its last row's place."""
-    shown = rows[: asked.limit]
-    more = len(rows) > asked.limit
-    cursor = asked.next(*(_place(getattr(shown[-1], name)) for name in after)) if more else None
+    shown = rows[: page.limit]
+    more = len(rows) > page.limit
+    cursor = page.next(*(_place(getattr(shown[-1], name)) for name in after)) if more else None
     return OperatePage(items=[show(row) for row in shown], next=cursor)
 
 

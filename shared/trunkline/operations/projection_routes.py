@@ -39,20 +39,20 @@ class Rebuilt(BaseModel):
     rows: int
 
 
-def add_projections(router: APIRouter, node: ServiceRuntime) -> None:
+def add_projections(router: APIRouter, runtime: ServiceRuntime) -> None:
     """Add the commands to a service's operators' doors.
 
     Args:
         router: it has their prefix, and asks who gives them.
-        node: the running service.
+        runtime: the running service.
     """
-    rebuild = Rebuild(node.projector, node.clock.now)
+    rebuild = Rebuild(runtime.projector, runtime.clock.now)
 
     def command(
-        asked: OperatorPrincipal, verb: str, name: str, work: Callable[[str, ProgressCallback], Any]
+        principal: OperatorPrincipal, verb: str, name: str, work: Callable[[str, ProgressCallback], Any]
     ) -> StreamingResponse:
         def audited(tell: ProgressCallback) -> Any:
-            with auditing(node.store, node.clock.now, asked.actor, f"projection {verb}", {"name": name}):
+            with auditing(runtime.store, runtime.clock.now, principal.actor, f"projection {verb}", {"name": name}):
                 return work(name, tell)
 
         return StreamingResponse(stream_lines(audited), media_type=LINES)
@@ -63,8 +63,8 @@ def add_projections(router: APIRouter, node: ServiceRuntime) -> None:
         response_class=StreamingResponse,
         responses=STREAMED,
     )
-    def rebuild_view(asked: OperatorPrincipal, name: str) -> StreamingResponse:
-        return command(asked, "rebuild", name, rebuild.rebuild)
+    def rebuild_view(principal: OperatorPrincipal, name: str) -> StreamingResponse:
+        return command(principal, "rebuild", name, rebuild.rebuild)
 
     @router.post(
         "/projections/{name}/verify",
@@ -72,8 +72,8 @@ def add_projections(router: APIRouter, node: ServiceRuntime) -> None:
         response_class=StreamingResponse,
         responses=STREAMED,
     )
-    def verify_view(asked: OperatorPrincipal, name: str) -> StreamingResponse:
-        return command(asked, "verify", name, rebuild.verify)
+    def verify_view(principal: OperatorPrincipal, name: str) -> StreamingResponse:
+        return command(principal, "verify", name, rebuild.verify)
 
     @router.post(
         "/projections/{name}/rollback",
@@ -81,13 +81,13 @@ def add_projections(router: APIRouter, node: ServiceRuntime) -> None:
         response_class=StreamingResponse,
         responses=STREAMED,
     )
-    def roll_back_view(asked: OperatorPrincipal, name: str) -> StreamingResponse:
-        return command(asked, "rollback", name, rebuild.rollback)
+    def roll_back_view(principal: OperatorPrincipal, name: str) -> StreamingResponse:
+        return command(principal, "rollback", name, rebuild.rollback)
 
     @router.post("/deadlines/rebuild", summary="Compute all due rows anew from the streams")
-    def rebuild_due_rows(asked: OperatorPrincipal) -> Rebuilt:
-        with auditing(node.store, node.clock.now, asked.actor, "deadlines rebuild", {}):
-            return Rebuilt(rows=rebuild_deadlines(node.store, node.service.deciders))
+    def rebuild_due_rows(principal: OperatorPrincipal) -> Rebuilt:
+        with auditing(runtime.store, runtime.clock.now, principal.actor, "deadlines rebuild", {}):
+            return Rebuilt(rows=rebuild_deadlines(runtime.store, runtime.service.deciders))
 
 
 def stream_lines(work: Callable[[ProgressCallback], Any]) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from trunkline.eventstore.recorded_event import Causation
 from trunkline.http.dependencies import OperatorPrincipal
 from trunkline.http.schemas import Body
 from trunkline.messaging.compacted_topics.feed import outgoing_document
-from trunkline.messaging.outbox_relay import say
+from trunkline.messaging.outbox_relay import outgoing_record
 from trunkline.messaging.records import OutgoingRecord
 from trunkline.operations.reconciliation.records import MOST_KEYS
 from trunkline.security.audit_log import auditing
@@ -56,58 +56,58 @@ class Repaired(BaseModel):
     stated: int
 
 
-def add_repair(router: APIRouter, node: ServiceRuntime) -> None:
+def add_repair(router: APIRouter, runtime: ServiceRuntime) -> None:
     """Add the command to a service's operators' routes.
 
     Args:
         router: it has their prefix, and checks the principal.
-        node: the running service.
+        runtime: the running service.
     """
 
     @router.post("/repair", summary="State again what the other service holds differently")
-    def repair_other_service(asked: OperatorPrincipal, body: Repair) -> Repaired:
+    def repair_other_service(principal: OperatorPrincipal, body: Repair) -> Repaired:
         arguments = {"kind": body.kind, "keys": body.keys}
-        with auditing(node.store, node.clock.now, asked.actor, "repair", arguments):
-            return Repaired(stated=_repair(node, body, Causation(asked.actor, "repair", "repair")))
+        with auditing(runtime.store, runtime.clock.now, principal.actor, "repair", arguments):
+            return Repaired(stated=_repair(runtime, body, Causation(principal.actor, "repair", "repair")))
 
 
-def _repair(node: ServiceRuntime, body: Repair, cause: Causation) -> int:
-    mend = node.service.repairs.get(body.kind)
+def _repair(runtime: ServiceRuntime, body: Repair, cause: Causation) -> int:
+    mend = runtime.service.repairs.get(body.kind)
     if mend is not None:
-        done, _ = node.run(lambda work: mend(work, {key: body.numbers.get(key, ()) for key in body.keys}, cause))
+        done, _ = runtime.run(lambda uow: mend(uow, {key: body.numbers.get(key, ()) for key in body.keys}, cause))
         return done
-    if body.kind == "copy" and node.service.states:
-        page = _documents(node, body.keys)
-    elif body.kind in _STREAMS and any(d.category == body.kind for d in node.service.deciders):
-        page = _newest_facts(node, [f"{body.kind}/{key}" for key in body.keys])
+    if body.kind == "copy" and runtime.service.states:
+        page = _documents(runtime, body.keys)
+    elif body.kind in _STREAMS and any(d.category == body.kind for d in runtime.service.deciders):
+        page = _newest_facts(runtime, [f"{body.kind}/{key}" for key in body.keys])
     else:
-        raise RepairUnknown(service=node.name, kind=body.kind)
-    sending = asyncio.run_coroutine_threadsafe(node.send_again(page), node.wake.loop)
+        raise RepairUnknown(service=runtime.name, kind=body.kind)
+    sending = asyncio.run_coroutine_threadsafe(runtime.send_again(page), runtime.wake.loop)
     try:
         sending.result(_SECONDS)
     except TimeoutError:
-        raise RepairInterrupted(service=node.name) from None
+        raise RepairInterrupted(service=runtime.name) from None
     return len(page)
 
 
-def _documents(node: ServiceRuntime, keys: list[str]) -> list[OutgoingRecord]:
-    (topic,) = node.service.states
-    rows = node.store.fetch(
+def _documents(runtime: ServiceRuntime, keys: list[str]) -> list[OutgoingRecord]:
+    (topic,) = runtime.service.states
+    rows = runtime.store.fetch(
         f"SELECT key, version, position, changed_at, folded FROM {topic.view} WHERE key = ANY(%s)", (keys,)
     )
-    return [outgoing_document(node.store, topic, *row) for row in rows]
+    return [outgoing_document(runtime.store, topic, *row) for row in rows]
 
 
-def _newest_facts(node: ServiceRuntime, streams: list[str]) -> list[OutgoingRecord]:
+def _newest_facts(runtime: ServiceRuntime, streams: list[str]) -> list[OutgoingRecord]:
     """The newest public event of each stream, with the sequence that it has in the present epoch."""
-    rows = node.store.fetch(
+    rows = runtime.store.fetch(
         "SELECT notification_id, originator_id, originator_version, topic, state FROM stored_events"
         " WHERE originator_id = ANY(%s) AND NOT topic = ANY(%s) ORDER BY originator_id, originator_version",
-        (streams, sorted(node.service.private)),
+        (streams, sorted(runtime.service.private)),
     )
     newest: dict[str, OutgoingRecord] = {}
     for row in rows:
-        event = msgspec.structs.replace(node.store.event(row), epoch=node.store.epochs.current)
-        if (said := say(node.service, event)) is not None:
-            newest[row[1]] = said
+        event = msgspec.structs.replace(runtime.store.event(row), epoch=runtime.store.epochs.current)
+        if (record := outgoing_record(runtime.service, event)) is not None:
+            newest[row[1]] = record
     return list(newest.values())

@@ -35,7 +35,7 @@ class RepublishJob:
 
     def __init__(
         self,
-        node: ServiceRuntime,
+        runtime: ServiceRuntime,
         stretch: LogRange,
         kafka: KafkaSettings,
         topic: str | None,
@@ -46,7 +46,7 @@ class RepublishJob:
         """Prepare; nothing is sent before it is told of.
 
         Args:
-            node: the service whose history it is.
+            runtime: the service whose history it is.
             stretch: of it.
             kafka: the cluster.
             topic: where all of it goes; None: each event to its own.
@@ -58,7 +58,7 @@ class RepublishJob:
         self._topic = topic
         self._rate = rate
         self._arguments = arguments
-        self._node = node
+        self._runtime = runtime
         self._stretch = stretch
         self._kafka = kafka
         self._done = RepublishResult(stretch.first - 1, 0, {})
@@ -68,7 +68,7 @@ class RepublishJob:
 
     async def told(self) -> AsyncIterator[bytes]:
         """Begin; then how far it is, now and then, and how it ended."""
-        self._node.begin("republish", self._run())
+        self._runtime.begin("republish", self._run())
         while not self.ended.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.ended.wait(), _TELL_SECONDS)
@@ -78,9 +78,9 @@ class RepublishJob:
 
     async def _run(self) -> None:
         """Publish until all is done, nobody listens any more, or the service stops; and put it on record."""
-        begun = self._node.clock.now()
+        begun = self._runtime.clock.now()
         publishing = asyncio.ensure_future(self._publish())
-        ends = [asyncio.ensure_future(event.wait()) for event in (self.given_up, self._node.stopping)]
+        ends = [asyncio.ensure_future(event.wait()) for event in (self.given_up, self._runtime.stopping)]
         try:
             await asyncio.wait({publishing, *ends}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -91,9 +91,9 @@ class RepublishJob:
             self.ended.set()
             if self.actor is not None:
                 if outcome == "done" and self._topic is None and self._stretch.is_all_from_the_first:
-                    await asyncio.to_thread(history_published, self._node.store, self._kafka, self._stretch.last)
+                    await asyncio.to_thread(history_published, self._runtime.store, self._kafka, self._stretch.last)
                 about = (begun, self.actor, "republish", self._arguments, outcome)
-                await asyncio.to_thread(put_on_record, self._node.store, *about)
+                await asyncio.to_thread(put_on_record, self._runtime.store, *about)
 
     def _close(self, came: object) -> str:
         """Settle what is told last; the outcome as it is on record."""
@@ -106,7 +106,7 @@ class RepublishJob:
             self._end = ndjson("error", {"code": "event-too-large", "detail": detail})
             return f"failed {at}: event-too-large"
         if isinstance(came, Exception):
-            log.error("republishing broke off", service=self._node.name, position=self._done.position, exc_info=came)
+            log.error("republishing broke off", service=self._runtime.name, position=self._done.position, exc_info=came)
             self._end = ndjson("error", {"code": "internal-error", "detail": f"It broke off {at}; the log says why."})
             return f"failed {at}: {type(came).__name__}"
         self._end = ndjson("result", msgspec.structs.asdict(self._done) | {"to": self._topic})
@@ -125,7 +125,7 @@ class RepublishJob:
             await self._send(send, self._rate)
 
     async def _send(self, send: SendPage, rate: int) -> None:
-        found = pages(self._node.store, self._node.service, self._stretch)
+        found = pages(self._runtime.store, self._runtime.service, self._stretch)
         async for done in republish(found, send, rate, asyncio.get_running_loop().time, asyncio.sleep):
             self._done = done
 

@@ -80,12 +80,12 @@ class Republish(Body):
     rate: int = Field(RATE, ge=1, le=1_000_000, description="Most events a second.")
 
 
-def add_republish(router: APIRouter, node: ServiceRuntime) -> None:
+def add_republish(router: APIRouter, runtime: ServiceRuntime) -> None:
     """Add the door to a service's operators' doors.
 
     Args:
         router: it has their prefix, and asks who comes.
-        node: the running service.
+        runtime: the running service.
     """
 
     @router.post(
@@ -95,35 +95,35 @@ def add_republish(router: APIRouter, node: ServiceRuntime) -> None:
         responses=STREAMED,
     )
     async def republish_history(
-        asked: OperatorPrincipal, body: Republish, dry_run: DryRun = False
+        principal: OperatorPrincipal, body: Republish, dry_run: DryRun = False
     ) -> StreamingResponse:
         """Whoever hangs up ends it: what was told last is how far it went."""
-        kafka = configured_broker(node)
-        stretch = await asyncio.to_thread(_stretch, node, body)
+        kafka = configured_broker(runtime)
+        stretch = await asyncio.to_thread(_stretch, runtime, body)
         if body.topic is not None:
             await _check_topic(kafka, body.topic, stretch.topics)
         arguments = body.model_dump(mode="json", exclude_none=True)
-        actor = None if dry_run else asked.actor
-        return Telling(RepublishJob(node, stretch, kafka, body.topic, body.rate, actor, arguments))
+        actor = None if dry_run else principal.actor
+        return Telling(RepublishJob(runtime, stretch, kafka, body.topic, body.rate, actor, arguments))
 
 
-def _stretch(node: ServiceRuntime, body: Republish) -> LogRange:
+def _stretch(runtime: ServiceRuntime, body: Republish) -> LogRange:
     """What is asked for, as it can be read. Raises EventUnknown, StreamUnknown, StretchEmpty."""
-    end = published_up_to(node.store)
+    end = published_up_to(runtime.store)
     last = min(end, body.last or end)
     if body.last is not None and body.last < body.first:
         raise StretchEmpty(first=body.first, last=body.last)
     if body.since is not None and body.until is not None and body.until < body.since:
         raise StretchEmpty(first=body.since, last=body.until)
-    says = {c.name: c.topic for c in node.service.says if not c.compacted}
-    states = {state.contract.name for state in node.service.states}
+    says = {c.name: c.topic for c in runtime.service.says if not c.compacted}
+    states = {state.contract.name for state in runtime.service.states}
     for name in body.events or ():
         if name in states:
             raise StateTopicNamed(event=name)
         if name not in says:
-            raise EventUnknown(service=node.name, event=name, known=", ".join(sorted(says)))
-    if body.stream is not None and not node.store.read_streams([body.stream]):
-        raise StreamUnknown(service=node.name, stream=body.stream)
+            raise EventUnknown(service=runtime.name, event=name, known=", ".join(sorted(says)))
+    if body.stream is not None and not runtime.store.read_streams([body.stream]):
+        raise StreamUnknown(service=runtime.name, stream=body.stream)
     topics = None if body.events is None else frozenset(says[name] for name in body.events)
     return LogRange(first=body.first, last=last, since=body.since, until=body.until, stream=body.stream, topics=topics)
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from trunkline.errors import Refused
 from trunkline.eventstore.history import happened, read_history, read_page
-from trunkline.http.dependencies import DryRun, OperatorPrincipal, door, operating
+from trunkline.http.dependencies import DryRun, OperatorPrincipal, operating, service_router
 from trunkline.http.idempotency import DRY_RUN
 from trunkline.http.pagination import TEXT, moment, page, row_id
 from trunkline.http.schemas import AnyInstant, Instant
@@ -74,34 +74,34 @@ class InstantWithoutZone(Refused):
     status: ClassVar[int] = 422
 
 
-def operate_router(node: ServiceRuntime, revocations: Revocations) -> APIRouter:
+def operate_router(runtime: ServiceRuntime, revocations: Revocations) -> APIRouter:
     """All operators' doors of a service.
 
     Args:
-        node: the running service.
+        runtime: the running service.
         revocations: the tokens that the process believes no more.
     """
-    router = door(node, f"{node.service.name}: operate", {404: "there is no such thing"})
-    router.prefix = f"/{node.service.name}/operate"
-    router.route_class = audited_route(node)
+    router = service_router(runtime, f"{runtime.service.name}: operate", {404: "there is no such thing"})
+    router.prefix = f"/{runtime.service.name}/operate"
+    router.route_class = audited_route(runtime)
     router.dependencies.insert(0, Depends(operating))  # before anything waits
-    _streams(router, node)
-    _clock(router, node)
-    add_resolving(router, node)
-    _mail(router, node)
-    _messages(router, node)
-    _records(router, node)
-    add_letters(router, node)
-    add_conflicts(router, node)
-    add_projections(router, node)
-    add_republish(router, node)
-    add_states(router, node)
-    add_repair(router, node)
-    add_tokens(router, node, revocations)
+    _streams(router, runtime)
+    _clock(router, runtime)
+    add_resolving(router, runtime)
+    _mail(router, runtime)
+    _messages(router, runtime)
+    _records(router, runtime)
+    add_letters(router, runtime)
+    add_conflicts(router, runtime)
+    add_projections(router, runtime)
+    add_republish(router, runtime)
+    add_states(router, runtime)
+    add_repair(router, runtime)
+    add_tokens(router, runtime, revocations)
     return router
 
 
-def _streams(router: APIRouter, node: ServiceRuntime) -> None:
+def _streams(router: APIRouter, runtime: ServiceRuntime) -> None:
     @router.get("/streams/{category}/{key:path}", summary="The events of a stream, with who caused them and why")
     def stream(
         category: Key,
@@ -110,7 +110,7 @@ def _streams(router: APIRouter, node: ServiceRuntime) -> None:
     ) -> OperatePage:
         if as_of is not None and as_of.tzinfo is None:
             raise InstantWithoutZone(value=as_of.isoformat(), part="query", pointer="#/as_of")
-        events = read_history(node.store, f"{category}/{key}", as_of)
+        events = read_history(runtime.store, f"{category}/{key}", as_of)
         if not events:
             raise NothingThere(key=f"{category}/{key}")
         return OperatePage(items=[show(happened(event)) for event in events])
@@ -119,29 +119,29 @@ def _streams(router: APIRouter, node: ServiceRuntime) -> None:
     def log(
         after: Annotated[int, Query(ge=0, le=ROW_IDS[-1])] = 0, limit: Annotated[int, Query(ge=1, le=1000)] = 100
     ) -> LogPage:
-        events = read_page(node.store, after, limit)
+        events = read_page(runtime.store, after, limit)
         return LogPage(
             items=[show(happened(event)) for event in events],
             after=events[-1].position if events else after,
-            end=node.store.end_of_log(),
+            end=runtime.store.end_of_log(),
         )
 
 
-def _clock(router: APIRouter, node: ServiceRuntime) -> None:
+def _clock(router: APIRouter, runtime: ServiceRuntime) -> None:
     def shown() -> ClockShown:
-        clock = node.clock
+        clock = runtime.clock
         sandbox = isinstance(clock, SandboxClock)
         ahead = clock.ahead().total_seconds() if isinstance(clock, SandboxClock) else 0.0
         return ClockShown(now=clock.now(), ahead_seconds=ahead, sandbox=sandbox)
 
     def test_clock() -> SandboxClock:
-        if not isinstance(node.clock, SandboxClock):
+        if not isinstance(runtime.clock, SandboxClock):
             raise NoSandbox
-        return node.clock
+        return runtime.clock
 
     def would_be(at: datetime, response: Response) -> ClockShown:
         response.headers[DRY_RUN] = "true"
-        ahead = test_clock().ahead().total_seconds() + (at - node.clock.now()).total_seconds()
+        ahead = test_clock().ahead().total_seconds() + (at - runtime.clock.now()).total_seconds()
         return ClockShown(now=at, ahead_seconds=ahead, sandbox=True)
 
     @router.get("/clock", summary="The service's time")
@@ -149,61 +149,63 @@ def _clock(router: APIRouter, node: ServiceRuntime) -> None:
         return shown()
 
     @router.post("/clock/advance", summary="Move a sandbox's clock ahead")
-    def advance(asked: OperatorPrincipal, body: Advance, response: Response, dry_run: DryRun = False) -> ClockShown:
+    def advance(principal: OperatorPrincipal, body: Advance, response: Response, dry_run: DryRun = False) -> ClockShown:
         if dry_run:
             return would_be(test_clock().advance(duration(body.by), dry_run=True), response)
-        with auditing(node.store, node.clock.now, asked.actor, "clock advance", {"by": body.by}):
+        with auditing(runtime.store, runtime.clock.now, principal.actor, "clock advance", {"by": body.by}):
             test_clock().advance(duration(body.by))
-        node.wake.set()
+        runtime.wake.set()
         return shown()
 
     @router.post("/clock/set", summary="Move a sandbox's clock to an instant ahead")
-    def set_to(asked: OperatorPrincipal, body: SetTo, response: Response, dry_run: DryRun = False) -> ClockShown:
+    def set_to(principal: OperatorPrincipal, body: SetTo, response: Response, dry_run: DryRun = False) -> ClockShown:
         if dry_run:
             return would_be(test_clock().set(body.at, dry_run=True), response)
-        with auditing(node.store, node.clock.now, asked.actor, "clock set", {"at": body.at.isoformat()}):
+        with auditing(runtime.store, runtime.clock.now, principal.actor, "clock set", {"at": body.at.isoformat()}):
             test_clock().set(body.at)
-        node.wake.set()
+        runtime.wake.set()
         return shown()
 
 
-def _mail(router: APIRouter, node: ServiceRuntime) -> None:
+def _mail(router: APIRouter, runtime: ServiceRuntime) -> None:
     @router.get("/mail", summary="Mail, newest first")
-    def mails(asked: Pages, state: MailState | None = None) -> OperatePage:
-        place = page(asked, {"created_at": (moment, TEXT)}, "mail", state)
-        return items(place, list_mail(node.store, place.limit + 1, state, place.place() or None), "created_at", "key")
+    def mails(pages: Pages, state: MailState | None = None) -> OperatePage:
+        window = page(pages, {"created_at": (moment, TEXT)}, "mail", state)
+        return items(
+            window, list_mail(runtime.store, window.limit + 1, state, window.place() or None), "created_at", "key"
+        )
 
     @router.get("/mail/{key:path}", summary="One mail")
     def mail(key: Key) -> Shown:
-        found = find_mail(node.store, key)
+        found = find_mail(runtime.store, key)
         if found is None:
             raise NothingThere(key=key)
         return show(found)
 
 
-def _messages(router: APIRouter, node: ServiceRuntime) -> None:
+def _messages(router: APIRouter, runtime: ServiceRuntime) -> None:
     @router.get("/waiting", summary="Facts that wait for something unknown yet, the longest first")
-    def waiting(asked: Pages, awaiting: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None) -> OperatePage:
-        place = page(asked, {"since": (moment, TEXT, TEXT)}, "waiting", awaiting)
-        rows = waiting_page(node.store, place.limit + 1, place.place() or None, awaiting)
-        return items(place, rows, "since", "awaited", "waiter")
+    def waiting(pages: Pages, awaiting: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None) -> OperatePage:
+        window = page(pages, {"since": (moment, TEXT, TEXT)}, "waiting", awaiting)
+        rows = waiting_page(runtime.store, window.limit + 1, window.place() or None, awaiting)
+        return items(window, rows, "since", "awaited", "waiter")
 
 
-def _records(router: APIRouter, node: ServiceRuntime) -> None:
+def _records(router: APIRouter, runtime: ServiceRuntime) -> None:
     @router.get("/audit", summary="What operators did, newest first")
-    def audit(asked: Pages) -> OperatePage:
-        place = page(asked, {"id": (row_id,)}, "audit")
-        (before,) = place.place() or (None,)
-        return items(place, list_audit(node.store, place.limit + 1, before), "id")
+    def audit(pages: Pages) -> OperatePage:
+        window = page(pages, {"id": (row_id,)}, "audit")
+        (before,) = window.place() or (None,)
+        return items(window, list_audit(runtime.store, window.limit + 1, before), "id")
 
     @router.get("/deadlines", summary="How many streams are due, and when the next one is")
     def deadlines() -> Shown:
-        return show(deadline_facts(node.store, node.clock))
+        return show(deadline_facts(runtime.store, runtime.clock))
 
     @router.get("/projections", summary="Views, their generations, positions and lag")
     def projections() -> list[Shown]:
-        return [show(found) for found in projection_facts(node.projector, node.clock.now())]
+        return [show(found) for found in projection_facts(runtime.projector, runtime.clock.now())]
 
     @router.get("/doctor", summary="The figures that tell whether the service is well")
     def doctor() -> Shown:
-        return show(facts(node))
+        return show(facts(runtime))

@@ -41,20 +41,20 @@ class Revoke(BaseModel, extra="forbid"):
     remark: Annotated[str, LINES] = Field(default="", max_length=1_000, description="Why.")
 
 
-def add_tokens(router: APIRouter, node: ServiceRuntime, revocations: Revocations) -> None:
+def add_tokens(router: APIRouter, runtime: ServiceRuntime, revocations: Revocations) -> None:
     """Add the doors to a service's operators' doors.
 
     Args:
         router: it has their prefix, and asks who comes.
-        node: the running service.
+        runtime: the running service.
         revocations: what the process believes no more.
     """
 
     @router.post("/tokens/revoke", summary="Believe a token, or a subject's tokens, no more")
-    def revoke(asked: OperatorPrincipal, body: Revoke) -> Shown:
+    def revoke(principal: OperatorPrincipal, body: Revoke) -> Shown:
         now = datetime.now(UTC)  # tokens live by the machine's clock
         about = {"token_id": body.token_id, "subject": body.subject, "remark": body.remark}
-        with auditing(node.store, node.clock.now, asked.actor, "token revoke", about):
+        with auditing(runtime.store, runtime.clock.now, principal.actor, "token revoke", about):
             if (body.token_id is None) == (body.subject is None):
                 raise RevokeEitherOr(pointer="#/subject", value=body.subject)
             whole = body.subject is not None
@@ -65,14 +65,14 @@ def add_tokens(router: APIRouter, node: ServiceRuntime, revocations: Revocations
                 subject=body.subject,
                 not_before=(body.not_before or now) if whole else None,
                 revoked_at=now,
-                revoked_by=asked.actor,
+                revoked_by=principal.actor,
                 remark=body.remark,
             )
-            revocations.add(node.store, revocation)
+            revocations.add(runtime.store, revocation)
         return show(revocation)
 
     @router.get("/tokens/revoked", summary="Revoked tokens, oldest first")
-    def revoked(asked: Pages) -> OperatePage:
-        place = page(asked, {"id": (row_id,)}, "revoked")
-        (after,) = place.place() or (0,)
-        return items(place, list_revocations(node.store, after, place.limit + 1), "id")
+    def revoked(pages: Pages) -> OperatePage:
+        window = page(pages, {"id": (row_id,)}, "revoked")
+        (after,) = window.place() or (0,)
+        return items(window, list_revocations(runtime.store, after, window.limit + 1), "id")

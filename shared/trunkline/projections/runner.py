@@ -55,7 +55,7 @@ class ProjectionRunner:
         self,
         store: Store,
         views: Sequence[Projection],
-        duties: LeaderElection | None = None,
+        leader_election: LeaderElection | None = None,
         *,
         page_size: int = PAGE,
         clock: Clock | None = None,
@@ -65,7 +65,7 @@ class ProjectionRunner:
         Args:
             store: the service's store.
             views: all its views.
-            duties: the process's duties; None makes its own.
+            leader_election: the process's; None makes its own.
             page_size: events applied in one transaction at most.
             clock: the service's, for what is set aside; None: the machine's.
         """
@@ -73,7 +73,7 @@ class ProjectionRunner:
         self.store = store
         self.views = {view.name: view for view in views}
         self.generations = ProjectionBuilds(store)
-        self._duties = duties or LeaderElection(store.url)
+        self._leader_election = leader_election or LeaderElection(store.url)
         self._page_size = page_size
 
     def prepare(self) -> list[Projection]:
@@ -92,7 +92,7 @@ class ProjectionRunner:
 
         Another copy of the service that has the duty is left to do it: 0.
         """
-        if not self._duties.hold("projections"):
+        if not self._leader_election.hold("projections"):
             return 0
         live = [g for g in self.generations.all() if self._follows(g)]
         for generation in live:
@@ -109,7 +109,7 @@ class ProjectionRunner:
 
     def resign(self) -> None:
         """Let another copy of the service do it."""
-        self._duties.resign()
+        self._leader_election.resign()
 
     def advance(self, view: Projection) -> int:
         """Apply the next page to the generations of one view that are furthest behind; the number of events applied.

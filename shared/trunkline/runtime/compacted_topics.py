@@ -21,7 +21,7 @@ _VIEWS_SECONDS: Final = 600.0
 
 
 async def fill_states(
-    node: ServiceRuntime,
+    runtime: ServiceRuntime,
     kafka: KafkaSettings,
     *,
     dry_run: bool = False,
@@ -30,7 +30,7 @@ async def fill_states(
     """Compare the state topics of a service with its views, and fill them.
 
     Args:
-        node: the running service.
+        runtime: the running service.
         kafka: the cluster.
         dry_run: only count.
         wanted: by the contract's name; else all.
@@ -40,23 +40,23 @@ async def fill_states(
     """
 
     def views_reach(position: int) -> None:
-        if not node.wait_for_views(position, _VIEWS_SECONDS):
-            msg = f"the views of {node.name} do not come up to the log"
+        if not runtime.wait_for_views(position, _VIEWS_SECONDS):
+            msg = f"the views of {runtime.name} do not come up to the log"
             raise TimeoutError(msg)
 
-    transport = node.transport
-    assert transport is not None, f"{node.name} is not started"
+    transport = runtime.transport
+    assert transport is not None, f"{runtime.name} is not started"
     return [
-        await fill(kafka, node.store, topic, transport.send_page, node.clock.now, views_reach, dry_run=dry_run)
-        for topic in node.service.states
+        await fill(kafka, runtime.store, topic, transport.send_page, runtime.clock.now, views_reach, dry_run=dry_run)
+        for topic in runtime.service.states
         if wanted(topic.contract.name)
     ]
 
 
-async def keep_whole(node: ServiceRuntime, kafka: KafkaSettings) -> None:
+async def keep_whole(runtime: ServiceRuntime, kafka: KafkaSettings) -> None:
     """Fill the state topics that were not compared yet on this broker and in this epoch, however long it is away."""
-    filling = asyncio.ensure_future(_keep_whole(node, kafka))
-    stopping = asyncio.ensure_future(node.stopping.wait())
+    filling = asyncio.ensure_future(_keep_whole(runtime, kafka))
+    stopping = asyncio.ensure_future(runtime.stopping.wait())
     await asyncio.wait({filling, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     filling.cancel()  # one that has ended takes no notice; the next start compares again
@@ -65,15 +65,15 @@ async def keep_whole(node: ServiceRuntime, kafka: KafkaSettings) -> None:
         filling.result()
 
 
-async def _keep_whole(node: ServiceRuntime, kafka: KafkaSettings) -> None:
+async def _keep_whole(runtime: ServiceRuntime, kafka: KafkaSettings) -> None:
     backoff = Backoff()
-    for topic in node.service.states:
+    for topic in runtime.service.states:
         name = topic.contract.name
         while True:
             try:
-                if not await is_filled(kafka, node.store, topic):
-                    (done,) = await fill_states(node, kafka, wanted=lambda each, name=name: each == name)  # type: ignore[misc]
-                    log.info("a state topic was compared with its view", service=node.name, **_figures(done))
+                if not await is_filled(kafka, runtime.store, topic):
+                    (done,) = await fill_states(runtime, kafka, wanted=lambda each, name=name: each == name)  # type: ignore[misc]
+                    log.info("a state topic was compared with its view", service=runtime.name, **_figures(done))
                 break
             except AWAY as error:
                 log.info("waiting for the broker, to compare a state topic", topic=name, error=type(error).__name__)

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from trunkline.runtime.service_runtime import ServiceRuntime
 
 
-def update_gauges(node: ServiceRuntime) -> None:
+def update_gauges(runtime: ServiceRuntime) -> None:
     """Read the figures and set the gauges. Raises psycopg.Error."""
-    name, store = node.service.name, node.store
-    figures, due = counts(store), deadline_facts(store, node.clock)
+    name, store = runtime.service.name, runtime.store
+    figures, due = counts(store), deadline_facts(store, runtime.clock)
     DEAD_LETTERS.labels(name).set(figures["parked"])
     CONFLICTS.labels(name).set(figures["quarantined"])
     WAITING.labels(name).set(figures["waiting"])
@@ -39,6 +39,6 @@ def update_gauges(node: ServiceRuntime) -> None:
     failed = failed_item_counts(store)
     for kind in KINDS:
         FAILED_ITEMS.labels(name, kind).set(sum(n for loop, n in failed.items() if kind_of(loop) == kind))
-    for disk in disks(store, node.settings, name):
+    for disk in disks(store, runtime.settings, name):
         DISK_FREE.labels(name, disk.what).set(disk.free_bytes)
         DISK_TOTAL.labels(name, disk.what).set(disk.total_bytes)

@@ -32,52 +32,53 @@ def source_of(service: str, epoch: int) -> str:
     return f"local/{service}@{epoch}" if epoch else f"local/{service}"
 
 
-def admit_together(nodes: Sequence[ServiceRuntime]) -> None:
+def admit_together(runtimes: Sequence[ServiceRuntime]) -> None:
     """See that the databases of one process belong to one installation, and which of them were restored (D10.16).
 
     Raises:
         InstallationRefused: they do not belong together.
     """
-    read = {node.name: _read_of(node, nodes) for node in nodes}
+    read = {runtime.name: _read_of(runtime, runtimes) for runtime in runtimes}
     databases = {
-        node.name: replace(read_database(node.store, "kafka/"), knows_broker=read[node.name] > 0) for node in nodes
+        runtime.name: replace(read_database(runtime.store, "kafka/"), knows_broker=read[runtime.name] > 0)
+        for runtime in runtimes
     }
     installation = judge_together(databases) or str(uuid4())
-    restored = [n for n in nodes if databases[n.name].restored or read[n.name] > n.store.end_of_log()]
-    for node in nodes:
-        database, end = databases[node.name], node.store.end_of_log()
-        if read[node.name] > end and not database.restored:
-            cause = f"the other service has read up to position {read[node.name]}, and the log ends at {end}"
-            begin_epoch(node.store, database.epoch + 1, node.clock.now(), cause)
-            log.warning("the log was restored; a new epoch has begun", service=node.name, cause=cause)
+    restored = [n for n in runtimes if databases[n.name].restored or read[n.name] > n.store.end_of_log()]
+    for runtime in runtimes:
+        database, end = databases[runtime.name], runtime.store.end_of_log()
+        if read[runtime.name] > end and not database.restored:
+            cause = f"the other service has read up to position {read[runtime.name]}, and the log ends at {end}"
+            begin_epoch(runtime.store, database.epoch + 1, runtime.clock.now(), cause)
+            log.warning("the log was restored; a new epoch has begun", service=runtime.name, cause=cause)
         if database.id is None:
-            begin_start(node.store, installation, str(uuid4()))
+            begin_start(runtime.store, installation, str(uuid4()))
         if database.restored:
-            finish_start(node.store)
-    for node in restored:
-        for other in nodes:
-            if other is not node:
-                _rewind(other, node)
+            finish_start(runtime.store)
+    for runtime in restored:
+        for other in runtimes:
+            if other is not runtime:
+                _rewind(other, runtime)
 
 
-def _rewind(node: ServiceRuntime, restored: ServiceRuntime) -> None:
+def _rewind(runtime: ServiceRuntime, restored: ServiceRuntime) -> None:
     """Let a service publish again what another one, which was restored, had read and has forgotten."""
-    source = source_of(node.name, node.store.epochs.current)
+    source = source_of(runtime.name, runtime.store.epochs.current)
     read = restored.store.positions(source).get(source, 0)
-    with node.store.locked() as conn:
+    with runtime.store.locked() as conn:
         conn.execute(
             b"UPDATE notification_tracking SET notification_id = least(notification_id, %s)"
             b" WHERE application_name = %s",
             (read, FOLLOWER),
         )
-    for state in node.service.states:
-        begin_anew(node.store, state)
+    for state in runtime.service.states:
+        begin_anew(runtime.store, state)
 
 
-def _read_of(node: ServiceRuntime, nodes: Sequence[ServiceRuntime]) -> int:
+def _read_of(runtime: ServiceRuntime, runtimes: Sequence[ServiceRuntime]) -> int:
     """Up to which log position the others have read what a service publishes."""
-    source = source_of(node.name, node.store.epochs.current)
-    return max(other.store.positions(source).get(source, 0) for other in nodes if other is not node)
+    source = source_of(runtime.name, runtime.store.epochs.current)
+    return max(other.store.positions(source).get(source, 0) for other in runtimes if other is not runtime)
 
 
 class InProcessTransport:

@@ -28,11 +28,11 @@ ADMITTED_SECONDS: Final = 30.0
 _CLOSINGS_SECONDS: Final = 2.0
 
 
-async def connect(nodes: Iterable[ServiceRuntime], kafka: KafkaSettings, stack: AsyncExitStack) -> None:
+async def connect(runtimes: Iterable[ServiceRuntime], kafka: KafkaSettings, stack: AsyncExitStack) -> None:
     """Start each service's loops over Kafka; the cluster may be away and is waited for.
 
     Args:
-        nodes: the services of this process.
+        runtimes: the services of this process.
         kafka: where the cluster is.
         stack: on its way out it stops the producers. The nodes stop before: they end consuming, and let each loop
             finish the page it has in hand, which a producer must still deliver.
@@ -40,7 +40,7 @@ async def connect(nodes: Iterable[ServiceRuntime], kafka: KafkaSettings, stack: 
     Raises:
         InstallationRefused: the broker serves another installation (D10.16).
     """
-    all_nodes = list(nodes)
+    all_nodes = list(runtimes)
     stack.push_async_callback(closings_ended, _CLOSINGS_SECONDS)
     away = asyncio.Event()
     admitting = asyncio.create_task(admit(all_nodes, kafka, away), name="installation")
@@ -50,8 +50,8 @@ async def connect(nodes: Iterable[ServiceRuntime], kafka: KafkaSettings, stack: 
     missing.cancel()
     if admitting.done():
         admitting.result()
-    for node in all_nodes:
-        _start(node, kafka, stack, admitting)
+    for runtime in all_nodes:
+        _start(runtime, kafka, stack, admitting)
 
 
 async def _end(admitting: asyncio.Task[None]) -> None:
@@ -59,18 +59,18 @@ async def _end(admitting: asyncio.Task[None]) -> None:
     await asyncio.wait({admitting})
 
 
-def _start(node: ServiceRuntime, kafka: KafkaSettings, stack: AsyncExitStack, admitting: asyncio.Task[None]) -> None:
+def _start(runtime: ServiceRuntime, kafka: KafkaSettings, stack: AsyncExitStack, admitting: asyncio.Task[None]) -> None:
     producer = Producer(kafka)
     producer.start()
     prefix = kafka.topic_prefix
     gate = Gate(PrefixedTransport(producer, prefix) if prefix else producer)
-    intake = PrefixedIntake(node.intake, prefix) if prefix else node.intake
-    database = database_availability(node.store.url)
-    topics, group = list(map(kafka.topic, node.intake.topics)), kafka.group(node.name)
+    intake = PrefixedIntake(runtime.intake, prefix) if prefix else runtime.intake
+    database = database_availability(runtime.store.url)
+    topics, group = list(map(kafka.topic, runtime.intake.topics)), kafka.group(runtime.name)
     consuming = Consuming(lambda: Consumer(kafka, topics, group, intake, database=database))
 
     async def consume() -> None:
-        stopping = asyncio.ensure_future(node.stopping.wait())
+        stopping = asyncio.ensure_future(runtime.stopping.wait())
         await asyncio.wait({admitting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if admitting.done():
@@ -78,16 +78,16 @@ def _start(node: ServiceRuntime, kafka: KafkaSettings, stack: AsyncExitStack, ad
                 admitting.result()
                 if not gate.admitted.is_set():
                     gate.admitted.set()
-                    node.begin("state topics", keep_whole(node, kafka))
+                    runtime.begin("state topics", keep_whole(runtime, kafka))
                 await consuming.run()
             except (InstallationRefused, TopicRecreated, UnknownEvent) as error:
                 raise EndsProcess(str(error)) from error
 
-    node.horizon = partial(of_topics, kafka, node.store)
-    node.trouble_of_transport = partial(_troubles, producer, consuming)
-    node.start(gate)
-    node.spawn("intake", consume)
-    node.before_stop.append(consuming.stop)
+    runtime.horizon = partial(of_topics, kafka, runtime.store)
+    runtime.trouble_of_transport = partial(_troubles, producer, consuming)
+    runtime.start(gate)
+    runtime.spawn("intake", consume)
+    runtime.before_stop.append(consuming.stop)
     stack.push_async_callback(producer.stop)
 
 

@@ -44,21 +44,21 @@ _REVOKED: Final = (
 class Retention:
     """Removes what has been kept long enough, a page at a time. Synchronous."""
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings, duties: LeaderElection) -> None:
+    def __init__(self, store: Store, clock: Clock, settings: Settings, leader_election: LeaderElection) -> None:
         """Prepare.
 
         Args:
             store: the service's.
             clock: the service's: what it has written down carries its instants.
             settings: how long what is kept, and the home whose key's journal is taken over.
-            duties: the process's.
+            leader_election: the process's.
         """
-        self._store, self._clock, self._settings, self._duties = store, clock, settings, duties
+        self._store, self._clock, self._settings, self._leader_election = store, clock, settings, leader_election
 
     def step(self) -> int:
         """Take the key's journal over, and remove a page of each kind; how many rows that were."""
         done = take_over(self._store, self._settings.keys)
-        if not self._duties.hold(DUTY):
+        if not self._leader_election.hold(DUTY):
             return done
         return done + self.remove(self._clock.now(), datetime.now(UTC))
 

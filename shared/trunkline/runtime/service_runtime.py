@@ -60,9 +60,9 @@ class ServiceRuntime:
         self.settings = settings
         self.wake = CommitSignal(asyncio.get_running_loop())
         self.projected = CommitSignal(asyncio.get_running_loop())
-        self.duties = LeaderElection(store.url)
-        self.projector = ProjectionRunner(store, service.views, self.duties, clock=clock)
-        self.deadlines = Deadlines(store, clock, service.settle, self.duties)
+        self.leader_election = LeaderElection(store.url)
+        self.projector = ProjectionRunner(store, service.views, self.leader_election, clock=clock)
+        self.deadlines = Deadlines(store, clock, service.settle, self.leader_election)
         self.intake = Inbox(store, service, clock.now)
         self.exports = ExportSlots()
         self.turn = asyncio.Lock()
@@ -125,7 +125,7 @@ class ServiceRuntime:
         """
         self._listener.start()
         self.transport = transport
-        relay = OutboxRelay(self.store, self.service, transport, self.wake, self.duties, self.clock)
+        relay = OutboxRelay(self.store, self.service, transport, self.wake, self.leader_election, self.clock)
         self.relay = relay
         self.spawn("relay", partial(relay.run, self.stopping.is_set))
         settle = partial(asyncio.to_thread, self._settle)
@@ -133,17 +133,17 @@ class ServiceRuntime:
         self.spawn("views", self._keep_views)
         rebuild = Rebuild(self.projector, self.clock.now)
         self.spawn("rebuild", partial(self.follow, "rebuild", partial(asyncio.to_thread, rebuild.step), breath=30.0))
-        retention = Retention(self.store, self.clock, self.settings, self.duties)
+        retention = Retention(self.store, self.clock, self.settings, self.leader_election)
         keep = partial(asyncio.to_thread, retention.step)
         self.spawn("retention", partial(self.follow, "retention", keep, breath=BETWEEN_SECONDS))
         letters = DeadLetterPublisher(
-            self.store, self.name, transport if transport.has_topics else None, self.duties, self.clock
+            self.store, self.name, transport if transport.has_topics else None, self.leader_election, self.clock
         )
         self.spawn("dead letters", partial(letters.run, self.stopping))
         for topic in self.service.states:
             if states is not None and topic.contract.topic not in states:
                 continue
-            feed = CompactedTopicPublisher(self.store, topic, self.duties, self.clock)
+            feed = CompactedTopicPublisher(self.store, topic, self.leader_election, self.clock)
             self.spawn(
                 topic.contract.name, partial(feed.run, transport.send_page, self.projected, self.stopping.is_set)
             )
@@ -268,5 +268,5 @@ class ServiceRuntime:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await asyncio.to_thread(self._listener.stop)
-        await asyncio.to_thread(self.duties.resign)
+        await asyncio.to_thread(self.leader_election.resign)
         await asyncio.to_thread(self.store.close)

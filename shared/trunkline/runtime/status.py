@@ -152,15 +152,15 @@ def waiting_page(
     return [Waiting(*row) for row in rows]
 
 
-def facts(node: ServiceRuntime) -> ServiceStatus:
+def facts(runtime: ServiceRuntime) -> ServiceStatus:
     """A service's figures now.
 
     Args:
-        node: the running service.
+        runtime: the running service.
     """
-    store, service, now = node.store, node.service, node.clock.now()
+    store, service, now = runtime.store, runtime.service, runtime.clock.now()
     lags = list(log_lags(store, now, service.private, service.subscribers))
-    topics = {s.contract.name: s.view for s in service.states if s.contract.name in node.loops}
+    topics = {s.contract.name: s.view for s in service.states if s.contract.name in runtime.loops}
     lags += state_lags(store, now, topics)
     positions = store.positions("")
     own = (RELAY, "follower/", "states/")
@@ -172,12 +172,12 @@ def facts(node: ServiceRuntime) -> ServiceStatus:
         unpublished=next(lag.events for lag in lags if lag.name == RELAY),
         lags=lags,
         heard={name: position for name, position in positions.items() if not name.startswith(own)},
-        projections=projection_facts(node.projector, now),
-        deadlines=deadline_facts(store, node.clock),
+        projections=projection_facts(runtime.projector, now),
+        deadlines=deadline_facts(store, runtime.clock),
         **counts(store),
         database_bytes=_one(store, "SELECT pg_database_size(current_database())"),
         database_error=write_error(store),
-        disks=disks(store, node.settings, service.name),
+        disks=disks(store, runtime.settings, service.name),
         failed_items=failed_item_counts(store),
     )
 

@@ -59,8 +59,8 @@ class Supervisor:
             run: makes the coroutine, again after each failure. A coroutine itself cannot be started again: its
                 failure ends the process.
         """
-        work = run if isinstance(run, Coroutine) else self._keep(name, run)
-        task = asyncio.get_running_loop().create_task(work, name=f"{self._service}/{name}")
+        uow = run if isinstance(run, Coroutine) else self._keep(name, run)
+        task = asyncio.get_running_loop().create_task(uow, name=f"{self._service}/{name}")
         self.tasks[name] = task
         task.add_done_callback(self._ended)
 

@@ -34,10 +34,10 @@ class AuditRow(msgspec.Struct, frozen=True, gc=False):
     outcome: str
 
 
-def audited(work: UnitOfWork, actor: str, command: str, arguments: Mapping[str, Any], outcome: str = "done") -> None:
+def audited(uow: UnitOfWork, actor: str, command: str, arguments: Mapping[str, Any], outcome: str = "done") -> None:
     """Put a command on record in the piece of work that does it: both or neither."""
     _note()
-    work.write(_INSERT, [(work.now, actor, command, _storable(arguments), outcome)])
+    uow.write(_INSERT, [(uow.now, actor, command, _storable(arguments), outcome)])
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def auditing_work(
     outcome = ""
 
     @contextmanager
-    def within(work: UnitOfWork) -> Iterator[None]:
+    def within(uow: UnitOfWork) -> Iterator[None]:
         nonlocal outcome
         try:
             outcome = ""
@@ -96,7 +96,7 @@ def auditing_work(
         except Exception as error:
             outcome = f"failed: {type(error).__name__}"
             raise
-        audited(work, actor, command, arguments)
+        audited(uow, actor, command, arguments)
 
     try:
         yield within

@@ -13,11 +13,11 @@ from trunkline.security.principal import Principal
 _USER = "user:"
 
 
-def initiator(work: UnitOfWork, stream_id: str, kind: type[Event]) -> Principal | None:
+def initiator(uow: UnitOfWork, stream_id: str, kind: type[Event]) -> Principal | None:
     """The principal that caused the newest event of a kind in a stream, with the role and party of then.
 
     Args:
-        work: where it is read.
+        uow: where it is read.
         stream_id: such as `bulk/<id>`.
         kind: what began it.
 
@@ -26,10 +26,10 @@ def initiator(work: UnitOfWork, stream_id: str, kind: type[Event]) -> Principal 
     """
     name = stored_name(kind)
     sql = "SELECT state FROM stored_events WHERE originator_id = %s AND topic = %s ORDER BY originator_version"
-    rows = work.fetch(sql, (stream_id, name))
+    rows = uow.fetch(sql, (stream_id, name))
     if not rows:
         return None
-    meta = work.store.codec.decode(name, bytes(rows[-1][0])).meta
+    meta = uow.store.codec.decode(name, bytes(rows[-1][0])).meta
     if meta.role is None or not meta.actor.startswith(_USER):
         return None
     role = cast(Role, meta.role)

@@ -96,10 +96,10 @@ class Revocations:
         if fresh or not self._reading.acquire(blocking=self._read_at is None):
             return
         try:
-            for place, store in enumerate(self._stores):
-                for revocation in list_revocations(store, self._seen[place], timeout=_TIMEOUT_S):
+            for index, store in enumerate(self._stores):
+                for revocation in list_revocations(store, self._seen[index], timeout=_TIMEOUT_S):
                     self._take(revocation)
-                    self._seen[place] = revocation.id
+                    self._seen[index] = revocation.id
             self._read_at = self._monotonic()
         except _AWAY as error:  # what is known goes on counting; whatever needs the database says so itself
             self._read_at = self._monotonic()

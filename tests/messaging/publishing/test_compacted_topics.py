@@ -38,15 +38,15 @@ class Topic:
 
 
 @pytest.fixture
-def duties(inventory: Inventory) -> Iterator[LeaderElection]:
+def leader_election(inventory: Inventory) -> Iterator[LeaderElection]:
     found = LeaderElection(inventory.url)
     yield found
     found.resign()
 
 
 @pytest.fixture
-def feed(inventory: Inventory, duties: LeaderElection) -> CompactedTopicPublisher:
-    return CompactedTopicPublisher(inventory.store, inventory.service.states[0], duties)
+def feed(inventory: Inventory, leader_election: LeaderElection) -> CompactedTopicPublisher:
+    return CompactedTopicPublisher(inventory.store, inventory.service.states[0], leader_election)
 
 
 async def drain(inventory: Inventory, feed: CompactedTopicPublisher, topic: Topic) -> int:
@@ -109,7 +109,7 @@ async def test_while_the_broker_is_away_nothing_is_lost(inventory: Inventory, fe
 
 
 async def test_a_position_that_a_crash_of_the_database_lost_is_told_again(
-    inventory: Inventory, feed: CompactedTopicPublisher, duties: LeaderElection
+    inventory: Inventory, feed: CompactedTopicPublisher, leader_election: LeaderElection
 ) -> None:
     """X2: it is recorded without waiting for the disk; the session of the duty is lost with it, and that is noticed.
 
@@ -127,8 +127,8 @@ async def test_a_position_that_a_crash_of_the_database_lost_is_told_again(
             " AND (classid::bigint << 32) | objid::bigint = hashtextextended('duty/states/NumberState', 0)"
         )
     with pytest.raises(psycopg.OperationalError):
-        duties.hold("another")
-    assert duties.hold("another")
+        leader_election.hold("another")
+    assert leader_election.hold("another")
     assert await drain(inventory, feed, topic) == 1
     assert inventory.store.positions("states/") == position
 

@@ -37,10 +37,10 @@ def listing(world: World) -> Listing:
 class Acting:
     """One act in one piece of work."""
 
-    def __init__(self, organizations: dict[str, str], work: UnitOfWork, world: World, act: Act) -> None:
-        self.organizations, self.work, self.world, self.act = organizations, work, world, act
+    def __init__(self, organizations: dict[str, str], uow: UnitOfWork, world: World, act: Act) -> None:
+        self.organizations, self.work, self.world, self.act = organizations, uow, world, act
         self.number = world.numbers[act.number]
-        self.policy, self.now = POLICY_OF_THE_MODEL, work.now
+        self.policy, self.now = POLICY_OF_THE_MODEL, uow.now
 
     def do(self) -> None:
         """Record what the product decides.
@@ -66,7 +66,7 @@ class Acting:
                 self.work.record(NUMBER, self.number, self._decide(n), BY_HAND)
 
     def _known(self, subscription: str) -> None:
-        if self.work.state(SUBSCRIPTION, subscription).heard is None:
+        if self.work.state(SUBSCRIPTION, subscription).terms is None:
             raise SubscriptionUnheard
 
     def _decide(self, n: Number) -> list[Any]:

@@ -42,9 +42,9 @@ class Stage:
         pair.talk()
         run(pair.numbers, lambda: START, self._apply_policy)
 
-    def _apply_policy(self, work: UnitOfWork) -> None:
-        events = apply_policy(work.state(POLICY, CURRENT), POLICY_OF_THE_MODEL, None, work.now)
-        work.record(POLICY, CURRENT, events, BY_HAND)
+    def _apply_policy(self, uow: UnitOfWork) -> None:
+        events = apply_policy(uow.state(POLICY, CURRENT), POLICY_OF_THE_MODEL, None, uow.now)
+        uow.record(POLICY, CURRENT, events, BY_HAND)
 
     # -- playing ----------------------------------------------------------------------------------------------
 
@@ -82,7 +82,7 @@ class Stage:
                 break
             self.pair.now = rows[0][0]
             keys = [key for due, key in rows if due == rows[0][0]]
-            run(self.pair.licensing, lambda: self.pair.now, lambda work, keys=keys: settle(work, keys))  # type: ignore[misc]
+            run(self.pair.licensing, lambda: self.pair.now, lambda uow, keys=keys: settle(uow, keys))  # type: ignore[misc]
             for world in worlds:
                 world.fall_due(hours(self.pair.now) or 0)
             self._publish()
@@ -138,16 +138,16 @@ class Stage:
             if not rows:
                 return
             keys = [key for (key,) in rows]
-            run(self.pair.numbers, lambda: self.pair.now, lambda work, keys=keys: settle_due(work, keys))  # type: ignore[misc]
+            run(self.pair.numbers, lambda: self.pair.now, lambda uow, keys=keys: settle_due(uow, keys))  # type: ignore[misc]
 
     # -- acts -------------------------------------------------------------------------------------------------
 
     def _act(self, world: World, act: Act) -> str | None:
         """Do it; the code of the refusal, or None."""
 
-        def decide(work: UnitOfWork) -> None:
-            Acting(self.organizations, work, world, act).do()
-            serve_waiting(work, BY_HAND)
+        def decide(uow: UnitOfWork) -> None:
+            Acting(self.organizations, uow, world, act).do()
+            serve_waiting(uow, BY_HAND)
 
         try:
             run(self.pair.numbers, lambda: self.pair.now, decide)

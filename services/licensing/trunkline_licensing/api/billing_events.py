@@ -21,7 +21,7 @@ from trunkline.contracts.cloudevents.envelope import (
 from trunkline.contracts.cloudevents.http_binding import attributes
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import PostRequest, Problem, WriteRequest, door
+from trunkline.http.dependencies import PostRequest, Problem, WriteRequest, service_router
 from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.problems import MEDIA_TYPE
 from trunkline.security.authorization import Resource, authorize
@@ -81,9 +81,11 @@ async def _raw(request: Request) -> bytes:
     return await request.body()
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operation."""
-    routes = door(node, "billing", {404: "an organization outside the asker's branch", 415: "no CloudEvent"})
+    routes = service_router(
+        context, "billing", {404: "an organization outside the asker's branch", 415: "no CloudEvent"}
+    )
 
     @routes.post(
         "/licensing/billing-events",
@@ -98,17 +100,17 @@ def router(node: ServiceContext) -> APIRouter:
     )
     def hear(request: Request, body: Annotated[bytes, Depends(_raw)], asked: PostRequest) -> Response:
         sent = _read(request.headers, body)
-        platform_sources = node.settings.billing_sources
-        tolerance = timedelta(seconds=node.settings.clock_tolerance)
+        platform_sources = context.settings.billing_sources
+        tolerance = timedelta(seconds=context.settings.clock_tolerance)
 
-        def decide(work: UnitOfWork) -> CommandResult:
-            messages = _check(work, asked, sent, platform_sources)
-            react(work, messages)
-            reckoning = Reckoning(work, messages, catalogue(node), tolerance)
-            results = [reckoning.outcome(place, item) for place, item in enumerate(sent.items)]
+        def decide(uow: UnitOfWork) -> CommandResult:
+            messages = _check(uow, asked, sent, platform_sources)
+            react(uow, messages)
+            reckoning = Reckoning(uow, messages, catalogue(context), tolerance)
+            results = [reckoning.outcome(index, item) for index, item in enumerate(sent.items)]
             return answered(results, asked.request_id, single=not sent.batch)
 
-        return change(node, asked, decide)
+        return change(context, asked, decide)
 
     return routes
 
@@ -147,33 +149,33 @@ def _read(headers: Headers, body: bytes) -> _Sent:
     raise ContentTypeUnsupported(given=given[:100])
 
 
-def _check(work: UnitOfWork, asked: WriteRequest, sent: _Sent, platform_sources: Collection[str]) -> Sequence[Message]:
+def _check(uow: UnitOfWork, request: WriteRequest, sent: _Sent, platform_sources: Collection[str]) -> Sequence[Message]:
     """The events that can be read, if the principal may publish all of them.
 
     Raises:
         Refused: an organization or subscription is outside the branch, or a source is another's.
     """
     messages = [item for item in sent.items if isinstance(item, Message)]
-    branch = branch_of(work, asked.principal)
+    branch = branch_of(uow, request.principal)
     authorize(branch, "publish billing events")
     for organization_id in dict.fromkeys(message.data.organization_id for message in messages):
         named = Resource(PartyUnknown(key=organization_id), parties=(organization_id,))
         authorize(branch, "publish billing events", named)
-    check_sources(asked.principal, (message.source for message in messages), platform_sources)
-    if not asked.principal.sees_all:
-        _check_subscriptions(work, branch, {message.subject for message in messages})
+    check_sources(request.principal, (message.source for message in messages), platform_sources)
+    if not request.principal.sees_all:
+        _check_subscriptions(uow, branch, {message.subject for message in messages})
     return messages
 
 
-def _check_subscriptions(work: UnitOfWork, branch: Branch, subscription_ids: Collection[str]) -> None:
+def _check_subscriptions(uow: UnitOfWork, branch: Branch, subscription_ids: Collection[str]) -> None:
     """Let nobody put anything on the record of a subscription outside the branch (P2); an unknown one may come yet.
 
     Raises:
         SubscriptionUnknown: as if it did not exist.
     """
-    work.load((SUBSCRIPTION, key) for key in subscription_ids)
+    uow.load((SUBSCRIPTION, key) for key in subscription_ids)
     for key in sorted(subscription_ids):
-        after = work.state(SUBSCRIPTION, key).after
+        after = uow.state(SUBSCRIPTION, key).after
         if after is not None:
             unknown = SubscriptionUnknown(subscription_id=key)
             authorize(branch, "publish billing events", Resource(unknown, parties=(after.organization_id,)))

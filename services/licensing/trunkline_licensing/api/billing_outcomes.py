@@ -94,7 +94,7 @@ def answered(results: Sequence[Outcome], request_id: str, *, single: bool) -> Co
         return CommandResult(outcomes, status=HTTPStatus.MULTI_STATUS)
     [result] = results
     status, code = _STATUS[result.verdict], result.code or result.verdict
-    told = SingleOutcome(
+    outcome = SingleOutcome(
         **dict(outcomes),
         type=f"urn:trunkline:problem:{code}",
         title=code.replace("-", " "),
@@ -103,35 +103,35 @@ def answered(results: Sequence[Outcome], request_id: str, *, single: bool) -> Co
         detail=result.reason or code,
         request_id=request_id,
     )
-    return CommandResult(told, status=status, problem=True)
+    return CommandResult(outcome, status=status, problem=True)
 
 
 class Reckoning:
     """The outcomes of the messages of one piece of work, after the reaction has recorded what follows from them."""
 
     def __init__(
-        self, work: UnitOfWork, messages: Sequence[Message], catalogue: Catalogue, tolerance: timedelta = timedelta()
+        self, uow: UnitOfWork, messages: Sequence[Message], catalogue: Catalogue, tolerance: timedelta = timedelta()
     ) -> None:
         """Read what had been heard under the messages' names before.
 
         Args:
-            work: read after the reaction has read the same: what a rival commits in between is a conflict.
+            uow: read after the reaction has read the same: what a rival commits in between is a conflict.
             messages: all of the call.
             catalogue: the licenses of this deployment.
             tolerance: how far billing's clock may be ahead: an event dated no further ahead was not meant for later,
                 so that its verdict is `accepted`. It delays and never hastens: the event counts at its instant.
         """
-        self._work, self._catalogue, self._tolerance = work, catalogue, tolerance
-        self._before = _before(work, messages)
+        self._uow, self._catalogue, self._tolerance = uow, catalogue, tolerance
+        self._before = _before(uow, messages)
         self._heard = set(self._before)
-        self._refusals = _refusals(work)
+        self._refusals = _refusals(uow)
 
-    def outcome(self, place: int, item: Message | MessageDecodeError) -> Outcome:
+    def outcome(self, index: int, item: Message | MessageDecodeError) -> Outcome:
         """What became of the item at a place of the call."""
         if isinstance(item, MessageDecodeError):
-            return Outcome(place=place, verdict="unreadable", code=item.code, reason=item.reason, pointer=f"#/{place}")
+            return Outcome(place=index, verdict="unreadable", code=item.code, reason=item.reason, pointer=f"#/{index}")
         name, contents = (item.source, item.id), content_hash(item)
-        found = Outcome(place=place, id=item.id, source=item.source, subscription_id=item.subject, verdict="accepted")
+        found = Outcome(place=index, id=item.id, source=item.source, subscription_id=item.subject, verdict="accepted")
         if self._before.setdefault(name, contents) != contents:
             found.verdict = found.code = "quarantined"
             found.reason = "Other contents were heard under this source and id before; the first stand."
@@ -145,14 +145,14 @@ class Reckoning:
     def _judge(self, found: Outcome, message: Message) -> None:
         """The verdict on a message that had never been heard before."""
         name = (message.source, message.id)
-        subscription = self._work.state(SUBSCRIPTION, message.subject)
+        subscription = self._uow.state(SUBSCRIPTION, message.subject)
         if (waiting := subscription.waiting.get(name)) is not None:
             for_what = "its organization" if waiting.awaits == "organization" else "the start of its subscription"
             found.verdict, found.code = "waiting", f"{waiting.awaits}-unknown"
             found.reason = f"It waits for {for_what}, which has not been heard of yet."
         elif (scheduled := subscription.scheduled.get(name)) is not None:
             found.counts_from = scheduled.at
-            if scheduled.at - self._work.now > self._tolerance:
+            if scheduled.at - self._uow.now > self._tolerance:
                 found.verdict = "scheduled"
                 found.reason = f"It is dated ahead of the clock and counts from {rfc3339(scheduled.at)} on."
         elif (refusal := self._refusals.get(name)) is not None:
@@ -167,24 +167,24 @@ class Reckoning:
                 code="license-code-unknown",
                 message=f"The license code {data.license_code!r} is in no catalogue: nothing can be allocated of it.",
             )
-        if isinstance(data, billing.Renewed) and data.renewed_until <= self._work.now:
+        if isinstance(data, billing.Renewed) and data.renewed_until <= self._uow.now:
             yield Warned(
                 code="renewed-until-past",
                 message=f"renewed_until is {rfc3339(data.renewed_until)}, which is past already.",
             )
 
 
-def _before(work: UnitOfWork, messages: Sequence[Message]) -> dict[Name, bytes]:
+def _before(uow: UnitOfWork, messages: Sequence[Message]) -> dict[Name, bytes]:
     """What had been heard under the messages' names before this call: its content's hash."""
     sources, ids = [f"{PRODUCER}:{m.source}" for m in messages], [m.id for m in messages]
-    rows = work.fetch(_KNOWN, (sources, ids)) if messages else []
+    rows = uow.fetch(_KNOWN, (sources, ids)) if messages else []
     return {(source.removeprefix(f"{PRODUCER}:"), id_): bytes(seen) for source, id_, seen in rows}
 
 
-def _refusals(work: UnitOfWork) -> Mapping[Name, SubscriptionFactRefused]:
+def _refusals(uow: UnitOfWork) -> Mapping[Name, SubscriptionFactRefused]:
     """The refusals that this work has recorded, by the fact's name; a later verdict on the same fact replaces one."""
     found: dict[Name, SubscriptionFactRefused] = {}
-    for _, event in work.recorded:
+    for _, event in uow.recorded:
         if isinstance(event, SubscriptionFactRefused):
             found[event.fact.name] = event
         elif (fact := getattr(event, "fact", None)) is not None:

@@ -10,14 +10,14 @@ from trunkline.settings import AddonSetting
 from trunkline_licensing.domain.pool.catalogue import Addon, Catalogue
 
 
-def catalogue(node: ServiceContext) -> Catalogue:
+def catalogue(context: ServiceContext) -> Catalogue:
     """What can be hung on extensions here."""
-    return _catalogue(node.settings.addons)
+    return _catalogue(context.settings.addons)
 
 
-def answer_within(node: ServiceContext) -> timedelta:
+def answer_within(context: ServiceContext) -> timedelta:
     """How long numbers may take to answer a request to bind (X5)."""
-    return timedelta(seconds=node.settings.binding_timeout)
+    return timedelta(seconds=context.settings.binding_timeout)
 
 
 @lru_cache(maxsize=8)

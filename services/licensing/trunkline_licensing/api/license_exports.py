@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from trunkline.files.export_slots import BUSY
 from trunkline.files.table_writer import MEDIA_TYPES, Cell, csv_bytes
-from trunkline.http.dependencies import CurrentPrincipal, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, reader, service_router
 from trunkline.http.pagination import TEXT, Items, Paging, one_page, page, paging
 from trunkline.http.streaming import StreamedFile
 from trunkline.security.principal import Principal
@@ -46,27 +46,27 @@ class AvailableNumber(BaseModel):
     assigned_since: datetime | None
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "extensions", {**UNKNOWN, **BUSY})
+    routes = service_router(context, "extensions", {**UNKNOWN, **BUSY})
 
     @routes.get(PATH + "/export", summary="All extensions as CSV", response_class=StreamingResponse, responses=_CSV)
-    def export_extensions(organization_id: UUID, asker: CurrentPrincipal) -> StreamingResponse:
+    def export_extensions(organization_id: UUID, principal: CurrentPrincipal) -> StreamingResponse:
         org = str(organization_id)
-        in_organization_of(reader(node), asker, "see licenses", org)
-        found = _extensions(node, org, catalogue(node))
-        return _file(node, asker, org, "provisioned_extension", csv_bytes(EXTENSION_COLUMNS, found))
+        in_organization_of(reader(context), principal, "see licenses", org)
+        found = _extensions(context, org, catalogue(context))
+        return _file(context, principal, org, "provisioned_extension", csv_bytes(EXTENSION_COLUMNS, found))
 
     @routes.get(LICENSES + "/available-numbers", summary="Numbers of the organization that serve nobody yet")
     def available_numbers(
-        organization_id: UUID, asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)]
+        organization_id: UUID, principal: CurrentPrincipal, paging: Annotated[Paging, Depends(paging)]
     ) -> Items[AvailableNumber]:
         org = str(organization_id)
-        in_organization_of(reader(node), asker, "see licenses", org)
-        wanted = page(asked, {"number": (TEXT,)}, org)
-        total = rows(node, f"SELECT count(*) FROM {_NUMBERS}", {"org": org})[0][0]
+        in_organization_of(reader(context), principal, "see licenses", org)
+        wanted = page(paging, {"number": (TEXT,)}, org)
+        total = rows(context, f"SELECT count(*) FROM {_NUMBERS}", {"org": org})[0][0]
         after = wanted.after[0] if wanted.after else None
-        found = _numbers(node, org, after, wanted.limit + 1, wanted.beyond, wanted.direction)
+        found = _numbers(context, org, after, wanted.limit + 1, wanted.beyond, wanted.direction)
         return one_page(wanted, found, total, _shown, lambda row: (row[0],))
 
     @routes.get(
@@ -75,10 +75,10 @@ def router(node: ServiceContext) -> APIRouter:
         response_class=StreamingResponse,
         responses=_CSV,
     )
-    def export_available_numbers(organization_id: UUID, asker: CurrentPrincipal) -> StreamingResponse:
+    def export_available_numbers(organization_id: UUID, principal: CurrentPrincipal) -> StreamingResponse:
         org = str(organization_id)
-        in_organization_of(reader(node), asker, "see licenses", org)
-        return _file(node, asker, org, "available_number", csv_bytes(NUMBER_COLUMNS, _all_numbers(node, org)))
+        in_organization_of(reader(context), principal, "see licenses", org)
+        return _file(context, principal, org, "available_number", csv_bytes(NUMBER_COLUMNS, _all_numbers(context, org)))
 
     return routes
 
@@ -89,14 +89,14 @@ def file_name(organization_id: str, at: datetime, report: str) -> str:
 
 
 def _file(
-    node: ServiceContext, asker: Principal, organization_id: str, report: str, content: Iterator[bytes]
+    context: ServiceContext, principal: Principal, organization_id: str, report: str, content: Iterator[bytes]
 ) -> StreamingResponse:
-    name = file_name(organization_id, node.clock.now(), report)
+    name = file_name(organization_id, context.clock.now(), report)
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return StreamedFile(node.exports.pieces(asker.party_id, content), MEDIA_TYPES["csv"], headers)
+    return StreamedFile(context.exports.pieces(principal.party_id, content), MEDIA_TYPES["csv"], headers)
 
 
-def _extensions(node: ServiceContext, org: str, known: Catalogue) -> Iterator[Sequence[Cell]]:
+def _extensions(context: ServiceContext, org: str, known: Catalogue) -> Iterator[Sequence[Cell]]:
     """All extensions in the order of their keys, read page by page: flat memory, and no connection held meanwhile."""
     after: tuple[int, str] = (-1, "")
     while True:
@@ -104,7 +104,7 @@ def _extensions(node: ServiceContext, org: str, known: Catalogue) -> Iterator[Se
             f"SELECT e.ext_number, e.key, {ROW} FROM {ROWS} WHERE e.organization_id = %(org)s AND NOT e.deleted"
             f" AND (e.ext_number, e.key) > (%(number)s, %(key)s) ORDER BY e.ext_number, e.key LIMIT {PAGE}"
         )
-        found = rows(node, sql, {"org": org, "number": after[0], "key": after[1]})
+        found = rows(context, sql, {"org": org, "number": after[0], "key": after[1]})
         for row in found:
             x, person = of_row(*row[2:])
             facts = x.facts
@@ -124,23 +124,25 @@ def _addon(code: str, facts: Facts, person: Identity | None, known: Catalogue) -
     return f"{known.name(code)} ({code}){role}{', suspended' if code in facts.suspended else ''}"
 
 
-def _all_numbers(node: ServiceContext, org: str) -> Iterator[Sequence[Cell]]:
+def _all_numbers(context: ServiceContext, org: str) -> Iterator[Sequence[Cell]]:
     after: str | None = None
     while True:
-        found = _numbers(node, org, after, PAGE, ">", "ASC")
+        found = _numbers(context, org, after, PAGE, ">", "ASC")
         yield from found
         if len(found) < PAGE:
             return
         after = found[-1][0]
 
 
-def _numbers(node: ServiceContext, org: str, after: str | None, limit: int, beyond: str, direction: str) -> list[Any]:
+def _numbers(
+    context: ServiceContext, org: str, after: str | None, limit: int, beyond: str, direction: str
+) -> list[Any]:
     going_on = "" if after is None else f" AND number {beyond} %(after)s"
     sql = (
         "SELECT number, subscription_id, sku, country, capabilities, since"
         f" FROM {_NUMBERS}{going_on} ORDER BY number {direction} LIMIT {limit}"
     )
-    return rows(node, sql, {"org": org, "after": after})
+    return rows(context, sql, {"org": org, "after": after})
 
 
 def _shown(row: Any) -> AvailableNumber:

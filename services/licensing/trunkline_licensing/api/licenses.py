@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from trunkline.http.dependencies import CurrentPrincipal, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, reader, service_router
 from trunkline.http.pagination import TEXT, Items, Paging, one_page, page, paging, whole
 from trunkline.http.schemas import OneForm
 from trunkline.service_definition import ServiceContext
@@ -66,31 +66,31 @@ class UnitShown(BaseModel):
     contact_center_role: CenterRole | None
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "licenses", {404: "no such organization, or not in the asker's branch"})
+    routes = service_router(context, "licenses", {404: "no such organization, or not in the asker's branch"})
 
     @routes.get(PATH, summary="What an organization has bought, uses, and has to spare")
     def overview(
         organization_id: UUID,
-        asker: CurrentPrincipal,
+        principal: CurrentPrincipal,
         license: Annotated[str | None, Query(max_length=64, description="Only this one, by its code.")] = None,  # noqa: A002
     ) -> Licenses:
         org = str(organization_id)
-        in_organization_of(reader(node), asker, "see licenses", org)
+        in_organization_of(reader(context), principal, "see licenses", org)
         sql = (
             "SELECT license_code, purchased, allocated, free, suspended, supplies FROM pool_view"
             " WHERE organization_id = %(org)s AND (%(code)s::text IS NULL OR license_code = %(code)s)"
         )
-        known = catalogue(node)
-        found = [_license(row, known) for row in rows(node, sql, {"org": org, "code": license})]
+        known = catalogue(context)
+        found = [_license(row, known) for row in rows(context, sql, {"org": org, "code": license})]
         return Licenses(items=sorted(found, key=lambda shown: (shown.license_code != BASE, shown.license_code)))
 
     @routes.get(PATH + "/units", summary="Every unit in use, and who uses it")
     def list_units(
         organization_id: UUID,
-        asker: CurrentPrincipal,
-        asked: Annotated[Paging, Depends(paging)],
+        principal: CurrentPrincipal,
+        paging: Annotated[Paging, Depends(paging)],
         license: Annotated[str | None, Query(max_length=64, description="Of this license.")] = None,  # noqa: A002
         user: Annotated[
             OneForm | None, Query(max_length=200, description="Serving this person: UUID, or in the name.")
@@ -100,7 +100,7 @@ def router(node: ServiceContext) -> APIRouter:
         suspended: Annotated[bool | None, Query(description="That nothing covers now, or that are covered.")] = None,
     ) -> Items[UnitShown]:
         org = str(organization_id)
-        in_organization_of(reader(node), asker, "see licenses", org)
+        in_organization_of(reader(context), principal, "see licenses", org)
         params = {
             "org": org,
             "license": license,
@@ -110,7 +110,7 @@ def router(node: ServiceContext) -> APIRouter:
             "subscription": str(subscription_id) if subscription_id else None,
             "suspended": suspended,
         }
-        return _units(node, asked, params)
+        return _units(context, paging, params)
 
     return routes
 
@@ -130,11 +130,11 @@ _FROM = (
 )
 
 
-def _units(node: ServiceContext, asked: Paging, params: dict[str, Any]) -> Items[UnitShown]:
+def _units(context: ServiceContext, paging: Paging, params: dict[str, Any]) -> Items[UnitShown]:
     """A page in the order of extension keys; the organization is part of the query, not a filter after it."""
-    wanted = page(asked, {"extension": (whole, TEXT, TEXT)}, params)
+    wanted = page(paging, {"extension": (whole, TEXT, TEXT)}, params)
     source = _FROM + "".join(f" AND {sql}" for name, sql in _FILTERS.items() if params[name] is not None)
-    total = rows(node, f"SELECT count(*) FROM {source}", params)[0][0]
+    total = rows(context, f"SELECT count(*) FROM {source}", params)[0][0]
     if wanted.after:
         number, key, code = wanted.place()
         source += f" AND (e.ext_number, e.key, u.code) {wanted.beyond} (%(after)s::int, %(after_key)s, %(after_code)s)"
@@ -145,8 +145,8 @@ def _units(node: ServiceContext, asked: Paging, params: dict[str, Any]) -> Items
         " e.ext_number"
         f" FROM {source} ORDER BY {order} LIMIT {wanted.limit + 1}"
     )
-    known = catalogue(node)
-    found = rows(node, sql, params)
+    known = catalogue(context)
+    found = rows(context, sql, params)
     return one_page(wanted, found, total, lambda row: _unit(row, known), lambda row: (str(row[8]), row[3], row[0]))
 
 

@@ -78,6 +78,6 @@ HOLDINGS: Final[dict[records.Subject, Holding]] = {
 }
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    return held_router(node, HOLDINGS)
+    return held_router(context, HOLDINGS)

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from trunkline.service_definition import ServiceContext
 
 
-def routes(node: ServiceContext) -> Sequence[APIRouter]:
+def routes(context: ServiceContext) -> Sequence[APIRouter]:
     """The routers that the composition root names."""
     parties = (platform, partners, organizations, identities)
     bulk = (users, templates, runs, report)
     lines = (licenses, license_exports, provisioning, changes, extensions)
     return [
-        noun.router(node)
+        noun.router(context)
         for noun in (billing_events, subscriptions, *parties, *lines, *bulk, reconciliation, waiting_facts)
     ]

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import RecordedEvent, recorded
-from trunkline.http.dependencies import CurrentPrincipal, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, reader, service_router
 from trunkline.http.idempotency import shown
 from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.security.authorization import Resource, authorize
@@ -123,39 +123,39 @@ class SubscriptionShown(SubscriptionListed):
     facts: list[FactShown]
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "subscriptions", {404: "no such subscription, or not in the asker's branch"})
+    routes = service_router(context, "subscriptions", {404: "no such subscription, or not in the asker's branch"})
 
     @routes.get("/licensing/subscriptions", summary="The subscriptions in the asker's branch")
     def list_subscriptions(
-        asker: CurrentPrincipal,
-        asked: Annotated[Paging, Depends(paging)],
+        principal: CurrentPrincipal,
+        paging: Annotated[Paging, Depends(paging)],
         organization_id: Annotated[UUID | None, Query(description="Only of this organization.")] = None,
         product: Annotated[Product | None, Query(description="Only of this kind.")] = None,
         status: Annotated[Status | None, Query(description="Only in this status.")] = None,
         number: Annotated[str | None, Query(description="Only that which names this number.", max_length=16)] = None,
     ) -> Items[SubscriptionListed]:
-        branch = branch_of(reader(node), asker)
+        branch = branch_of(reader(context), principal)
         authorize(branch, "see subscriptions")
         filters: dict[str, str | None] = {"product": product, "status": status, "number": number}
         filters["organization_id"] = str(organization_id) if organization_id else None
-        return _list(node, branch, asked, filters)
+        return _list(context, branch, paging, filters)
 
     @routes.get(
         "/licensing/subscriptions/{subscription_id}", summary="One subscription", response_model=SubscriptionShown
     )
-    def show_subscription(subscription_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
-        heard = _as_of_now(node, _hear_again(node, str(subscription_id)))
-        after = heard.state.after
+    def show_subscription(subscription_id: UUID, principal: CurrentPrincipal, request: Request) -> Response:
+        history = _as_of_now(context, _hear_again(context, str(subscription_id)))
+        after = history.state.after
         unknown = SubscriptionUnknown(subscription_id=subscription_id)
-        resource = Resource(unknown, parties=(after.organization_id,) if after else (), exists=heard.version > 0)
-        branch = branch_of(reader(node), asker)
+        resource = Resource(unknown, parties=(after.organization_id,) if after else (), exists=history.version > 0)
+        branch = branch_of(reader(context), principal)
         authorize(branch, "see subscriptions", resource)
-        document = _shown(heard, branch)
-        ((assigned, since, version),) = node.store.fetch(_ASSIGNED_ONE, (document.number, str(subscription_id)))
+        document = _shown(history, branch)
+        ((assigned, since, version),) = context.store.fetch(_ASSIGNED_ONE, (document.number, str(subscription_id)))
         document.assigned, document.assigned_since = assigned, since
-        seen = heard.version if version is None else crc32(f"{heard.version} {version}".encode())
+        seen = history.version if version is None else crc32(f"{history.version} {version}".encode())
         return shown(request, document, seen)
 
     return routes
@@ -180,45 +180,45 @@ class _Heard:
             self.reasons[event.fact.name] = event.reason
 
 
-def _events(node: ServiceContext, key: str) -> Iterator[RecordedEvent]:
-    for stream_id, version, name, state in node.store.read_streams([SUBSCRIPTION.stream(key)]):
-        yield recorded(node.store.codec, (0, stream_id, version, name, state))
+def _events(context: ServiceContext, key: str) -> Iterator[RecordedEvent]:
+    for stream_id, version, name, state in context.store.read_streams([SUBSCRIPTION.stream(key)]):
+        yield recorded(context.store.codec, (0, stream_id, version, name, state))
 
 
-def _hear_again(node: ServiceContext, key: str) -> _Heard:
-    heard = _Heard(SUBSCRIPTION.initial(key))
-    for event in _events(node, key):
+def _hear_again(context: ServiceContext, key: str) -> _Heard:
+    history = _Heard(SUBSCRIPTION.initial(key))
+    for event in _events(context, key):
         fact = event.event.fact
-        heard.version = event.version
-        heard.heard_at.setdefault((fact.source, fact.id), event.meta.recorded_at)
-        heard.add(event.event)
-    return heard
+        history.version = event.version
+        history.heard_at.setdefault((fact.source, fact.id), event.meta.recorded_at)
+        history.add(event.event)
+    return history
 
 
-def _as_of_now(node: ServiceContext, heard: _Heard) -> _Heard:
+def _as_of_now(context: ServiceContext, history: _Heard) -> _Heard:
     """With the scheduled facts whose instant has come and no timer has judged yet (D10.14)."""
-    work = reader(node)
-    due = due_organizations(heard.state, work.now)
+    uow = reader(context)
+    due = due_organizations(history.state, uow.now)
     if due:
-        work.load((PARTY, key) for key in due)
-        known = {key for key in due if work.state(PARTY, key).kind == "organization"}
-        for event in fall_due(heard.state, known, work.now):
-            heard.add(event)
-    return heard
+        uow.load((PARTY, key) for key in due)
+        known = {key for key in due if uow.state(PARTY, key).kind == "organization"}
+        for event in fall_due(history.state, known, uow.now):
+            history.add(event)
+    return history
 
 
-def _shown(heard: _Heard, branch: Branch) -> SubscriptionShown:
-    s = heard.state
+def _shown(history: _Heard, branch: Branch) -> SubscriptionShown:
+    s = history.state
     after: dict[str, Any] = dict.fromkeys(After.__struct_fields__) | {"swapped_out": ()}
     after |= {} if s.after is None else msgspec.structs.asdict(s.after)
     swapped_out = [SwappedOut(number=out.number, at=out.at) for out in after.pop("swapped_out")]
     for past in ("covers", "gaps"):
         after.pop(past)  # how it came about is in the facts
-    judged = [_fact(heard, j.fact, "refused" if j.refused else "accepted", j.refused, branch) for j in s.facts]
-    waiting = [_fact(heard, w.fact, "waiting", f"{w.awaits}-unknown", branch) for w in s.waiting.values()]
+    judged = [_fact(history, j.fact, "refused" if j.refused else "accepted", j.refused, branch) for j in s.facts]
+    waiting = [_fact(history, w.fact, "waiting", f"{w.awaits}-unknown", branch) for w in s.waiting.values()]
     coming = sorted(s.scheduled.values(), key=lambda fact: (fact.at, fact.name))
     gone = overtaken(s)
-    scheduled = [_fact(heard, f, "scheduled", "overtaken" if f.name in gone else None, branch) for f in coming]
+    scheduled = [_fact(history, f, "scheduled", "overtaken" if f.name in gone else None, branch) for f in coming]
     return SubscriptionShown(
         subscription_id=s.id,
         facts_waiting=len(s.waiting),
@@ -231,7 +231,7 @@ def _shown(heard: _Heard, branch: Branch) -> SubscriptionShown:
     )
 
 
-def _fact(heard: _Heard, fact: AnyFact, verdict: Shown, code: str | None, branch: Branch) -> FactShown:
+def _fact(history: _Heard, fact: AnyFact, verdict: Shown, code: str | None, branch: Branch) -> FactShown:
     name = (fact.source, fact.id)
     within = branch.holds(fact.organization_id)
     data = {k: v for k, v in msgspec.to_builtins(fact).items() if k not in _OWN_PLACE} if within else {}
@@ -243,10 +243,10 @@ def _fact(heard: _Heard, fact: AnyFact, verdict: Shown, code: str | None, branch
         fact=fact.KIND,
         at=fact.at,
         sequence=fact.sequence if within else None,
-        heard_at=heard.heard_at[name],
+        heard_at=history.heard_at[name],
         verdict=verdict,
         code=code,
-        reason=heard.reasons.get(name) if verdict == "refused" and within else None,
+        reason=history.reasons.get(name) if verdict == "refused" and within else None,
         data=data,
     )
 
@@ -260,11 +260,11 @@ _MINE = "(organization_id = %(mine)s OR organization_id IN (SELECT key FROM part
 
 
 def _list(
-    node: ServiceContext, branch: Branch, asked: Paging, filters: dict[str, str | None]
+    context: ServiceContext, branch: Branch, paging: Paging, filters: dict[str, str | None]
 ) -> Items[SubscriptionListed]:
     """A page of the view; the branch is part of the query, not a filter after it."""
     mine = branch.principal.party_id
-    wanted = page(asked, {"started_at": (moment, TEXT)}, filters, mine)
+    wanted = page(paging, {"started_at": (moment, TEXT)}, filters, mine)
     where = [
         "started_at IS NOT NULL",
         *(f"{name} = %({name})s" for name, value in filters.items() if value is not None),
@@ -272,7 +272,7 @@ def _list(
     if mine is not None:
         where.append(_MINE)
     params: dict[str, Any] = {**filters, "mine": mine}
-    with node.store.connection() as conn:
+    with context.store.connection() as conn:
         counted = conn.execute(f"SELECT count(*) FROM subscription_view WHERE {' AND '.join(where)}".encode(), params)
         total = counted.fetchall()[0][0]
         if wanted.after:

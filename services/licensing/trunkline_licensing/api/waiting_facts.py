@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import PostRequest, door, operating
+from trunkline.http.dependencies import PostRequest, operating, service_router
 from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import LINES, Body
 from trunkline.security.audit_log import auditing_work
@@ -59,72 +59,72 @@ class SettledFacts(BaseModel):
     still_awaits: list[str]
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "licensing: operate", {404: "there is no such stream", 409: "nothing waits there"})
+    routes = service_router(context, "licensing: operate", {404: "there is no such stream", 409: "nothing waits there"})
     routes.prefix = "/licensing/operate/waiting"
     routes.dependencies.append(Depends(operating))
 
     def answer(
-        asked: PostRequest, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], SettledFacts]
+        request: PostRequest, verb: str, about: dict[str, Any], decide: Callable[[UnitOfWork], SettledFacts]
     ) -> Response:
         """One command, on record in the audit; a dry run does nothing that could be."""
-        if asked.dry_run:
-            return change(node, asked, lambda work: CommandResult(decide(work)))
-        actor = asked.principal.actor
-        with auditing_work(node.store, node.clock.now, actor, f"billing waiting {verb}", about) as within:
+        if request.dry_run:
+            return change(context, request, lambda uow: CommandResult(decide(uow)))
+        actor = request.principal.actor
+        with auditing_work(context.store, context.clock.now, actor, f"billing waiting {verb}", about) as within:
 
-            def audited(work: UnitOfWork) -> CommandResult:
-                with within(work):
-                    return CommandResult(decide(work))
+            def audited(uow: UnitOfWork) -> CommandResult:
+                with within(uow):
+                    return CommandResult(decide(uow))
 
-            return change(node, asked, audited)
+            return change(context, request, audited)
 
     @routes.post(
         "/{category}/{stream_key}/dismiss", summary="Refuse what waits in a stream", response_model=SettledFacts
     )
-    def dismiss_waiting(category: Category, stream_key: Key, asked: PostRequest, body: DismissWaiting) -> Response:
+    def dismiss_waiting(category: Category, stream_key: Key, request: PostRequest, body: DismissWaiting) -> Response:
         stream = f"{category}/{stream_key}"
 
-        def decide(work: UnitOfWork) -> SettledFacts:
-            awaited = _check_that_it_waits(work, stream)
-            cause = asked.cause
+        def decide(uow: UnitOfWork) -> SettledFacts:
+            awaited = _check_that_it_waits(uow, stream)
+            cause = request.cause
             if category == "subscription":
-                count = billing_events.dismiss_waiting(work, stream_key, body.chosen, body.remark, cause)
+                count = billing_events.dismiss_waiting(uow, stream_key, body.chosen, body.remark, cause)
             else:
                 decider = PARTY if category == "party" else IDENTITY
-                count = party_events.dismiss_waiting(work, decider, stream_key, body.chosen, body.remark, cause)
+                count = party_events.dismiss_waiting(uow, decider, stream_key, body.chosen, body.remark, cause)
             if count == 0:
                 raise NothingThere(key=f"{body.source} {body.id}")
-            return SettledFacts(stream=stream, dismissed=count, still_awaits=_still(work, stream, awaited))
+            return SettledFacts(stream=stream, dismissed=count, still_awaits=_still(uow, stream, awaited))
 
         about = {"stream": stream} | body.model_dump(exclude_none=True)
-        return answer(asked, "dismiss", about, decide)
+        return answer(request, "dismiss", about, decide)
 
     @routes.post(
         "/{category}/{stream_key}/retry", summary="Decide again what waits in a stream", response_model=SettledFacts
     )
-    def retry_waiting(category: Category, stream_key: Key, asked: PostRequest) -> Response:
+    def retry_waiting(category: Category, stream_key: Key, request: PostRequest) -> Response:
         stream = f"{category}/{stream_key}"
 
-        def decide(work: UnitOfWork) -> SettledFacts:
-            awaited = _check_that_it_waits(work, stream)
-            party_events.retry_waiting(work, awaited, asked.cause)
-            return SettledFacts(stream=stream, still_awaits=_still(work, stream, awaited))
+        def decide(uow: UnitOfWork) -> SettledFacts:
+            awaited = _check_that_it_waits(uow, stream)
+            party_events.retry_waiting(uow, awaited, request.cause)
+            return SettledFacts(stream=stream, still_awaits=_still(uow, stream, awaited))
 
-        return answer(asked, "retry", {"stream": stream}, decide)
+        return answer(request, "retry", {"stream": stream}, decide)
 
     return routes
 
 
-def _check_that_it_waits(work: UnitOfWork, stream: str) -> list[str]:
+def _check_that_it_waits(uow: UnitOfWork, stream: str) -> list[str]:
     """What a stream waits for. Raises NothingWaits."""
-    found = [row[0] for row in work.fetch("SELECT awaited FROM awaited WHERE waiter = %s ORDER BY 1", (stream,))]
+    found = [row[0] for row in uow.fetch("SELECT awaited FROM awaited WHERE waiter = %s ORDER BY 1", (stream,))]
     if not found:
         raise NothingWaits(stream=stream)
     return found
 
 
-def _still(work: UnitOfWork, stream: str, awaited: list[str]) -> list[str]:
+def _still(uow: UnitOfWork, stream: str, awaited: list[str]) -> list[str]:
     """What of these the stream waits for once this work is committed."""
-    return sorted(each for each, waiters in work.waiters(awaited).items() if stream in waiters)
+    return sorted(each for each, waiters in uow.waiters(awaited).items() if stream in waiters)

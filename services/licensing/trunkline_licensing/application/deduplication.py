@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 def heard_once(
-    work: UnitOfWork, producer: str, messages: Sequence[Message], streams: Iterable[tuple[Decider[Any], str]] = ()
+    uow: UnitOfWork, producer: str, messages: Sequence[Message], streams: Iterable[tuple[Decider[Any], str]] = ()
 ) -> list[Message]:
     """Those of a batch that were never heard before, in their order.
 
@@ -24,27 +24,27 @@ def heard_once(
     includes that these were heard.
 
     Args:
-        work: the batch's work.
+        uow: the batch's work.
         producer: goes before the source in the inbox, so that two kinds of producer may use one source name.
         messages: as they came.
         streams: loaded in the same query.
     """
     sources = [f"{producer}:{message.source}" for message in messages]
     ids = [message.id for message in messages]
-    work.load(streams, heard=list(zip(sources, ids, strict=True)))
-    known = dict(work.heard_before)
+    uow.load(streams, received=list(zip(sources, ids, strict=True)))
+    known = dict(uow.received_before)
     fresh: list[Message] = []
-    heard: list[tuple[str, str, bytes]] = []
+    received: list[tuple[str, str, bytes]] = []
     for source, message in zip(sources, messages, strict=True):
-        told = content_hash(message)
+        digest = content_hash(message)
         first = known.get((source, message.id))
         if first is None:
-            known[source, message.id] = told
-            heard.append((source, message.id, told))
+            known[source, message.id] = digest
+            received.append((source, message.id, digest))
             fresh.append(message)
-        elif first != told:
-            quarantine(work, message, told)
+        elif first != digest:
+            quarantine(uow, message, digest)
             log.warning("quarantined a message that changed under its id", source=message.source, id=message.id)
-    if heard:
-        work.heard(heard)
+    if received:
+        uow.heard(received)
     return fresh

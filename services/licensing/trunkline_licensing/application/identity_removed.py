@@ -25,11 +25,11 @@ def has_left(before: Party, after: Party) -> bool:
     return after.removed or (isinstance(now, Identity) and now.organization_id != was.organization_id)
 
 
-def unassign(work: UnitOfWork, claims: UniqueKeys, identity_id: str, at: datetime, cause: Causation) -> None:
+def unassign(uow: UnitOfWork, claims: UniqueKeys, identity_id: str, at: datetime, cause: Causation) -> None:
     """Let the extension that serves somebody, if one does, serve nobody.
 
     Args:
-        work: what it reads and records.
+        uow: what it reads and records.
         claims: of the same work: who has whom is a claim.
         identity_id: who has left.
         at: when.
@@ -41,13 +41,13 @@ def unassign(work: UnitOfWork, claims: UniqueKeys, identity_id: str, at: datetim
         # Nobody has them, and nobody may come to have them before this is committed: taken and given back in one.
         mine = IDENTITY.stream(identity_id)
         claims.move(mine, (), (claim,))
-        work.write("DELETE FROM claims WHERE claim = %s AND stream_id = %s", [(claim, mine)])
+        uow.write("DELETE FROM claims WHERE claim = %s AND stream_id = %s", [(claim, mine)])
         return
-    before = work.state(EXTENSION, key_of(holder))
+    before = uow.state(EXTENSION, key_of(holder))
     if before.deleted:  # in this same work
         return
     if before.facts is None or before.facts.user_id != identity_id:
         msg = f"{holder} has given up {claim} since it was read"
         raise ConcurrencyError(msg)
-    after = work.record(EXTENSION, before.id, change(before, at, CAUSE, user_id=None, epoch=work.epoch), cause)
+    after = uow.record(EXTENSION, before.id, change(before, at, CAUSE, user_id=None, epoch=uow.epoch), cause)
     claims.move(holder, before.claims, after.claims)

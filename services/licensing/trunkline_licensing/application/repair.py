@@ -19,28 +19,28 @@ from trunkline_licensing.domain.extension.number_request import (
 from trunkline_licensing.replicas.number_replica import NumberReplica, read
 
 
-def repair_bindings(work: UnitOfWork, extensions: Mapping[str, Sequence[str]], cause: Causation) -> int:
+def repair_bindings(uow: UnitOfWork, extensions: Mapping[str, Sequence[str]], cause: Causation) -> int:
     """Request again the number that is on an extension here; else take over, or give up, the one bound to it there.
 
     A binding by a request that is newer than all on record here is of a history that a restore has lost: the extension
     keeps its number. One by a request on record was given up here; one of an extension that is no more is nobody's.
 
     Args:
-        work: where it is recorded.
+        uow: where it is recorded.
         extensions: extension -> the numbers that either side has at it.
         cause: of the operator.
 
     Returns:
         How many extensions numbers is told of.
     """
-    work.load((EXTENSION, key) for key in extensions)
-    copies = read(work.fetch, [number for numbers in extensions.values() for number in numbers])
+    uow.load((EXTENSION, key) for key in extensions)
+    copies = read(uow.fetch, [number for numbers in extensions.values() for number in numbers])
     done = 0
     for key, numbers in extensions.items():
-        x = work.state(EXTENSION, key)
+        x = uow.state(EXTENSION, key)
         bound = next((c for n in numbers if (c := copies.get(n)) is not None and c.extension_id == key), None)
-        events = _stated(x, bound, work.now, work.epoch)
-        work.record(EXTENSION, key, events, cause)
+        events = _stated(x, bound, uow.now, uow.epoch)
+        uow.record(EXTENSION, key, events, cause)
         done += bool(events)
     return done
 
@@ -57,7 +57,7 @@ def _stated(x: Extension, bound: NumberReplica | None, now: datetime, epoch: int
     return [] if organization is None else give_up_unknown(x, bound.number, organization, now, epoch)
 
 
-def drop_copies(work: UnitOfWork, numbers: Mapping[str, Sequence[str]], _cause: Causation) -> int:
+def drop_copies(uow: UnitOfWork, numbers: Mapping[str, Sequence[str]], _cause: Causation) -> int:
     """Forget the copies of some numbers: the document that numbers states next is taken, whatever it is."""
-    work.write("DELETE FROM number_copy WHERE number = %s", [(number,) for number in numbers])
+    uow.write("DELETE FROM number_copy WHERE number = %s", [(number,) for number in numbers])
     return len(numbers)

@@ -27,50 +27,50 @@ class IdentityUnknown(Refused):
 class DirectoryTree:
     """The tree of parties, read through one piece of work."""
 
-    work: UnitOfWork
+    uow: UnitOfWork
     knows_everybody: ClassVar[bool] = True
 
     def partner_of(self, organization_id: str) -> str | None:
-        details = self.work.state(PARTY, organization_id).details
+        details = self.uow.state(PARTY, organization_id).details
         return details.partner_id if isinstance(details, Organization) else None
 
     def kind_of(self, party_id: str) -> str | None:
-        return self.work.state(PARTY, party_id).kind
+        return self.uow.state(PARTY, party_id).kind
 
     def person(self, identity_id: str) -> Person | None:
-        party = self.work.state(IDENTITY, identity_id)
+        party = self.uow.state(IDENTITY, identity_id)
         if not isinstance(party.details, Identity):
             return None
         return Person(party.details.organization_id, party.details.role, party.removed)
 
     def allows_external(self, organization_id: str) -> bool:
-        details = self.work.state(PARTY, organization_id).details
+        details = self.uow.state(PARTY, organization_id).details
         return isinstance(details, Organization) and details.allow_external_numbers
 
 
-def branch_of(work: UnitOfWork, asker: Principal) -> Branch:
+def branch_of(uow: UnitOfWork, principal: Principal) -> Branch:
     """What the asker sees."""
-    return Branch(asker, DirectoryTree(work))
+    return Branch(principal, DirectoryTree(uow))
 
 
-def party_resource(work: UnitOfWork, party_id: str, kind: str) -> Resource:
+def party_resource(uow: UnitOfWork, party_id: str, kind: str) -> Resource:
     """A platform, partner or organization as a resource; one of another kind does not exist under this path."""
-    known = work.state(PARTY, party_id).kind == kind
+    known = uow.state(PARTY, party_id).kind == kind
     owner = None if party_id == PLATFORM else party_id
     return Resource(PartyUnknown(key=party_id), parties=(owner,), exists=known)
 
 
-def identity_resource(work: UnitOfWork, organization_id: str, identity_id: str) -> Resource:
+def identity_resource(uow: UnitOfWork, organization_id: str, identity_id: str) -> Resource:
     """A person of an organization as a resource; one who has left is no more there."""
-    identity = work.state(IDENTITY, identity_id)
+    identity = uow.state(IDENTITY, identity_id)
     details = identity.details
     here = isinstance(details, Identity) and details.organization_id == organization_id and not identity.removed
     return Resource(IdentityUnknown(key=identity_id), parties=(organization_id,), exists=here)
 
 
-def extension_resource(work: UnitOfWork, organization_id: str, extension_id: str) -> Resource:
+def extension_resource(uow: UnitOfWork, organization_id: str, extension_id: str) -> Resource:
     """An extension of an organization as a resource; one that was deleted is no more there."""
-    x = work.state(EXTENSION, extension_id)
+    x = uow.state(EXTENSION, extension_id)
     facts = x.facts
     here = facts is not None and facts.organization_id == organization_id and not x.deleted
     serves = facts.user_id if facts is not None and here else None

@@ -45,7 +45,7 @@ from trunkline_licensing.domain.subscription.subscription import (
 PRODUCER = "billing"
 
 
-def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
+def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch, each message once; one query reads what was heard before and all streams.
 
     Facts that can be judged only together with all others of their subscription are taken together, so that a batch
@@ -53,85 +53,85 @@ def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
     """
     streams: list[tuple[Decider[Any], str]] = [(SUBSCRIPTION, message.subject) for message in messages]
     streams += [(PARTY, key) for key in {message.data.organization_id for message in messages}]
-    fresh = heard_once(work, PRODUCER, messages, streams)
-    settle(work, {message.subject for message in fresh})
+    fresh = heard_once(uow, PRODUCER, messages, streams)
+    settle(uow, {message.subject for message in fresh})
     supplies: list[SupplyChange] = []
     taken: set[str] = set()
     for index, message in enumerate(fresh):
         if message.subject in taken:
             continue
-        received = _received(work, message)
-        subscription = work.state(SUBSCRIPTION, message.subject)
-        if needs_fold(subscription, received, work.now):
+        received = _received(uow, message)
+        subscription = uow.state(SUBSCRIPTION, message.subject)
+        if needs_fold(subscription, received, uow.now):
             taken.add(message.subject)
             rest = [m for m in fresh[index:] if m.subject == message.subject]
-            events = hear_together(subscription, [_received(work, m) for m in rest], work.now)
+            events = hear_together(subscription, [_received(uow, m) for m in rest], uow.now)
             causes = {(m.source, m.id): cause_of(m) for m in rest}
-            supplies += _record(work, subscription, events, cause_of(message), causes)
+            supplies += _record(uow, subscription, events, cause_of(message), causes)
         else:
-            events = hear(subscription, received, work.now)
-            supplies += _record(work, subscription, events, cause_of(message))
-    feed(work, supplies)
+            events = hear(subscription, received, uow.now)
+            supplies += _record(uow, subscription, events, cause_of(message))
+    feed(uow, supplies)
 
 
-def organization_known(work: UnitOfWork, subscription_id: str, organization_id: str, cause: Causation) -> None:
+def organization_known(uow: UnitOfWork, subscription_id: str, organization_id: str, cause: Causation) -> None:
     """Go on with a subscription whose facts may have waited for an organization that is registered now (S7)."""
-    settle(work, [subscription_id])
-    subscription = work.state(SUBSCRIPTION, subscription_id)
-    feed(work, _record(work, subscription, organization_registered(subscription, organization_id), cause))
+    settle(uow, [subscription_id])
+    subscription = uow.state(SUBSCRIPTION, subscription_id)
+    feed(uow, _record(uow, subscription, organization_registered(subscription, organization_id), cause))
 
 
 def dismiss_waiting(
-    work: UnitOfWork, subscription_id: str, chosen: tuple[str, str] | None, remark: str, cause: Causation
+    uow: UnitOfWork, subscription_id: str, chosen: tuple[str, str] | None, remark: str, cause: Causation
 ) -> int:
     """Refuse what waits in a subscription, because a person says so; how many facts that were (S7, O7).
 
     Args:
-        work: where it is recorded.
+        uow: where it is recorded.
         subscription_id: whose facts.
         chosen: (source, id) of one of them; None: all.
         remark: why.
         cause: who does it.
     """
-    subscription = work.state(SUBSCRIPTION, subscription_id)
+    subscription = uow.state(SUBSCRIPTION, subscription_id)
     events = dismiss(subscription, chosen, remark)
-    feed(work, _record(work, subscription, events, cause))
+    feed(uow, _record(uow, subscription, events, cause))
     return len(events)
 
 
-def scheduled_due(work: UnitOfWork, stream_ids: Sequence[str]) -> None:
+def scheduled_due(uow: UnitOfWork, stream_ids: Sequence[str]) -> None:
     """Judge the scheduled facts of subscriptions whose deadline has come (D10.14).
 
     Args:
-        work: the timer's.
+        uow: the timer's.
         stream_ids: `subscription/…` streams, each once.
     """
-    work.load((SUBSCRIPTION, key_of(stream_id)) for stream_id in stream_ids)
-    settle(work, [key_of(stream_id) for stream_id in stream_ids])
-    work.touch_streams(stream_ids)
+    uow.load((SUBSCRIPTION, key_of(stream_id)) for stream_id in stream_ids)
+    settle(uow, [key_of(stream_id) for stream_id in stream_ids])
+    uow.touch_streams(stream_ids)
 
 
-def settle(work: UnitOfWork, subscription_ids: Iterable[str]) -> None:
+def settle(uow: UnitOfWork, subscription_ids: Iterable[str]) -> None:
     """Judge the scheduled facts whose instant has come, before anything else is decided: a late timer changes nothing.
 
     Args:
-        work: has loaded the subscriptions.
+        uow: has loaded the subscriptions.
         subscription_ids: each once.
     """
-    late = [key for key in subscription_ids if work.state(SUBSCRIPTION, key).scheduled]
-    late = [key for key in late if due_organizations(work.state(SUBSCRIPTION, key), work.now)]
+    late = [key for key in subscription_ids if uow.state(SUBSCRIPTION, key).scheduled]
+    late = [key for key in late if due_organizations(uow.state(SUBSCRIPTION, key), uow.now)]
     if not late:
         return
-    organizations = {key: due_organizations(work.state(SUBSCRIPTION, key), work.now) for key in late}
-    work.load((PARTY, party) for parties in organizations.values() for party in parties)
+    organizations = {key: due_organizations(uow.state(SUBSCRIPTION, key), uow.now) for key in late}
+    uow.load((PARTY, party) for parties in organizations.values() for party in parties)
     supplies: list[SupplyChange] = []
-    for key in sorted(late, key=lambda key: (due(work.state(SUBSCRIPTION, key)) or work.now, key)):
-        subscription = work.state(SUBSCRIPTION, key)
-        known = {party for party in organizations[key] if work.state(PARTY, party).kind == "organization"}
-        events = fall_due(subscription, known, work.now)
+    for key in sorted(late, key=lambda key: (due(uow.state(SUBSCRIPTION, key)) or uow.now, key)):
+        subscription = uow.state(SUBSCRIPTION, key)
+        known = {party for party in organizations[key] if uow.state(PARTY, party).kind == "organization"}
+        events = fall_due(subscription, known, uow.now)
         causes = {name: Causation("timer", name[1], name[1]) for name in subscription.scheduled}
-        supplies += _record(work, subscription, events, Causation("timer", subscription.id, f"due/{key}"), causes)
-    feed(work, supplies)
+        supplies += _record(uow, subscription, events, Causation("timer", subscription.id, f"due/{key}"), causes)
+    feed(uow, supplies)
 
 
 def cause_of(message: Message) -> Causation:
@@ -139,14 +139,14 @@ def cause_of(message: Message) -> Causation:
     return Causation(message.source, message.correlation_id or message.id, message.id)
 
 
-def _received(work: UnitOfWork, message: Message) -> Received:
+def _received(uow: UnitOfWork, message: Message) -> Received:
     fact = fact_of(message)
-    known = work.state(PARTY, fact.organization_id).kind == "organization"
+    known = uow.state(PARTY, fact.organization_id).kind == "organization"
     return Received(fact, known, is_possible(number_named(fact)))
 
 
 def _record(
-    work: UnitOfWork,
+    uow: UnitOfWork,
     before: Subscription,
     events: Sequence[AnyEvent],
     cause: Causation,
@@ -160,27 +160,27 @@ def _record(
         return []
     if causes:
         for event in events:
-            work.record(SUBSCRIPTION, before.id, [event], causes.get(event.fact.name, cause))
-        after = work.state(SUBSCRIPTION, before.id)
+            uow.record(SUBSCRIPTION, before.id, [event], causes.get(event.fact.name, cause))
+        after = uow.state(SUBSCRIPTION, before.id)
     else:
-        after = work.record(SUBSCRIPTION, before.id, events, cause)
+        after = uow.record(SUBSCRIPTION, before.id, events, cause)
     if before.waiting or after.waiting:
-        _wait(work, before, after)
+        _wait(uow, before, after)
     if not concerns_pools(before.after, after.after):
         return []
     return [SupplyChange(before.id, before.after, after.after, events[-1].at, cause)]
 
 
-def _wait(work: UnitOfWork, before: Subscription, after: Subscription) -> None:
+def _wait(uow: UnitOfWork, before: Subscription, after: Subscription) -> None:
     stream = SUBSCRIPTION.stream(before.id)
     was, now = awaited(before), awaited(after)
     for kind, key in was - now:
-        work.stop_waiting((PARTY if kind == "organization" else SUBSCRIPTION).stream(key), stream)
+        uow.stop_waiting((PARTY if kind == "organization" else SUBSCRIPTION).stream(key), stream)
     for kind, key in now - was:
         if kind == "organization":
-            work.wait(PARTY.stream(key), stream, work.now, f"organization {key} is not registered")
+            uow.wait(PARTY.stream(key), stream, uow.now, f"organization {key} is not registered")
         else:
-            work.wait(stream, stream, work.now, "its start has not been heard")
+            uow.wait(stream, stream, uow.now, "its start has not been heard")
 
 
 # -- from the contract's words to the aggregate's ---------------------------------------------------------------------

@@ -24,60 +24,60 @@ REFUSED = "number_refused"
 """Why a row's extension is no more."""
 
 
-def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
+def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch of answers.
 
     Args:
-        work: where what they mean for extensions is recorded.
+        uow: where what they mean for extensions is recorded.
         messages: of `TOPICS`, in any order, any of them again; those about trunk and SMS users do not concern us.
     """
-    heard = [m for m in messages if m.data.extension_id is not None and m.data.generation is not None]
-    if not heard:
+    replies = [m for m in messages if m.data.extension_id is not None and m.data.generation is not None]
+    if not replies:
         return
-    work.load(((EXTENSION, m.data.extension_id) for m in heard), waiters=True)
-    copies = read(work.fetch, [m.data.number for m in heard if isinstance(m.data, NumberBound)])
+    uow.load(((EXTENSION, m.data.extension_id) for m in replies), waiters=True)
+    copies = read(uow.fetch, [m.data.number for m in replies if isinstance(m.data, NumberBound)])
     causes: dict[str, Causation] = {}
-    for message in heard:
-        x = work.state(EXTENSION, message.data.extension_id)
+    for message in replies:
+        x = uow.state(EXTENSION, message.data.extension_id)
         cause = Causation(message.source, message.correlation_id or message.id, message.id)
-        _wait_for_request(work, x, message)
-        events = _decide(x, message, work)
+        _wait_for_request(uow, x, message)
+        events = _decide(x, message, uow)
         if not events:
             continue
-        x = work.record(EXTENSION, x.id, events, cause)
+        x = uow.record(EXTENSION, x.id, events, cause)
         if isinstance(message.data, NumberBound):
-            work.record(EXTENSION, x.id, _suspended(x, message.data, copies, work), cause)
+            uow.record(EXTENSION, x.id, _suspended(x, message.data, copies, uow), cause)
         if compensated(x, events):
             causes[x.id] = cause
     if causes:
-        withdraw(work, list(causes), REFUSED, [*causes.values()][-1], causes=causes)
+        withdraw(uow, list(causes), REFUSED, [*causes.values()][-1], causes=causes)
 
 
-def _decide(x: Extension, message: Message, work: UnitOfWork) -> list[AnyEvent]:
+def _decide(x: Extension, message: Message, uow: UnitOfWork) -> list[AnyEvent]:
     match message.data:
         case NumberBound() as said:
-            return bound(x, said.number, said.generation or 0, said.user_id, work.now, work.epoch)
+            return bound(x, said.number, said.generation or 0, said.user_id, uow.now, uow.epoch)
         case NumberBindingRefused() as said:
-            return refused(x, said.generation, said.code, said.reason, work.now)
+            return refused(x, said.generation, said.code, said.reason, uow.now)
         case NumberUnbound() as said:
             return lost(x, said.generation or 0, said.cause, message.time)
         case _:
             return []
 
 
-def _wait_for_request(work: UnitOfWork, x: Extension, message: Message) -> None:
+def _wait_for_request(uow: UnitOfWork, x: Extension, message: Message) -> None:
     """Keep a binding whose request is not on record here for people to see, until numbers ends it (S7)."""
     extension, number = EXTENSION.stream(x.id), f"number/{message.data.number}"
     if isinstance(message.data, NumberBound) and is_unknown(x, message.data.generation or 0):
         reason = f"numbers has bound it by request {message.data.generation}, which is not on record here"
-        work.wait(extension, number, message.time, reason)
-    elif number in work.waiters([extension]).get(extension, ()):
-        work.stop_waiting(extension, number)
+        uow.wait(extension, number, message.time, reason)
+    elif number in uow.waiters([extension]).get(extension, ()):
+        uow.stop_waiting(extension, number)
 
 
-def _suspended(x: Extension, said: NumberBound, copies: dict[str, NumberReplica], work: UnitOfWork) -> list[AnyEvent]:
+def _suspended(x: Extension, reply: NumberBound, copies: dict[str, NumberReplica], uow: UnitOfWork) -> list[AnyEvent]:
     """What the number's own document said before the answer was heard: its subscription may have expired since."""
-    copy = copies.get(said.number)
-    if copy is None or (copy.extension_id, copy.generation) != (x.id, said.generation) or not copy.suspends:
+    copy = copies.get(reply.number)
+    if copy is None or (copy.extension_id, copy.generation) != (x.id, reply.generation) or not copy.suspends:
         return []
-    return number_is(x, said.generation or 0, work.now, suspended=True)
+    return number_is(x, reply.generation or 0, uow.now, suspended=True)

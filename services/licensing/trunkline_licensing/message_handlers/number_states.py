@@ -15,11 +15,11 @@ from trunkline_licensing.domain.extension.number_request import number_is
 from trunkline_licensing.replicas.number_replica import NumberReplica, copy_of, read, write
 
 
-def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
+def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch of documents.
 
     Args:
-        work: where the copies are written, and what they mean for extensions is recorded.
+        uow: where the copies are written, and what they mean for extensions is recorded.
         messages: `NumberState` of numbers, data None for a tombstone; in any order, any of them again.
     """
     newest: dict[str, tuple[NumberReplica, Message]] = {}
@@ -28,17 +28,15 @@ def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
         if message.subject not in newest or newest[message.subject][0].version < copy.version:
             newest[message.subject] = (copy, message)
     ringing = [copy for copy, _ in newest.values() if copy.extension_id is not None]
-    known = read(work.fetch, [copy.number for copy in ringing])
-    write(work, (copy for copy, _ in newest.values()))
+    known = read(uow.fetch, [copy.number for copy in ringing])
+    write(uow, (copy for copy, _ in newest.values()))
     doubtful = [copy for copy in ringing if _may_matter(copy, known.get(copy.number))]
-    work.load((EXTENSION, str(copy.extension_id)) for copy in doubtful)
+    uow.load((EXTENSION, str(copy.extension_id)) for copy in doubtful)
     for copy in doubtful:
         message = newest[copy.number][1]
-        x = work.state(EXTENSION, str(copy.extension_id))
-        events = number_is(x, copy.generation or 0, work.now, suspended=copy.suspends)
-        work.record(
-            EXTENSION, x.id, events, Causation(message.source, message.correlation_id or message.id, message.id)
-        )
+        x = uow.state(EXTENSION, str(copy.extension_id))
+        events = number_is(x, copy.generation or 0, uow.now, suspended=copy.suspends)
+        uow.record(EXTENSION, x.id, events, Causation(message.source, message.correlation_id or message.id, message.id))
 
 
 def _may_matter(copy: NumberReplica, before: NumberReplica | None) -> bool:

@@ -52,21 +52,21 @@ from trunkline_licensing.message_handlers.billing_events import cause_of, organi
 PRODUCER = "parties"
 
 
-def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
+def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch, each message once; streams, claims and waiters are read together."""
-    fresh = heard_once(work, PRODUCER, messages)
+    fresh = heard_once(uow, PRODUCER, messages)
     facts = [(message, decider_of(message.data), fact_of(message)) for message in fresh]
-    directory = _Directory(work)
+    directory = _Directory(uow)
     directory.read([(decider, message.subject, fact) for message, decider, fact in facts])
     for message, decider, fact in facts:
         directory.tell(decider, message.subject, fact, cause_of(message))
 
 
-def command(work: UnitOfWork, decider: Decider[Party], key: str, fact: PartyFact, cause: Causation) -> Party:
+def command(uow: UnitOfWork, decider: Decider[Party], key: str, fact: PartyFact, cause: Causation) -> Party:
     """Register, change or remove a party because somebody asks for it now.
 
     Args:
-        work: the command's work.
+        uow: the command's work.
         decider: `PARTY`, or `IDENTITY` for a person.
         key: the party's id; `PLATFORM` for the platform.
         fact: without source and id (see `fact_of_data`).
@@ -78,67 +78,67 @@ def command(work: UnitOfWork, decider: Decider[Party], key: str, fact: PartyFact
     Raises:
         Refused: see `party_refusals`; nothing is recorded.
     """
-    directory = _Directory(work)
+    directory = _Directory(uow)
     directory.read([(decider, key, fact)])
     directory.tell(decider, key, fact, cause)
-    return work.state(decider, key)
+    return uow.state(decider, key)
 
 
 def dismiss_waiting(
-    work: UnitOfWork, decider: Decider[Party], key: str, chosen: tuple[str, str] | None, remark: str, cause: Causation
+    uow: UnitOfWork, decider: Decider[Party], key: str, chosen: tuple[str, str] | None, remark: str, cause: Causation
 ) -> int:
     """Refuse what waits in a party's stream, because a person says so; how many facts that were (S7, O7).
 
     Args:
-        work: where it is recorded.
+        uow: where it is recorded.
         decider: `PARTY` or `IDENTITY`.
         key: the party's id.
         chosen: (source, id) of one fact; None: all.
         remark: why.
         cause: who does it.
     """
-    return _Directory(work).dismiss(decider, key, chosen, remark, cause)
+    return _Directory(uow).dismiss(decider, key, chosen, remark, cause)
 
 
-def retry_waiting(work: UnitOfWork, awaited: Sequence[str], cause: Causation) -> None:
+def retry_waiting(uow: UnitOfWork, awaited: Sequence[str], cause: Causation) -> None:
     """Decide again what waits for these streams, as when they change (S7)."""
-    _Directory(work).wake_streams(awaited, cause)
+    _Directory(uow).wake_streams(awaited, cause)
 
 
-def scheduled_due(work: UnitOfWork, stream_ids: Sequence[str]) -> None:
+def scheduled_due(uow: UnitOfWork, stream_ids: Sequence[str]) -> None:
     """Let the scheduled messages about parties count whose deadline has come (D10.14).
 
     Args:
-        work: the timer's.
+        uow: the timer's.
         stream_ids: `party/…` and `identity/…` streams, each once.
     """
-    work.load(_stream(stream_id) for stream_id in stream_ids)
-    directory = _Directory(work)
+    uow.load(_stream(stream_id) for stream_id in stream_ids)
+    directory = _Directory(uow)
     for stream_id in stream_ids:
         directory.settle(*_stream(stream_id))
-    work.touch_streams(stream_ids)
+    uow.touch_streams(stream_ids)
 
 
 class _Directory:
     """The parties within one work."""
 
-    def __init__(self, work: UnitOfWork) -> None:
-        self._work = work
-        self._claims = UniqueKeys(work)
+    def __init__(self, uow: UnitOfWork) -> None:
+        self._uow = uow
+        self._claims = UniqueKeys(uow)
 
-    def read(self, told: Sequence[tuple[Decider[Party], str, PartyFact]]) -> None:
+    def read(self, facts: Sequence[tuple[Decider[Party], str, PartyFact]]) -> None:
         """Read ahead, in four queries, what a batch of facts needs; what else it needs is read as it turns up."""
-        work = self._work
-        work.load((decider, key) for decider, key, _ in told)
-        states = [(work.state(decider, key), fact) for decider, key, fact in told]
-        work.load((PARTY, named) for party, fact in states for named in parties_named(party, fact))
+        uow = self._uow
+        uow.load((decider, key) for decider, key, _ in facts)
+        states = [(uow.state(decider, key), fact) for decider, key, fact in facts]
+        uow.load((PARTY, named) for party, fact in states for named in parties_named(party, fact))
         wanted = [claim for party, fact in states for claim in claims_wanted(party, fact)]
         self._claims.read([*wanted, *(user_claim(party.key) for party, fact in states if isinstance(fact, Removal))])
-        work.waiters([party.stream for party, _ in states])
+        uow.waiters([party.stream for party, _ in states])
 
     def settle(self, decider: Decider[Party], key: str) -> None:
         """Let the scheduled messages count whose instant has come, before anything else is decided (D10.14)."""
-        while (fact := next_due(before := self._work.state(decider, key), self._work.now)) is not None:
+        while (fact := next_due(before := self._uow.state(decider, key), self._uow.now)) is not None:
             events = fall_due(before, fact, self._others(before, fact))
             cause = Causation("timer", fact.id or before.stream, fact.id or before.stream)
             if self._record(decider, key, before, events, cause):
@@ -146,50 +146,50 @@ class _Directory:
 
     def tell(self, decider: Decider[Party], key: str, fact: PartyFact, cause: Causation) -> None:
         self.settle(decider, key)
-        before = self._work.state(decider, key)
-        events = tell(before, fact, self._others(before, fact), self._work.now)
+        before = self._uow.state(decider, key)
+        events = tell(before, fact, self._others(before, fact), self._uow.now)
         if self._record(decider, key, before, events, cause):
             self._wake([before.stream], cause)
 
     def wake(self, keys: Sequence[str], cause: Causation) -> None:
         """Go on with what waited for these parties, and with what waited for those that are registered thereby."""
-        self._wake([PARTY.stream(key) for key in keys if self._work.state(PARTY, key).details is not None], cause)
+        self._wake([PARTY.stream(key) for key in keys if self._uow.state(PARTY, key).details is not None], cause)
 
     def wake_streams(self, streams: Sequence[str], cause: Causation) -> None:
         """Go on with what waits for these streams where they are registered."""
-        self._work.load(_stream(stream) for stream in streams)
+        self._uow.load(_stream(stream) for stream in streams)
         self._wake([s for s in streams if (found := _stream(s))[0] is not SUBSCRIPTION and self._known(*found)], cause)
 
     def dismiss(
         self, decider: Decider[Party], key: str, chosen: tuple[str, str] | None, remark: str, cause: Causation
     ) -> int:
-        before = self._work.state(decider, key)
+        before = self._uow.state(decider, key)
         events = dismiss(before, chosen, remark)
         self._record(decider, key, before, events, cause)
         return len(events)
 
     def _known(self, decider: Decider[Party], key: str) -> bool:
-        return self._work.state(decider, key).details is not None
+        return self._uow.state(decider, key).details is not None
 
     def _wake(self, moved: Sequence[str], cause: Causation) -> None:
         """Go on with what waited for these streams, and so on."""
-        work = self._work
+        uow = self._uow
         while moved:
-            waiters = work.waiters(moved)
-            work.load(_stream(waiter) for waiting in waiters.values() for waiter in waiting)
+            waiters = uow.waiters(moved)
+            uow.load(_stream(waiter) for waiting in waiters.values() for waiter in waiting)
             woken = [(awaited, waiter) for awaited, waiting in waiters.items() for waiter in sorted(waiting)]
             moved = []
             for awaited, waiter in woken:
                 decider, key = _stream(waiter)
                 if decider is SUBSCRIPTION:
-                    organization_known(work, key, key_of(awaited), cause)
+                    organization_known(uow, key, key_of(awaited), cause)
                     continue
-                before = work.state(decider, key)
+                before = uow.state(decider, key)
                 if self._record(decider, key, before, retry(before, self._others(before)), cause):
                     moved.append(waiter)
 
     def _others(self, party: Party, fact: PartyFact | None = None) -> Others:
-        named = {key: self._work.state(PARTY, key).kind for key in parties_named(party, fact)}
+        named = {key: self._uow.state(PARTY, key).kind for key in parties_named(party, fact)}
         return Others(
             known={key: kind for key, kind in named.items() if kind is not None},
             taken=self._claims.of_others(party.stream, claims_wanted(party, fact)),
@@ -201,23 +201,23 @@ class _Directory:
         """Record, with claims and waits; whether others may have waited for this: a registration, a claim given up."""
         if not events:
             return False
-        work = self._work
-        after = work.record(decider, key, events, cause)
+        uow = self._uow
+        after = uow.record(decider, key, events, cause)
         self._claims.move(after.stream, before.claims, after.claims)
         if has_left(before, after):
-            unassign(work, self._claims, key, events[-1].at, cause)
+            unassign(uow, self._claims, key, events[-1].at, cause)
         was = {waiting.awaits for waiting in before.waiting}
         now = {waiting.awaits for waiting in after.waiting}
         for awaited in was - now:
-            work.stop_waiting(awaited, after.stream)
+            uow.stop_waiting(awaited, after.stream)
         for awaited in now - was:
-            work.wait(awaited, after.stream, work.now, self._reason(after, awaited))
+            uow.wait(awaited, after.stream, uow.now, self._reason(after, awaited))
         registered = before.details is None and after.details is not None
         return (registered and decider is PARTY) or not before.claims <= after.claims
 
     def _reason(self, waiting: Party, awaited: str) -> str:
         decider, key = _stream(awaited)
-        other = self._work.state(decider, key)  # read, so that a change of it meanwhile is a conflict
+        other = self._uow.state(decider, key)  # read, so that a change of it meanwhile is a conflict
         if other.details is None or awaited == waiting.stream:
             return f"{key} is not registered"
         if other.claims.isdisjoint(claims_wanted(waiting)):
@@ -270,7 +270,7 @@ def fact_of_data(
     if kind is parties.IdentityRemoved:
         return Removal(at=at, sequence=sequence, source=source, id=id)
     wanted = _REGISTERED.get(kind) or _CHANGED[kind]
-    said = wanted(**{name: getattr(data, name) for name in wanted.__struct_fields__})
+    details = wanted(**{name: getattr(data, name) for name in wanted.__struct_fields__})
     if kind in _REGISTERED:
-        return Registration(at=at, sequence=sequence, source=source, id=id, details=said)
-    return Change(at=at, sequence=sequence, source=source, id=id, changes=said)
+        return Registration(at=at, sequence=sequence, source=source, id=id, details=details)
+    return Change(at=at, sequence=sequence, source=source, id=id, changes=details)

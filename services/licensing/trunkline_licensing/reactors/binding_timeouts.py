@@ -15,11 +15,11 @@ from trunkline_licensing.message_handlers.number_replies import REFUSED
 from trunkline_licensing.reactors.reply_barrier import AnswersRead
 
 
-def react(work: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> None:
+def react(uow: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> None:
     """Refuse what has been waited for long enough; one whose answer has come meanwhile is left as it is.
 
     Args:
-        work: `work.now` is the instant up to which is settled.
+        uow: `uow.now` is the instant up to which is settled.
         stream_ids: `extension/…` streams, each once.
         answers: up to when all answers have been processed.
 
@@ -27,23 +27,23 @@ def react(work: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> 
         Later: some may have an answer that is not read yet.
     """
     keys = [key_of(stream_id) for stream_id in stream_ids]
-    work.load((EXTENSION, key) for key in keys)
-    waiting = {key: at for key in keys if (at := due(work.state(EXTENSION, key))) is not None and at <= work.now}
+    uow.load((EXTENSION, key) for key in keys)
+    waiting = {key: at for key in keys if (at := due(uow.state(EXTENSION, key))) is not None and at <= uow.now}
     later = {
         EXTENSION.stream(key): until
         for key, at in waiting.items()
-        if (until := answers.put_off(at, work.now)) is not None
+        if (until := answers.put_off(at, uow.now)) is not None
     }
     if later:
         raise Postpone(later)
     causes: dict[str, Causation] = {}
     for key in keys:
-        x = work.state(EXTENSION, key)
+        x = uow.state(EXTENSION, key)
         cause = Causation("timer", EXTENSION.stream(key), f"due/{key}")
-        events = unanswered(x, work.now)
-        x = work.record(EXTENSION, key, events, cause)
-        work.touch(EXTENSION, key)
+        events = unanswered(x, uow.now)
+        x = uow.record(EXTENSION, key, events, cause)
+        uow.touch(EXTENSION, key)
         if compensated(x, events):
             causes[key] = cause
     if causes:
-        withdraw(work, list(causes), REFUSED, Causation("timer", "due", "due"), causes=causes)
+        withdraw(uow, list(causes), REFUSED, Causation("timer", "due", "due"), causes=causes)

@@ -16,11 +16,11 @@ from trunkline_licensing.reactors import binding_timeouts
 from trunkline_licensing.reactors.reply_barrier import AnswersRead
 
 
-def react(work: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> None:
+def react(uow: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> None:
     """Settle what is due.
 
     Args:
-        work: `work.now` is the instant up to which is settled.
+        uow: `uow.now` is the instant up to which is settled.
         stream_ids: each once.
         answers: up to when all that numbers answered has been processed.
 
@@ -37,4 +37,4 @@ def react(work: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> 
     for category, settle in ways.items():
         mine = [stream_id for stream_id in stream_ids if stream_id.startswith(f"{category}/")]
         if mine:
-            settle(work, mine)
+            settle(uow, mine)

@@ -25,17 +25,17 @@ class AnswersRead:
 
     def __init__(self) -> None:
         """Without a node, all is as good as read: nobody is between the two services then."""
-        self._node: ServiceContext | None = None
+        self._context: ServiceContext | None = None
         self._begun: datetime | None = None
         self._patience = timedelta(0)
         self._read_up_to: datetime | None = None
         self._mark: tuple[datetime, Passed] | None = None
-        self._asked = False
+        self._requested = False
 
-    def watch(self, node: ServiceContext) -> Callable[[], int]:
+    def watch(self, context: ServiceContext) -> Callable[[], int]:
         """Begin to listen; the loop's step."""
-        self._node, self._begun = node, node.clock.now()
-        self._patience = timedelta(seconds=node.settings.binding_timeout)
+        self._context, self._begun = context, context.clock.now()
+        self._patience = timedelta(seconds=context.settings.binding_timeout)
         return self.step
 
     def put_off(self, due: datetime, now: datetime) -> datetime | None:
@@ -45,23 +45,23 @@ class AnswersRead:
             due: when its answer was due.
             now: the service's instant.
         """
-        if self._node is None or self._begun is None:
+        if self._context is None or self._begun is None:
             return None
         listened = self._begun + self._patience
         if now < listened:
             return listened
         if self._read_up_to is not None and due <= self._read_up_to:
             return None
-        self._asked = True
+        self._requested = True
         return now + LOOK_AGAIN
 
     def step(self) -> int:
         """Where somebody has asked: note where the topics end, or see whether they have been read to there."""
-        if self._node is None or not self._asked:
+        if self._context is None or not self._requested:
             return 0
         if self._mark is None:
-            at, passed = self._node.clock.now(), self._node.horizon(TOPICS)
+            at, passed = self._context.clock.now(), self._context.horizon(TOPICS)
             self._mark = None if passed is None else (at, passed)
         if self._mark is not None and self._mark[1]():
-            self._read_up_to, self._mark, self._asked = self._mark[0], None, False
+            self._read_up_to, self._mark, self._requested = self._mark[0], None, False
         return 0

@@ -106,11 +106,11 @@ def copy_of(number: str, version: int, document: NumberState | None) -> NumberRe
     )
 
 
-def write(work: UnitOfWork, copies: Iterable[NumberReplica]) -> None:
+def write(uow: UnitOfWork, copies: Iterable[NumberReplica]) -> None:
     """Keep the newest of these and of those there are; one statement for all. Each number once."""
     rows = [msgspec.structs.astuple(copy) for copy in copies]
     if rows:
-        work.write(_WRITE, [[list(column) for column in zip(*rows, strict=True)]])
+        uow.write(_WRITE, [[list(column) for column in zip(*rows, strict=True)]])
 
 
 def read(fetch: Fetch, numbers: Sequence[str]) -> dict[str, NumberReplica]:

@@ -106,20 +106,20 @@ def count_rows(fetch: Fetch, bulk_id: str, chosen: Chosen | None = None) -> int:
 
 
 def _row(b: Bulk, columns: Sequence[Any]) -> Row:
-    place, file, line, ext_key, person, number, reference, addons = columns[:8]
+    index, file, line, ext_key, person, number, reference, addons = columns[:8]
     by = b.files[file].identified_by
-    return Row(place, file, line, ext_key, person, by, number, reference, tuple(addons))
+    return Row(index, file, line, ext_key, person, by, number, reference, tuple(addons))
 
 
 # -- writing ----------------------------------------------------------------------------------------------------------
 
 
-def add_rows(work: UnitOfWork, bulk_id: str, rows: Sequence[Row]) -> None:
+def add_rows(uow: UnitOfWork, bulk_id: str, rows: Sequence[Row]) -> None:
     """Put the rows of a file behind those there are."""
     addons = ["\x1f".join(row.addons) for row in rows]
     plain = [(r.place, r.file, r.line, r.ext_key, r.person, r.number, r.reference) for r in rows]
     columns = [list(column) for column in zip(*plain, strict=True)]
-    work.write(
+    uow.write(
         f"INSERT INTO bulk_rows (bulk_id, {_COLUMNS})"
         " SELECT %s, place, file, line, ext_key, person, number, reference,"
         " CASE addons WHEN '' THEN '{}' ELSE string_to_array(addons, E'\\x1f') END"
@@ -129,7 +129,7 @@ def add_rows(work: UnitOfWork, bulk_id: str, rows: Sequence[Row]) -> None:
     )
 
 
-def write_outcomes(work: UnitOfWork, bulk_id: str, outcomes: Iterable[Outcome]) -> None:
+def write_outcomes(uow: UnitOfWork, bulk_id: str, outcomes: Iterable[Outcome]) -> None:
     """What became of some rows."""
     settled = list(outcomes)
     if not settled:
@@ -138,7 +138,7 @@ def write_outcomes(work: UnitOfWork, bulk_id: str, outcomes: Iterable[Outcome]) 
     codes, reasons = [code for code, _ in failures], [reason for _, reason in failures]
     columns = ([o.place for o in settled], [o.status for o in settled], codes, reasons)
     ids = ([o.extension_id for o in settled], [o.identity_id for o in settled])
-    work.write(
+    uow.write(
         "UPDATE bulk_rows b SET status = r.status, code = r.code, reason = r.reason,"
         " extension_id = coalesce(r.extension_id, b.extension_id),"
         " identity_id = coalesce(r.identity_id, b.identity_id)"
@@ -150,24 +150,24 @@ def write_outcomes(work: UnitOfWork, bulk_id: str, outcomes: Iterable[Outcome]) 
 
 
 def turn_all(
-    work: UnitOfWork, bulk_id: str, before: RowStatus, after: RowStatus, failure: Failure | None = None
+    uow: UnitOfWork, bulk_id: str, before: RowStatus, after: RowStatus, failure: Failure | None = None
 ) -> None:
     """Give all rows of one status another one."""
     code, reason = (failure.code, failure.reason) if failure else (None, None)
     sql = "UPDATE bulk_rows SET status = %s, code = coalesce(%s, code), reason = coalesce(%s, reason)"
-    work.write(f"{sql} WHERE bulk_id = %s AND status = %s", [(after, code, reason, bulk_id, before)])
+    uow.write(f"{sql} WHERE bulk_id = %s AND status = %s", [(after, code, reason, bulk_id, before)])
 
 
-def forget(work: UnitOfWork, bulk_id: str) -> None:
+def forget(uow: UnitOfWork, bulk_id: str) -> None:
     """A draft is deleted: its people's names go with it."""
-    work.write("DELETE FROM bulk_rows WHERE bulk_id = %s", [(bulk_id,)])
+    uow.write("DELETE FROM bulk_rows WHERE bulk_id = %s", [(bulk_id,)])
 
 
-def mark_running(work: UnitOfWork, bulk_id: str) -> None:
+def mark_running(uow: UnitOfWork, bulk_id: str) -> None:
     """The runner is to look at it."""
-    work.write("INSERT INTO bulk_running (bulk_id) VALUES (%s)", [(bulk_id,)])
+    uow.write("INSERT INTO bulk_running (bulk_id) VALUES (%s)", [(bulk_id,)])
 
 
-def mark_completed(work: UnitOfWork, bulk_id: str) -> None:
+def mark_completed(uow: UnitOfWork, bulk_id: str) -> None:
     """The runner need not look at it any more."""
-    work.write("DELETE FROM bulk_running WHERE bulk_id = %s", [(bulk_id,)])
+    uow.write("DELETE FROM bulk_running WHERE bulk_id = %s", [(bulk_id,)])

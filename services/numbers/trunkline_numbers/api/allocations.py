@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Event
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import PostRequest, WriteRequest, door
+from trunkline.http.dependencies import PostRequest, WriteRequest, service_router
 from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Uuid
 from trunkline.security.authorization import authorize
@@ -64,17 +64,17 @@ class HandedOnNumbers(BaseModel):
 _PROBLEMS = {404: "a number or party that is not in the asker's branch", 409: "numbers are in the way: see `errors`"}
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "numbers", _PROBLEMS)
+    routes = service_router(context, "numbers", _PROBLEMS)
 
     @routes.post("/numbers/allocate", summary="Give numbers to a party", response_model=HandedOnNumbers)
-    def allocate_numbers(body: Allocate, asked: PostRequest) -> Response:
-        return change(node, asked, lambda work: _Handing(work, asked, body.numbers, "allocate").allocate(body))
+    def allocate_numbers(body: Allocate, request: PostRequest) -> Response:
+        return change(context, request, lambda uow: _Handing(uow, request, body.numbers, "allocate").allocate(body))
 
     @routes.post("/numbers/take-back", summary="Take numbers back", response_model=HandedOnNumbers)
-    def take_back_numbers(body: TakeBack, asked: PostRequest) -> Response:
-        return change(node, asked, lambda work: _Handing(work, asked, body.numbers, "take back").take_back(body))
+    def take_back_numbers(body: TakeBack, request: PostRequest) -> Response:
+        return change(context, request, lambda uow: _Handing(uow, request, body.numbers, "take back").take_back(body))
 
     return routes
 
@@ -82,54 +82,54 @@ def router(node: ServiceContext) -> APIRouter:
 class _Handing:
     """One command on several numbers, within one piece of work: all of them or none."""
 
-    def __init__(self, work: UnitOfWork, asked: WriteRequest, numbers: list[str], verb: str) -> None:
-        self._work, self._asked, self._verb = work, asked, verb
+    def __init__(self, uow: UnitOfWork, request: WriteRequest, numbers: list[str], verb: str) -> None:
+        self._uow, self._request, self._verb = uow, request, verb
         self._keys = read_keys(numbers)
-        load_to_act(work, [THE_POLICY, *((NUMBER, key) for key in self._keys)])
-        self._sight = Visibility(work, asked.principal)
-        self._by = party(work, asked.principal.party_id)
+        load_to_act(uow, [THE_POLICY, *((NUMBER, key) for key in self._keys)])
+        self._visibility = Visibility(uow, request.principal)
+        self._by = party(uow, request.principal.party_id)
 
     def allocate(self, body: Allocate) -> CommandResult:
         """Down the tree, to a party of the asker's branch."""
-        resource = self._sight.holder(body.holder_id)
-        authorize(self._sight.branch, "allocate numbers", resource)
-        holder = party(self._work, body.holder_id)
+        resource = self._visibility.holder(body.holder_id)
+        authorize(self._visibility.branch, "allocate numbers", resource)
+        holder = party(self._uow, body.holder_id)
         if holder is None:
             raise resource.unknown
-        policy, now = in_force(self._work), self._work.now
+        policy, now = in_force(self._uow), self._uow.now
         return self._do(lambda n: allocate(n, holder, self._by, self._partner_of, body.remark, policy, now))
 
     def take_back(self, body: TakeBack) -> CommandResult:
         """Up the tree, to the asker."""
-        authorize(self._sight.branch, "allocate numbers")
-        policy, now = in_force(self._work), self._work.now
+        authorize(self._visibility.branch, "allocate numbers")
+        policy, now = in_force(self._uow), self._uow.now
         return self._do(lambda n: take_back(n, self._by, body.remark, policy, now))
 
     def _do(self, decide: Callable[[Number], list[Event]]) -> CommandResult:
-        work, sight = self._work, self._sight
-        before = [work.state(NUMBER, key) for key in self._keys]
-        check_seen(before, sight)
+        uow, visibility = self._uow, self._visibility
+        before = [uow.state(NUMBER, key) for key in self._keys]
+        check_seen(before, visibility)
         decided: list[list[Event]] = []
         refused: list[tuple[int, str, Refused]] = []
-        for place, n in enumerate(before):
+        for index, n in enumerate(before):
             try:
                 decided.append(decide(n))
             except RemarkUnreadable as unreadable:
                 raise RemarkUnreadable(**unreadable.facts, pointer="#/remark") from None
             except Refused as why:
-                refused.append((place, n.number, explained(why, n, sight, self._verb)))
+                refused.append((index, n.number, explained(why, n, visibility, self._verb)))
         if refused:
             raise in_the_way(refused)
         for key, events in zip(self._keys, decided, strict=True):
-            work.record(NUMBER, key, events, self._asked.cause)
-        serve_waiting(work, self._asked.cause)
+            uow.record(NUMBER, key, events, self._request.cause)
+        serve_waiting(uow, self._request.cause)
         shown = [self._shown(key, events) for key, events in zip(self._keys, decided, strict=True)]
         return CommandResult(HandedOnNumbers(changed=sum(s.outcome != "unchanged" for s in shown), numbers=shown))
 
     def _shown(self, key: str, events: list[Event]) -> HandedOn:
-        n = self._work.state(NUMBER, key)
+        n = self._uow.state(NUMBER, key)
         did: Literal["allocated", "taken back"] = "allocated" if self._verb == "allocate" else "taken back"
-        holder_id = self._sight.own(n.holder_id)
+        holder_id = self._visibility.own(n.holder_id)
         return HandedOn(
             number=key,
             outcome=did if any(isinstance(e, NumberAllocated) for e in events) else "unchanged",
@@ -139,5 +139,5 @@ class _Handing:
         )
 
     def _partner_of(self, party_id: str) -> str | None:
-        heard = self._work.state(PARTY, party_id).heard
-        return heard.partner_id if heard is not None and heard.kind == "organization" else None
+        details = self._uow.state(PARTY, party_id).details
+        return details.partner_id if details is not None and details.kind == "organization" else None

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import CommandRequest, WriteRequest, door
+from trunkline.http.dependencies import CommandRequest, WriteRequest, service_router
 from trunkline.http.idempotency import CommandResult, change, check_version
 from trunkline.http.schemas import Body, Uuid
 from trunkline.security.authorization import authorize, visible
@@ -50,48 +50,50 @@ class Swapped(BaseModel):
     new: NumberShown
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "numbers", PROBLEMS)
+    routes = service_router(context, "numbers", PROBLEMS)
     path = "/numbers/{number}"
 
     @routes.post("/numbers/swap", summary="Put a number in the place of a subscription's", response_model=Swapped)
-    def swap_numbers(body: Swap, asked: CommandRequest) -> Response:
-        return change(node, asked, lambda work: _Swapping(work, asked, body).answer())
+    def swap_numbers(body: Swap, request: CommandRequest) -> Response:
+        return change(context, request, lambda uow: _Swapping(uow, request, body).answer())
 
     @routes.post(path + "/assign", summary="Assign a number to a subscription", response_model=NumberShown)
-    def assign_number(number: InPath, body: ForSubscription, asked: CommandRequest) -> Response:
-        def act(deed: NumberCommand) -> CommandResult:
-            deed.authorize("see numbers")
-            authorize_subscription(deed.work, deed.sight, "assign numbers", body.subscription_id)
-            key, cause = deed.number.number, asked.cause
-            return deed.done_by(lambda: give(deed.work, body.subscription_id, key, body.remark, cause, deed.policy))
-
-        return carried_out(node, asked, number, "assign", act)
-
-    @routes.post(path + "/extend", summary="Let a DID reservation subscription pay on", response_model=NumberShown)
-    def extend_number(number: InPath, body: ForSubscription, asked: CommandRequest) -> Response:
-        def act(deed: NumberCommand) -> CommandResult:
-            deed.authorize("reserve numbers")
-            check_reserver(deed, "extend numbers")
-            authorize_subscription(deed.work, deed.sight, "reserve numbers", body.subscription_id)
-            key, cause = deed.number.number, asked.cause
-            return deed.done_by(
-                lambda: extend_by(deed.work, body.subscription_id, key, body.remark, cause, deed.policy)
+    def assign_number(number: InPath, body: ForSubscription, request: CommandRequest) -> Response:
+        def act(command: NumberCommand) -> CommandResult:
+            command.authorize("see numbers")
+            authorize_subscription(command.uow, command.visibility, "assign numbers", body.subscription_id)
+            key, cause = command.number.number, request.cause
+            return command.done_by(
+                lambda: give(command.uow, body.subscription_id, key, body.remark, cause, command.policy)
             )
 
-        return carried_out(node, asked, number, "extend", act)
+        return carried_out(context, request, number, "assign", act)
+
+    @routes.post(path + "/extend", summary="Let a DID reservation subscription pay on", response_model=NumberShown)
+    def extend_number(number: InPath, body: ForSubscription, request: CommandRequest) -> Response:
+        def act(command: NumberCommand) -> CommandResult:
+            command.authorize("reserve numbers")
+            check_reserver(command, "extend numbers")
+            authorize_subscription(command.uow, command.visibility, "reserve numbers", body.subscription_id)
+            key, cause = command.number.number, request.cause
+            return command.done_by(
+                lambda: extend_by(command.uow, body.subscription_id, key, body.remark, cause, command.policy)
+            )
+
+        return carried_out(context, request, number, "extend", act)
 
     return routes
 
 
-def authorize_subscription(work: UnitOfWork, sight: Visibility, action: str, subscription_id: str) -> None:
+def authorize_subscription(uow: UnitOfWork, visibility: Visibility, action: str, subscription_id: str) -> None:
     """Hold the asker against a row of P3 for a subscription's organization.
 
     Raises:
         SubscriptionUnknown, NotAllowed: as they say.
     """
-    authorize(sight.branch, action, sight.subscription(work.state(SUBSCRIPTION, subscription_id)))
+    authorize(visibility.branch, action, visibility.subscription(uow.state(SUBSCRIPTION, subscription_id)))
 
 
 def _key(text: str, pointer: str) -> str:
@@ -105,37 +107,37 @@ def _key(text: str, pointer: str) -> str:
 class _Swapping:
     """One swap, within one piece of work: both numbers or neither (N9). If-Match is of the old number."""
 
-    def __init__(self, work: UnitOfWork, asked: WriteRequest, body: Swap) -> None:
-        self._work, self._asked, self._body = work, asked, body
+    def __init__(self, uow: UnitOfWork, request: WriteRequest, body: Swap) -> None:
+        self._uow, self._request, self._body = uow, request, body
         self._old = _key(body.old_number, "#/old_number")
         self._new = _key(body.new_number, "#/new_number")
         numbers = [(NUMBER, self._old), (NUMBER, self._new)]
-        load_settled(work, [THE_POLICY, *numbers, (SUBSCRIPTION, body.subscription_id)])
-        self._sight = Visibility(work, asked.principal)
+        load_settled(uow, [THE_POLICY, *numbers, (SUBSCRIPTION, body.subscription_id)])
+        self._visibility = Visibility(uow, request.principal)
 
     def answer(self) -> CommandResult:
         """Do it, or refuse it with what the asker may know of the number that refuses."""
-        work, cause, body = self._work, self._asked.cause, self._body
-        authorize_subscription(work, self._sight, "assign numbers", body.subscription_id)
+        uow, cause, body = self._uow, self._request.cause, self._body
+        authorize_subscription(uow, self._visibility, "assign numbers", body.subscription_id)
         for key in (self._old, self._new):
-            authorize(self._sight.branch, "see numbers", self._sight.number(work.state(NUMBER, key)))
-        loaded = work.get(NUMBER, self._old)
-        check_version(self._asked, loaded.version + len(loaded.new))
+            authorize(self._visibility.branch, "see numbers", self._visibility.number(uow.state(NUMBER, key)))
+        loaded = uow.get(NUMBER, self._old)
+        check_version(self._request, loaded.version + len(loaded.new))
         try:
-            swap(work, body.subscription_id, self._old, self._new, body.remark, cause, in_force(work))
+            swap(uow, body.subscription_id, self._old, self._new, body.remark, cause, in_force(uow))
         except RemarkUnreadable as refused:
             raise type(refused)(**refused.facts, pointer="#/remark") from None
         except Refused as refused:
-            refusing = work.state(NUMBER, str(refused.facts.get("number", self._new)))
-            raise explained(refused, refusing, self._sight, "swap") from None
-        left = shown_number(work.state(NUMBER, self._old), self._sight)
-        serve_waiting(work, cause)
-        old, new = work.state(NUMBER, self._old), work.state(NUMBER, self._new)
-        seen = visible(self._sight.branch, self._sight.number(old))
+            refusing = uow.state(NUMBER, str(refused.facts.get("number", self._new)))
+            raise explained(refused, refusing, self._visibility, "swap") from None
+        left = shown_number(uow.state(NUMBER, self._old), self._visibility)
+        serve_waiting(uow, cause)
+        old, new = uow.state(NUMBER, self._old), uow.state(NUMBER, self._new)
+        seen = visible(self._visibility.branch, self._visibility.number(old))
         return CommandResult(
             Swapped(
                 subscription_id=body.subscription_id,
-                old=shown_number(old, self._sight) if seen else left,
-                new=shown_number(new, self._sight),
+                old=shown_number(old, self._visibility) if seen else left,
+                new=shown_number(new, self._visibility),
             )
         )

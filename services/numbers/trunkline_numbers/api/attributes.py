@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from pydantic import Field
 
 from trunkline.errors import Refused
-from trunkline.http.dependencies import UpdateRequest, door
+from trunkline.http.dependencies import UpdateRequest, service_router
 from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Domain, Label
 from trunkline.service_definition import ServiceContext
@@ -67,21 +67,21 @@ class TrunkFormUnreadable(Refused):
     status: ClassVar[int] = 422
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operation."""
-    routes = door(node, "numbers", PROBLEMS)
+    routes = service_router(context, "numbers", PROBLEMS)
 
     @routes.patch("/numbers/{number}", summary="Change a number's attributes", response_model=NumberShown)
-    def change_number(number: InPath, body: NumberChange, asked: UpdateRequest) -> Response:
+    def change_number(number: InPath, body: NumberChange, request: UpdateRequest) -> Response:
         key = key_in_path(number)
 
         def decide(work: Any) -> CommandResult:
-            deed = NumberCommand(work, asked, key, "change")
-            deed.authorize("change numbers")
-            changes = _changes(deed, body)
-            return deed.done(lambda n: change_attributes(n, changes, body.remark, deed.policy, work.now))
+            command = NumberCommand(work, request, key, "change")
+            command.authorize("change numbers")
+            changes = _changes(command, body)
+            return command.done(lambda n: change_attributes(n, changes, body.remark, command.policy, work.now))
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     return routes
 
@@ -98,29 +98,29 @@ def trunk_form(text: str, number: str, pointer: str) -> str:
     return text
 
 
-def _changes(deed: NumberCommand, body: NumberChange) -> Changes:
+def _changes(command: NumberCommand, body: NumberChange) -> Changes:
     """What the body names, and only that."""
-    said = {name: getattr(body, name) for name in body.model_fields_set - {"capabilities", "remark"}}
-    said |= {name: getattr(body.capabilities, name) for name in body.capabilities.model_fields_set}
-    if said.get("trunk_form") is not None:
-        said["trunk_form"] = trunk_form(said["trunk_form"], deed.number.number, "#/trunk_form")
-    if "domains" in said:
-        said["domains"] = _domains(deed, said["domains"])
-    return Changes(**said)
+    given = {name: getattr(body, name) for name in body.model_fields_set - {"capabilities", "remark"}}
+    given |= {name: getattr(body.capabilities, name) for name in body.capabilities.model_fields_set}
+    if given.get("trunk_form") is not None:
+        given["trunk_form"] = trunk_form(given["trunk_form"], command.number.number, "#/trunk_form")
+    if "domains" in given:
+        given["domains"] = _domains(command, given["domains"])
+    return Changes(**given)
 
 
-def _domains(deed: NumberCommand, wanted: list[str]) -> tuple[str, ...]:
+def _domains(command: NumberCommand, wanted: list[str]) -> tuple[str, ...]:
     """The domains after the change: the asker disposes of those of its own branch, the others stay (P2).
 
     Raises:
         DomainNotYours: one that is not its own.
     """
     named = tuple(dict.fromkeys(wanted))
-    principal = deed.asked.principal
+    principal = command.request.principal
     if principal.sees_all:
         return named
-    own = deed.by.domains if deed.by is not None else ()
-    for place, domain in enumerate(wanted):
+    own = command.by.domains if command.by is not None else ()
+    for index, domain in enumerate(wanted):
         if domain not in own:
-            raise DomainNotYours(value=domain, pointer=f"#/domains/{place}")
-    return (*(domain for domain in deed.number.listing.domains if domain not in own), *named)
+            raise DomainNotYours(value=domain, pointer=f"#/domains/{index}")
+    return (*(domain for domain in command.number.listing.domains if domain not in own), *named)

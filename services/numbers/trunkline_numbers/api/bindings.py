@@ -9,7 +9,7 @@ from pydantic import Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Event
-from trunkline.http.dependencies import CommandRequest, door
+from trunkline.http.dependencies import CommandRequest, service_router
 from trunkline.http.idempotency import CommandResult
 from trunkline.http.schemas import Body, Country, Label, Uuid
 from trunkline.security.authorization import authorize, visible
@@ -73,58 +73,58 @@ class TrunkFormNotOfSms(Refused):
     status: ClassVar[int] = 422
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "numbers", PROBLEMS)
+    routes = service_router(context, "numbers", PROBLEMS)
 
     @routes.post("/numbers/{number}/bind", summary="Let a number serve a user", response_model=NumberShown)
-    def bind_number(number: InPath, body: Bind, asked: CommandRequest) -> Response:
-        return carried_out(node, asked, number, "bind", lambda deed: _bound(deed, body))
+    def bind_number(number: InPath, body: Bind, request: CommandRequest) -> Response:
+        return carried_out(context, request, number, "bind", lambda command: _bound(command, body))
 
     @routes.post("/numbers/{number}/unbind", summary="Let a number serve a user no more", response_model=NumberShown)
-    def unbind_number(number: InPath, body: Unbind, asked: CommandRequest) -> Response:
-        def act(deed: NumberCommand) -> CommandResult:
-            deed.authorize("bind numbers")
-            return deed.done(lambda n: unbind(n, body.kind, deed.policy, deed.work.now, remark=body.remark))
+    def unbind_number(number: InPath, body: Unbind, request: CommandRequest) -> Response:
+        def act(command: NumberCommand) -> CommandResult:
+            command.authorize("bind numbers")
+            return command.done(lambda n: unbind(n, body.kind, command.policy, command.uow.now, remark=body.remark))
 
-        return carried_out(node, asked, number, "unbind", act)
+        return carried_out(context, request, number, "unbind", act)
 
     return routes
 
 
-def _bound(deed: NumberCommand, body: Bind) -> CommandResult:
+def _bound(command: NumberCommand, body: Bind) -> CommandResult:
     if body.trunk_form is not None and body.kind != "trunk":
         raise TrunkFormNotOfSms(pointer="#/trunk_form", value=body.trunk_form)
-    if body.external is not None and not visible(deed.sight.branch, deed.sight.number(deed.number)):
-        return _bound_on_the_spot(deed, body, body.external)
-    deed.authorize("bind numbers")
-    form = _form(deed, body)
-    return deed.done(lambda n: _bind(deed, body, n, form))
+    if body.external is not None and not visible(command.visibility.branch, command.visibility.number(command.number)):
+        return _bound_on_the_spot(command, body, body.external)
+    command.authorize("bind numbers")
+    form = _form(command, body)
+    return command.done(lambda n: _bind(command, body, n, form))
 
 
-def _bound_on_the_spot(deed: NumberCommand, body: Bind, external: External) -> CommandResult:
+def _bound_on_the_spot(command: NumberCommand, body: Bind, external: External) -> CommandResult:
     """Add the number for an organization that may bring its own, and bind it: both or neither (R6).
 
     One that is in the inventory already, unseen by the asker, is refused as adding it would be.
     """
-    number, pointer = deed.number.number, "#/external/organization_id"
-    organization_id = external.organization_id or deed.asked.principal.party_id
+    number, pointer = command.number.number, "#/external/organization_id"
+    organization_id = external.organization_id or command.request.principal.party_id
     if organization_id is None:
         raise OrganizationMissing(pointer=pointer)
-    party = deed.authorize_for("add numbers", organization_id, pointer)
-    authorize(deed.sight.branch, "bind numbers", deed.sight.holder(organization_id, pointer))
+    party = command.authorize_for("add numbers", organization_id, pointer)
+    authorize(command.visibility.branch, "bind numbers", command.visibility.holder(organization_id, pointer))
     if party.kind != "organization":
         raise OrganizationMissing(pointer=pointer, value=organization_id)
     check_country(external.country)
     read_number(number, external.country)
-    form = _form(deed, body)
-    return deed.done(
-        lambda n: _add(deed, body, n, external, party),
-        lambda n: _bind(deed, body, n, form),
+    form = _form(command, body)
+    return command.done(
+        lambda n: _add(command, body, n, external, party),
+        lambda n: _bind(command, body, n, form),
     )
 
 
-def _add(deed: NumberCommand, body: Bind, n: Number, external: External, party: Party) -> list[Event]:
+def _add(command: NumberCommand, body: Bind, n: Number, external: External, party: Party) -> list[Event]:
     sms = external.sms if "sms" in external.model_fields_set else body.kind == "sms"
     listing = Listing(
         country=external.country,
@@ -134,29 +134,29 @@ def _add(deed: NumberCommand, body: Bind, n: Number, external: External, party: 
         sms=sms,
         fax=external.fax,
     )
-    by = deed.by
+    by = command.by
     return add(
         n,
         listing,
         by.id if by else None,
         party,
-        deed.policy,
-        deed.work.now,
+        command.policy,
+        command.uow.now,
         uploader_kind=by.kind if by else None,
         remark=body.remark,
     )
 
 
-def _bind(deed: NumberCommand, body: Bind, n: Number, form: str | None) -> list[Event]:
+def _bind(command: NumberCommand, body: Bind, n: Number, form: str | None) -> list[Event]:
     """To a user of the organization that it is assigned to, else of the one that holds it."""
     holding = n.holder_id if n.holder_kind == "organization" else None
     organization_id = n.life.organization_id if isinstance(n.life, Assigned) else holding or ""
-    now = deed.work.now
-    return bind(n, body.kind, body.user_id, organization_id, deed.policy, now, trunk_form=form, remark=body.remark)
+    now = command.uow.now
+    return bind(n, body.kind, body.user_id, organization_id, command.policy, now, trunk_form=form, remark=body.remark)
 
 
-def _form(deed: NumberCommand, body: Bind) -> str | None:
+def _form(command: NumberCommand, body: Bind) -> str | None:
     if body.trunk_form is None:
         return None
-    authorize(deed.sight.branch, "import legacy records")
-    return trunk_form(body.trunk_form, deed.number.number, "#/trunk_form")
+    authorize(command.visibility.branch, "import legacy records")
+    return trunk_form(body.trunk_form, command.number.number, "#/trunk_form")

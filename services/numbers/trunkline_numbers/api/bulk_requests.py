@@ -45,34 +45,36 @@ def read_keys(numbers: Sequence[str]) -> list[str]:
     """
     keys: dict[str, None] = {}
     errors: list[dict[str, Any]] = []
-    for place, text in enumerate(numbers):
+    for index, text in enumerate(numbers):
         try:
             keys[key_in_path(text.strip())] = None
         except NumberUnreadable as refused:
-            errors.append(_error(place, text, refused))
+            errors.append(_error(index, text, refused))
     if errors:
         raise NumbersUnreadable(names=named([str(e["value"]) for e in errors]), errors=errors)
     return list(keys)
 
 
-def check_seen(numbers: Sequence[Number], sight: Visibility) -> None:
+def check_seen(numbers: Sequence[Number], visibility: Visibility) -> None:
     """Refuse where one of them is outside the asker's branch, or does not exist.
 
     Raises:
         NumbersUnknown: naming them.
     """
-    hidden = {n.number: place for place, n in enumerate(numbers) if not visible(sight.branch, sight.number(n))}
+    hidden = {
+        n.number: index for index, n in enumerate(numbers) if not visible(visibility.branch, visibility.number(n))
+    }
     if hidden:
-        errors = [_error(place, number, sight.number(numbers[place]).unknown) for number, place in hidden.items()]
+        errors = [_error(index, number, visibility.number(numbers[index]).unknown) for number, index in hidden.items()]
         raise NumbersUnknown(names=f"{named(list(hidden))} {'is' if len(hidden) == 1 else 'are'}", errors=errors)
 
 
 def in_the_way(refused: Sequence[tuple[int, str, Refused]]) -> NumbersInTheWay:
     """The refusal of a whole command: of each number in the way its place, its name, and why."""
     errors = []
-    for place, number, why in refused:
-        told: Any = why.facts.get("errors") or [{}]
-        errors.append({**told[0], **_error(place, number, why)})
+    for index, number, why in refused:
+        details: Any = why.facts.get("errors") or [{}]
+        errors.append({**details[0], **_error(index, number, why)})
     return NumbersInTheWay(names=named([number for _, number, _ in refused]), errors=errors)
 
 
@@ -82,10 +84,10 @@ def named(names: Sequence[str]) -> str:
     return shown if len(names) <= _TOLD else f"{shown} and {len(names) - _TOLD:,} more"
 
 
-def _error(place: int, value: str, refused: Refused) -> dict[str, Any]:
+def _error(index: int, value: str, refused: Refused) -> dict[str, Any]:
     return {
         "in": "body",
-        "pointer": f"#/numbers/{place}",
+        "pointer": f"#/numbers/{index}",
         "value": value[:60],
         "code": refused.code,
         "detail": refused.sentence,

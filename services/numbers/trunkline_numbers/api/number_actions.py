@@ -7,7 +7,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from trunkline.http.dependencies import CommandRequest, WriteRequest, door
+from trunkline.http.dependencies import CommandRequest, WriteRequest, service_router
 from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Uuid
 from trunkline.security.authorization import NotAllowed, Resource, authorize
@@ -52,89 +52,95 @@ class Delete(Remarked):
     reason: DeleteReason
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "numbers", PROBLEMS)
+    routes = service_router(context, "numbers", PROBLEMS)
     path = "/numbers/{number}"
 
     @routes.post(path + "/reserve", summary="Keep an available number for a party", response_model=NumberShown)
-    def reserve_number(number: InPath, body: Reserve, asked: CommandRequest) -> Response:
-        def act(deed: NumberCommand) -> CommandResult:
-            deed.authorize("reserve numbers")
-            reserver = deed.authorize_for("reserve numbers", body.reserver_id, "#/reserver_id")
-            return deed.done(lambda n: reserve(n, reserver, body.remark, deed.policy, deed.work.now))
+    def reserve_number(number: InPath, body: Reserve, request: CommandRequest) -> Response:
+        def act(command: NumberCommand) -> CommandResult:
+            command.authorize("reserve numbers")
+            reserver = command.authorize_for("reserve numbers", body.reserver_id, "#/reserver_id")
+            return command.done(lambda n: reserve(n, reserver, body.remark, command.policy, command.uow.now))
 
-        return carried_out(node, asked, number, "reserve", act)
+        return carried_out(context, request, number, "reserve", act)
 
     @routes.post(path + "/release", summary="End a reservation", response_model=NumberShown)
-    def release_number(number: InPath, body: Remarked, asked: CommandRequest) -> Response:
-        def act(deed: NumberCommand) -> CommandResult:
-            deed.authorize("reserve numbers")
-            check_reserver(deed, "release numbers")
-            return deed.done(lambda n: release(n, body.remark, deed.policy, deed.work.now))
+    def release_number(number: InPath, body: Remarked, request: CommandRequest) -> Response:
+        def act(command: NumberCommand) -> CommandResult:
+            command.authorize("reserve numbers")
+            check_reserver(command, "release numbers")
+            return command.done(lambda n: release(n, body.remark, command.policy, command.uow.now))
 
-        return carried_out(node, asked, number, "release", act)
+        return carried_out(context, request, number, "release", act)
 
     @routes.post(path + "/lock", summary="Take an available number out of sale", response_model=NumberShown)
-    def lock_number(number: InPath, body: Lock, asked: CommandRequest) -> Response:
-        def act(deed: NumberCommand) -> CommandResult:
-            deed.authorize("lock numbers")
+    def lock_number(number: InPath, body: Lock, request: CommandRequest) -> Response:
+        def act(command: NumberCommand) -> CommandResult:
+            command.authorize("lock numbers")
             if body.legacy:
-                deed.authorize("import legacy records")
-            return deed.done(lambda n: lock(n, body.remark, deed.policy, deed.work.now, legacy=body.legacy))
+                command.authorize("import legacy records")
+            return command.done(lambda n: lock(n, body.remark, command.policy, command.uow.now, legacy=body.legacy))
 
-        return carried_out(node, asked, number, "lock", act)
+        return carried_out(context, request, number, "lock", act)
 
     @routes.post(path + "/unlock", summary="End a lock", response_model=NumberShown)
-    def unlock_number(number: InPath, body: Remarked, asked: CommandRequest) -> Response:
-        def act(deed: NumberCommand) -> CommandResult:
-            deed.authorize("lock numbers")
-            return deed.done(lambda n: unlock(n, body.remark, deed.policy, deed.work.now))
+    def unlock_number(number: InPath, body: Remarked, request: CommandRequest) -> Response:
+        def act(command: NumberCommand) -> CommandResult:
+            command.authorize("lock numbers")
+            return command.done(lambda n: unlock(n, body.remark, command.policy, command.uow.now))
 
-        return carried_out(node, asked, number, "unlock", act)
+        return carried_out(context, request, number, "unlock", act)
 
     @routes.post(path + "/delete", summary="Take a number out of the inventory", response_model=NumberShown)
-    def delete_number(number: InPath, body: Delete, asked: CommandRequest) -> Response:
-        def act(deed: NumberCommand) -> CommandResult:
-            deed.authorize("delete numbers")
-            return deed.done(lambda n: delete(n, body.reason, body.remark, deed.policy, deed.work.now, deed.by))
+    def delete_number(number: InPath, body: Delete, request: CommandRequest) -> Response:
+        def act(command: NumberCommand) -> CommandResult:
+            command.authorize("delete numbers")
+            return command.done(
+                lambda n: delete(n, body.reason, body.remark, command.policy, command.uow.now, command.by)
+            )
 
-        return carried_out(node, asked, number, "delete", act)
+        return carried_out(context, request, number, "delete", act)
 
     @routes.post(path + "/recover", summary="Bring a deleted number back", response_model=NumberShown)
-    def recover_number(number: InPath, body: Remarked, asked: CommandRequest) -> Response:
-        def act(deed: NumberCommand) -> CommandResult:
-            deed.authorize("delete numbers")
-            return deed.done(lambda n: recover(n, body.remark, deed.work.now))
+    def recover_number(number: InPath, body: Remarked, request: CommandRequest) -> Response:
+        def act(command: NumberCommand) -> CommandResult:
+            command.authorize("delete numbers")
+            return command.done(lambda n: recover(n, body.remark, command.uow.now))
 
-        return carried_out(node, asked, number, "recover", act)
+        return carried_out(context, request, number, "recover", act)
 
     return routes
 
 
 def carried_out(
-    node: ServiceContext, asked: WriteRequest, number: str, verb: str, act: Callable[[NumberCommand], CommandResult]
+    context: ServiceContext,
+    request: WriteRequest,
+    number: str,
+    verb: str,
+    act: Callable[[NumberCommand], CommandResult],
 ) -> Response:
     """Do one thing to the number in a path, once.
 
     Args:
-        node: numbers.
-        asked: who asks.
+        context: numbers.
+        request: who asks.
         number: as the path has it.
         verb: what is asked for.
         act: authorizes, decides, records.
     """
     key = key_in_path(number)
-    return change(node, asked, lambda work: act(NumberCommand(work, asked, key, verb)))
+    return change(context, request, lambda uow: act(NumberCommand(uow, request, key, verb)))
 
 
-def check_reserver(deed: NumberCommand, action: str) -> None:
+def check_reserver(command: NumberCommand, action: str) -> None:
     """Who may reserve for its reserver may release or extend a reservation; a number's holder sees it, and no more.
 
     Raises:
         NotAllowed: it is kept for a party outside the asker's branch.
     """
-    life, principal = deed.number.life, deed.asked.principal
+    life, principal = command.number.life, command.request.principal
     if isinstance(life, Reserved):
         refused = NotAllowed(role=principal.role, action=action, where=" kept for another party")
-        authorize(deed.sight.branch, "reserve numbers", Resource(refused, parties=(life.reserver_id,)))
+        authorize(command.visibility.branch, "reserve numbers", Resource(refused, parties=(life.reserver_id,)))

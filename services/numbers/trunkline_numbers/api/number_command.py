@@ -24,30 +24,30 @@ from trunkline_numbers.domain.policy import Policy
 class NumberCommand:
     """One asker's command on one number, within one piece of work."""
 
-    def __init__(self, work: UnitOfWork, asked: WriteRequest, key: str, verb: str) -> None:
+    def __init__(self, uow: UnitOfWork, request: WriteRequest, key: str, verb: str) -> None:
         """Read the number.
 
         Args:
-            work: where it is decided.
-            asked: by whom.
+            uow: where it is decided.
+            request: by whom.
             key: the number.
             verb: what is to be done, as the asker names it.
         """
-        load_to_act(work, [THE_POLICY, (NUMBER, key)])
-        self.work, self.asked = work, asked
-        self.sight = Visibility(work, asked.principal)
-        self.policy: Policy = in_force(work)
+        load_to_act(uow, [THE_POLICY, (NUMBER, key)])
+        self.uow, self.request = uow, request
+        self.visibility = Visibility(uow, request.principal)
+        self.policy: Policy = in_force(uow)
         self._key, self._verb = key, verb
 
     @property
     def number(self) -> Number:
         """As it stands now: what fell due is settled, also where no timer has recorded it yet."""
-        return self.work.state(NUMBER, self._key)
+        return self.uow.state(NUMBER, self._key)
 
     @property
     def by(self) -> Party | None:
         """The asker's own party; None: the platform."""
-        return party(self.work, self.asked.principal.party_id)
+        return party(self.uow, self.request.principal.party_id)
 
     def authorize(self, action: str) -> None:
         """Hold the asker against a row of P3, and the version named against the one at hand.
@@ -55,9 +55,9 @@ class NumberCommand:
         Raises:
             NumberUnknown, NotAllowed, VersionMismatch: as they say.
         """
-        authorize(self.sight.branch, action, self.sight.number(self.number))
-        loaded = self.work.get(NUMBER, self._key)
-        check_version(self.asked, loaded.version + len(loaded.new))
+        authorize(self.visibility.branch, action, self.visibility.number(self.number))
+        loaded = self.uow.get(NUMBER, self._key)
+        check_version(self.request, loaded.version + len(loaded.new))
 
     def authorize_for(self, action: str, party_id: str, pointer: str) -> Party:
         """Hold the asker against a row of P3 for the party that the number is to be for.
@@ -65,9 +65,9 @@ class NumberCommand:
         Raises:
             HolderUnknown, NotAllowed: as they say.
         """
-        resource: Resource = self.sight.holder(party_id, pointer)
-        authorize(self.sight.branch, action, resource)
-        found = party(self.work, party_id)
+        resource: Resource = self.visibility.holder(party_id, pointer)
+        authorize(self.visibility.branch, action, resource)
+        found = party(self.uow, party_id)
         if found is None:
             raise resource.unknown
         return found
@@ -83,20 +83,20 @@ class NumberCommand:
 
         def act() -> None:
             for decide in decisions:
-                self.work.record(NUMBER, self._key, decide(self.number), self.asked.cause)
+                self.uow.record(NUMBER, self._key, decide(self.number), self.request.cause)
 
         return self.done_by(act)
 
     def done_by(self, act: Callable[[], None]) -> CommandResult:
         """The same, where more than the number is decided and recorded."""
-        loaded, cause = self.work.get(NUMBER, self._key), self.asked.cause
+        loaded, cause = self.uow.get(NUMBER, self._key), self.request.cause
         self._try(act)
         left, version = self.number, loaded.version + len(loaded.new)
-        serve_waiting(self.work, cause)
+        serve_waiting(self.uow, cause)
         now, newest = self.number, loaded.version + len(loaded.new)
-        if not visible(self.sight.branch, self.sight.number(now)):
-            return CommandResult(shown_number(left, self.sight), version=version if newest == version else None)
-        return CommandResult(shown_number(now, self.sight), version=newest)
+        if not visible(self.visibility.branch, self.visibility.number(now)):
+            return CommandResult(shown_number(left, self.visibility), version=version if newest == version else None)
+        return CommandResult(shown_number(now, self.visibility), version=newest)
 
     def _try(self, act: Callable[[], None]) -> None:
         try:
@@ -104,4 +104,4 @@ class NumberCommand:
         except (RemarkMissing, RemarkUnreadable) as refused:
             raise type(refused)(**refused.facts, pointer="#/remark") from None
         except Refused as refused:
-            raise explained(refused, self.number, self.sight, self._verb) from None
+            raise explained(refused, self.number, self.visibility, self._verb) from None

@@ -23,17 +23,17 @@ def events_of(store: Store, key: str) -> Iterator[RecordedEvent]:
         yield recorded(store.codec, (0, stream_id, version, name, state))
 
 
-def number_at(work: UnitOfWork, key: str, at: datetime) -> Number:
+def number_at(uow: UnitOfWork, key: str, at: datetime) -> Number:
     """The number after all that occurred at or before an instant.
 
     Args:
-        work: the number is in hand there, with what fell due and no timer has recorded yet.
+        uow: the number is in hand there, with what fell due and no timer has recorded yet.
         key: the number.
         at: the instant.
     """
     n = NUMBER.initial(key)
-    stored = ((event.event, event.meta) for event in events_of(work.store, key))
-    for event, meta in (*stored, *work.get(NUMBER, key).new):
+    stored = ((event.event, event.meta) for event in events_of(uow.store, key))
+    for event, meta in (*stored, *uow.get(NUMBER, key).new):
         if meta.occurred_at > at:
             break
         n = evolve(n, event)
@@ -53,7 +53,7 @@ class NumberHistory:
     since: datetime | None
 
 
-def past_of(store: Store, key: str, sight: Visibility) -> NumberHistory:
+def past_of(store: Store, key: str, visibility: Visibility) -> NumberHistory:
     """Read a number's past through an asker's eyes (P2).
 
     Raises:
@@ -66,13 +66,13 @@ def past_of(store: Store, key: str, sight: Visibility) -> NumberHistory:
     seen = owned = False
     for event in events_of(store, key):
         was_seen, n = seen, evolve(n, event.event)
-        seen = visible(sight.branch, sight.number(n))
+        seen = visible(visibility.branch, visibility.number(n))
         since = event.meta.occurred_at if seen and not was_seen else since
-        owned = owned or (n.state != "absent" and sight.branch.holds_any(parties_of(n)))
-        if (seen or was_seen) and (told := shown_event(event, n, sight)) is not None:
-            happened.append(told)
-    resource = sight.number(n)
+        owned = owned or (n.state != "absent" and visibility.branch.holds_any(parties_of(n)))
+        if (seen or was_seen) and (shown := shown_event(event, n, visibility)) is not None:
+            happened.append(shown)
+    resource = visibility.number(n)
     if owned and not seen:  # it was in the branch once: what happened then stays known there
         resource = Resource(resource.unknown, offered=True)
-    authorize(sight.branch, "see numbers", resource)
+    authorize(visibility.branch, "see numbers", resource)
     return NumberHistory(happened, since)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import CurrentPrincipal, PostRequest, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, PostRequest, reader, service_router
 from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Instant
 from trunkline.security.authorization import authorize, visible
@@ -92,60 +92,60 @@ class Recycling(BaseModel):
 _Instant = Annotated[Instant, Query(description="An instant with its offset.")]
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "numbers", {404: "no such number, or not in the asker's branch"})
+    routes = service_router(context, "numbers", {404: "no such number, or not in the asker's branch"})
 
     @routes.post("/numbers/lookup", summary="Many numbers as they are now", response_model=LookedUpNumbers)
-    def look_up(body: LookUp, asked: PostRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
-            return CommandResult(_looked_up(work, Visibility(work, asked.principal), read_keys(body.numbers)))
+    def look_up(body: LookUp, request: PostRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
+            return CommandResult(_looked_up(uow, Visibility(uow, request.principal), read_keys(body.numbers)))
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     @routes.get("/numbers/{number}/held-by", summary="With whom a number was at an instant")
-    def held_by(number: InPath, asker: CurrentPrincipal, at: _Instant) -> Holding:
-        work = reader(node)
-        _check_past(work, at, "at")
+    def held_by(number: InPath, principal: CurrentPrincipal, at: _Instant) -> Holding:
+        uow = reader(context)
+        _check_past(uow, at, "at")
         key = key_in_path(number)
-        load_settled(work, [THE_POLICY, (NUMBER, key)])
-        n = number_at(work, key, at)
-        sight = Visibility(work, asker)
-        authorize(sight.branch, "see numbers", sight.number(n))
-        return _holding(n, at, sight)
+        load_settled(uow, [THE_POLICY, (NUMBER, key)])
+        n = number_at(uow, key, at)
+        visibility = Visibility(uow, principal)
+        authorize(visibility.branch, "see numbers", visibility.number(n))
+        return _holding(n, at, visibility)
 
     @routes.get("/numbers/{number}/recycled", summary="Whether a number has changed hands since an instant")
-    def recycled(number: InPath, asker: CurrentPrincipal, since: _Instant) -> Recycling:
-        work = reader(node)
-        _check_past(work, since, "since")
+    def recycled(number: InPath, principal: CurrentPrincipal, since: _Instant) -> Recycling:
+        uow = reader(context)
+        _check_past(uow, since, "since")
         key = key_in_path(number)
-        return _recycling(key, since, past_of(node.store, key, Visibility(work, asker)))
+        return _recycling(key, since, past_of(context.store, key, Visibility(uow, principal)))
 
     return routes
 
 
-def _check_past(work: UnitOfWork, at: datetime, name: str) -> None:
-    if at > work.now:
-        raise AsOfFuture(value=at, now=work.now, part="query", pointer=f"#/{name}")
+def _check_past(uow: UnitOfWork, at: datetime, name: str) -> None:
+    if at > uow.now:
+        raise AsOfFuture(value=at, now=uow.now, part="query", pointer=f"#/{name}")
 
 
-def _looked_up(work: UnitOfWork, sight: Visibility, keys: list[str]) -> LookedUpNumbers:
-    authorize(sight.branch, "see numbers")
-    load_settled(work, [THE_POLICY, *((NUMBER, key) for key in keys)])
+def _looked_up(uow: UnitOfWork, visibility: Visibility, keys: list[str]) -> LookedUpNumbers:
+    authorize(visibility.branch, "see numbers")
+    load_settled(uow, [THE_POLICY, *((NUMBER, key) for key in keys)])
     rows: list[LookedUp] = []
     for key in keys:
-        n = work.state(NUMBER, key)
-        seen = visible(sight.branch, sight.number(n))
-        rows.append(LookedUp(number=key, found=shown_number(n, sight) if seen else None))
+        n = uow.state(NUMBER, key)
+        seen = visible(visibility.branch, visibility.number(n))
+        rows.append(LookedUp(number=key, found=shown_number(n, visibility) if seen else None))
     found = sum(row.found is not None for row in rows)
     return LookedUpNumbers(found=found, unknown=len(rows) - found, numbers=rows)
 
 
-def _holding(n: Number, at: datetime, sight: Visibility) -> Holding:
-    shown = shown_number(n, sight)
+def _holding(n: Number, at: datetime, visibility: Visibility) -> Holding:
+    shown = shown_number(n, visibility)
 
     def name(party_id: str | None) -> str | None:
-        return None if party_id is None else sight.name_of(party_id)
+        return None if party_id is None else visibility.name_of(party_id)
 
     return Holding(
         number=n.number,

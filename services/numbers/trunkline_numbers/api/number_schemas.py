@@ -88,7 +88,7 @@ class Happened(BaseModel):
     data: dict[str, Any]
 
 
-def shown_number(n: Number, sight: Visibility) -> NumberShown:
+def shown_number(n: Number, visibility: Visibility) -> NumberShown:
     """A number for one asker; it is in the inventory, and the asker may see it."""
     listing = n.listing
     return NumberShown(
@@ -103,12 +103,12 @@ def shown_number(n: Number, sight: Visibility) -> NumberShown:
         routing=listing.routing,
         golden=listing.golden,
         ported_in=listing.ported_in,
-        domains=list(sight.domains(n)),
-        uploader_id=sight.own(n.uploader_id),
-        holder_id=sight.own(n.holder_id),
-        holder_kind=n.holder_kind if sight.own(n.holder_id) else None,
-        bindings=[_binding(b) for b in n.bindings if sight.own(b.organization_id)],
-        **_life(n, sight),
+        domains=list(visibility.domains(n)),
+        uploader_id=visibility.own(n.uploader_id),
+        holder_id=visibility.own(n.holder_id),
+        holder_kind=n.holder_kind if visibility.own(n.holder_id) else None,
+        bindings=[_binding(b) for b in n.bindings if visibility.own(b.organization_id)],
+        **_life(n, visibility),
     )
 
 
@@ -122,17 +122,17 @@ def _binding(b: Binding) -> BindingShown:
     )
 
 
-def _life(n: Number, sight: Visibility) -> dict[str, Any]:
+def _life(n: Number, visibility: Visibility) -> dict[str, Any]:
     match n.life:
         case Reserved() as r:
             found: dict[str, Any] = {"since": r.since, "cause": r.cause, "ends_at": r.ends_at}
             found |= {"free_ends_at": r.free_ends_at, "charged": r.cover_id is not None}
-            if sight.own(r.reserver_id):
+            if visibility.own(r.reserver_id):
                 found |= {"reserver_id": r.reserver_id, "reserver_kind": r.reserver_kind}
                 found |= {"subscription_id": r.subscription_id, "cover_id": r.cover_id}
             return found
         case Assigned() as a:
-            mine = sight.own(a.organization_id)
+            mine = visibility.own(a.organization_id)
             return {
                 "since": a.since,
                 "organization_id": mine,
@@ -148,28 +148,28 @@ def _life(n: Number, sight: Visibility) -> dict[str, Any]:
             return {}
 
 
-def shown_event(event: RecordedEvent, n: Number, sight: Visibility) -> Happened | None:
+def shown_event(event: RecordedEvent, n: Number, visibility: Visibility) -> Happened | None:
     """One event of a number for one asker.
 
     Args:
         event: as the log has it.
         n: the number after it.
-        sight: the asker's.
+        visibility: the asker's.
 
     Returns:
         None where it is about a party outside the asker's branch.
     """
     data: dict[str, Any] = msgspec.to_builtins(event.event)
-    if any(data.get(field) is not None and sight.own(data[field]) is None for field in _ABOUT):
+    if any(data.get(field) is not None and visibility.own(data[field]) is None for field in _ABOUT):
         return None
     for field in _UPWARDS:
-        if data.get(field) is not None and sight.own(data[field]) is None:
+        if data.get(field) is not None and visibility.own(data[field]) is None:
             data[field] = None
     if isinstance(data.get("listing"), dict):
-        data["listing"]["domains"] = list(sight.domains(n))
+        data["listing"]["domains"] = list(visibility.domains(n))
     del data["at"]
     meta, remark = event.meta, data.pop("remark", None)
-    within = sight.acts_within(meta)
+    within = visibility.acts_within(meta)
     return Happened(
         id=event.id,
         event=type(event.event).__name__,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import CurrentPrincipal, PostRequest, WriteRequest, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, PostRequest, WriteRequest, reader, service_router
 from trunkline.http.idempotency import CommandResult, change, shown
 from trunkline.http.pagination import Items, Paging, history_page, paging
 from trunkline.http.schemas import Body, Country, Instant, Label, Uuid
@@ -80,49 +80,51 @@ class AsOfFuture(Refused):
     status: ClassVar[int] = 422
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "numbers", {404: "no such number, or not in the asker's branch", 409: "the number refuses"})
+    routes = service_router(
+        context, "numbers", {404: "no such number, or not in the asker's branch", 409: "the number refuses"}
+    )
 
     @routes.post("/numbers", summary="Add up to 50 numbers", response_model=AddedNumbers, responses=_PARTLY)
-    def add_numbers(body: AddNumbers, asked: PostRequest) -> Response:
-        return change(node, asked, lambda work: _Adding(work, asked, body).answer())
+    def add_numbers(body: AddNumbers, request: PostRequest) -> Response:
+        return change(context, request, lambda uow: _Adding(uow, request, body).answer())
 
     @routes.get("/numbers/{number}", summary="One number, now or as of an instant", response_model=NumberShown)
-    def show_number(number: InPath, asker: CurrentPrincipal, request: Request, as_of: AsOf = None) -> Response:
+    def show_number(number: InPath, principal: CurrentPrincipal, request: Request, as_of: AsOf = None) -> Response:
         key = key_in_path(number)
-        work = reader(node)
-        at = _past(work, as_of)
-        load_settled(work, [THE_POLICY, (NUMBER, key)])
-        loaded = work.get(NUMBER, key)
-        n = loaded.state if as_of is None else number_at(work, key, at)
-        sight = Visibility(work, asker)
-        authorize(sight.branch, "see numbers", sight.number(n))
-        return shown(request, shown_number(n, sight), loaded.version if as_of is None and not loaded.new else None)
+        uow = reader(context)
+        at = _past(uow, as_of)
+        load_settled(uow, [THE_POLICY, (NUMBER, key)])
+        loaded = uow.get(NUMBER, key)
+        n = loaded.state if as_of is None else number_at(uow, key, at)
+        visibility = Visibility(uow, principal)
+        authorize(visibility.branch, "see numbers", visibility.number(n))
+        return shown(request, shown_number(n, visibility), loaded.version if as_of is None and not loaded.new else None)
 
     @routes.get("/numbers/{number}/history", summary="Everything that happened to a number")
     def history(
-        number: InPath, asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)], as_of: AsOf = None
+        number: InPath, principal: CurrentPrincipal, paging: Annotated[Paging, Depends(paging)], as_of: AsOf = None
     ) -> Items[Happened]:
-        work = reader(node)
-        at = _past(work, as_of)
-        happened = past_of(node.store, key_in_path(number), Visibility(work, asker)).happened
+        uow = reader(context)
+        at = _past(uow, as_of)
+        happened = past_of(context.store, key_in_path(number), Visibility(uow, principal)).happened
         if as_of is not None:
             happened = [h for h in happened if h.occurred_at <= at]
-        return history_page(asked, happened, f"{number} {as_of}")
+        return history_page(paging, happened, f"{number} {as_of}")
 
     return routes
 
 
-def _past(work: UnitOfWork, as_of: datetime | None) -> datetime:
+def _past(uow: UnitOfWork, as_of: datetime | None) -> datetime:
     """The instant that is asked about: now, unless one is given.
 
     Raises:
         AsOfFuture: nothing is known of it.
     """
-    if as_of is not None and as_of > work.now:
-        raise AsOfFuture(value=as_of, now=work.now, part="query", pointer="#/as_of")
-    return work.now if as_of is None else as_of
+    if as_of is not None and as_of > uow.now:
+        raise AsOfFuture(value=as_of, now=uow.now, part="query", pointer="#/as_of")
+    return uow.now if as_of is None else as_of
 
 
 _PARTLY: dict[int | str, dict[str, object]] = {207: {"model": AddedNumbers, "description": "some were refused"}}
@@ -131,8 +133,8 @@ _PARTLY: dict[int | str, dict[str, object]] = {207: {"model": AddedNumbers, "des
 class _Adding:
     """One call that adds numbers, within one piece of work."""
 
-    def __init__(self, work: UnitOfWork, asked: WriteRequest, body: AddNumbers) -> None:
-        self._work, self._asked, self._body = work, asked, body
+    def __init__(self, uow: UnitOfWork, request: WriteRequest, body: AddNumbers) -> None:
+        self._uow, self._request, self._body = uow, request, body
         self._listing = Listing(country=body.country, sku=body.sku, vendor=body.vendor)
 
     def answer(self) -> CommandResult:
@@ -143,23 +145,23 @@ class _Adding:
         holder_id = self._holder()
         read: dict[str, None] = {}
         results = [self._read(text, read) for text in named]
-        load_settled(self._work, [THE_POLICY, *((NUMBER, number) for number in read)])
-        self._holder_party = party(self._work, holder_id)
+        load_settled(self._uow, [THE_POLICY, *((NUMBER, number) for number in read)])
+        self._holder_party = party(self._uow, holder_id)
         results = [self._add(result) if result.outcome == "added" else result for result in results]
         added = sum(result.outcome == "added" for result in results)
         if not added:
-            raise NoNumberAdded(count=len(results), errors=[_error(place, r) for place, r in enumerate(results)])
-        serve_waiting(self._work, self._asked.cause)
+            raise NoNumberAdded(count=len(results), errors=[_error(index, r) for index, r in enumerate(results)])
+        serve_waiting(self._uow, self._request.cause)
         whole = added == len(results)
         answer = AddedNumbers(added=added, refused=len(results) - added, results=results)
         return CommandResult(answer, status=200 if whole else 207)
 
     def _holder(self) -> str | None:
         """Whom the numbers are for; the asker may add them there."""
-        asker = self._asked.principal
-        sight = Visibility(self._work, asker)
-        holder_id = self._body.holder_id or asker.party_id
-        authorize(sight.branch, "add numbers", sight.holder(holder_id) if holder_id is not None else None)
+        principal = self._request.principal
+        visibility = Visibility(self._uow, principal)
+        holder_id = self._body.holder_id or principal.party_id
+        authorize(visibility.branch, "add numbers", visibility.holder(holder_id) if holder_id is not None else None)
         return holder_id
 
     def _read(self, text: str, read: dict[str, None]) -> Added:
@@ -174,30 +176,30 @@ class _Adding:
 
     def _add(self, result: Added) -> Added:
         assert result.number is not None
-        work, asker = self._work, self._asked.principal
-        kind: PartyKind = "partner" if asker.role == "partner-admin" else "organization"
-        n = work.state(NUMBER, result.number)
+        uow, principal = self._uow, self._request.principal
+        kind: PartyKind = "partner" if principal.role == "partner-admin" else "organization"
+        n = uow.state(NUMBER, result.number)
         try:
             events = add(
                 n,
                 self._listing,
-                asker.party_id,
+                principal.party_id,
                 self._holder_party,
-                in_force(work),
-                work.now,
-                uploader_kind=None if asker.party_id is None else kind,
+                in_force(uow),
+                uow.now,
+                uploader_kind=None if principal.party_id is None else kind,
             )
         except Refused as refused:
-            why = explained(refused, n, Visibility(work, asker), "add").sentence
+            why = explained(refused, n, Visibility(uow, principal), "add").sentence
             return Added(input=result.input, number=n.number, outcome="refused", code=refused.code, reason=why)
-        work.record(NUMBER, n.number, events, self._asked.cause)
+        uow.record(NUMBER, n.number, events, self._request.cause)
         return result
 
 
-def _error(place: int, result: Added) -> dict[str, object]:
+def _error(index: int, result: Added) -> dict[str, object]:
     return {
         "in": "body",
-        "pointer": f"#/numbers/{place}",
+        "pointer": f"#/numbers/{index}",
         "value": result.input,
         "code": result.code,
         "detail": result.reason,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import PostRequest, WriteRequest, door
+from trunkline.http.dependencies import PostRequest, WriteRequest, service_router
 from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Country, Label, Uuid
 from trunkline.service_definition import ServiceContext
@@ -81,30 +81,32 @@ class NothingOfRangeAdded(Refused):
     """None of the {count:,} numbers from {first} to {last} was added: see `errors`."""
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operation."""
-    routes = door(node, "numbers", {404: "no such holder in the asker's branch", 409: "all of them are there already"})
+    routes = service_router(
+        context, "numbers", {404: "no such holder in the asker's branch", 409: "all of them are there already"}
+    )
     partly: dict[int | str, dict[str, object]] = {207: {"model": AddedRange, "description": "some were refused"}}
 
     @routes.post("/numbers/ranges", summary="Add a range of numbers", response_model=AddedRange, responses=partly)
-    def add_range(body: AddRange, asked: PostRequest) -> Response:
-        limit = node.settings.range_limit
-        return change(node, asked, lambda work: _added(work, asked, body, limit))
+    def add_range(body: AddRange, request: PostRequest) -> Response:
+        limit = context.settings.range_limit
+        return change(context, request, lambda uow: _added(uow, request, body, limit))
 
     return routes
 
 
-def _added(work: UnitOfWork, asked: WriteRequest, body: AddRange, limit: int) -> CommandResult:
+def _added(uow: UnitOfWork, request: WriteRequest, body: AddRange, limit: int) -> CommandResult:
     """Add what can be added, decide anew who waits for it (S6), and say what was there already."""
-    who = bringing(work, asked.principal, body.holder_id)
+    who = bringing(uow, request.principal, body.holder_id)
     check_country(body.country)
     numbers = _numbers(body, limit)
-    load_settled(work, [THE_POLICY, *((NUMBER, number) for number in numbers)], waiters=True)
+    load_settled(uow, [THE_POLICY, *((NUMBER, number) for number in numbers)], waiters=True)
     refusals: list[RangeRefusal] = []
     unlikely = 0
     for number in numbers:
         try:
-            unlikely += _add(work, asked, body, who, number)
+            unlikely += _add(uow, request, body, who, number)
         except Refused as refused:
             refusals.append(RangeRefusal(number=number, code=refused.code, reason=refused.sentence))
     if len(refusals) == len(numbers):
@@ -113,7 +115,7 @@ def _added(work: UnitOfWork, asked: WriteRequest, body: AddRange, limit: int) ->
             for r in refusals[:_MOST_ERRORS]
         ]
         raise NothingOfRangeAdded(count=len(numbers), first=numbers[0], last=numbers[-1], errors=errors)
-    serve_waiting(work, asked.cause)
+    serve_waiting(uow, request.cause)
     answer = AddedRange(
         first=numbers[0],
         last=numbers[-1],
@@ -151,7 +153,7 @@ def _end(name: str, text: str, country: str) -> str:
         raise type(refused)(**refused.facts | {"pointer": f"#/{name}"}) from None
 
 
-def _add(work: UnitOfWork, asked: WriteRequest, body: AddRange, who: ImportTerms, number: str) -> bool:
+def _add(uow: UnitOfWork, request: WriteRequest, body: AddRange, who: ImportTerms, number: str) -> bool:
     """Add one number; whether it looks unassigned."""
     read, warning = read_number(number, body.country)
     if read != number:  # its first digits read as a prefix
@@ -166,13 +168,13 @@ def _add(work: UnitOfWork, asked: WriteRequest, body: AddRange, who: ImportTerms
         fax="fax" in able,
     )
     events = add(
-        work.state(NUMBER, number),
+        uow.state(NUMBER, number),
         listing,
         who.uploader_id,
         who.holder,
-        in_force(work),
-        work.now,
+        in_force(uow),
+        uow.now,
         uploader_kind=who.uploader_kind,
     )
-    work.record(NUMBER, number, events, asked.cause)
+    uow.record(NUMBER, number, events, request.cause)
     return warning is not None

@@ -51,14 +51,14 @@ def _served(row: Any) -> records.Served:
     key, version, changed_at, folded, numbers = row
     given = () if numbers is None else _read_given(numbers)
     s = None if folded is None else _read_subscription(folded)
-    if s is None or s.heard is None:
+    if s is None or s.terms is None:
         return records.Served(key=key, version=version, changed_at=changed_at, numbers=given)
-    named, refused = s.heard.number, s.refused
+    named, refused = s.terms.number, s.refused
     return records.Served(
         key=key,
         version=version,
         changed_at=changed_at,
-        terms=records.terms_of(s.said or s.heard),
+        terms=records.terms_of(s.published or s.terms),
         named=named,
         refused=records.Refusal(number=refused.number, code=refused.code, since=refused.at) if refused else None,
         dismissed=named if named is not None and is_dismissed(s, named) else None,
@@ -88,20 +88,20 @@ def _bound(version: int, changed_at: Any, folded: bytes) -> records.Bound:
 
 def _party(row: Any) -> records.Party:
     key, version, changed_at, folded = row
-    heard = _read_party(folded).heard
-    assert heard is not None, f"party {key} was heard of and yet was not"
+    details = _read_party(folded).details
+    assert details is not None, f"party {key} was heard of and yet was not"
     return records.Party(
         key=key,
         version=version,
         changed_at=changed_at,
-        kind=heard.kind,
-        name=heard.name,
-        partner_id=heard.partner_id,
-        owner_email=heard.owner_email,
-        support_email=heard.support_email,
-        billing_email=heard.billing_email,
-        domains=heard.domains,
-        allow_external_numbers=heard.allow_external_numbers,
+        kind=details.kind,
+        name=details.name,
+        partner_id=details.partner_id,
+        owner_email=details.owner_email,
+        support_email=details.support_email,
+        billing_email=details.billing_email,
+        domains=details.domains,
+        allow_external_numbers=details.allow_external_numbers,
     )
 
 
@@ -119,6 +119,6 @@ HOLDINGS: Final[dict[records.Subject, Holding]] = {
 }
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    return held_router(node, HOLDINGS)
+    return held_router(context, HOLDINGS)

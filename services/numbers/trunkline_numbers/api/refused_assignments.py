@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import CommandRequest, CurrentPrincipal, door, reader
+from trunkline.http.dependencies import CommandRequest, CurrentPrincipal, reader, service_router
 from trunkline.http.idempotency import CommandResult, change, check_version
 from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page, paging
 from trunkline.http.schemas import Body
@@ -56,15 +56,15 @@ _PROBLEMS = {404: "no such subscription, or not in the asker's branch", 409: "it
 _SORTS = {sort: (TEXT if sort == "number" else moment, TEXT) for sort in refused_assignments.SORTS}
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "numbers", _PROBLEMS)
+    routes = service_router(context, "numbers", _PROBLEMS)
 
     @routes.get("/numbers/refused", summary="Assignments that wait for their number, the oldest start first")
-    def refused(asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)]) -> Items[RefusedAssignment]:
-        authorize(Visibility(reader(node), asker).branch, "see numbers")
-        wanted = page(asked, _SORTS, asker.subject, asker.party_id)
-        rows, total = refused_assignments.waiting(node.store, asker.party_id, wanted)
+    def refused(principal: CurrentPrincipal, paging: Annotated[Paging, Depends(paging)]) -> Items[RefusedAssignment]:
+        authorize(Visibility(reader(context), principal).branch, "see numbers")
+        wanted = page(paging, _SORTS, principal.subject, principal.party_id)
+        rows, total = refused_assignments.waiting(context.store, principal.party_id, wanted)
         return one_page(wanted, rows, total, _shown, lambda row: row.place(wanted.sort))
 
     @routes.post(
@@ -72,16 +72,16 @@ def router(node: ServiceContext) -> APIRouter:
         summary="Let a subscription wait no more for the number it was refused",
         response_model=Dismissed,
     )
-    def dismiss(subscription_id: UUID, body: Dismiss, asked: CommandRequest) -> Response:
+    def dismiss(subscription_id: UUID, body: Dismiss, request: CommandRequest) -> Response:
         key = str(subscription_id)
 
-        def decide(work: UnitOfWork) -> CommandResult:
-            authorize_subscription(work, Visibility(work, asked.principal), "assign numbers", key)
-            loaded = work.get(SUBSCRIPTION, key)
-            check_version(asked, loaded.version)
+        def decide(uow: UnitOfWork) -> CommandResult:
+            authorize_subscription(uow, Visibility(uow, request.principal), "assign numbers", key)
+            loaded = uow.get(SUBSCRIPTION, key)
+            check_version(request, loaded.version)
             refused = loaded.state.refused
             try:
-                dismiss_refusal(work, key, body.remark, asked.cause)
+                dismiss_refusal(uow, key, body.remark, request.cause)
             except RemarkUnreadable as unreadable:
                 raise RemarkUnreadable(**unreadable.facts, pointer="#/remark") from None
             number = refused.number if refused is not None else ""
@@ -89,7 +89,7 @@ def router(node: ServiceContext) -> APIRouter:
                 Dismissed(subscription_id=key, number=number), version=loaded.version + len(loaded.new)
             )
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     return routes
 

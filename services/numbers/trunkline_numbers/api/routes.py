@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from trunkline.service_definition import ServiceContext
 
 
-def routes(node: ServiceContext) -> Sequence[APIRouter]:
+def routes(context: ServiceContext) -> Sequence[APIRouter]:
     """The routers that the composition root names.
 
     Args:
-        node: numbers.
+        context: numbers.
     """
     fixed = (
         refused_assignments,
@@ -49,4 +49,4 @@ def routes(node: ServiceContext) -> Sequence[APIRouter]:
         history,
     )
     one_number = (numbers, number_actions, bindings, attributes)
-    return [doors.router(node) for doors in (reconciliation, without_number, *fixed, *one_number)]
+    return [doors.router(context) for doors in (reconciliation, without_number, *fixed, *one_number)]

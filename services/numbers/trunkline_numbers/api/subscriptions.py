@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from trunkline.eventstore.unit_of_work import LoadedStream
-from trunkline.http.dependencies import CurrentPrincipal, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, reader, service_router
 from trunkline.http.idempotency import shown
 from trunkline.security.authorization import authorize
 from trunkline.service_definition import ServiceContext
@@ -65,23 +65,23 @@ class SubscriptionShown(BaseModel):
     refused: RefusalShown | None
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "numbers", {404: "no such subscription, or not in the asker's branch"})
+    routes = service_router(context, "numbers", {404: "no such subscription, or not in the asker's branch"})
 
     @routes.get(
         "/numbers/subscriptions/{subscription_id}",
         summary="What numbers knows of a subscription",
         response_model=SubscriptionShown,
     )
-    def show_subscription(subscription_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
-        work = reader(node)
-        loaded = work.get(SUBSCRIPTION, str(subscription_id))
-        load_settled(work, [THE_POLICY, *((NUMBER, number) for number in _related(loaded.state))])
-        sight = Visibility(work, asker)
-        authorize(sight.branch, "see numbers", sight.subscription(loaded.state))
+    def show_subscription(subscription_id: UUID, principal: CurrentPrincipal, request: Request) -> Response:
+        uow = reader(context)
+        loaded = uow.get(SUBSCRIPTION, str(subscription_id))
+        load_settled(uow, [THE_POLICY, *((NUMBER, number) for number in _related(loaded.state))])
+        visibility = Visibility(uow, principal)
+        authorize(visibility.branch, "see numbers", visibility.subscription(loaded.state))
         s = loaded.state
-        numbers = {number: work.get(NUMBER, number) for number in _related(s)}
+        numbers = {number: uow.get(NUMBER, number) for number in _related(s)}
         states = {number: each.state for number, each in numbers.items()}
         return shown(request, _shown(s, states), _version(loaded, numbers))
 
@@ -108,8 +108,8 @@ def _version(loaded: LoadedStream[Subscription], numbers: dict[str, LoadedStream
 
 def _assigned(s: Subscription, states: dict[str, Number]) -> tuple[str, datetime] | None:
     """The number that is assigned to the subscription, the one that it names first, and since when."""
-    assert s.heard is not None
-    for number in sorted(states, key=lambda each: each != s.heard.number):  # type: ignore[union-attr]
+    assert s.terms is not None
+    for number in sorted(states, key=lambda each: each != s.terms.number):  # type: ignore[union-attr]
         life = states[number].life
         if isinstance(life, Assigned) and life.subscription_id == s.subscription_id:
             return number, life.since
@@ -118,40 +118,40 @@ def _assigned(s: Subscription, states: dict[str, Number]) -> tuple[str, datetime
 
 def _not_assigned(s: Subscription) -> Unassigned:
     """Why an active subscription does not have the number that it names (S6)."""
-    assert s.heard is not None
-    assert s.heard.number is not None
+    assert s.terms is not None
+    assert s.terms.number is not None
     refused = s.refused
     if refused is not None:
         return Unassigned(code=refused.code, reason=refused.reason, since=refused.at)
-    if is_dismissed(s, s.heard.number):
-        reason = f"A person dismissed the refusal of {s.heard.number}; it no longer waits for this number."
+    if is_dismissed(s, s.terms.number):
+        reason = f"A person dismissed the refusal of {s.terms.number}; it no longer waits for this number."
         return Unassigned(code="dismissed", reason=reason, since=None)
-    return Unassigned(code=None, reason=f"No refusal of {s.heard.number} is on record.", since=None)
+    return Unassigned(code=None, reason=f"No refusal of {s.terms.number} is on record.", since=None)
 
 
 def _shown(s: Subscription, states: dict[str, Number]) -> SubscriptionShown:
-    heard = s.heard
-    assert heard is not None
+    terms = s.terms
+    assert terms is not None
     refused, held = s.refused, _assigned(s, states)
-    assigned = None if heard.number is None else held is not None and held[0] == heard.number
-    why = _not_assigned(s) if assigned is False and heard.status == "active" else None
+    assigned = None if terms.number is None else held is not None and held[0] == terms.number
+    why = _not_assigned(s) if assigned is False and terms.status == "active" else None
     return SubscriptionShown(
         subscription_id=s.subscription_id,
-        organization_id=heard.organization_id,
-        product=heard.product,
-        status=heard.status,
-        started_at=heard.started_at,
-        expired_at=heard.expired_at,
-        terminated_at=heard.terminated_at,
-        number_sold=(s.said or heard).number,
-        number=heard.number,
+        organization_id=terms.organization_id,
+        product=terms.product,
+        status=terms.status,
+        started_at=terms.started_at,
+        expired_at=terms.expired_at,
+        terminated_at=terms.terminated_at,
+        number_sold=(s.published or terms).number,
+        number=terms.number,
         assigned=assigned,
         assigned_since=held[1] if held is not None else None,
         assigned_number=held[0] if held is not None else None,
         not_assigned=why,
         numbers=numbers_of(s),
         served=s.ever_served,
-        set_by_hand=bool(s.acts) and heard.number == s.acts[-1].number,
+        set_by_hand=bool(s.acts) and terms.number == s.acts[-1].number,
         covers=[number for number in s.covers if covers(states[number], s.subscription_id)],
         refused=None
         if refused is None

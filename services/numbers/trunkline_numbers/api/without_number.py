@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from trunkline.http.dependencies import door, operating
+from trunkline.http.dependencies import operating, service_router
 from trunkline.http.pagination import TEXT, page
 from trunkline.operations.lists import Pages
 from trunkline_numbers.domain.subscription.subscription import Subscription, is_dismissed
@@ -52,25 +52,25 @@ class WithoutNumberPage(BaseModel):
     open: int
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operation."""
-    routes = door(node, "numbers: operate", {404: "there is no such thing"})
+    routes = service_router(context, "numbers: operate", {404: "there is no such thing"})
     routes.prefix = "/numbers/operate"
     routes.dependencies.append(Depends(operating))
 
     @routes.get("/without-number", summary="Active subscriptions whose number is not assigned to them")
     def without_number(
-        asked: Pages, dismissed: Annotated[bool, Query(description="Also those that were dismissed.")] = True
+        pages: Pages, dismissed: Annotated[bool, Query(description="Also those that were dismissed.")] = True
     ) -> WithoutNumberPage:
-        place = page(asked, {"key": (TEXT,)}, "without-number", str(dismissed))
-        (after,) = place.place() or ("",)
-        with node.store.connection() as conn:
+        window = page(pages, {"key": (TEXT,)}, "without-number", str(dismissed))
+        (after,) = window.place() or ("",)
+        with context.store.connection() as conn:
             rows = conn.execute(f"{_SELECT} ORDER BY s.key".encode()).fetchall()
         found = [_shown(row) for row in rows]
         still_open = sum(each.code != "dismissed" for each in found)
         wanted = [each for each in found if each.subscription_id > after and (dismissed or each.code != "dismissed")]
-        shown = wanted[: place.limit]
-        cursor = place.next(shown[-1].subscription_id) if len(wanted) > len(shown) else None
+        shown = wanted[: window.limit]
+        cursor = window.next(shown[-1].subscription_id) if len(wanted) > len(shown) else None
         return WithoutNumberPage(items=shown, next=cursor, total=len(found), open=still_open)
 
     return routes

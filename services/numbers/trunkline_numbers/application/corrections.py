@@ -39,18 +39,18 @@ def yielded(serving: Serving, had: list[Tenure]) -> bool:
     The subscription was given it after it had given it up by all facts: it claims it for an earlier time only now.
     """
     for tenure in had:
-        n = serving.work.state(NUMBER, tenure.number)
+        n = serving.uow.state(NUMBER, tenure.number)
         if n.episode is None or not owned(n.life, serving.subscription_id):
             continue
         since = n.episode.since
         turns = [turn for turn in had if turn.number == tenure.number]
         if any(turn.recorded or turn.until is None or since < turn.until or since == turn.since for turn in turns):
             continue
-        if _undone(serving.work, tenure.number) > _MOST_UNDONE or not _who_waits(serving, tenure.number, tenure.since):
+        if _undone(serving.uow, tenure.number) > _MOST_UNDONE or not _who_waits(serving, tenure.number, tenure.since):
             continue
-        undone = assignment_undone(n, serving.party.id, serving.work.now)
-        serving.work.record(NUMBER, tenure.number, [undone], serving.cause)
-        serving.note([ServiceUndone(at=serving.work.now, number=tenure.number)])
+        undone = assignment_undone(n, serving.party.id, serving.uow.now)
+        serving.uow.record(NUMBER, tenure.number, [undone], serving.cause)
+        serving.note([ServiceUndone(at=serving.uow.now, number=tenure.number)])
         for key in _who_waits(serving, tenure.number, tenure.since):
             serving.serve_other(key)
         return True
@@ -62,26 +62,26 @@ def corrected(serving: Serving, number: str, wanted: Target) -> bool:
 
     Then it is as this one left it, and the other one gets it anew. It keeps what it was given (X4, S6).
     """
-    n, heard = serving.work.state(NUMBER, number), serving.state.heard
+    n, terms = serving.uow.state(NUMBER, number), serving.state.terms
     left = before_another(n, serving.subscription_id)
-    if left is None or isinstance(wanted, Hold) or n.episode is None or heard is None:
+    if left is None or isinstance(wanted, Hold) or n.episode is None or terms is None:
         return False
     got_at = n.episode.since
     if isinstance(wanted, Keep):
         wanted = Keep(tuple(fact for fact in wanted.facts if fact[1] <= got_at))
 
-    about = (serving.party, serving.subscription_id, wanted, min(heard.at, got_at), serving.policy)
+    about = (serving.party, serving.subscription_id, wanted, min(terms.at, got_at), serving.policy)
     events = follow(left, *about, got_at)
     if not any(isinstance(event, NumberReserved | AssignmentUndone) for event in events):
         return False
     for event in events:
         left = evolve(left, event)
-    if _undone(serving.work, number) > _MOST_UNDONE:
+    if _undone(serving.uow, number) > _MOST_UNDONE:
         return False
-    other = _party_of(serving.work, n.episode.subscription_id)
+    other = _party_of(serving.uow, n.episode.subscription_id)
     if other is None or not is_assignable(left, other, serving.policy, got_at):
         return False
-    serving.give_anew(number, lambda m: follow(m, *about, serving.work.now))
+    serving.give_anew(number, lambda m: follow(m, *about, serving.uow.now))
     return True
 
 
@@ -93,9 +93,9 @@ def lose(serving: Serving, number: str, lost: Tenure, back: Tenure) -> None:
     """
     assert lost.until is not None
     assert lost.cause is not None
-    n, id_ = serving.work.state(NUMBER, number), serving.subscription_id
+    n, id_ = serving.uow.state(NUMBER, number), serving.subscription_id
     keep = Keep(((lost.cause, lost.until),))
-    events = follow(n, serving.party, id_, keep, lost.until, serving.policy, min(back.since, serving.work.now))
+    events = follow(n, serving.party, id_, keep, lost.until, serving.policy, min(back.since, serving.uow.now))
     users = {(b.kind, b.user_id, b.extension_id) for b in n.bindings if b.at is not None and b.at >= back.since}
     kept = [
         event
@@ -103,7 +103,7 @@ def lose(serving: Serving, number: str, lost: Tenure, back: Tenure) -> None:
         if not isinstance(event, ReservationEnding)
         and not (isinstance(event, NumberUnbound) and (event.kind, event.user_id, event.extension_id) in users)
     ]
-    n = serving.work.record(NUMBER, number, kept, serving.cause)
+    n = serving.uow.record(NUMBER, number, kept, serving.cause)
     if isinstance(n.life, Available):
         for key in _who_waits(serving, number, back.since):
             serving.serve_other(key)
@@ -112,39 +112,39 @@ def lose(serving: Serving, number: str, lost: Tenure, back: Tenure) -> None:
 
 def redate(serving: Serving, number: str, turns: list[Tenure]) -> None:
     """The number was believed to have come back at another instant than the facts give, now that all are known."""
-    n, heard = serving.work.state(NUMBER, number), serving.state.heard
+    n, terms = serving.uow.state(NUMBER, number), serving.state.terms
     if not isinstance(n.life, Assigned) or not owned(n.life, serving.subscription_id):
         return
-    unexplained = heard is not None and heard.gaps is None and n.episode is not None and n.episode.survived
+    unexplained = terms is not None and terms.gaps is None and n.episode is not None and n.episode.survived
     if not unexplained and isinstance(target(serving.state, number, turns), Hold):
         since = max(turns[-1].again or turns[-1].since, turns[-1].since)
         event = assigned(n, serving.party, serving.subscription_id, since, restored=True)
         if event.at != n.life.since:
-            serving.work.record(NUMBER, number, [event], serving.cause)
+            serving.uow.record(NUMBER, number, [event], serving.cause)
 
 
-def _party_of(work: UnitOfWork, subscription_id: str) -> Party | None:
-    work.load([(SUBSCRIPTION, subscription_id)])
-    heard = work.state(SUBSCRIPTION, subscription_id).heard
-    if heard is None:
+def _party_of(uow: UnitOfWork, subscription_id: str) -> Party | None:
+    uow.load([(SUBSCRIPTION, subscription_id)])
+    terms = uow.state(SUBSCRIPTION, subscription_id).terms
+    if terms is None:
         return None
-    load_parties(work, [heard.organization_id])
-    return party_of(work, heard.organization_id)
+    load_parties(uow, [terms.organization_id])
+    return party_of(uow, terms.organization_id)
 
 
 def _who_waits(serving: Serving, number: str, before: datetime) -> list[str]:
     """Who waits for a number that it has named since before an instant, oldest start first; not the one it is of."""
-    work = serving.work
+    uow = serving.uow
     awaited = NUMBER.stream(number)
-    waiting = {key_of(waiter) for waiter in work.waiters([awaited]).get(awaited, ())} - {serving.subscription_id}
-    work.load((SUBSCRIPTION, key) for key in waiting)
-    known = {key: heard for key in waiting if (heard := work.state(SUBSCRIPTION, key).heard) is not None}
-    load_parties(work, (heard.organization_id for heard in known.values()))
-    named = [key for key in known if named_since(work.state(SUBSCRIPTION, key), number) < before]
+    waiting = {key_of(waiter) for waiter in uow.waiters([awaited]).get(awaited, ())} - {serving.subscription_id}
+    uow.load((SUBSCRIPTION, key) for key in waiting)
+    known = {key: terms for key in waiting if (terms := uow.state(SUBSCRIPTION, key).terms) is not None}
+    load_parties(uow, (terms.organization_id for terms in known.values()))
+    named = [key for key in known if named_since(uow.state(SUBSCRIPTION, key), number) < before]
     return sorted(named, key=lambda key: (known[key].started_at, key))
 
 
-def _undone(work: UnitOfWork, number: str) -> int:
+def _undone(uow: UnitOfWork, number: str) -> int:
     """How many assignments of a number have been undone in this piece of work."""
     stream_id = NUMBER.stream(number)
-    return sum(other == stream_id and isinstance(event, AssignmentUndone) for other, event in work.recorded)
+    return sum(other == stream_id and isinstance(event, AssignmentUndone) for other, event in uow.recorded)

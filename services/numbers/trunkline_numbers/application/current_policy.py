@@ -15,6 +15,6 @@ THE_POLICY: Final = (POLICY, CURRENT)
 """For the first `work.load` of a batch: `work.load([THE_POLICY, (NUMBER, key), ...])`."""
 
 
-def in_force(work: UnitOfWork) -> Policy:
+def in_force(uow: UnitOfWork) -> Policy:
     """The policy for everything that this work writes; read now unless `THE_POLICY` has been loaded."""
-    return work.state(POLICY, CURRENT).policy
+    return uow.state(POLICY, CURRENT).policy

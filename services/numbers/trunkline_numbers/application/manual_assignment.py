@@ -24,12 +24,12 @@ from trunkline_numbers.domain.number.operator_commands import assign
 from trunkline_numbers.domain.number.remarks import may_remark
 from trunkline_numbers.domain.number.state import Assigned, Party
 from trunkline_numbers.domain.policy import Policy
-from trunkline_numbers.domain.subscription.events import SubscriptionHeard, SubscriptionNumberSet
+from trunkline_numbers.domain.subscription.events import SubscriptionNumberSet, SubscriptionReceived
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription, dismiss, numbers_of
 
 
 def give(
-    work: UnitOfWork, subscription_id: str, number: str, remark: str | None, cause: Causation, policy: Policy
+    uow: UnitOfWork, subscription_id: str, number: str, remark: str | None, cause: Causation, policy: Policy
 ) -> None:
     """Assign a number to an active subscription that has none; the one that it has already, says nothing.
 
@@ -38,17 +38,17 @@ def give(
     Raises:
         Refused: why not; nothing is recorded.
     """
-    s, party = _taker(work, subscription_id, number)
-    has = _has(work, s)
+    s, party = _taker(uow, subscription_id, number)
+    has = _has(uow, s)
     if number in has:
         return
     if has:
         raise SubscriptionHasNumber(number=number, subscription_id=subscription_id, has=has[0])
-    _set(work, s, party, number, remark, cause, policy)
+    _set(uow, s, party, number, remark, cause, policy)
 
 
 def swap(
-    work: UnitOfWork, subscription_id: str, old: str, new: str, remark: str | None, cause: Causation, policy: Policy
+    uow: UnitOfWork, subscription_id: str, old: str, new: str, remark: str | None, cause: Causation, policy: Policy
 ) -> None:
     """Put a number in the place of the one that serves an active subscription: both or neither (N9).
 
@@ -57,61 +57,61 @@ def swap(
     """
     if old == new:
         raise SwapForItself(number=new, pointer="#/new_number", value=new)
-    s, party = _taker(work, subscription_id, new)
-    if old not in _has(work, s):
+    s, party = _taker(uow, subscription_id, new)
+    if old not in _has(uow, s):
         raise NumberNotOfSubscription(number=old, subscription_id=subscription_id, pointer="#/old_number", value=old)
-    _set(work, s, party, new, remark, cause, policy)
+    _set(uow, s, party, new, remark, cause, policy)
 
 
-def dismiss_refusal(work: UnitOfWork, subscription_id: str, remark: str | None, cause: Causation) -> None:
+def dismiss_refusal(uow: UnitOfWork, subscription_id: str, remark: str | None, cause: Causation) -> None:
     """Let a subscription wait no more for the number it was refused (S6); named anew, it wants it again.
 
     Raises:
         NothingToDismiss: it waits for none.
     """
-    loaded = work.get(SUBSCRIPTION, subscription_id)
+    loaded = uow.get(SUBSCRIPTION, subscription_id)
     refused = loaded.state.refused
     if refused is None:
         raise NothingToDismiss(subscription_id=subscription_id)
-    events = dismiss(loaded.state, may_remark(refused.number, remark), work.now)
-    work.record(SUBSCRIPTION, subscription_id, events, cause)
-    work.stop_waiting(NUMBER.stream(refused.number), loaded.stream_id)
+    events = dismiss(loaded.state, may_remark(refused.number, remark), uow.now)
+    uow.record(SUBSCRIPTION, subscription_id, events, cause)
+    uow.stop_waiting(NUMBER.stream(refused.number), loaded.stream_id)
 
 
 def _set(
-    work: UnitOfWork, s: Subscription, party: Party, number: str, remark: str | None, cause: Causation, policy: Policy
+    uow: UnitOfWork, s: Subscription, party: Party, number: str, remark: str | None, cause: Causation, policy: Policy
 ) -> None:
     """Only asked, to be refused where it cannot be: what follows from the state puts it on record."""
     status = _heard(s).status
-    assign(work.state(NUMBER, number), party, s.subscription_id, status, remark, policy, work.now)
+    assign(uow.state(NUMBER, number), party, s.subscription_id, status, remark, policy, uow.now)
     remark = may_remark(number, remark)
-    given = SubscriptionNumberSet(at=work.now, number=number, remark=remark)
-    work.record(SUBSCRIPTION, s.subscription_id, [given], cause)
-    serve(work, s.subscription_id, cause, policy, remark=remark)
+    given = SubscriptionNumberSet(at=uow.now, number=number, remark=remark)
+    uow.record(SUBSCRIPTION, s.subscription_id, [given], cause)
+    serve(uow, s.subscription_id, cause, policy, remark=remark)
 
 
-def _taker(work: UnitOfWork, subscription_id: str, number: str) -> tuple[Subscription, Party]:
+def _taker(uow: UnitOfWork, subscription_id: str, number: str) -> tuple[Subscription, Party]:
     """The subscription with all its numbers in hand, and its organization."""
-    s = work.state(SUBSCRIPTION, subscription_id)
-    heard = _heard(s)
-    if heard.product != "number":
+    s = uow.state(SUBSCRIPTION, subscription_id)
+    terms = _heard(s)
+    if terms.product != "number":
         raise SubscriptionOfAnotherKind(
-            number=number, subscription_id=subscription_id, product=heard.product, needed="number"
+            number=number, subscription_id=subscription_id, product=terms.product, needed="number"
         )
-    load_parties(work, [heard.organization_id])
-    party = party_of(work, heard.organization_id)
+    load_parties(uow, [terms.organization_id])
+    party = party_of(uow, terms.organization_id)
     if party is None:
         raise SubscriptionsPartyUnknown(subscription_id=subscription_id)
-    load_to_act(work, ((NUMBER, key) for key in (number, *numbers_of(s))))
-    return work.state(SUBSCRIPTION, subscription_id), party
+    load_to_act(uow, ((NUMBER, key) for key in (number, *numbers_of(s))))
+    return uow.state(SUBSCRIPTION, subscription_id), party
 
 
-def _has(work: UnitOfWork, s: Subscription) -> list[str]:
+def _has(uow: UnitOfWork, s: Subscription) -> list[str]:
     """The number that serves the subscription now; or none."""
-    lives = ((number, work.state(NUMBER, number).life) for number in numbers_of(s))
+    lives = ((number, uow.state(NUMBER, number).life) for number in numbers_of(s))
     return [n for n, life in lives if isinstance(life, Assigned) and life.subscription_id == s.subscription_id]
 
 
-def _heard(s: Subscription) -> SubscriptionHeard:
-    assert s.heard is not None, "the door has looked whether there is such a subscription"
-    return s.heard
+def _heard(s: Subscription) -> SubscriptionReceived:
+    assert s.terms is not None, "the door has looked whether there is such a subscription"
+    return s.terms

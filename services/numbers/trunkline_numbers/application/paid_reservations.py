@@ -35,96 +35,96 @@ from trunkline_numbers.domain.subscription.paid_reservations import Judged, Stan
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, Subscription
 
 
-def cover(work: UnitOfWork, subscription_id: str, cause: Causation, policy: Policy, walks: Walks | None = None) -> None:
+def cover(uow: UnitOfWork, subscription_id: str, cause: Causation, policy: Policy, walks: Walks | None = None) -> None:
     """Something was heard of a DID reservation subscription: end and renew what it pays for (N4, X4).
 
     Args:
-        work: a batch has loaded the numbers it covers; the others are of no account.
+        uow: a batch has loaded the numbers it covers; the others are of no account.
         subscription_id: of any kind; only a DID reservation subscription covers numbers.
         cause: goes into the envelopes.
         policy: the periods in force.
         walks: the batch's, so that its facts about one subscription do not each walk through its whole past.
     """
-    s = work.state(SUBSCRIPTION, subscription_id)
-    if s.heard is None or not s.covers:
+    s = uow.state(SUBSCRIPTION, subscription_id)
+    if s.terms is None or not s.covers:
         return
-    load_settled(work, ((NUMBER, number) for number in s.covers))
-    judged = _judged(work, s, walks)
+    load_settled(uow, ((NUMBER, number) for number in s.covers))
+    judged = _judged(uow, s, walks)
     for number, at in judged.lost.items():
-        _uncover(work, subscription_id, number, at, cause, policy)
+        _uncover(uow, subscription_id, number, at, cause, policy)
         if not s.covers[number].lost:
             gone = ReservationUncovered(at=at, number=number, cause="lost")
-            work.record(SUBSCRIPTION, subscription_id, [gone], cause)
+            uow.record(SUBSCRIPTION, subscription_id, [gone], cause)
     for number, until in judged.kept.items():
-        n, had = work.state(NUMBER, number), s.covers[number]
-        events = keep(n, subscription_id, until.ends_at, until.at, policy, work.now, again=had.lost)
-        work.record(NUMBER, number, events, cause)
+        n, had = uow.state(NUMBER, number), s.covers[number]
+        events = keep(n, subscription_id, until.ends_at, until.at, policy, uow.now, again=had.lost)
+        uow.record(NUMBER, number, events, cause)
         if had.lost:
             back = ReservationCovered(at=had.at, number=number, ends_at=had.ends_at)
-            work.record(SUBSCRIPTION, subscription_id, [back], cause)
-    _let_go(work, subscription_id, judged, cause)
+            uow.record(SUBSCRIPTION, subscription_id, [back], cause)
+    _let_go(uow, subscription_id, judged, cause)
 
 
 def _uncover(
-    work: UnitOfWork, subscription_id: str, number: str, at: datetime, cause: Causation, policy: Policy
+    uow: UnitOfWork, subscription_id: str, number: str, at: datetime, cause: Causation, policy: Policy
 ) -> None:
     """End the charged part; who got the number when that had run out, gets it when it really was over (X4)."""
 
     def over(n: Number) -> list[Event]:
-        return uncover(n, subscription_id, at, policy, work.now)
+        return uncover(n, subscription_id, at, policy, uow.now)
 
-    n = work.state(NUMBER, number)
+    n = uow.state(NUMBER, number)
     if not ran_out(n, subscription_id):
-        work.record(NUMBER, number, over(n), cause)
+        uow.record(NUMBER, number, over(n), cause)
     elif over(as_before(n)):
-        give_anew(work, number, over, cause, policy)
+        give_anew(uow, number, over, cause, policy)
 
 
 def extend_by(
-    work: UnitOfWork, subscription_id: str, number: str, remark: str | None, cause: Causation, policy: Policy
+    uow: UnitOfWork, subscription_id: str, number: str, remark: str | None, cause: Causation, policy: Policy
 ) -> None:
     """Let a subscription pay for a reservation, one period of its plan from its present end on (N4, §10.6).
 
     Raises:
         Refused: why not; nothing is recorded.
     """
-    s = work.state(SUBSCRIPTION, subscription_id)
-    heard = s.heard
-    assert heard is not None, "the door has looked whether there is such a subscription"
-    if heard.product != "did_reservation" or heard.plan_days is None:
+    s = uow.state(SUBSCRIPTION, subscription_id)
+    terms = s.terms
+    assert terms is not None, "the door has looked whether there is such a subscription"
+    if terms.product != "did_reservation" or terms.plan_days is None:
         raise SubscriptionOfAnotherKind(
-            number=number, subscription_id=subscription_id, product=heard.product, needed="did_reservation"
+            number=number, subscription_id=subscription_id, product=terms.product, needed="did_reservation"
         )
-    load_parties(work, [heard.organization_id])
-    party = party_of(work, heard.organization_id)
+    load_parties(uow, [terms.organization_id])
+    party = party_of(uow, terms.organization_id)
     if party is None:
         raise SubscriptionsPartyUnknown(subscription_id=subscription_id)
-    load_settled(work, ((NUMBER, key) for key in (number, *s.covers)))
-    n = work.state(NUMBER, number)
+    load_settled(uow, ((NUMBER, key) for key in (number, *s.covers)))
+    n = uow.state(NUMBER, number)
     if covers(n, subscription_id) and isinstance(n.life, Reserved):
         raise CoveredAlready(number=number, subscription_id=subscription_id, ends_at=rfc3339(n.life.ends_at))
-    taken = sum(covers(work.state(NUMBER, key), subscription_id) for key in s.covers)
-    ends_at = (n.life.ends_at if isinstance(n.life, Reserved) else work.now) + heard.plan_days * DAY
+    taken = sum(covers(uow.state(NUMBER, key), subscription_id) for key in s.covers)
+    ends_at = (n.life.ends_at if isinstance(n.life, Reserved) else uow.now) + terms.plan_days * DAY
     events = extend(
-        work.state(NUMBER, number),
+        uow.state(NUMBER, number),
         party,
         subscription_id,
         ends_at,
         remark,
         policy,
-        work.now,
-        status=heard.status,
-        spare=(heard.quantity or 0) - taken,
+        uow.now,
+        status=terms.status,
+        spare=(terms.quantity or 0) - taken,
     )
-    _let_go(work, subscription_id, _judged(work, s), cause)
-    work.record(NUMBER, number, events, cause)
-    work.record(SUBSCRIPTION, subscription_id, [ReservationCovered(at=work.now, number=number, ends_at=ends_at)], cause)
+    _let_go(uow, subscription_id, _judged(uow, s), cause)
+    uow.record(NUMBER, number, events, cause)
+    uow.record(SUBSCRIPTION, subscription_id, [ReservationCovered(at=uow.now, number=number, ends_at=ends_at)], cause)
 
 
-def _judged(work: UnitOfWork, s: Subscription, walks: Walks | None = None) -> Judged:
+def _judged(uow: UnitOfWork, s: Subscription, walks: Walks | None = None) -> Judged:
     standings: dict[str, Standing] = {}
     for number, had in s.covers.items():
-        n = work.state(NUMBER, number)
+        n = uow.state(NUMBER, number)
         kept = reservation(n, s.subscription_id, had.at, lost=had.lost)
         if kept is not None:
             standings[number] = Standing(free_ends_at=kept.free_ends_at)
@@ -133,11 +133,11 @@ def _judged(work: UnitOfWork, s: Subscription, walks: Walks | None = None) -> Ju
     return judge(s, standings, walks)
 
 
-def _let_go(work: UnitOfWork, subscription_id: str, judged: Judged, cause: Causation) -> None:
+def _let_go(uow: UnitOfWork, subscription_id: str, judged: Judged, cause: Causation) -> None:
     """Remember no longer what is not covered any more."""
     gone = [
-        ReservationUncovered(at=work.now, number=number, cause="freed")
+        ReservationUncovered(at=uow.now, number=number, cause="freed")
         for number in judged.freed
-        if not may_return(work.state(NUMBER, number), subscription_id)
+        if not may_return(uow.state(NUMBER, number), subscription_id)
     ]
-    work.record(SUBSCRIPTION, subscription_id, gone, cause)
+    uow.record(SUBSCRIPTION, subscription_id, gone, cause)

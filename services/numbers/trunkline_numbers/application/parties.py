@@ -21,26 +21,26 @@ def likely_parties(organization_ids: Iterable[str]) -> set[str]:
     return ids | {_last_above[key] for key in ids if key in _last_above}
 
 
-def load_parties(work: UnitOfWork, organization_ids: Iterable[str]) -> None:
+def load_parties(uow: UnitOfWork, organization_ids: Iterable[str]) -> None:
     """Read organizations and the partners they belong to, in two queries at most."""
     ids = set(organization_ids)
-    work.load((PARTY, key) for key in ids)
-    copies = {key: heard for key in ids if (heard := work.state(PARTY, key).heard) is not None}
-    above = {key: heard.partner_id or PLATFORM for key, heard in copies.items()}
-    work.load((PARTY, key) for key in above.values())
+    uow.load((PARTY, key) for key in ids)
+    copies = {key: details for key in ids if (details := uow.state(PARTY, key).details) is not None}
+    above = {key: details.partner_id or PLATFORM for key, details in copies.items()}
+    uow.load((PARTY, key) for key in above.values())
     if len(_last_above) > _MOST_REMEMBERED:
         _last_above.clear()
     _last_above.update(above)
 
 
-def party_of(work: UnitOfWork, organization_id: str) -> Party | None:
+def party_of(uow: UnitOfWork, organization_id: str) -> Party | None:
     """An organization as number decisions see it; None where it, or its partner, is not known yet (S7)."""
-    copy = work.state(PARTY, organization_id)
-    above = (copy.heard.partner_id or PLATFORM) if copy.heard else None
-    return as_party(copy, work.state(PARTY, above) if above else None)
+    copy = uow.state(PARTY, organization_id)
+    above = (copy.details.partner_id or PLATFORM) if copy.details else None
+    return as_party(copy, uow.state(PARTY, above) if above else None)
 
 
-def missing_party(work: UnitOfWork, organization_id: str) -> str:
+def missing_party(uow: UnitOfWork, organization_id: str) -> str:
     """The party that must be heard of next: the organization, else its partner."""
-    heard = work.state(PARTY, organization_id).heard
-    return heard.partner_id if heard is not None and heard.partner_id is not None else organization_id
+    details = uow.state(PARTY, organization_id).details
+    return details.partner_id if details is not None and details.partner_id is not None else organization_id

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def claim(serving: Serving, number: str, had: list[Tenure]) -> None:
     """Put on record whether the subscription has the number it names, and let it wait where it has not."""
-    life = serving.work.state(NUMBER, number).life
+    life = serving.uow.state(NUMBER, number).life
     if had and had[-1].number == number and owned(life, serving.subscription_id):
         end_wait(serving)
         return
@@ -30,9 +30,9 @@ def claim(serving: Serving, number: str, had: list[Tenure]) -> None:
         return
     if serving.state.refused is not None and serving.state.refused.number != number:
         end_wait(serving)
-    active = serving.state.heard is not None and serving.state.heard.status == "active"
+    active = serving.state.terms is not None and serving.state.terms.status == "active"
     if active or (wanted and number not in serving.state.denied):
-        serving.note(refuse(serving.state, number, refused.code, refused.sentence, serving.work.now))
+        serving.note(refuse(serving.state, number, refused.code, refused.sentence, serving.uow.now))
     if not active:
         end_wait(serving)
     wait(serving, number, refused.code)
@@ -40,32 +40,32 @@ def claim(serving: Serving, number: str, had: list[Tenure]) -> None:
 
 def wait(serving: Serving, number: str, code: str) -> None:
     """Wait for a number: also for one whose time is over, as a late fact may show that it could be had then."""
-    heard = serving.state.heard
-    assert heard is not None
-    acted_at = serving.work.state(NUMBER, number).acted_at
-    until = [each.until or lost_at(heard) for each in named(heard) if each.number == number]
+    terms = serving.state.terms
+    assert terms is not None
+    acted_at = serving.uow.state(NUMBER, number).acted_at
+    until = [each.until or lost_at(terms) for each in named(terms) if each.number == number]
     if all(end is not None and acted_at is not None and end <= acted_at for end in until):
-        serving.work.stop_waiting(NUMBER.stream(number), serving.loaded.stream_id)
+        serving.uow.stop_waiting(NUMBER.stream(number), serving.loaded.stream_id)
         return
-    serving.work.wait(NUMBER.stream(number), serving.loaded.stream_id, heard.started_at, code)
+    serving.uow.wait(NUMBER.stream(number), serving.loaded.stream_id, terms.started_at, code)
 
 
 def end_wait(serving: Serving) -> None:
     """End the refusal on record, if there is one, and the wait for its number."""
     refused = serving.state.refused
     if refused is not None:
-        serving.note(end_refusal(serving.state, serving.work.now))
-        serving.work.stop_waiting(NUMBER.stream(refused.number), serving.loaded.stream_id)
+        serving.note(end_refusal(serving.state, serving.uow.now))
+        serving.uow.stop_waiting(NUMBER.stream(refused.number), serving.loaded.stream_id)
 
 
 def wait_if_named(serving: Serving, number: str) -> bool:
     """Wait for a number that was named for a time and is not the subscription's; False: it is no such number."""
-    heard = serving.state.heard
-    assert heard is not None
+    terms = serving.state.terms
+    assert terms is not None
     standing = serving.standing(number)
-    if standing.mine or number == heard.number or all(each.number != number for each in named(heard)):
+    if standing.mine or number == terms.number or all(each.number != number for each in named(terms)):
         return False
     if standing.refused is not None:
-        serving.note(forgo(serving.state, number, serving.work.now))
+        serving.note(forgo(serving.state, number, serving.uow.now))
     wait(serving, number, standing.refused.code if standing.refused is not None else "its time is over")
     return True

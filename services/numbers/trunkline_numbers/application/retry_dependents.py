@@ -24,7 +24,7 @@ _MOST_TURNS: Final = 100
 _TIMER: Final = Causation("timer", "due", "due")
 
 
-def load_settled(work: UnitOfWork, wanted: Iterable[tuple[Decider[Any], str]], *, waiters: bool = False) -> None:
+def load_settled(uow: UnitOfWork, wanted: Iterable[tuple[Decider[Any], str]], *, waiters: bool = False) -> None:
     """Read streams, and settle what fell due of the numbers among them before anything else is decided (S6, N10).
 
     Every command, message and read takes its numbers in hand through this function, so that all of them find what a
@@ -32,55 +32,55 @@ def load_settled(work: UnitOfWork, wanted: Iterable[tuple[Decider[Any], str]], *
     numbers has fallen due.
 
     Args:
-        work: as `UnitOfWork.load` has it.
+        uow: as `UnitOfWork.load` has it.
         wanted: as `UnitOfWork.load` has it.
         waiters: as `UnitOfWork.load` has it.
     """
-    work.load(wanted, waiters=waiters)
-    if work.has_overdue:
-        serve_waiting(work, _TIMER)
+    uow.load(wanted, waiters=waiters)
+    if uow.has_overdue:
+        serve_waiting(uow, _TIMER)
 
 
-def load_to_act(work: UnitOfWork, wanted: Iterable[tuple[Decider[Any], str]]) -> None:
+def load_to_act(uow: UnitOfWork, wanted: Iterable[tuple[Decider[Any], str]]) -> None:
     """Read streams as `load_settled` does, before a person or an extension acts on the numbers among them.
 
     A number may serve a subscription that waits for another one, and gives it up when that falls due: so that one is
     settled first, too (N9, S6). One more query where a number is assigned.
 
     Args:
-        work: as `UnitOfWork.load` has it.
+        uow: as `UnitOfWork.load` has it.
         wanted: as `UnitOfWork.load` has it.
     """
     streams = list(wanted)
-    load_settled(work, streams)
-    lives = [work.state(NUMBER, key).life for decider, key in streams if decider is NUMBER]
+    load_settled(uow, streams)
+    lives = [uow.state(NUMBER, key).life for decider, key in streams if decider is NUMBER]
     holders = sorted({life.subscription_id for life in lives if isinstance(life, Assigned)})
-    work.load((SUBSCRIPTION, key) for key in holders)
-    refused = [work.state(SUBSCRIPTION, key).refused for key in holders]
-    load_settled(work, ((NUMBER, each.number) for each in refused if each is not None))
+    uow.load((SUBSCRIPTION, key) for key in holders)
+    refused = [uow.state(SUBSCRIPTION, key).refused for key in holders]
+    load_settled(uow, ((NUMBER, each.number) for each in refused if each is not None))
 
 
-def serve_waiting(work: UnitOfWork, cause: Causation) -> None:
+def serve_waiting(uow: UnitOfWork, cause: Causation) -> None:
     """Serve those who wait for anything this work has changed, until nothing changes any more.
 
     Called at the end of every piece of work that records something of a number or a party: an assignment that frees
     another number is followed up in the same transaction. What fell due of the numbers in hand is settled first.
 
     Args:
-        work: with everything decided so far recorded.
+        uow: with everything decided so far recorded.
         cause: goes into the envelopes of what follows.
     """
     seen = 0
     served: Counter[str] = Counter()
     while True:
-        _settle_overdue(work)
-        recorded = work.recorded
+        _settle_overdue(uow)
+        recorded = uow.recorded
         changed = {stream_id for stream_id, _ in recorded[seen:] if stream_id.startswith(_AWAITED)}
         if not changed:
             return
-        _pay_again(work, recorded[seen:], cause)
-        known = _waiting(work, changed)
-        if work.has_overdue:
+        _pay_again(uow, recorded[seen:], cause)
+        known = _waiting(uow, changed)
+        if uow.has_overdue:
             continue  # numbers of those who wait have fallen due themselves, and others may wait for these
         seen = len(recorded)
         if not known:
@@ -88,10 +88,10 @@ def serve_waiting(work: UnitOfWork, cause: Causation) -> None:
         for key in known:
             served[key] += 1
             if served[key] <= _MOST_TURNS:
-                serve(work, key, cause, in_force(work), woken=True)
+                serve(uow, key, cause, in_force(uow), woken=True)
 
 
-def _pay_again(work: UnitOfWork, recorded: Iterable[tuple[str, Event]], cause: Causation) -> None:
+def _pay_again(uow: UnitOfWork, recorded: Iterable[tuple[str, Event]], cause: Causation) -> None:
     """Let DID reservation subscriptions cover again what an assignment had taken that did not count (N4, D10.12).
 
     It was taken from the reservation, or once that had run out, as a renewal was not known.
@@ -99,7 +99,7 @@ def _pay_again(work: UnitOfWork, recorded: Iterable[tuple[str, Event]], cause: C
     undone = {stream_id for stream_id, event in recorded if isinstance(event, AssignmentUndone)}
     if not undone:
         return
-    covers = {cover_of(work.state(NUMBER, key_of(stream_id)).life) for stream_id in undone}
+    covers = {cover_of(uow.state(NUMBER, key_of(stream_id)).life) for stream_id in undone}
     covers |= {event.cover_id for _, event in recorded if isinstance(event, AssignmentUndone)}
     covers -= {None}
     if covers:
@@ -108,48 +108,48 @@ def _pay_again(work: UnitOfWork, recorded: Iterable[tuple[str, Event]], cause: C
         )
 
         for cover_id in sorted(filter(None, covers)):
-            cover(work, cover_id, cause, in_force(work))
+            cover(uow, cover_id, cause, in_force(uow))
 
 
-def _settle_overdue(work: UnitOfWork) -> None:
+def _settle_overdue(uow: UnitOfWork) -> None:
     """Record what fell due of the numbers in hand, each with its due instant."""
-    keys = [key_of(stream_id) for stream_id in work.take_overdue() if stream_id.startswith("number/")]
+    keys = [key_of(stream_id) for stream_id in uow.take_overdue() if stream_id.startswith("number/")]
     for key in keys:
-        events = settle(work.state(NUMBER, key), work.now, work.now, in_force(work))
-        work.record(NUMBER, key, events, Causation("timer", f"number/{key}", f"due/{key}"))
+        events = settle(uow.state(NUMBER, key), uow.now, uow.now, in_force(uow))
+        uow.record(NUMBER, key, events, Causation("timer", f"number/{key}", f"due/{key}"))
 
 
-def _waiting(work: UnitOfWork, changed: set[str]) -> list[str]:
+def _waiting(uow: UnitOfWork, changed: set[str]) -> list[str]:
     """The subscriptions that wait for these streams, oldest start first; all that serving them needs is in hand."""
-    waiting = {waiter for waiters in work.waiters(sorted(changed)).values() for waiter in waiters}
+    waiting = {waiter for waiters in uow.waiters(sorted(changed)).values() for waiter in waiters}
     if not waiting:
         return []
     ids = [key_of(waiter) for waiter in waiting]
-    work.load([THE_POLICY, *((SUBSCRIPTION, key) for key in ids)])
-    known = {key: heard for key in ids if (heard := work.state(SUBSCRIPTION, key).heard) is not None}
-    load_parties(work, (heard.organization_id for heard in known.values()))
-    work.load((NUMBER, number) for key in known for number in numbers_of(work.state(SUBSCRIPTION, key)))
-    before = _kept_for(work, known, changed)
+    uow.load([THE_POLICY, *((SUBSCRIPTION, key) for key in ids)])
+    known = {key: terms for key in ids if (terms := uow.state(SUBSCRIPTION, key).terms) is not None}
+    load_parties(uow, (terms.organization_id for terms in known.values()))
+    uow.load((NUMBER, number) for key in known for number in numbers_of(uow.state(SUBSCRIPTION, key)))
+    before = _kept_for(uow, known, changed)
     return sorted(known, key=lambda k: (k not in before, known[k].started_at, k))
 
 
-def _kept_for(work: UnitOfWork, waiting: Iterable[str], changed: set[str]) -> set[str]:
+def _kept_for(uow: UnitOfWork, waiting: Iterable[str], changed: set[str]) -> set[str]:
     """The subscriptions that wait for a number whose reservation for their organization is over, and named it before.
 
     They could have it while it was kept for them, so before those who had to wait for its end (S6, D10.8).
     """
-    free = {key_of(each): work.state(NUMBER, key_of(each)).life for each in changed if each.startswith("number/")}
+    free = {key_of(each): uow.state(NUMBER, key_of(each)).life for each in changed if each.startswith("number/")}
     kept = {number: life for number, life in free.items() if isinstance(life, Available) and life.kept is not None}
     if not kept:
         return set()
     found = set()
     for key in waiting:
-        s = work.state(SUBSCRIPTION, key)
-        number = s.heard.number if s.heard is not None else None
+        s = uow.state(SUBSCRIPTION, key)
+        number = s.terms.number if s.terms is not None else None
         life = kept.get(number or "")
-        if s.heard is None or number is None or life is None or life.kept is None:
+        if s.terms is None or number is None or life is None or life.kept is None:
             continue
-        party = party_of(work, s.heard.organization_id)
+        party = party_of(uow, s.terms.organization_id)
         if party and life.kept.reserver_id in (party.id, party.partner_id) and named_since(s, number) < life.since:
             found.add(key)
     return found

@@ -35,7 +35,7 @@ _MOST_TURNS = 3
 class Serving:
     """One subscription being served: because of something heard of it, or because what it waited for has changed."""
 
-    work: UnitOfWork
+    uow: UnitOfWork
     subscription_id: str
     loaded: LoadedStream[Subscription]
     party: Party
@@ -60,21 +60,21 @@ class Serving:
     def _simple(self) -> bool:
         """Serve one that named one number all the time, as nearly all do; False: its whole past must be looked at."""
         s = self.state
-        heard = s.heard
-        if heard is None or heard.number is None or heard.swapped_out or heard.gaps:
+        terms = s.terms
+        if terms is None or terms.number is None or terms.swapped_out or terms.gaps:
             return False
-        if s.denied or s.dismissed or not s.served.keys() <= {heard.number}:
+        if s.denied or s.dismissed or not s.served.keys() <= {terms.number}:
             return False
-        n = self.work.state(NUMBER, heard.number)
+        n = self.uow.state(NUMBER, terms.number)
         match n.life:
-            case Assigned(since=heard.started_at, subscription_id=self.subscription_id):
-                if heard.status != "active":
-                    self.move(heard.number, Keep(losses(heard)))
+            case Assigned(since=terms.started_at, subscription_id=self.subscription_id):
+                if terms.status != "active":
+                    self.move(terms.number, Keep(losses(terms)))
             case Available(lapsed=None, quarantined_until=None, kept=None, open_since=None) as free:
-                if heard.status != "active" or (free.since > heard.started_at and free.since != n.added_at):
+                if terms.status != "active" or (free.since > terms.started_at and free.since != n.added_at):
                     return False
                 try:
-                    self.move(heard.number, Hold(heard.started_at, heard.at))
+                    self.move(terms.number, Hold(terms.started_at, terms.at))
                 except Refused:
                     return False
             case _:
@@ -83,9 +83,9 @@ class Serving:
 
     def _moved(self, had: list[Tenure]) -> bool:
         """Move every number to where it belongs; False: one went to somebody who waited, so all is to be seen anew."""
-        heard = self.state.heard
-        assert heard is not None
-        assert heard.number is not None
+        terms = self.state.terms
+        assert terms is not None
+        assert terms.number is not None
         for number in {tenure.number for tenure in had if tenure.found}:
             since = next(tenure.since for tenure in had if tenure.number == number)
             self.note([SubscriptionServed(at=since, number=number, found=True)])
@@ -95,11 +95,11 @@ class Serving:
             try:
                 self._hold(held, had)
             except Refused:
-                if isinstance(target(self.state, held, had), Hold) and held != heard.number:
-                    self.note(forgo(self.state, held, self.work.now))  # it went elsewhere, and is not waited for
+                if isinstance(target(self.state, held, had), Hold) and held != terms.number:
+                    self.note(forgo(self.state, held, self.uow.now))  # it went elsewhere, and is not waited for
                 elif self.standing(held).refused is None:
                     return False
-        claim(self, heard.number, had)
+        claim(self, terms.number, had)
         for number in numbers_of(self.state):
             if number != held:
                 self._follow(number, had)
@@ -115,7 +115,7 @@ class Serving:
         try:
             self.move(number, wanted)
         except Refused as refused:
-            self.note(forgo(self.state, number, self.work.now))
+            self.note(forgo(self.state, number, self.uow.now))
             wait(self, number, refused.code)
         else:
             self._bindings(number, had)
@@ -129,7 +129,7 @@ class Serving:
         if corrected(self, number, target(self.state, number, had)):
             return
         turns = [tenure for tenure in had if tenure.number == number]
-        life = self.work.state(NUMBER, number).life
+        life = self.uow.state(NUMBER, number).life
         if isinstance(life, Assigned) and owned(life, self.subscription_id):
             since = life.since
             for lost, back in pairwise(turns):
@@ -141,12 +141,12 @@ class Serving:
 
     def _bindings(self, number: str, had: list[Tenure]) -> None:
         """End and restore the bindings of a number as its subscription's past has it (D10.17)."""
-        n = self.work.state(NUMBER, number)
+        n = self.uow.state(NUMBER, number)
         if owned(n.life, self.subscription_id) and (n.bindings or (n.episode is not None and n.episode.ended)):
             turns = [tenure for tenure in had if tenure.number == number]
-            over = self.state.heard is not None and self.state.heard.status == "terminated"
+            over = self.state.terms is not None and self.state.terms.status == "terminated"
             events = bindings_after(n, turns, self.policy, terminated=over)
-            self.work.record(NUMBER, number, events, self.cause)
+            self.uow.record(NUMBER, number, events, self.cause)
 
     def move(self, number: str, wanted: Target) -> None:
         """Let the number follow.
@@ -154,39 +154,39 @@ class Serving:
         Raises:
             Refused: it should be had and cannot be.
         """
-        n = self.work.state(NUMBER, number)
-        heard = self.state.heard
-        assert heard is not None
+        n = self.uow.state(NUMBER, number)
+        terms = self.state.terms
+        assert terms is not None
         denied = number in self.state.denied
-        events = follow(n, self.party, self.subscription_id, wanted, heard.at, self.policy, self.work.now)
+        events = follow(n, self.party, self.subscription_id, wanted, terms.at, self.policy, self.uow.now)
         if not events:
             return
         if self.remark is not None:
             events = [_remarked(event, self.remark) for event in events]
-        self.work.record(NUMBER, number, events, self.cause)
+        self.uow.record(NUMBER, number, events, self.cause)
         for event in events:
             if isinstance(event, AssignmentUndone):
                 self.note([ServiceUndone(at=event.at, number=number)])
-            if isinstance(event, NumberAssigned) and (number not in self.state.served or heard.swapped_out):
+            if isinstance(event, NumberAssigned) and (number not in self.state.served or terms.swapped_out):
                 self.note([SubscriptionServed(at=event.at, number=number)])
                 if denied:
-                    self.work.stop_waiting(NUMBER.stream(number), self.loaded.stream_id)
+                    self.uow.stop_waiting(NUMBER.stream(number), self.loaded.stream_id)
 
     def standing(self, number: str) -> Standing:
         """How a number stands towards the subscription, as far as the walk through its past must know."""
-        return Standings(self.work, self.loaded, self.party, self.policy).of(number)
+        return Standings(self.uow, self.loaded, self.party, self.policy).of(number)
 
     def serve_other(self, subscription_id: str) -> None:
         """Serve one that waited for what this one has left."""
-        serve(self.work, subscription_id, self.cause, self.policy, woken=True)
+        serve(self.uow, subscription_id, self.cause, self.policy, woken=True)
 
     def give_anew(self, number: str, correct: Callable[[Number], list[Event]]) -> None:
         """See `give_anew`."""
-        give_anew(self.work, number, correct, self.cause, self.policy)
+        give_anew(self.uow, number, correct, self.cause, self.policy)
 
     def note(self, events: list[Event]) -> None:
         """Put something on the subscription's record."""
-        self.work.record(SUBSCRIPTION, self.subscription_id, events, self.cause)
+        self.uow.record(SUBSCRIPTION, self.subscription_id, events, self.cause)
 
 
 def _remarked(event: Event, remark: str) -> Event:
@@ -195,37 +195,37 @@ def _remarked(event: Event, remark: str) -> Event:
 
 
 def give_anew(
-    work: UnitOfWork, number: str, correct: Callable[[Number], list[Event]], cause: Causation, policy: Policy
+    uow: UnitOfWork, number: str, correct: Callable[[Number], list[Event]], cause: Causation, policy: Policy
 ) -> None:
     """Correct what a number was before a subscription got it, and let that one get it anew.
 
     Its users stay, unless the subscription does not get it any more.
 
     Args:
-        work: the number is in hand, in an episode of some subscription.
+        uow: the number is in hand, in an episode of some subscription.
         number: of it.
         correct: what is to be recorded of it as it was before.
         cause: goes into the envelopes.
         policy: the periods in force.
     """
-    n = work.state(NUMBER, number)
+    n = uow.state(NUMBER, number)
     assert n.episode is not None
     had_by, since = n.episode.subscription_id, n.episode.since
     users = {(b.kind, b.user_id, b.extension_id) for b in n.bindings if b.at is not None and b.at >= since}
-    work.load([(SUBSCRIPTION, had_by)])
-    heard = work.state(SUBSCRIPTION, had_by).heard
-    assert heard is not None
-    undone = assignment_undone(n, heard.organization_id, work.now)
-    n = work.record(NUMBER, number, [undone], cause)
-    work.record(SUBSCRIPTION, had_by, [ServiceUndone(at=work.now, number=number)], cause)
+    uow.load([(SUBSCRIPTION, had_by)])
+    terms = uow.state(SUBSCRIPTION, had_by).terms
+    assert terms is not None
+    undone = assignment_undone(n, terms.organization_id, uow.now)
+    n = uow.record(NUMBER, number, [undone], cause)
+    uow.record(SUBSCRIPTION, had_by, [ServiceUndone(at=uow.now, number=number)], cause)
     kept = [event for event in correct(n) if not (isinstance(event, NumberUnbound) and _user(event) in users)]
-    work.record(NUMBER, number, kept, cause)
-    load_parties(work, [heard.organization_id])
-    serve(work, had_by, cause, policy)
-    n = work.state(NUMBER, number)
+    uow.record(NUMBER, number, kept, cause)
+    load_parties(uow, [terms.organization_id])
+    serve(uow, had_by, cause, policy)
+    n = uow.state(NUMBER, number)
     if not owned(n.life, had_by) and not isinstance(n.life, Assigned):
-        ended = [event for event in unbound(n, work.now, "released", n.state) if _user(event) in users]  # type: ignore[arg-type] # not absent
-        work.record(NUMBER, number, ended, cause)
+        ended = [event for event in unbound(n, uow.now, "released", n.state) if _user(event) in users]  # type: ignore[arg-type] # not absent
+        uow.record(NUMBER, number, ended, cause)
 
 
 def _user(event: Event) -> tuple[str, str | None, str | None]:
@@ -234,7 +234,7 @@ def _user(event: Event) -> tuple[str, str | None, str | None]:
 
 
 def serve(
-    work: UnitOfWork,
+    uow: UnitOfWork,
     subscription_id: str,
     cause: Causation,
     policy: Policy,
@@ -245,24 +245,24 @@ def serve(
     """Give a subscription's numbers the places its state says, or put on record why not (S6, N9).
 
     Args:
-        work: what is not in hand is loaded; a batch has read it all at once before.
+        uow: what is not in hand is loaded; a batch has read it all at once before.
         subscription_id: something has been heard of it.
         cause: goes into the envelopes.
         policy: the periods in force.
         woken: it may have waited for its organization or partner, and does so no more if they are known now.
         remark: why, where a person had it done.
     """
-    loaded = work.get(SUBSCRIPTION, subscription_id)
-    heard = loaded.state.heard
-    if heard is None or heard.product != "number" or heard.number is None:
+    loaded = uow.get(SUBSCRIPTION, subscription_id)
+    terms = loaded.state.terms
+    if terms is None or terms.product != "number" or terms.number is None:
         return
-    party = party_of(work, heard.organization_id)
+    party = party_of(uow, terms.organization_id)
     if party is None or woken:
-        missing = missing_party(work, heard.organization_id)
-        for known in {heard.organization_id, missing} if woken else ():
-            work.stop_waiting(PARTY.stream(known), loaded.stream_id)
+        missing = missing_party(uow, terms.organization_id)
+        for known in {terms.organization_id, missing} if woken else ():
+            uow.stop_waiting(PARTY.stream(known), loaded.stream_id)
         if party is None:
-            work.wait(PARTY.stream(missing), loaded.stream_id, work.now, f"{missing} is not known yet")
+            uow.wait(PARTY.stream(missing), loaded.stream_id, uow.now, f"{missing} is not known yet")
             return
-        work.load((NUMBER, number) for number in numbers_of(loaded.state))
-    Serving(work, subscription_id, loaded, party, cause, policy, remark).serve()
+        uow.load((NUMBER, number) for number in numbers_of(loaded.state))
+    Serving(uow, subscription_id, loaded, party, cause, policy, remark).serve()

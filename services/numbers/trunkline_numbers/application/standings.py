@@ -26,14 +26,14 @@ _CAUSES: Final[tuple[ReservationCause, ...]] = ("expired", "terminated", "swappe
 class Standings:
     """Of the numbers of one subscription, all in hand."""
 
-    work: UnitOfWork
+    uow: UnitOfWork
     loaded: LoadedStream[Subscription]
     party: Party
     policy: Policy
 
     def of(self, number: str) -> Standing:
         """How a number stands towards the subscription, as far as the walk through its past must know."""
-        s, n = self.loaded.state, self.work.state(NUMBER, number)
+        s, n = self.loaded.state, self.uow.state(NUMBER, number)
         denied = number in s.denied
         episode = n.episode
         if owned(n.life, s.subscription_id):
@@ -44,12 +44,12 @@ class Standings:
                 return Standing(True, since, None, n.acted_at, earlier)
             return Standing(True, since, None, n.acted_at, earlier, episode.since, _reserved_by_hand(episode.before))
         going_on = episode if episode is not None and owned(n.life, episode.subscription_id) else None
-        if s.heard is not None and number == s.heard.number and is_dismissed(s, number):
+        if s.terms is not None and number == s.terms.number and is_dismissed(s, number):
             return Standing(
                 False, refused=NothingToDismiss(subscription_id=self.loaded.state.subscription_id), acted_at=n.acted_at
             )
         try:
-            check_assignable(n, self.party, self.policy, self.work.now)
+            check_assignable(n, self.party, self.policy, self.uow.now)
         except Refused as refused:
             return Standing(False, None, refused, n.acted_at, self._earlier(n, going_on, denied=denied))
         since = free_since(n, n.life, n.last_organization_id, self.party, denied=denied)
@@ -82,8 +82,8 @@ class Standings:
 
     def _in_expiries(self, episode: Episode) -> Iterator[Earlier]:
         """When it was kept for the organization, as another subscription of it that has it was expired (D10.8)."""
-        self.work.load([(SUBSCRIPTION, episode.subscription_id)])
-        other = self.work.state(SUBSCRIPTION, episode.subscription_id).heard
+        self.uow.load([(SUBSCRIPTION, episode.subscription_id)])
+        other = self.uow.state(SUBSCRIPTION, episode.subscription_id).terms
         if other is None or other.organization_id != self.party.id:
             return
         at_once = dict.fromkeys(_CAUSES, timedelta())
@@ -110,7 +110,7 @@ class Standings:
         return min((at for number, at in s.grants if number == n.number), default=None)
 
     def _could_have(self, n: Number) -> bool:
-        return is_assignable(n, self.party, self.policy, self.work.now)
+        return is_assignable(n, self.party, self.policy, self.uow.now)
 
     def _periods(self, n: Number, *, quarantined: bool, reserved: bool) -> dict[ReservationCause, timedelta]:
         """How long after each kind of fact a number is not to be had by somebody (N3, N15).

@@ -34,34 +34,34 @@ class HolderUnknown(Refused):
 class DirectoryTree:
     """The tree of parties as numbers has heard of it, read through one piece of work."""
 
-    work: UnitOfWork
+    uow: UnitOfWork
     knows_everybody: ClassVar[bool] = False
 
     def partner_of(self, organization_id: str) -> str | None:
-        heard = self.work.state(PARTY, organization_id).heard
-        return heard.partner_id if heard is not None and heard.kind == "organization" else None
+        details = self.uow.state(PARTY, organization_id).details
+        return details.partner_id if details is not None and details.kind == "organization" else None
 
     def kind_of(self, party_id: str) -> str | None:
-        heard = self.work.state(PARTY, party_id).heard
-        return None if heard is None else heard.kind
+        details = self.uow.state(PARTY, party_id).details
+        return None if details is None else details.kind
 
     def person(self, identity_id: str) -> Person | None:
-        known = self.work.state(PERSON, identity_id).known
+        known = self.uow.state(PERSON, identity_id).known
         return None if known is None else Person(known.organization_id, known.role, known.removed)
 
     def allows_external(self, organization_id: str) -> bool:
-        heard = self.work.state(PARTY, organization_id).heard
-        return heard is not None and heard.allow_external_numbers
+        details = self.uow.state(PARTY, organization_id).details
+        return details is not None and details.allow_external_numbers
 
 
 class Visibility:
     """One asker's view on the inventory, within one piece of work."""
 
-    def __init__(self, work: UnitOfWork, asker: Principal) -> None:
+    def __init__(self, uow: UnitOfWork, principal: Principal) -> None:
         """Look through the asker's eyes."""
-        self.branch = Branch(asker, DirectoryTree(work))
-        self._work = work
-        self._party = party(work, asker.party_id)
+        self.branch = Branch(principal, DirectoryTree(uow))
+        self._uow = uow
+        self._party = party(uow, principal.party_id)
 
     def number(self, n: Number) -> Resource:
         """A number as a resource: whose it is, and whether the asker is offered it (N1, R4)."""
@@ -78,16 +78,16 @@ class Visibility:
     def subscription(self, s: Subscription) -> Resource:
         """A subscription as a resource."""
         unknown = SubscriptionUnknown(subscription_id=s.subscription_id)
-        return Resource(unknown, parties=(s.heard.organization_id,) if s.heard else (), exists=s.heard is not None)
+        return Resource(unknown, parties=(s.terms.organization_id,) if s.terms else (), exists=s.terms is not None)
 
     def holder(self, party_id: str, pointer: str = "#/holder_id") -> Resource:
         """A party that a number is to be for; `pointer` is where the request names it."""
-        heard = self._work.state(PARTY, party_id).heard
-        known = heard is not None and heard.kind != "platform"
+        details = self._uow.state(PARTY, party_id).details
+        known = details is not None and details.kind != "platform"
         return Resource(
             unknown=HolderUnknown(value=party_id, pointer=pointer),
             parties=(party_id,),
-            external=heard is not None and heard.allow_external_numbers,
+            external=details is not None and details.allow_external_numbers,
             exists=known,
         )
 
@@ -111,8 +111,8 @@ class Visibility:
 
     def name_of(self, party_id: str) -> str | None:
         """A party's name; None where nothing has been heard of it."""
-        heard = self._work.state(PARTY, party_id).heard
-        return heard.name if heard is not None else None
+        details = self._uow.state(PARTY, party_id).details
+        return details.name if details is not None else None
 
     def domains(self, n: Number) -> tuple[str, ...]:
         """The portal domains a number is shown to, without those of others."""
@@ -133,10 +133,10 @@ def parties_of(n: Number) -> tuple[str, ...]:
             return tuple(filter(None, (n.holder_id or n.uploader_id,)))
 
 
-def party(work: UnitOfWork, party_id: str | None) -> Party | None:
+def party(uow: UnitOfWork, party_id: str | None) -> Party | None:
     """A party as number decisions see it; None: the platform, or nobody heard of yet (S7)."""
     if party_id is None:
         return None
-    copy = work.state(PARTY, party_id)
-    above = (copy.heard.partner_id or PLATFORM) if copy.heard is not None else None
-    return as_party(copy, work.state(PARTY, above) if above is not None else None)
+    copy = uow.state(PARTY, party_id)
+    above = (copy.details.partner_id or PLATFORM) if copy.details is not None else None
+    return as_party(copy, uow.state(PARTY, above) if above is not None else None)

@@ -27,7 +27,7 @@ Place = tuple[int, bool]
 """Of a word of licensing in the order of all about one extension: its generation, and whether it withdraws."""
 
 
-class BindingHeard(Event, frozen=True, kw_only=True):
+class BindingReceived(Event, frozen=True, kw_only=True):
     """Licensing asked for a number, and the extension has it: the number's own NumberBound is the answer."""
 
     TYPE: ClassVar[str] = "numbers.BindingHeard"
@@ -63,20 +63,20 @@ class Extension(msgspec.Struct, frozen=True, gc=False):
     number: str | None = None
 
 
-def evolve(extension: Extension, event: BindingHeard | NumberBindingRefused | BindingWithdrawn) -> Extension:
+def evolve(extension: Extension, event: BindingReceived | NumberBindingRefused | BindingWithdrawn) -> Extension:
     """The extension after one more event: the newest word counts."""
-    number = event.number if isinstance(event, BindingHeard) else None
+    number = event.number if isinstance(event, BindingReceived) else None
     return Extension(extension.extension_id, (event.generation, isinstance(event, BindingWithdrawn)), number)
 
 
 EXTENSION: Decider[Extension] = Decider(
-    "extension", Extension, evolve, (BindingHeard, NumberBindingRefused, BindingWithdrawn)
+    "extension", Extension, evolve, (BindingReceived, NumberBindingRefused, BindingWithdrawn)
 )
 
 
-def granted(number: str, asked: Asked, at: datetime) -> list[Event]:
+def granted(number: str, requested: Asked, at: datetime) -> list[Event]:
     """Put on record that the number is bound; `at` is when licensing asked."""
-    return [BindingHeard(at=at, number=number, generation=asked.generation)]
+    return [BindingReceived(at=at, number=number, generation=requested.generation)]
 
 
 def withdrawn(number: str, generation: int, at: datetime) -> list[Event]:
@@ -84,18 +84,18 @@ def withdrawn(number: str, generation: int, at: datetime) -> list[Event]:
     return [BindingWithdrawn(at=at, number=number, generation=generation)]
 
 
-def refused(n: Number, asked: Asked, refusal: Refused, at: datetime) -> list[Event]:
+def refused(n: Number, requested: Asked, refusal: Refused, at: datetime) -> list[Event]:
     """Answer with a refusal; why, only where the organization has the number at all (P2)."""
-    told = NumberUnavailable(number=n.number)
+    event = NumberUnavailable(number=n.number)
     return [
         NumberBindingRefused(
             at=at,
             number=n.number,
-            organization_id=asked.organization_id,
-            user_id=asked.user_id,
-            generation=asked.generation,
-            code=told.code,
-            reason=refusal.sentence if _may_know(n, asked.organization_id) else told.sentence,
+            organization_id=requested.organization_id,
+            user_id=requested.user_id,
+            generation=requested.generation,
+            code=event.code,
+            reason=refusal.sentence if _may_know(n, requested.organization_id) else event.sentence,
         )
     ]
 

@@ -16,7 +16,7 @@ PLATFORM = "platform"
 """The key of the platform's own stream."""
 
 
-class PartyHeard(Event, frozen=True, kw_only=True):
+class PartyReceived(Event, frozen=True, kw_only=True):
     """The party as licensing last said it is. Fields that a kind of party has not are None."""
 
     TYPE: ClassVar[str] = "numbers.PartyHeard"
@@ -32,28 +32,28 @@ class PartyHeard(Event, frozen=True, kw_only=True):
 
 
 class PartyReplica(msgspec.Struct, frozen=True):
-    """A party here: `heard` is None as long as nothing has been heard of it (S7)."""
+    """A party here: `details` is None as long as nothing has been heard of it (S7)."""
 
     party_id: str
-    heard: PartyHeard | None = None
+    details: PartyReceived | None = msgspec.field(default=None, name="heard")
 
     @property
     def sequence(self) -> int:
         """The newest sequence heard; 0 before the first."""
-        return self.heard.sequence if self.heard else 0
+        return self.details.sequence if self.details else 0
 
 
-def evolve(party: PartyReplica, event: PartyHeard) -> PartyReplica:
+def evolve(party: PartyReplica, event: PartyReceived) -> PartyReplica:
     """The newest word counts."""
     return PartyReplica(party.party_id, event)
 
 
-PARTY: Decider[PartyReplica] = Decider("party", PartyReplica, evolve, (PartyHeard,))
+PARTY: Decider[PartyReplica] = Decider("party", PartyReplica, evolve, (PartyReceived,))
 
 
-def hear(party: PartyReplica, said: PartyHeard) -> list[Event]:
+def hear(party: PartyReplica, published: PartyReceived) -> list[Event]:
     """Take what licensing says, unless something newer has been heard."""
-    return [said] if said.sequence > party.sequence else []
+    return [published] if published.sequence > party.sequence else []
 
 
 def as_party(party: PartyReplica, partner: PartyReplica | None) -> Party | None:
@@ -66,14 +66,14 @@ def as_party(party: PartyReplica, partner: PartyReplica | None) -> Party | None:
     Returns:
         None as long as the party, or the partner it belongs to, is not known.
     """
-    heard = party.heard
-    if heard is None or heard.kind == "platform":
+    details = party.details
+    if details is None or details.kind == "platform":
         return None
-    if heard.kind == "partner":
-        return Party(party.party_id, "partner", party.party_id, heard.domains)
-    if heard.partner_id is None:
-        domains = partner.heard.domains if partner is not None and partner.heard is not None else ()
+    if details.kind == "partner":
+        return Party(party.party_id, "partner", party.party_id, details.domains)
+    if details.partner_id is None:
+        domains = partner.details.domains if partner is not None and partner.details is not None else ()
         return Party(party.party_id, "organization", None, domains)
-    if partner is None or partner.heard is None:
+    if partner is None or partner.details is None:
         return None
-    return Party(party.party_id, "organization", heard.partner_id, partner.heard.domains)
+    return Party(party.party_id, "organization", details.partner_id, partner.details.domains)

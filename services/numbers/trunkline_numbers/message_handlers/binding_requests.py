@@ -22,54 +22,54 @@ from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.policy import Policy
 
 
-def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
+def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch of requests and withdrawals.
 
     Args:
-        work: where it is read, decided and recorded.
+        uow: where it is read, decided and recorded.
         messages: `NumberBindingRequested` and `NumberUnbindingRequested` of licensing, in any order, any of them again.
     """
-    work.load([THE_POLICY, *((EXTENSION, m.subject) for m in messages)])
+    uow.load([THE_POLICY, *((EXTENSION, m.subject) for m in messages)])
     newest: dict[str, Message] = {}
     for message in messages:
         before = newest.get(message.subject)
-        known = work.state(EXTENSION, message.subject).newest if before is None else _place(before)
+        known = uow.state(EXTENSION, message.subject).newest if before is None else _place(before)
         if _place(message) > known:
             newest[message.subject] = message
     if not newest:
         return
-    had = {key: number for key in newest if (number := work.state(EXTENSION, key).number) is not None}
-    load_to_act(work, ((NUMBER, number) for number in (*had.values(), *(m.data.number for m in newest.values()))))
-    policy = in_force(work)
+    had = {key: number for key in newest if (number := uow.state(EXTENSION, key).number) is not None}
+    load_to_act(uow, ((NUMBER, number) for number in (*had.values(), *(m.data.number for m in newest.values()))))
+    policy = in_force(uow)
     for key, message in newest.items():
         wanted = message.data.number if isinstance(message.data, NumberBindingRequested) else None
         if key in had and had[key] != wanted:
-            events = unbind_extension(work.state(NUMBER, had[key]), key, policy, work.now)
-            work.record(NUMBER, had[key], events, _cause(message))
+            events = unbind_extension(uow.state(NUMBER, had[key]), key, policy, uow.now)
+            uow.record(NUMBER, had[key], events, _cause(message))
     for key, message in newest.items():
         if isinstance(message.data, NumberBindingRequested):
-            _bind(work, message, policy)
+            _bind(uow, message, policy)
         else:
             events = withdrawn(message.data.number, message.data.generation, message.time)
-            work.record(EXTENSION, key, events, _cause(message))
-    serve_waiting(work, _cause(messages[-1]))
+            uow.record(EXTENSION, key, events, _cause(message))
+    serve_waiting(uow, _cause(messages[-1]))
 
 
 def _place(message: Message) -> Place:
     return message.data.generation, not isinstance(message.data, NumberBindingRequested)
 
 
-def _bind(work: UnitOfWork, message: Message, policy: Policy) -> None:
+def _bind(uow: UnitOfWork, message: Message, policy: Policy) -> None:
     data: NumberBindingRequested = message.data
-    asked = Asked(message.subject, data.organization_id, data.user_id, data.generation)
-    n = work.state(NUMBER, data.number)
+    requested = Asked(message.subject, data.organization_id, data.user_id, data.generation)
+    n = uow.state(NUMBER, data.number)
     try:
-        events = bind_extension(n, asked, policy, work.now)
+        events = bind_extension(n, requested, policy, uow.now)
     except Refused as refusal:
-        work.record(EXTENSION, message.subject, refused(n, asked, refusal, work.now), _cause(message))
+        uow.record(EXTENSION, message.subject, refused(n, requested, refusal, uow.now), _cause(message))
         return
-    work.record(NUMBER, data.number, events, _cause(message))
-    work.record(EXTENSION, message.subject, granted(data.number, asked, message.time), _cause(message))
+    uow.record(NUMBER, data.number, events, _cause(message))
+    uow.record(EXTENSION, message.subject, granted(data.number, requested, message.time), _cause(message))
 
 
 def _cause(message: Message) -> Causation:

@@ -9,31 +9,31 @@ from trunkline.contracts.licensing import Organization, Partner, Platform
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.retry_dependents import serve_waiting
-from trunkline_numbers.domain.party_replica import PARTY, PLATFORM, PartyHeard, hear
+from trunkline_numbers.domain.party_replica import PARTY, PLATFORM, PartyReceived, hear
 
 
-def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
+def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch of `Platform…`, `Partner…` and `Organization…` events."""
     if not messages:
         return
-    work.load((PARTY, _key(m)) for m in messages)
+    uow.load((PARTY, _key(m)) for m in messages)
     for message in messages:
         cause = Causation(message.source, message.correlation_id or message.id, message.id)
         key = _key(message)
-        work.record(PARTY, key, hear(work.state(PARTY, key), _heard(message)), cause)
+        uow.record(PARTY, key, hear(uow.state(PARTY, key), _heard(message)), cause)
     last = messages[-1]
-    serve_waiting(work, Causation(last.source, last.correlation_id or last.id, last.id))
+    serve_waiting(uow, Causation(last.source, last.correlation_id or last.id, last.id))
 
 
 def _key(message: Message) -> str:
     return PLATFORM if isinstance(message.data, Platform) else message.subject
 
 
-def _heard(message: Message) -> PartyHeard:
+def _heard(message: Message) -> PartyReceived:
     sequence = message.sequence or 0
     match message.data:
         case Organization() as o:
-            return PartyHeard(
+            return PartyReceived(
                 at=message.time,
                 sequence=sequence,
                 kind="organization",
@@ -43,7 +43,7 @@ def _heard(message: Message) -> PartyHeard:
                 allow_external_numbers=o.allow_external_numbers,
             )
         case Partner() | Platform() as p:
-            return PartyHeard(
+            return PartyReceived(
                 at=message.time,
                 sequence=sequence,
                 kind="partner" if isinstance(p, Partner) else "platform",

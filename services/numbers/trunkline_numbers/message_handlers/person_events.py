@@ -12,9 +12,9 @@ from trunkline_numbers.domain.person_replica import PERSON, PersonUpdated, updat
 REMOVED = "IdentityRemoved"
 
 
-def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
+def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Take a batch of `Identity…` events; one query reads all streams."""
-    work.load((PERSON, message.subject) for message in messages)
+    uow.load((PERSON, message.subject) for message in messages)
     for message in messages:
         event = PersonUpdated(
             at=message.time,
@@ -24,4 +24,4 @@ def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
             removed=message.type == REMOVED,
         )
         cause = Causation(message.source, message.correlation_id or message.id, message.id)
-        work.record(PERSON, message.subject, update(work.state(PERSON, message.subject), event), cause)
+        uow.record(PERSON, message.subject, update(uow.state(PERSON, message.subject), event), cause)

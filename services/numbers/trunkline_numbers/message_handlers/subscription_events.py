@@ -23,73 +23,78 @@ from trunkline_numbers.application.serve_subscription import serve
 from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.party_replica import PARTY
 from trunkline_numbers.domain.policy import Policy
-from trunkline_numbers.domain.subscription.events import CoversFrom, Gap, SubscriptionHeard, SwappedOut
+from trunkline_numbers.domain.subscription.events import CoversFrom, Gap, SubscriptionReceived, SwappedOut
 from trunkline_numbers.domain.subscription.paid_reservations import Walks
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, fall_due, hear, numbers_of
 
 
-def react(work: UnitOfWork, messages: Sequence[Message]) -> None:
+def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch, in its order, and settle everything that follows from it.
 
     Args:
-        work: where it is read, decided and recorded.
+        uow: where it is read, decided and recorded.
         messages: `Subscription…` events of licensing; those about licenses do not concern numbers.
     """
     messages = [m for m in messages if m.data.product != "license"]
-    _load(work, messages)
-    fresh = [m for m in messages if (m.sequence or 0) > work.state(SUBSCRIPTION, m.subject).sequence]
+    _load(uow, messages)
+    fresh = [m for m in messages if (m.sequence or 0) > uow.state(SUBSCRIPTION, m.subject).sequence]
     if not fresh:
         return
-    load_parties(work, {m.data.organization_id for m in fresh})
-    load_settled(work, ((NUMBER, number) for m in fresh for number in _numbers(work, m)))
-    policy, walks = in_force(work), Walks()
+    load_parties(uow, {m.data.organization_id for m in fresh})
+    load_settled(uow, ((NUMBER, number) for m in fresh for number in _numbers(uow, m)))
+    policy, walks = in_force(uow), Walks()
     for message in fresh:
         cause = Causation(message.source, message.correlation_id or message.id, message.id)
-        events = hear(work.state(SUBSCRIPTION, message.subject), _heard(message), work.now)
-        _take(work, message.subject, events, cause, policy, walks)
+        events = hear(uow.state(SUBSCRIPTION, message.subject), _heard(message), uow.now)
+        _take(uow, message.subject, events, cause, policy, walks)
     last = fresh[-1]
-    serve_waiting(work, Causation(last.source, last.correlation_id or last.id, last.id))
+    serve_waiting(uow, Causation(last.source, last.correlation_id or last.id, last.id))
 
 
-def ahead_due(work: UnitOfWork, stream_ids: Sequence[str]) -> None:
+def ahead_due(uow: UnitOfWork, stream_ids: Sequence[str]) -> None:
     """Take the states that lay ahead of this service's clock, now that their instants have come (D10.14).
 
     Args:
-        work: the timer's.
+        uow: the timer's.
         stream_ids: `subscription/…` streams, each once.
     """
     keys = [key_of(stream_id) for stream_id in stream_ids]
-    work.load([THE_POLICY, *((SUBSCRIPTION, key) for key in keys)], waiters=True)
-    states = {key: s for key in keys if (s := work.state(SUBSCRIPTION, key)).ahead is not None}
-    ahead = {key: s.ahead.said for key, s in states.items() if s.ahead is not None}
-    load_parties(work, {said.organization_id for said in ahead.values()})
-    named = {n for said in ahead.values() for n in (said.number, *(out.number for out in said.swapped_out)) if n}
+    uow.load([THE_POLICY, *((SUBSCRIPTION, key) for key in keys)], waiters=True)
+    states = {key: s for key in keys if (s := uow.state(SUBSCRIPTION, key)).ahead is not None}
+    ahead = {key: s.ahead.published for key, s in states.items() if s.ahead is not None}
+    load_parties(uow, {published.organization_id for published in ahead.values()})
+    named = {
+        n
+        for published in ahead.values()
+        for n in (published.number, *(out.number for out in published.swapped_out))
+        if n
+    }
     named.update(number for s in states.values() for number in numbers_of(s))
-    load_settled(work, ((NUMBER, number) for number in sorted(named)), waiters=True)
-    policy, walks = in_force(work), Walks()
-    for key, said in sorted(ahead.items(), key=lambda item: (item[1].at, item[0])):
-        cause = Causation("timer", event_id(SUBSCRIPTION.stream(key), said.sequence), f"due/{key}")
-        _take(work, key, fall_due(work.state(SUBSCRIPTION, key), work.now), cause, policy, walks)
-    serve_waiting(work, Causation("timer", "due", "due"))
-    work.touch_streams(stream_ids)
+    load_settled(uow, ((NUMBER, number) for number in sorted(named)), waiters=True)
+    policy, walks = in_force(uow), Walks()
+    for key, published in sorted(ahead.items(), key=lambda item: (item[1].at, item[0])):
+        cause = Causation("timer", event_id(SUBSCRIPTION.stream(key), published.sequence), f"due/{key}")
+        _take(uow, key, fall_due(uow.state(SUBSCRIPTION, key), uow.now), cause, policy, walks)
+    serve_waiting(uow, Causation("timer", "due", "due"))
+    uow.touch_streams(stream_ids)
 
 
-def _take(work: UnitOfWork, key: str, events: Sequence[Event], cause: Causation, policy: Policy, walks: Walks) -> None:
+def _take(uow: UnitOfWork, key: str, events: Sequence[Event], cause: Causation, policy: Policy, walks: Walks) -> None:
     if not events:
         return
-    before = numbers_of(work.state(SUBSCRIPTION, key))
-    after = numbers_of(work.record(SUBSCRIPTION, key, events, cause))
+    before = numbers_of(uow.state(SUBSCRIPTION, key))
+    after = numbers_of(uow.record(SUBSCRIPTION, key, events, cause))
     for number in set(before) - set(after):
-        work.stop_waiting(NUMBER.stream(number), SUBSCRIPTION.stream(key))
-    if isinstance(events[0], SubscriptionHeard):
-        serve(work, key, cause, policy)
-        cover(work, key, cause, policy, walks)
+        uow.stop_waiting(NUMBER.stream(number), SUBSCRIPTION.stream(key))
+    if isinstance(events[0], SubscriptionReceived):
+        serve(uow, key, cause, policy)
+        cover(uow, key, cause, policy, walks)
 
 
-def _load(work: UnitOfWork, messages: Sequence[Message]) -> None:
+def _load(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Read in one query all that such a batch nearly always needs; the rest follows where it turns out to be needed."""
     organizations = {m.data.organization_id for m in messages}
-    work.load(
+    uow.load(
         [
             THE_POLICY,
             *((SUBSCRIPTION, m.subject) for m in messages),
@@ -100,9 +105,9 @@ def _load(work: UnitOfWork, messages: Sequence[Message]) -> None:
     )
 
 
-def _numbers(work: UnitOfWork, message: Message) -> list[str]:
+def _numbers(uow: UnitOfWork, message: Message) -> list[str]:
     """Every number that the message can move, so that one query reads them for the whole batch."""
-    return _named(message) + numbers_of(work.state(SUBSCRIPTION, message.subject))
+    return _named(message) + numbers_of(uow.state(SUBSCRIPTION, message.subject))
 
 
 def _named(message: Message) -> list[str]:
@@ -113,9 +118,9 @@ def _named(message: Message) -> list[str]:
     return named
 
 
-def _heard(message: Message) -> SubscriptionHeard:
+def _heard(message: Message) -> SubscriptionReceived:
     fact: SubscriptionFact = message.data
-    return SubscriptionHeard(
+    return SubscriptionReceived(
         at=message.time,
         sequence=message.sequence or 0,
         organization_id=fact.organization_id,

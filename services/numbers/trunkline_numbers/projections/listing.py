@@ -65,7 +65,7 @@ LISTED: Final[Decider[Listed]] = Decider("number", Listed, evolve, (NumberAdded,
 
 def threes(digits: str) -> list[int]:
     """Every three digits that follow each other, each once."""
-    return list({int(digits[place : place + 3]) for place in range(len(digits) - 2)})
+    return list({int(digits[index : index + 3]) for index in range(len(digits) - 2)})
 
 
 def _row(n: Listed) -> tuple[Any, ...]:

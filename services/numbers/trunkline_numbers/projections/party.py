@@ -12,8 +12,8 @@ COLUMNS = {"kind": "text", "partner_id": "text"}
 
 
 def _row(party: PartyReplica) -> tuple[Any, ...]:
-    heard = party.heard
-    return (None, None) if heard is None else (heard.kind, heard.partner_id)
+    details = party.details
+    return (None, None) if details is None else (details.kind, details.partner_id)
 
 
 VIEW = single_stream_projection(

@@ -33,20 +33,20 @@ _NOTHING_HEARD = (None,) * 10
 
 
 def _row(s: Subscription) -> tuple[Any, ...]:
-    heard, refused = s.heard, s.refused
+    terms, refused = s.terms, s.refused
     said: tuple[Any, ...] = _NOTHING_HEARD
-    if heard is not None:
+    if terms is not None:
         said = (
-            heard.organization_id,
-            heard.product,
-            heard.status,
-            heard.number,
-            heard.started_at,
-            heard.expired_at,
-            heard.terminated_at,
-            heard.quantity,
-            heard.plan_days,
-            heard.renewed_until,
+            terms.organization_id,
+            terms.product,
+            terms.status,
+            terms.number,
+            terms.started_at,
+            terms.expired_at,
+            terms.terminated_at,
+            terms.quantity,
+            terms.plan_days,
+            terms.renewed_until,
         )
     if refused is None:
         return (*said, s.ever_served, None, None, None, None)

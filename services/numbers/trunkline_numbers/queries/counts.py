@@ -100,10 +100,10 @@ def _by_listing(conditions: Conditions, part: Slice, wanted: Sequence[_Counted],
     else:
         source, before, parts = "listing_view l", (), first
     applied: list[Condition] = []
-    for place, life in enumerate(c for c, _ in wanted if c.listed is None and c.walk == "v"):
-        source += f" JOIN number_view s{place} ON s{place}.key = l.key"
+    for index, life in enumerate(c for c, _ in wanted if c.listed is None and c.walk == "v"):
+        source += f" JOIN number_view s{index} ON s{index}.key = l.key"
         here = [life, *_in_index_of(life, wanted)]
-        parts += [(c.sql.replace("v.", f"s{place}."), c.params) for c in here]
+        parts += [(c.sql.replace("v.", f"s{index}."), c.params) for c in here]
         applied += here
     rest = [(c.sql, c.params) for c, _ in wanted if c.listed is None and c not in applied] + part.old_enough()
     source += " JOIN number_view v ON v.key = l.key" if rest else ""

@@ -61,8 +61,8 @@ def take(fetch: Fetch, conditions: Conditions, part: Slice) -> Sample | None:
     parts = [*((c.sql, c.params) for c in conditions.all), *(conditions.like("v") or [_NONE])]
     parts += [*(part.old_enough() or [_NONE]), *own]
     # Each is evaluated once for each number: a branch may have a hundred parties.
-    flags = ", ".join(f"{text} AS c{place}" for place, (text, _) in enumerate(parts))
-    every = " AND ".join(f"c{place}" for place in range(len(parts) - 1))
+    flags = ", ".join(f"{text} AS c{index}" for index, (text, _) in enumerate(parts))
+    every = " AND ".join(f"c{index}" for index in range(len(parts) - 1))
     counts = ", ".join(f"count(*) FILTER (WHERE {text})" for text in (every, *(f"c{n}" for n in range(len(parts)))))
     within, limits = where(conditions.between("v"))
     params = [value for _, given in parts for value in given]

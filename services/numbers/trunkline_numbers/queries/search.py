@@ -142,11 +142,11 @@ class Search:
         longest = max(LONG_WALK, 10 * self._part.rows)
         walked: dict[int, int] = {}
         for so_far in (4, longest):  # as far as should do, were they spread evenly; then as far as it pays
-            for place, (way, count) in enumerate(ways[:2]):
+            for index, (way, count) in enumerate(ways[:2]):
                 most = int(min(so_far * self._part.rows * max(1.0, count / max(sample.all, 1.0)), longest))
-                if walked.get(place, 0) >= most:
+                if walked.get(index, 0) >= most:
                     continue
-                walked[place] = most
+                walked[index] = most
                 rows = self._along(way, begin, most)
                 if begin and self._part.rows <= 2 * len(rows) < 2 * self._part.rows:  # so near that it pays to go on
                     rows += self._along(way, [rows[-1][0]], most)[1:]

@@ -13,17 +13,17 @@ from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 from trunkline_numbers.message_handlers import subscription_events
 
 
-def react(work: UnitOfWork, stream_ids: Sequence[str]) -> None:
+def react(uow: UnitOfWork, stream_ids: Sequence[str]) -> None:
     """Settle the numbers and subscriptions that are due; one that is not due any more is left as it is.
 
     Args:
-        work: `work.now` is the instant up to which is settled.
+        uow: `uow.now` is the instant up to which is settled.
         stream_ids: `number/…` and `subscription/…` streams, each once.
     """
     ahead = [stream_id for stream_id in stream_ids if stream_id.startswith(f"{SUBSCRIPTION.category}/")]
     keys = [key_of(stream_id) for stream_id in stream_ids if stream_id.startswith(f"{NUMBER.category}/")]
-    load_settled(work, [THE_POLICY, *((NUMBER, key) for key in keys)])
+    load_settled(uow, [THE_POLICY, *((NUMBER, key) for key in keys)])
     for key in keys:
-        work.touch(NUMBER, key)
+        uow.touch(NUMBER, key)
     if ahead:
-        subscription_events.ahead_due(work, ahead)
+        subscription_events.ahead_due(uow, ahead)

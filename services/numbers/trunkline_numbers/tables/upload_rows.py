@@ -60,11 +60,11 @@ _read_chunk: Final = msgspec.msgpack.Decoder(Chunk).decode
 _read_late: Final = msgspec.msgpack.Decoder(tuple[Late, ...]).decode
 
 
-def keep(work: UnitOfWork, upload_id: str, uploader_id: str | None, chunks: Sequence[bytes]) -> None:
+def keep(uow: UnitOfWork, upload_id: str, uploader_id: str | None, chunks: Sequence[bytes]) -> None:
     """Write the rows of a new upload into the work that records it; `chunks` as `packed` made them."""
-    work.write("INSERT INTO uploads VALUES (%s, %s, %s)", [(upload_id, work.now, uploader_id)])
-    rows = [(upload_id, place, chunk) for place, chunk in enumerate(chunks)]
-    work.write("INSERT INTO upload_chunks (upload_id, chunk, rows) VALUES (%s, %s, %b)", rows)
+    uow.write("INSERT INTO uploads VALUES (%s, %s, %s)", [(upload_id, uow.now, uploader_id)])
+    rows = [(upload_id, index, chunk) for index, chunk in enumerate(chunks)]
+    uow.write("INSERT INTO upload_chunks (upload_id, chunk, rows) VALUES (%s, %s, %b)", rows)
 
 
 def packed(chunk: Chunk) -> bytes:
@@ -72,18 +72,18 @@ def packed(chunk: Chunk) -> bytes:
     return _encode(chunk)
 
 
-def next_chunk(work: UnitOfWork, u: Upload) -> Chunk:
+def next_chunk(uow: UnitOfWork, u: Upload) -> Chunk:
     """The chunk whose turn it is."""
-    found = work.fetch(
+    found = uow.fetch(
         "SELECT rows FROM upload_chunks WHERE upload_id = %s AND chunk = %s", (u.upload_id, u.chunks_done)
     )
     return _read_chunk(found[0][0])
 
 
-def keep_late(work: UnitOfWork, u: Upload, late: Sequence[Late]) -> None:
+def keep_late(uow: UnitOfWork, u: Upload, late: Sequence[Late]) -> None:
     """Write what became of the chunk whose turn it is, into the work that adds its numbers."""
     row = (_encode(late), u.upload_id, u.chunks_done)
-    work.write("UPDATE upload_chunks SET refused = %b WHERE upload_id = %s AND chunk = %s", [row])
+    uow.write("UPDATE upload_chunks SET refused = %b WHERE upload_id = %s AND chunk = %s", [row])
 
 
 class RowOutcome(msgspec.Struct, frozen=True, gc=False):
@@ -103,12 +103,12 @@ def read_outcomes(store: Store, u: Upload, chunks: int) -> Iterator[RowOutcome]:
         u: the upload.
         chunks: how many it has.
     """
-    for place in range(chunks):
+    for index in range(chunks):
         sql = "SELECT rows, refused FROM upload_chunks WHERE upload_id = %s AND chunk = %s"
-        rows, refused = store.fetch(sql, (u.upload_id, place))[0]
+        rows, refused = store.fetch(sql, (u.upload_id, index))[0]
         late = {row.line: row for row in (_read_late(refused) if refused is not None else ())}
         ahead: Outcome = "cancelled" if u.status == "cancelled" else "waiting"
-        good: Outcome = "added" if place < u.chunks_done else ahead
+        good: Outcome = "added" if index < u.chunks_done else ahead
         for row in _read_chunk(rows).rows:
             if row.wrong is not None:
                 yield RowOutcome(row, "refused", row.wrong.code, row.wrong.reason)

@@ -110,9 +110,9 @@ def _findings(document: dict[str, Any], verdicts: tuple[str, ...]) -> Any:
     from trunkline.cli.terminal.output import table
 
     counts = [f"{document[verdict]:,} {verdict}" for verdict in verdicts if document[verdict]]
-    told = f"{document['events']:,} events: {', '.join(counts)}."
+    summary = f"{document['events']:,} events: {', '.join(counts)}."
     listed = sorted((*document["findings"], *document.get("warnings", ())), key=lambda finding: finding["line"])
     if not listed:
-        return told
+        return summary
     rows = [(str(f["line"]), f["id"], f["code"], f["reason"]) for f in listed[:_MOST_SHOWN]]
-    return table((">line", "id", "code", "reason"), rows, title=told)
+    return table((">line", "id", "code", "reason"), rows, title=summary)

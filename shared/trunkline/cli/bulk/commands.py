@@ -126,13 +126,13 @@ def tell_bulk(call: CommandContext, found: Any) -> None:
     from trunkline.cli.terminal.output import facts, relative
 
     def made() -> Any:
-        told = {n: found[n] for n in ("name", "bulk_id", "status", "addons", "total")}
-        told["files"] = [f"{f['name']} ({f['rows']:,})" for f in found["files"]]
+        document = {n: found[n] for n in ("name", "bulk_id", "status", "addons", "total")}
+        document["files"] = [f"{f['name']} ({f['rows']:,})" for f in found["files"]]
         if found["status"] != "draft":
-            told |= {n: found[n] for n in ("succeeded", "failed", "waiting", "pending", "all_or_nothing")}
-        told |= {"copy of": found["copied_from"]} if found["copied_from"] else {}
-        told |= {n: relative(found[n]) for n in ("created_at", "started_at", "completed_at") if found[n]}
-        return facts(told | {"possible now": found["actions"]})
+            document |= {n: found[n] for n in ("succeeded", "failed", "waiting", "pending", "all_or_nothing")}
+        document |= {"copy of": found["copied_from"]} if found["copied_from"] else {}
+        document |= {n: relative(found[n]) for n in ("created_at", "started_at", "completed_at") if found[n]}
+        return facts(document | {"possible now": found["actions"]})
 
     call.tell(found, made)
 

@@ -132,8 +132,8 @@ class ApiClient:
     def now(self) -> datetime:
         """What time it is for the services; the machine's where they do not say."""
         with suppress(TransportError, ValueError, AttributeError, TypeError):
-            told = self._client.request("GET", f"{self.urls['numbers']}/readyz").json()["now"]
-            return max(map(datetime.fromisoformat, told.values()))
+            instant = self._client.request("GET", f"{self.urls['numbers']}/readyz").json()["now"]
+            return max(map(datetime.fromisoformat, instant.values()))
         return datetime.now(UTC)
 
     def catch_up(self) -> None:
@@ -263,8 +263,8 @@ class ApiClient:
             problem = answer.json()
             detail = str(problem["detail"])
         except (ValueError, KeyError, TypeError):
-            said = f"{where} answers {answer.status_code} {answer.reason_phrase}, and not as Trunkline does."
-            return Unreachable(said)
+            text = f"{where} answers {answer.status_code} {answer.reason_phrase}, and not as Trunkline does."
+            return Unreachable(text)
         if problem.get("code") == _INVALID and problem.get("errors"):
             return Refused("\n".join(refused_values(problem["errors"], self._given)), problem)
         more = [str(e.get("detail", "")) for e in problem.get("errors", []) if e.get("detail") not in (None, detail)]

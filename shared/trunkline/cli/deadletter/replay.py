@@ -95,8 +95,8 @@ def edit(
     elif not headers:
         body |= _value(_edited(letter(call, service, number)))
     done = call.remote.post(f"{_path(service.value, number)}/retry", body, dry_run=dry_run)
-    told = {"service": service.value} | done
-    call.tell(told, lambda: _done(told))
+    document = {"service": service.value} | done
+    call.tell(document, lambda: _done(document))
 
 
 def _path(owner: str, number: int) -> str:
@@ -124,13 +124,13 @@ def _each(call: CommandContext, chosen: Sequence[tuple[str, int]], done: str, on
     """Do it to each, tell what came of all, and end as they did."""
     from trunkline.cli.terminal.output import progress
 
-    told: list[dict[str, Any]] = []
+    documents: list[dict[str, Any]] = []
     so_far: set[tuple[str, int]] = set()
     with progress(done, len(chosen), silent=call.as_json) as bar:
         for owner, number in chosen:
             about: dict[str, Any] = {"service": owner, "id": number}
             try:
-                told.append(about | one(owner, number))
+                documents.append(about | one(owner, number))
                 so_far.add((owner, number))
             except (Unreachable, Misused):
                 raise
@@ -138,18 +138,20 @@ def _each(call: CommandContext, chosen: Sequence[tuple[str, int]], done: str, on
                 if len(chosen) == 1:
                     raise
                 if dry_run and (owner, older := _older(refused)) in so_far:  # in earnest it would be done by now
-                    told.append(about | {"status": done, "after": older})
+                    documents.append(about | {"status": done, "after": older})
                     so_far.add((owner, number))
                 else:
-                    told.append(
+                    documents.append(
                         about | {"status": "refused", "code": refused.document.get("code"), "detail": str(refused)}
                     )
-            bar.move(len(told))
-    refused_ones = sum(t["status"] == "refused" for t in told)
-    call.tell({done: len(told) - refused_ones, "refused": refused_ones, "items": told}, lambda: _all_done(told))
+            bar.move(len(documents))
+    refused_ones = sum(t["status"] == "refused" for t in documents)
+    call.tell(
+        {done: len(documents) - refused_ones, "refused": refused_ones, "items": documents}, lambda: _all_done(documents)
+    )
     if refused_ones:
-        sentence = f"{refused_ones:,} of {len(told):,} were refused and go on waiting."
-        raise Refused(sentence) if refused_ones == len(told) else Partly(sentence)
+        sentence = f"{refused_ones:,} of {len(documents):,} were refused and go on waiting."
+        raise Refused(sentence) if refused_ones == len(documents) else Partly(sentence)
 
 
 def _older(refused: Ended) -> int | None:
@@ -160,28 +162,28 @@ def _older(refused: Ended) -> int | None:
     return older
 
 
-def _all_done(told: list[dict[str, Any]]) -> Any:
+def _all_done(documents: list[dict[str, Any]]) -> Any:
     from trunkline.cli.terminal.output import table
 
-    if not told:
+    if not documents:
         return "No dead letters."
-    rows = [(t["service"], str(t["id"]), t["status"], t.get("detail") or _effect(t)) for t in told]
+    rows = [(t["service"], str(t["id"]), t["status"], t.get("detail") or _effect(t)) for t in documents]
     return table(("service", ">id", "outcome", "what came of it"), rows)
 
 
-def _done(told: dict[str, Any]) -> str:
-    return f"{told['service']} {told['id']}: {told['status']}. {_effect(told)}"
+def _done(document: dict[str, Any]) -> str:
+    return f"{document['service']} {document['id']}: {document['status']}. {_effect(document)}"
 
 
-def _effect(told: dict[str, Any]) -> str:
+def _effect(document: dict[str, Any]) -> str:
     """What a retried message brought about, in a line."""
-    if told["status"] != "retried":
+    if document["status"] != "retried":
         return ""
-    if "after" in told:
-        return f"after {told['after']}"
-    recorded = [f"{event['type'].partition('.')[2]} of {event['stream']}" for event in told["recorded"]]
-    waits = [f"waits for {awaited}" for awaited in told["waits_for"]]
-    aside = ["put aside: another message has its id (trunkline billing quarantined)"] if told["put_aside"] else []
+    if "after" in document:
+        return f"after {document['after']}"
+    recorded = [f"{event['type'].partition('.')[2]} of {event['stream']}" for event in document["recorded"]]
+    waits = [f"waits for {awaited}" for awaited in document["waits_for"]]
+    aside = ["put aside: another message has its id (trunkline billing quarantined)"] if document["put_aside"] else []
     return ", ".join(recorded + waits + aside) or "Nothing new: it was heard before, or something newer was."
 
 

@@ -39,13 +39,17 @@ def add_doctor(app: typer.Typer, panel: str) -> None:
         checks, without = _examine(call)
         wrong = [check for check in checks if check.verdict == "wrong"]
         away = any(check.what == "answers" for check in wrong)
-        told = {"well": not wrong, "checks": [check._asdict() for check in checks], "without_number": without["items"]}
+        document = {
+            "well": not wrong,
+            "checks": [check._asdict() for check in checks],
+            "without_number": without["items"],
+        }
         differ = None
         if reconcile and not away:
-            differ = _reconcile(call, told, checks, without, mend=repair)
+            differ = _reconcile(call, document, checks, without, mend=repair)
         else:
-            told |= {"reconciled": None} if reconcile else {}
-            call.tell(told, lambda: _table(checks), lambda: _listed(without))
+            document |= {"reconciled": None} if reconcile else {}
+            call.tell(document, lambda: _table(checks), lambda: _listed(without))
         if away:
             raise Unreachable("Not every service answers.")
         if wrong:

@@ -34,12 +34,12 @@ def contents_checks(service: str, found: dict[str, Any]) -> Iterator[Check]:
     for topic in found["topics"]:
         counted = f"{topic['subjects']:,} subjects, {topic['on_topic']:,} on the topic"
         if topic["ahead"]:
-            told = f"{counted}, {topic['ahead']:,} newer there than here"
+            summary = f"{counted}, {topic['ahead']:,} newer there than here"
             remedy = f"stop {service}; trunkline restored --service {service}; start it"
-            yield Check(service, topic["topic"], "wrong", told, remedy)
+            yield Check(service, topic["topic"], "wrong", summary, remedy)
         elif topic["sent"] or topic["tombstones"]:
-            told = f"{counted}, {topic['sent'] + topic['tombstones']:,} missing, older or gone"
-            yield Check(service, topic["topic"], "wrong", told, f"trunkline topics refill --service {service}")
+            summary = f"{counted}, {topic['sent'] + topic['tombstones']:,} missing, older or gone"
+            yield Check(service, topic["topic"], "wrong", summary, f"trunkline topics refill --service {service}")
         else:
             yield Check(service, topic["topic"], "good", counted)
     if found["missing_up_to"]:

@@ -41,17 +41,17 @@ def change(
     dry_run: DryRun = None,
 ) -> None:
     """Change an extension; or, with --add, --remove and --addon alone, the add-ons of several at once."""
-    said: dict[str, Any] = {"ext_key": key} if key is not None else {}
+    fields: dict[str, Any] = {"ext_key": key} if key is not None else {}
     for field, value in (("directory_name", name), ("user_id", user), ("number", number)):
-        said |= {field: value or None} if value is not None else {}
+        fields |= {field: value or None} if value is not None else {}
     keys = [identify(call, organization, named) for named in extensions]
     whole = {"addons": addon or []} if addon or no_addons else {}
-    if said and (len(keys) > 1 or add or remove):
+    if fields and (len(keys) > 1 or add or remove):
         raise Misused("Key, name, user and number are changed of one extension, by itself; --add and --remove apart.")
-    if not (said or whole or add or remove):
+    if not (fields or whole or add or remove):
         raise Misused("Say what to change: --key, --name, --user, --number, --addon, --no-addons, --add or --remove.")
     if len(keys) == 1 and not (add or remove):
-        tell_changed(call, call.remote.patch(path_of(organization, keys[0]), said | whole, dry_run=dry_run))
+        tell_changed(call, call.remote.patch(path_of(organization, keys[0]), fields | whole, dry_run=dry_run))
         return
     body = {"extension_ids": keys, "add": add or [], "remove": remove or [], **whole}
     answer = call.remote.post(path_of(organization, "addons"), body, dry_run=dry_run)

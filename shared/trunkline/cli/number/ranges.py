@@ -51,8 +51,8 @@ def add_range(
 
 
 def _range(answer: dict[str, Any]) -> str:
-    told = f"{answer['added']:,} numbers added, from {answer['first']} to {answer['last']}."
-    return f"{told} {answer['unlikely']:,} of them look unassigned." if answer["unlikely"] else told
+    summary = f"{answer['added']:,} numbers added, from {answer['first']} to {answer['last']}."
+    return f"{summary} {answer['unlikely']:,} of them look unassigned." if answer["unlikely"] else summary
 
 
 def _refusals(refusals: list[dict[str, Any]]) -> Any:

@@ -102,10 +102,10 @@ def _filtered(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _asked(given: dict[str, Any]) -> dict[str, Any]:
-    asked = {name: value for name, value in given.items() if value not in (None, [])}
-    if "available_since" in asked:
-        asked["available_since"] = instant(asked["available_since"], "--available-since")
-    return {name: str(value) if isinstance(value, UUID) else value for name, value in asked.items()}
+    parameters = {name: value for name, value in given.items() if value not in (None, [])}
+    if "available_since" in parameters:
+        parameters["available_since"] = instant(parameters["available_since"], "--available-since")
+    return {name: str(value) if isinstance(value, UUID) else value for name, value in parameters.items()}
 
 
 @verb(app, "search")

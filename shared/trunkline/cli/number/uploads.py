@@ -172,24 +172,24 @@ def _watched(call: CommandContext, upload_id: str) -> dict[str, Any]:
     return found
 
 
-def _end(call: CommandContext, found: dict[str, Any], told: list[dict[str, Any]]) -> None:
+def _end(call: CommandContext, found: dict[str, Any], documents: list[dict[str, Any]]) -> None:
     """Print what became of an upload.
 
     Args:
         call: the command.
         found: the upload, which no longer runs.
-        told: the bad rows that the document is to have too.
+        documents: the bad rows that the document is to have too.
 
     Raises:
         Partly: rows were refused.
         Refused: it was cancelled, or does not run at all.
     """
-    call.tell(found | {"bad_rows": told} if told else found, lambda: _line(found))
+    call.tell(found | {"bad_rows": documents} if documents else found, lambda: _line(found))
     if found["status"] != "completed":
         raise Refused(f"The upload is {found['status']}.", found)
     if found["refused"]:
-        said = f"{found['refused']:,} of {found['rows']:,} rows were refused"
-        raise Partly(f"{said}; `trunkline number upload-report {found['upload_id']} --refused` says why.")
+        summary = f"{found['refused']:,} of {found['rows']:,} rows were refused"
+        raise Partly(f"{summary}; `trunkline number upload-report {found['upload_id']} --refused` says why.")
 
 
 def _pace(found: dict[str, Any]) -> str:
@@ -207,8 +207,8 @@ def _line(found: dict[str, Any]) -> str:
 
 
 def _previewed(seen: dict[str, Any]) -> str:
-    told = f"{seen['rows']:,} rows: {seen['good']:,} can be added, {seen['bad']:,} cannot."
-    return f"{told} {seen['unlikely']:,} look unassigned, and are taken." if seen["unlikely"] else told
+    summary = f"{seen['rows']:,} rows: {seen['good']:,} can be added, {seen['bad']:,} cannot."
+    return f"{summary} {seen['unlikely']:,} look unassigned, and are taken." if seen["unlikely"] else summary
 
 
 def _bad_rows(seen: dict[str, Any]) -> Any:

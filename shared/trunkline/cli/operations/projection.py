@@ -89,16 +89,16 @@ def result_of(lines: Iterator[str], bar: Bar, look: Callable[[dict[str, Any]], N
         Refused: it was, or it failed on the way.
     """
     for line in lines:
-        told = json.loads(line)
-        if "progress" in told:
-            step = told["progress"]
+        document = json.loads(line)
+        if "progress" in document:
+            step = document["progress"]
             if look is not None:
                 look(step)
             bar.move(step["done"], max(step["total"], step["done"]), f"{step['name']}: {step['phase']}")
-        elif "error" in told:
-            raise Refused(str(told["error"].get("detail", told["error"])), told["error"])
+        elif "error" in document:
+            raise Refused(str(document["error"].get("detail", document["error"])), document["error"])
         else:
-            result: dict[str, Any] = told["result"]
+            result: dict[str, Any] = document["result"]
             return result
     raise Unreachable("The service broke off before it was done; its log says why.")
 
@@ -138,10 +138,10 @@ def _compared(result: dict[str, Any], done: str) -> Any:
     from trunkline.cli.terminal.output import line, table
 
     differences = result["differences"]
-    told = f"{result['name']}: {done} at position {result['position']:,}; {result['rows']:,} rows"
+    document = f"{result['name']}: {done} at position {result['position']:,}; {result['rows']:,} rows"
     if differences is None:
-        return f"{told}, of a newer version than before."
+        return f"{document}, of a newer version than before."
     if not differences:
-        return f"{told}, all as the streams say."
+        return f"{document}, all as the streams say."
     rows = [(d["key"], d["found"], d["expected"]) for d in result["shown"]]
-    return Group(line(f"{told}, {differences:,} of them differed."), table(("key", "found", "expected"), rows))
+    return Group(line(f"{document}, {differences:,} of them differed."), table(("key", "found", "expected"), rows))

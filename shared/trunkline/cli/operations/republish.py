@@ -100,5 +100,5 @@ def _shown(done: dict[str, Any]) -> Any:
         return "Nothing that was published meets these conditions."
     where = f"to {done['to']}" if done["to"] else "to their own topics"
     rows = [(name, f"{count:,}") for name, count in sorted(done["topics"].items())]
-    told = f"{done['events']:,} events up to position {done['position']:,}, {where}."
-    return Group(table(("event", ">published"), rows), "", line(told))
+    summary = f"{done['events']:,} events up to position {done['position']:,}, {where}."
+    return Group(table(("event", ">published"), rows), "", line(summary))

@@ -57,12 +57,12 @@ def _check_stopped(name: str, url: str) -> None:
     from trunkline.eventstore.leader_election import LeaderElection
     from trunkline.messaging.outbox_relay import FOLLOWER
 
-    duties = LeaderElection(url)
+    leader_election = LeaderElection(url)
     try:
-        if not duties.hold(FOLLOWER):
+        if not leader_election.hold(FOLLOWER):
             raise Refused(f"{name} is running on this database: stop it, then say that it was restored, then start it.")
     finally:
-        duties.resign()
+        leader_election.resign()
 
 
 def _declare(service: ServiceDefinition, url: str, *, dry_run: bool) -> int:

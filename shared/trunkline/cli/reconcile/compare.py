@@ -95,16 +95,16 @@ def _told(at: records.Extension | records.Bound) -> str:
 
 def _party(key: str, own: records.Party | None, copy: records.Party | None) -> list[Difference]:
     """Numbers knows each party as it is, and no other (P0)."""
-    told = _apart(own, copy, _PARTY, lambda party: f"{party.kind} {party.name}", "there is no such party")
-    if told is None:
+    difference = _apart(own, copy, _PARTY, lambda party: f"{party.kind} {party.name}", "there is no such party")
+    if difference is None:
         return []
     again = f"trunkline republish licensing --stream party/{key}"
     return [
         Difference(
             kind="party",
             key=key,
-            licensing=told[0],
-            numbers=told[1],
+            licensing=difference[0],
+            numbers=difference[1],
             since=later(*(party.changed_at for party in (own, copy) if party is not None)),
             do=again if own is not None else f"trunkline stream show party/{key} --service numbers",
             about=(key,),
@@ -116,15 +116,15 @@ def _number(key: str, copy: records.Number | None, own: records.Number | None) -
     """Licensing's copy of a number is its newest document; of one that is gone there may be none (X1)."""
     if (copy is None or copy.state is None) and (own is None or own.state == "deleted"):
         return []
-    told = _apart(copy, own, _COPIED, _life, "there is none")
-    if told is None:
+    difference = _apart(copy, own, _COPIED, _life, "there is none")
+    if difference is None:
         return []
     return [
         Difference(
             kind="copy",
             key=key,
-            licensing=told[0],
-            numbers=told[1],
+            licensing=difference[0],
+            numbers=difference[1],
             since=later(*(n.since for n in (copy, own) if n is not None)),
             do=f"any change tells it whole, such as trunkline number change {key} --routing TEXT;"
             " many: empty licensing's table number_copy and restart it",

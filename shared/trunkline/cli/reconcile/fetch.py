@@ -84,12 +84,12 @@ class Remotes:
     def _settle(self, service: str) -> None:
         left = self._patience
         while True:
-            told = self._remote.get(f"/{service}/operate/settled", seconds=min(left, _AT_ONCE))
-            if told["heard"] and not told["unsaid"]:
+            document = self._remote.get(f"/{service}/operate/settled", seconds=min(left, _AT_ONCE))
+            if document["heard"] and not document["unsaid"]:
                 return
             left -= _AT_ONCE
             if left <= 0:
-                raise Unsettled(_unsettled(service, told))
+                raise Unsettled(_unsettled(service, document))
 
     @contextmanager
     def _list(self, service: str, subject: Subject, **params: Any) -> Iterator[tuple[int | None, Iterator[Any]]]:
@@ -154,9 +154,9 @@ def _whole_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield left
 
 
-def _unsettled(service: str, told: dict[str, Any]) -> str:
-    if told["unsaid"]:
-        return f"{service} has {told['unsaid']:,} events to say yet"
-    if told["heard"] is None:
+def _unsettled(service: str, document: dict[str, Any]) -> str:
+    if document["unsaid"]:
+        return f"{service} has {document['unsaid']:,} events to say yet"
+    if document["heard"] is None:
         return f"{service} cannot see the topics, so that nobody knows what it has to hear yet"
     return f"{service} has not heard all that was said to it yet"

@@ -85,10 +85,10 @@ def _verdict(report: Report, kind: Kind) -> tuple[str, str]:
     """In words, and their style."""
     differ, moving = _by_kind(report.differences)[kind], _by_kind(report.moving)[kind]
     found = ((differ, "differ"), (moving, "moving"), (report.unjudged.get(kind, 0), "not looked at again"))
-    told = ", ".join(f"{count:,} {how}" for count, how in found if count)
-    if kind == "without" and not told and report.counted.get(kind, 0):
+    summary = ", ".join(f"{count:,} {how}" for count, how in found if count)
+    if kind == "without" and not summary and report.counted.get(kind, 0):
         return "refused or dismissed, on record: see trunkline doctor", "yellow"
-    return told or "all agree", "bold red" if differ else "yellow" if told else "green"
+    return summary or "all agree", "bold red" if differ else "yellow" if summary else "green"
 
 
 def _more(found: list[Difference]) -> str:
@@ -99,8 +99,8 @@ def _told(d: Difference) -> str:
     from trunkline.cli.terminal.output import moment
 
     since = f", since {moment(d.since.isoformat())}" if d.since is not None else ""
-    said = {"licensing": d.licensing, "numbers": d.numbers, "because": d.because, "do": d.do}
-    lines = (f"  {name:<11}{text}\n" for name, text in said.items() if text is not None)
+    states = {"licensing": d.licensing, "numbers": d.numbers, "because": d.because, "do": d.do}
+    lines = (f"  {name:<11}{text}\n" for name, text in states.items() if text is not None)
     return f"{d.kind} {d.key}{since}\n{''.join(lines)}"
 
 
@@ -109,5 +109,5 @@ def _by_kind(found: list[Difference]) -> Counter[Kind]:
 
 
 def _in_order(found: list[Difference]) -> list[Difference]:
-    places = {kind: place for place, kind in enumerate(KINDS)}
+    places = {kind: index for index, kind in enumerate(KINDS)}
     return sorted(found, key=lambda d: (places[d.kind], d.key))

@@ -83,13 +83,13 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def reconcile(
-    sides: Sides, tell: Tell = lambda _subject, _done: None, *, looks: int = LOOKS, most: int = MOST
+    sides: Sides, report: Tell = lambda _subject, _done: None, *, looks: int = LOOKS, most: int = MOST
 ) -> Report:
     """Hold both sides against each other.
 
     Args:
         sides: read whole once, when what was on its way has arrived, and what is suspected again.
-        tell: of the progress.
+        report: of the progress.
         looks: how often something that changes is looked at again.
         most: suspects that are looked at again.
     """
@@ -99,15 +99,15 @@ def reconcile(
     with suppress(Unsettled):  # told below, of whatever is suspected
         sides.exchange()
     for subject, comparing in COMPARING.items():
-        for place, (key, licensing, numbers) in enumerate(sides.everything(subject)):
+        for index, (key, licensing, numbers) in enumerate(sides.everything(subject)):
             counted.update(comparing.kinds(licensing, numbers))
             if different := comparing.compare(key, licensing, numbers):
                 if len(suspects) < most:
                     suspects[subject, key] = licensing, numbers
                 else:
                     unjudged.update(each.kind for each in different)
-            if place % _EVERY == 0:
-                tell(subject, place)
+            if index % _EVERY == 0:
+                report(subject, index)
     differences, moving = look_again(sides, suspects, looks)
     return Report(counted, differences, moving, unjudged)
 
@@ -129,8 +129,8 @@ def look_again(sides: Sides, suspects: Suspects, looks: int = LOOKS) -> tuple[li
                 break
             sides.exchange()
             now = _differing(sides, seen)
-            found += _told({place: lines for place, lines in now.items() if lines == seen[place]})
-            seen = {place: lines for place, lines in now.items() if lines != seen[place]}
+            found += _told({index: lines for index, lines in now.items() if lines == seen[index]})
+            seen = {index: lines for index, lines in now.items() if lines != seen[index]}
     except Unsettled as reason:
         because = str(reason)
     return found, [replace(difference, because=because) for difference in _told(seen)]

@@ -51,20 +51,20 @@ def compare(key: str, sold: Subscription | None, served: Served | None) -> list[
 def _heard(key: str, sold: Subscription | None, served: Served) -> Difference | None:
     """Numbers has heard what licensing has to say of it (S4)."""
     if sold is not None and served.terms is not None:
-        told = apart(sold.terms, served.terms, _TERMS)
+        difference = apart(sold.terms, served.terms, _TERMS)
     elif sold is not None:
-        told = _stands(sold.terms), "nothing was heard of it"
+        difference = _stands(sold.terms), "nothing was heard of it"
     elif served.terms is not None:
-        told = "there is no such subscription", _stands(served.terms)
+        difference = "there is no such subscription", _stands(served.terms)
     else:
-        told = None
-    if told is None:
+        difference = None
+    if difference is None:
         return None
     return Difference(
         kind="subscription",
         key=key,
-        licensing=told[0],
-        numbers=told[1],
+        licensing=difference[0],
+        numbers=difference[1],
         since=later(sold.changed_at if sold is not None else None, served.changed_at),
         do=_again(key) if sold is not None else f"trunkline stream show subscription/{key} --service numbers",
         about=(key,),
@@ -93,23 +93,23 @@ def _active(sold: Subscription, served: Served) -> Difference | None:
 
 def _assigned(key: str, sold: Subscription | None, served: Served, given: Given) -> Difference | None:
     """An assigned number is that of its active subscription, or the old one while a swap is refused (N9)."""
-    said = f"assigned to subscription {key} of organization {given.organization_id} since {shown(given.since)}"
+    text = f"assigned to subscription {key} of organization {given.organization_id} since {shown(given.since)}"
     if sold is None:
-        return _of_number("assigned", key, given, f"there is no subscription {key}", said, None)
+        return _of_number("assigned", key, given, f"there is no subscription {key}", text, None)
     wanted, terms = _wanted(sold, served), sold.terms
     stays = wanted is not None and _excused(served, wanted) and _has(served) == [given.number]
     if (given.number == wanted or stays) and given.organization_id == terms.organization_id:
         return None
     known = f"subscription {key} of organization {terms.organization_id} is {_stands(terms)}"
-    return _of_number("assigned", key, given, known, said, _turned(terms))
+    return _of_number("assigned", key, given, known, text, _turned(terms))
 
 
 def _reserved(key: str, sold: Subscription | None, served: Served, given: Given) -> Difference | None:
     """A number is not kept since its subscription lost it, if that is active with it (N3)."""
     if sold is None or _wanted(sold, served) != given.number:
         return None
-    said = f"reserved since {shown(given.since)}, when subscription {key} was {given.cause}"
-    return _of_number("reserved", key, given, f"subscription {key} is {_stands(sold.terms)}", said, _turned(sold.terms))
+    text = f"reserved since {shown(given.since)}, when subscription {key} was {given.cause}"
+    return _of_number("reserved", key, given, f"subscription {key} is {_stands(sold.terms)}", text, _turned(sold.terms))
 
 
 def _of_number(kind: Kind, key: str, given: Given, licensing: str, numbers: str, turned: datetime | None) -> Difference:
@@ -133,10 +133,10 @@ def _again(key: str) -> str:
 
 def _wanted(sold: Subscription, served: Served) -> str | None:
     """The number that an active subscription is to have: billing's, or the one that a person put in its place."""
-    terms, heard = sold.terms, served.terms
+    terms, received = sold.terms, served.terms
     if terms.product != "number" or terms.status != "active":
         return None
-    newest = heard is not None and heard.number == terms.number
+    newest = received is not None and received.number == terms.number
     return served.named if newest else terms.number
 
 

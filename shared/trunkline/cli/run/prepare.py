@@ -165,12 +165,12 @@ def _create(settings: Settings, partitions: int | None, replication: int | None,
     if kafka is None:
         raise Misused("There is no broker to create topics on: set TRUNKLINE_KAFKA_BOOTSTRAP.")
     services = installed_services().values()
-    heard = [c for s in services for h in s.message_handlers for known in h.topics.values() for c in known.values()]
-    said = [c for s in services for c in s.says]
+    consumed = [c for s in services for h in s.message_handlers for known in h.topics.values() for c in known.values()]
+    published = [c for s in services for c in s.says]
     try:
         return asyncio.run(
             create_topics(
-                kafka, [*heard, *said], partitions=partitions or PARTITIONS, replication=replication,
+                kafka, [*consumed, *published], partitions=partitions or PARTITIONS, replication=replication,
                 dry_run=dry_run,
             )
         )  # fmt: skip

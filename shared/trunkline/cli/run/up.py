@@ -130,7 +130,7 @@ def _where(document: dict[str, Any]) -> Any:
     from trunkline.cli.terminal.output import facts, line
 
     services = " and ".join(document["services"])
-    databases = ", ".join(f"{name}: {place}" for name, place in document["databases"].items())
+    databases = ", ".join(f"{name}: {location}" for name, location in document["databases"].items())
     shown = {
         "address": document["url"],
         "documentation": f"{document['url']}/docs",

@@ -232,5 +232,5 @@ def _mistake(error: Exception) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    place = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else ""
-    return f"Something went wrong that should not: {type(error).__name__}{place}: {error}"
+    location = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else ""
+    return f"Something went wrong that should not: {type(error).__name__}{location}: {error}"

@@ -92,8 +92,8 @@ def shared_out(needed: Sequence[int], wanted: Sequence[int], width: int) -> list
     found = list(needed)
     left = width - sum(needed) - _BETWEEN * (len(needed) - 1)
     order = sorted(range(len(needed)), key=lambda column: wanted[column] - needed[column])
-    for place, column in enumerate(order):
-        more = min(wanted[column] - needed[column], max(0, left) // (len(order) - place))
+    for index, column in enumerate(order):
+        more = min(wanted[column] - needed[column], max(0, left) // (len(order) - index))
         found[column] += more
         left -= more
     return found

@@ -31,8 +31,8 @@ def refused_parameter(wrong: Mapping[str, Any]) -> str:
     """
     from trunkline.contracts.validation_messages import sentence
 
-    said = sentence(wrong).rstrip(".")
-    return f"{said}." if wrong["type"] == "value_error" else f"it is {wrong.get('input')!r}; {said}."
+    text = sentence(wrong).rstrip(".")
+    return f"{text}." if wrong["type"] == "value_error" else f"it is {wrong.get('input')!r}; {text}."
 
 
 def _sentence(error: Mapping[str, Any], given: Mapping[str, Any]) -> str:

@@ -53,10 +53,10 @@ class _Layout:
 
     def __init__(self, names: Sequence[str]) -> None:
         places: dict[str, int] = {}
-        for place, name in enumerate(map(str.lower, names)):
+        for index, name in enumerate(map(str.lower, names)):
             if name in places and (name.startswith("ce_") or name == "content-type"):
                 raise MessageDecodeError("header-invalid", f"The header {name} is given twice.")
-            places[name] = place
+            places[name] = index
         self.texts: Final = itemgetter(*(places.get(name, _ABSENT) for name in _TEXTS))
         self.kind: Final = places.get("content-type", _ABSENT)
         self.version: Final = places.get("ce_specversion", _ABSENT)
@@ -130,8 +130,8 @@ def _texts(contents: tuple[bytes | None, ...]) -> Sequence[str]:
     ):
         return joined.decode().split("\n")
     return [
-        _text(name, content, required=place < _REQUIRED)
-        for place, (name, content) in enumerate(zip(_TEXTS, contents, strict=True))
+        _text(name, content, required=index < _REQUIRED)
+        for index, (name, content) in enumerate(zip(_TEXTS, contents, strict=True))
     ]
 
 
@@ -181,6 +181,6 @@ def _is_structured(kind: bytes | None) -> bool:
     )
 
 
-def _refuse_version(version: bytes | None, place: int) -> None:
-    given: Any = "missing" if place == _ABSENT else repr(_text("ce_specversion", version))
+def _refuse_version(version: bytes | None, index: int) -> None:
+    given: Any = "missing" if index == _ABSENT else repr(_text("ce_specversion", version))
     raise MessageDecodeError("spec-version", f"The header ce_specversion is {given}, not '1.0'.")

@@ -90,7 +90,7 @@ class _Comparison:
             yield differences.unjudged("data", "$schema")
         yield from self._schemas("data", self._old, self._new)
 
-    def _schemas(self, place: str, old: Any, new: Any) -> Iterator[Difference]:
+    def _schemas(self, path: str, old: Any, new: Any) -> Iterator[Difference]:
         old, new = resolved(old, self._old), resolved(new, self._new)
         both = (id(old), id(new))
         if both in self._under_way:  # a schema that contains itself: what differs is told further up
@@ -99,47 +99,47 @@ class _Comparison:
         free_was, free_now = (any(one.anything for one in side) for side in (was, now))
         if free_was or free_now:
             if not free_was:
-                yield Difference(place, "It may be anything now.", WIDER)
+                yield Difference(path, "It may be anything now.", WIDER)
             elif not free_now:
-                yield Difference(place, "It could be anything and is restricted now.", NARROWER)
+                yield Difference(path, "It could be anything and is restricted now.", NARROWER)
             return
         self._under_way.add(both)
         pairs, gone, come = paired(was, now)
-        yield from differences.replaced(place, gone, come)
+        yield from differences.replaced(path, gone, come)
         several = any(sum(one.kind == "object" for one in side) > 1 for side in (was, now))
         for one, other in pairs:
             label = f"({other.label})" if several and other.label else ""
-            yield from self._rules(place + label, one.rules, other.rules)
+            yield from self._rules(path + label, one.rules, other.rules)
         self._under_way.remove(both)
 
-    def _rules(self, place: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Difference]:
+    def _rules(self, path: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Difference]:
         """Compare rule by rule: a value has to keep all of them, so each may be judged by itself."""
         if any(name in old or name in new for name in _FIELDS):
-            yield from self._fields(place, old, new)
+            yield from self._fields(path, old, new)
         for name in dict.fromkeys((*old, *new)):
             was, now = old.get(name), new.get(name)
             if name == "items":
-                yield from self._schemas(f"{place}[]", old.get(name, True), new.get(name, True))
+                yield from self._schemas(f"{path}[]", old.get(name, True), new.get(name, True))
             elif name == "type":
-                yield from differences.types(place, was, now)
+                yield from differences.types(path, was, now)
             elif name == "enum":
-                yield from differences.values(place, was, now)
+                yield from differences.values(path, was, now)
             elif name in differences.BOUNDS:
-                yield from differences.bounds(place, name, was, now)
+                yield from differences.bounds(path, name, was, now)
             elif name in ("pattern", "format"):
-                yield from differences.texts(place, name, was, now)
+                yield from differences.texts(path, name, was, now)
             elif name not in _FIELDS and self._differ(name, old, new):
-                yield differences.unjudged(place, name)
+                yield differences.unjudged(path, name)
 
     def _differ(self, name: str, old: dict[str, Any], new: dict[str, Any]) -> bool:
         if (name in old) != (name in new):
             return True
         return meaning(old[name], self._old) != meaning(new[name], self._new)
 
-    def _fields(self, place: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Difference]:
+    def _fields(self, path: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Difference]:
         was, now = _fields(old, self._old), _fields(new, self._new)
         for name in dict.fromkeys((*was.named, *now.named)):
-            at = f"{place}.{name}" if _PLAIN_NAME.fullmatch(name) else f"{place}[{differences.text(name)}]"
+            at = f"{path}.{name}" if _PLAIN_NAME.fullmatch(name) else f"{path}[{differences.text(name)}]"
             if name in was.named and name in now.named:
                 before, after = was.named[name], now.named[name]
                 yield from self._schemas(at, before, after)
@@ -148,29 +148,29 @@ class _Comparison:
                 yield from self._added(at, name, was, now)
             else:
                 yield from self._removed(at, name, was, now)
-        yield from self._others(f"{place}.*", was, now)
+        yield from self._others(f"{path}.*", was, now)
         if was.named.keys() != now.named.keys() and "patternProperties" in old | new:
-            yield differences.unjudged(place, "patternProperties")  # it may cover the fields that are new or gone
+            yield differences.unjudged(path, "patternProperties")  # it may cover the fields that are new or gone
 
-    def _added(self, place: str, name: str, was: _Fields, now: _Fields) -> Iterator[Difference]:
+    def _added(self, path: str, name: str, was: _Fields, now: _Fields) -> Iterator[Difference]:
         must = name in now.required
         breaks = (NARROWER if must else HARMLESS) | (WIDER if was.closed else HARMLESS)
-        yield Difference(place, f"It is new and {'required' if must else 'may be left out'}.", breaks)
+        yield Difference(path, f"It is new and {'required' if must else 'may be left out'}.", breaks)
         if not was.closed and not was.free:
-            yield from self._schemas(place, was.others, now.named[name])
+            yield from self._schemas(path, was.others, now.named[name])
 
-    def _removed(self, place: str, name: str, was: _Fields, now: _Fields) -> Iterator[Difference]:
-        yield Difference(place, "It is gone.", OTHER if now.closed else WIDER)
+    def _removed(self, path: str, name: str, was: _Fields, now: _Fields) -> Iterator[Difference]:
+        yield Difference(path, "It is gone.", OTHER if now.closed else WIDER)
         if not now.closed and not now.free:
-            yield from self._schemas(place, was.named[name], now.others)
+            yield from self._schemas(path, was.named[name], now.others)
 
-    def _others(self, place: str, was: _Fields, now: _Fields) -> Iterator[Difference]:
+    def _others(self, path: str, was: _Fields, now: _Fields) -> Iterator[Difference]:
         if was.closed and not now.closed:
-            yield Difference(place, "Fields that are not named were refused and are allowed now.", WIDER)
+            yield Difference(path, "Fields that are not named were refused and are allowed now.", WIDER)
         elif now.closed and not was.closed:
-            yield Difference(place, "Fields that are not named are refused now.", NARROWER)
+            yield Difference(path, "Fields that are not named are refused now.", NARROWER)
         else:
-            yield from self._schemas(place, was.others, now.others)
+            yield from self._schemas(path, was.others, now.others)
 
 
 def _fields(rules: dict[str, Any], root: dict[str, Any]) -> _Fields:

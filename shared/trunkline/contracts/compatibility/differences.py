@@ -40,79 +40,79 @@ class Difference(NamedTuple):
     breaks: Breaks
 
 
-def unjudged(place: str, name: str) -> Difference:
+def unjudged(path: str, name: str) -> Difference:
     """A keyword that differs and is not known here: nobody can say that it does no harm."""
-    return Difference(place, f"{name} is not the same; what that means is not known here.", OTHER)
+    return Difference(path, f"{name} is not the same; what that means is not known here.", OTHER)
 
 
-def replaced(place: str, gone: Sequence[Alternative], come: Sequence[Alternative]) -> Iterator[Difference]:
+def replaced(path: str, gone: Sequence[Alternative], come: Sequence[Alternative]) -> Iterator[Difference]:
     """Alternatives that only one of the two schemas has."""
     was, now = (_listed(_words(one) for one in side) for side in (gone, come))
     if gone and come:
-        yield Difference(place, f"It is {now} now; it was {was}.", OTHER)
+        yield Difference(path, f"It is {now} now; it was {was}.", OTHER)
     elif come:
-        yield Difference(place, f"It may also be {now}.", WIDER)
+        yield Difference(path, f"It may also be {now}.", WIDER)
     elif gone:
-        yield Difference(place, f"It may no longer be {was}.", NARROWER)
+        yield Difference(path, f"It may no longer be {was}.", NARROWER)
 
 
-def types(place: str, old: str | None, new: str | None) -> Iterator[Difference]:
+def types(path: str, old: str | None, new: str | None) -> Iterator[Difference]:
     """The type within one kind of value: only numbers have two."""
     if old == "integer" and new != old:
-        yield Difference(place, "It may have a fraction; it was an integer.", WIDER)
+        yield Difference(path, "It may have a fraction; it was an integer.", WIDER)
     elif new == "integer" and old != new:
-        yield Difference(place, "It is an integer now; it could have a fraction.", NARROWER)
+        yield Difference(path, "It is an integer now; it could have a fraction.", NARROWER)
 
 
-def values(place: str, old: list[Any] | None, new: list[Any] | None) -> Iterator[Difference]:
+def values(path: str, old: list[Any] | None, new: list[Any] | None) -> Iterator[Difference]:
     """The values of an enumeration; None where there is no enumeration."""
     was, now = ([text(value) for value in side or ()] for side in (old, new))
     come, gone = [v for v in now if v not in was], [v for v in was if v not in now]
     if old is None:
-        yield Difference(place, f"It is {_listed(now)} now; its values were not listed.", NARROWER)
+        yield Difference(path, f"It is {_listed(now)} now; its values were not listed.", NARROWER)
     elif new is None:
-        yield Difference(place, f"It may be other than {_listed(was)}; its values are no longer listed.", WIDER)
+        yield Difference(path, f"It may be other than {_listed(was)}; its values are no longer listed.", WIDER)
     else:
         if come:
-            yield Difference(place, f"It may also be {_listed(come)}.", WIDER)
+            yield Difference(path, f"It may also be {_listed(come)}.", WIDER)
         if gone:
-            yield Difference(place, f"It may no longer be {_listed(gone)}.", NARROWER)
+            yield Difference(path, f"It may no longer be {_listed(gone)}.", NARROWER)
 
 
-def bounds(place: str, name: str, old: float | None, new: float | None) -> Iterator[Difference]:
+def bounds(path: str, name: str, old: float | None, new: float | None) -> Iterator[Difference]:
     """A bound on size or value; None where there is none."""
     was, now = (BOUNDS[name] if side is None else side for side in (old, new))
     if was == now:
         return
     narrower = now > was if name in _LOWEST else now < was
-    yield Difference(place, _became(name, old, new), NARROWER if narrower else WIDER)
+    yield Difference(path, _became(name, old, new), NARROWER if narrower else WIDER)
 
 
-def texts(place: str, name: str, old: str | None, new: str | None) -> Iterator[Difference]:
+def texts(path: str, name: str, old: str | None, new: str | None) -> Iterator[Difference]:
     """A pattern or a format; whether one that became another lets more or less through cannot be judged."""
     if old != new:
         breaks = NARROWER if old is None else WIDER if new is None else OTHER
-        yield Difference(place, _became(name, old, new), breaks)
+        yield Difference(path, _became(name, old, new), breaks)
 
 
-def presence(place: str, old: Any, new: Any, required_before: bool, required_now: bool) -> Iterator[Difference]:
+def presence(path: str, old: Any, new: Any, required_before: bool, required_now: bool) -> Iterator[Difference]:
     """Whether a field that both have may be left out, and what it means then.
 
     Args:
-        place: the field.
+        path: the field.
         old: its old schema.
         new: its new schema.
         required_before: whether it had to be there.
         required_now: whether it has to be there.
     """
     if required_now and not required_before:
-        yield Difference(place, "It is required now; it could be left out.", NARROWER)
+        yield Difference(path, "It is required now; it could be left out.", NARROWER)
     elif required_before and not required_now:
-        yield Difference(place, "It may be left out now; it was required.", WIDER)
+        yield Difference(path, "It may be left out now; it was required.", WIDER)
     elif not required_now:
         was, now = (_default(schema) for schema in (old, new))
         if was != now:
-            yield Difference(place, f"Left out, it means {now} now; it meant {was}.", OTHER)
+            yield Difference(path, f"Left out, it means {now} now; it meant {was}.", OTHER)
 
 
 def text(value: Any) -> str:

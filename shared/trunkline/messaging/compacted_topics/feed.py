@@ -99,20 +99,22 @@ def tombstone(topic: CompactedTopic, key: str, sequence: int, at: datetime) -> O
 class CompactedTopicPublisher:
     """Keeps a state topic up to its view. One copy of a service does it at a time."""
 
-    def __init__(self, store: Store, topic: CompactedTopic, duties: LeaderElection, clock: Clock | None = None) -> None:
+    def __init__(
+        self, store: Store, topic: CompactedTopic, leader_election: LeaderElection, clock: Clock | None = None
+    ) -> None:
         """Prepare.
 
         Args:
             store: where the view is; the position is kept as `states/<contract>`.
             topic: what is said.
-            duties: the process's duties.
+            leader_election: the process's.
             clock: the service's, for what is set aside; None: the machine's.
         """
         self._store = store
         self._topic = topic
         self._follower = _follower(topic)
         self._failed = FailedItems(store, (clock or SystemClock()).now, self._follower)
-        self._duties = duties
+        self._leader_election = leader_election
         self._position: int | None = None
         self._term = 0
         """In which the position was read; 0: it must be read."""
@@ -201,7 +203,7 @@ class CompactedTopicPublisher:
             database.forget(self._follower)
 
     def _holds(self) -> bool:
-        term = self._duties.hold(self._follower)
+        term = self._leader_election.hold(self._follower)
         if term and term != self._term:  # the last record of the position may be lost, or another copy's
             self._position = self._store.positions(self._follower).get(self._follower)
             self._failed.load()

@@ -52,7 +52,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 def apply(
-    work: UnitOfWork,
+    uow: UnitOfWork,
     service: HandlingService,
     row_id: int,
     by: str,
@@ -62,7 +62,7 @@ def apply(
     """Process a conflicting duplicate as an event of its own.
 
     Args:
-        work: what it brings about is recorded here.
+        uow: what it brings about is recorded here.
         service: whose message it is.
         row_id: which one.
         by: who decides it.
@@ -73,27 +73,27 @@ def apply(
         NothingThere: there is none of this id.
         ConflictSettled, ConflictUnreadable, EventIdTaken: see there; it stays open.
     """
-    found = _open(work, row_id)
+    found = _open(uow, row_id)
     new_id = event_id or f"{found.event_id}/{row_id}"
     handler, message = _read(service, found, new_id)
-    done = reprocess(work, handler, message)
-    if done.put_aside or (not work.batch.heard and not done.recorded):
+    done = reprocess(uow, handler, message)
+    if done.put_aside or (not uow.batch.received and not done.recorded):
         raise EventIdTaken(id=row_id, event_id=new_id, source=found.source, pointer="#/event_id", value=new_id)
-    settle(work, found, "applied", by, remark, new_id)
+    settle(uow, found, "applied", by, remark, new_id)
     return Applied(new_id, done.recorded)
 
 
-def dismiss(work: UnitOfWork, row_id: int, by: str, remark: str) -> None:
+def dismiss(uow: UnitOfWork, row_id: int, by: str, remark: str) -> None:
     """Put on record that what took effect first stands; the message is kept and can still be read.
 
     Raises:
         NothingThere, ConflictSettled: as for `apply`.
     """
-    settle(work, _open(work, row_id), "dismissed", by, remark)
+    settle(uow, _open(uow, row_id), "dismissed", by, remark)
 
 
-def _open(work: UnitOfWork, row_id: int) -> ConflictingDuplicate:
-    found = quarantined_message(work, row_id)
+def _open(uow: UnitOfWork, row_id: int) -> ConflictingDuplicate:
+    found = quarantined_message(uow, row_id)
     if found is None:
         raise NothingThere(key=row_id)
     if found.status != "open":

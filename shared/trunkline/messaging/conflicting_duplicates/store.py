@@ -50,21 +50,21 @@ class ConflictingDuplicate(msgspec.Struct, frozen=True):
     applied_as: str | None = None
 
 
-def quarantine(work: UnitOfWork, message: Message, payload_hash: bytes) -> None:
+def quarantine(uow: UnitOfWork, message: Message, payload_hash: bytes) -> None:
     """Keep a message aside in this work's transaction; the same one again leaves one row.
 
     Args:
-        work: what is being decided.
+        uow: what is being decided.
         message: the one that contradicts what was heard under its source and id.
         payload_hash: `content_hash(message)`.
     """
     named = (message.source, message.id, payload_hash, message.type, message.subject, message.time)
-    work.write(_INSERT, [(*named, _write(message).decode(), work.now)])
+    uow.write(_INSERT, [(*named, _write(message).decode(), uow.now)])
 
 
-def is_put_aside(work: UnitOfWork) -> bool:
+def is_put_aside(uow: UnitOfWork) -> bool:
     """Whether a piece of work puts any message aside."""
-    return any(sql == _INSERT for sql, _ in work.batch.writes)
+    return any(sql == _INSERT for sql, _ in uow.batch.writes)
 
 
 def quarantined_page(
@@ -79,14 +79,14 @@ def quarantined_page(
     return [ConflictingDuplicate(*row) for row in rows]
 
 
-def quarantined_message(work: UnitOfWork, row_id: int) -> ConflictingDuplicate | None:
+def quarantined_message(uow: UnitOfWork, row_id: int) -> ConflictingDuplicate | None:
     """One of them, within a piece of work; None where there is none of this id."""
-    rows = work.fetch(f"{_SELECT} WHERE q.id = %s", (row_id,))
+    rows = uow.fetch(f"{_SELECT} WHERE q.id = %s", (row_id,))
     return ConflictingDuplicate(*rows[0]) if rows else None
 
 
 def settle(
-    work: UnitOfWork,
+    uow: UnitOfWork,
     found: ConflictingDuplicate,
     status: Status,
     by: str,
@@ -96,7 +96,7 @@ def settle(
     """Put on record what a person decided about a message; of two who decide, one meets a conflict.
 
     Args:
-        work: the transaction.
+        uow: the transaction.
         found: the message, still open.
         status: `applied` or `dismissed`.
         by: who decides.
@@ -104,4 +104,4 @@ def settle(
         applied_as: the event id under which it takes effect.
     """
     kept = None if remark is None else storable(remark)
-    work.write(_SETTLE, [(found.id, status, work.now, by, kept, applied_as)])
+    uow.write(_SETTLE, [(found.id, status, uow.now, by, kept, applied_as)])

@@ -40,7 +40,7 @@ def dead_letter(parked: DeadLetter, service: str) -> OutgoingRecord:
         parked: the message.
         service: `licensing` or `numbers`: who could not use it.
     """
-    told = headers(
+    written = headers(
         topic=parked.topic,
         partition=parked.partition,
         offset=parked.offset,
@@ -49,7 +49,7 @@ def dead_letter(parked: DeadLetter, service: str) -> OutgoingRecord:
         service=service,
         original=parked.headers,
     )
-    return OutgoingRecord(TOPIC, parked.key, parked.value, told, parked.id)
+    return OutgoingRecord(TOPIC, parked.key, parked.value, written, parked.id)
 
 
 class DeadLetterPublisher:
@@ -60,7 +60,7 @@ class DeadLetterPublisher:
         store: Store,
         service: str,
         sender: Sender | None,
-        duties: LeaderElection | None = None,
+        leader_election: LeaderElection | None = None,
         clock: Clock | None = None,
     ) -> None:
         """Prepare.
@@ -69,13 +69,13 @@ class DeadLetterPublisher:
             store: the service's store.
             service: its name.
             sender: Kafka's producer; None marks messages as published without a topic.
-            duties: the duties of this process; one copy of a service publishes. None: this one.
+            leader_election: the duties of this process; one copy of a service publishes. None: this one.
             clock: the service's, for what is set aside; None: the machine's.
         """
         self._store = store
         self._service = service
         self._sender = sender
-        self._duties = duties
+        self._leader_election = leader_election
         self._database = database_availability(store.url)
         self._failed = FailedItems(store, (clock or SystemClock()).now, DUTY)
         self._term = 0
@@ -86,7 +86,7 @@ class DeadLetterPublisher:
         One that cannot be published is set aside. Raises psycopg.OperationalError while the database is away; the
         cluster is waited for.
         """
-        term = 1 if self._duties is None else await asyncio.to_thread(self._duties.hold, DUTY)
+        term = 1 if self._leader_election is None else await asyncio.to_thread(self._leader_election.hold, DUTY)
         if term != self._term:
             await asyncio.to_thread(self._failed.load)
         self._term = term

@@ -87,12 +87,12 @@ class Effect(msgspec.Struct, frozen=True, gc=False):
 
 
 def retry(
-    work: UnitOfWork, service: HandlingService, parked_id: int, by: str, edit: Edit, remark: str | None = None
+    uow: UnitOfWork, service: HandlingService, parked_id: int, by: str, edit: Edit, remark: str | None = None
 ) -> Effect:
     """Hear a parked message again, and put on record that it was.
 
     Args:
-        work: what it brings about is recorded here.
+        uow: what it brings about is recorded here.
         service: whose message it is.
         parked_id: which one.
         by: who decides it.
@@ -104,33 +104,33 @@ def retry(
         DeadLetterResolved, OlderDeadLetterWaits, TopicUnheard, DeadLetterStillUnreadable, DeadLetterStillFails: see
             there; it goes on waiting.
     """
-    parked = _waiting(work, parked_id)
-    if (older := older_of_its_key(work, parked)) is not None:
+    parked = _waiting(uow, parked_id)
+    if (older := older_of_its_key(uow, parked)) is not None:
         raise OlderDeadLetterWaits(id=parked_id, older=older, part="path", pointer="#/parked_id", value=older)
     parts = edit.of(parked.parts)
     hearing, message = _read(service, parked, parts)
     try:
-        done = reprocess(work, hearing, message)
+        done = reprocess(uow, hearing, message)
     except _NOT_THE_MESSAGES:
         raise
     except Exception as error:
         raise DeadLetterStillFails(id=parked_id, why=f"{type(error).__name__}: {error}") from error
     edited = parts != parked.parts
-    resolve(work, parked, "retried", by, remark, parts if edited else None)
+    resolve(uow, parked, "retried", by, remark, parts if edited else None)
     return Effect(done, edited)
 
 
-def discard(work: UnitOfWork, parked_id: int, by: str, remark: str) -> None:
+def discard(uow: UnitOfWork, parked_id: int, by: str, remark: str) -> None:
     """Put on record that a parked message is given up; it is kept, and can still be looked at.
 
     Raises:
         NothingThere, DeadLetterResolved: as for `retry`.
     """
-    resolve(work, _waiting(work, parked_id), "discarded", by, remark)
+    resolve(uow, _waiting(uow, parked_id), "discarded", by, remark)
 
 
-def _waiting(work: UnitOfWork, parked_id: int) -> DeadLetter:
-    found = parked_message(work, parked_id)
+def _waiting(uow: UnitOfWork, parked_id: int) -> DeadLetter:
+    found = parked_message(uow, parked_id)
     if found is None:
         raise NothingThere(key=parked_id)
     if found.status != "waiting":

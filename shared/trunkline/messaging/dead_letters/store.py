@@ -81,18 +81,18 @@ class DeadLetter(msgspec.Struct, frozen=True):
         return IncomingRecord(self.source, self.topic, self.partition, self.offset, self.key, self.headers, self.value)
 
 
-def park(work: UnitOfWork, record: IncomingRecord, code: str, reason: str) -> None:
+def park(uow: UnitOfWork, record: IncomingRecord, code: str, reason: str) -> None:
     """Keep a record that cannot be used, in the same transaction as the position after it (X3, X6).
 
     Args:
-        work: what is being decided; the row is written when it commits.
+        uow: what is being decided; the row is written when it commits.
         record: as it came; key, value and headers are kept byte for byte, nulls too.
         code: why, as one of the stable codes.
         reason: why, as a sentence.
     """
-    place = (record.source, record.topic, record.partition, record.offset)
-    row = (*place, record.key, pack_headers(record.headers), record.value, code, storable(reason), work.now)
-    work.write(_INSERT, [row])
+    origin = (record.source, record.topic, record.partition, record.offset)
+    row = (*origin, record.key, pack_headers(record.headers), record.value, code, storable(reason), uow.now)
+    uow.write(_INSERT, [row])
 
 
 def pack_headers(headers: Headers) -> bytes:
@@ -128,22 +128,22 @@ def parked_message(where: Store | UnitOfWork, parked_id: int) -> DeadLetter | No
     return found[0] if found else None
 
 
-def older_of_its_key(work: UnitOfWork, parked: DeadLetter) -> int | None:
+def older_of_its_key(uow: UnitOfWork, parked: DeadLetter) -> int | None:
     """The id of the oldest one before it that waits and has its topic and key; None: there is none.
 
     Messages without a key have no order among them.
     """
-    found = work.fetch(_OLDER, (parked.topic, parked.key, parked.key, parked.id)) if parked.key is not None else []
+    found = uow.fetch(_OLDER, (parked.topic, parked.key, parked.key, parked.id)) if parked.key is not None else []
     return int(found[0][0]) if found else None
 
 
 def resolve(
-    work: UnitOfWork, parked: DeadLetter, status: Status, by: str, remark: str | None, retried_as: Parts | None = None
+    uow: UnitOfWork, parked: DeadLetter, status: Status, by: str, remark: str | None, retried_as: Parts | None = None
 ) -> None:
     """Put on record what became of a parked message (O5); a rival that is faster makes this work a conflict.
 
     Args:
-        work: written when it commits, with all that the message brings about.
+        uow: written when it commits, with all that the message brings about.
         parked: it waits.
         status: `retried` or `discarded`.
         by: who decided it.
@@ -153,9 +153,9 @@ def resolve(
     edited: tuple[object, ...] = (None, None)
     if retried_as is not None:
         edited = (pack_headers(retried_as.headers), retried_as.value)
-    said = None if remark is None else storable(remark)
-    work.write(_OUTCOME, [(parked.id, said, retried_as is not None, *edited)])
-    work.write(_RESOLVE, [(status, work.now, by, parked.id)])
+    text = None if remark is None else storable(remark)
+    uow.write(_OUTCOME, [(parked.id, text, retried_as is not None, *edited)])
+    uow.write(_RESOLVE, [(status, uow.now, by, parked.id)])
 
 
 def unpublished(store: Store, limit: int, without: Sequence[int] = ()) -> list[DeadLetter]:

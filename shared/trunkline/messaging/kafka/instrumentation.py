@@ -37,9 +37,9 @@ def trace_headers(fetched: Sequence[Any]) -> list[dict[str, str]]:
         return []
     names = {"traceparent": "traceparent", "tracestate": "tracestate", "ce_correlationid": "correlation_id"}
     return [
-        {"correlation_id": str(place)}
+        {"correlation_id": str(index)}
         | {names[name]: value.decode("ascii", "ignore") for name, value in record.headers if name in names and value}
-        for place, record in enumerate(fetched)
+        for index, record in enumerate(fetched)
     ]
 
 

@@ -83,8 +83,8 @@ class CommittedOffsets:
             TopicRecreated: see there.
             KafkaError: the cluster does not answer.
         """
-        heard = await self._heard([self.source(p) for p in partitions])
-        following = {p: heard[s] + 1 for p in partitions if (s := self.source(p)) in heard}
+        stored = await self._heard([self.source(p) for p in partitions])
+        following = {p: stored[s] + 1 for p in partitions if (s := self.source(p)) in stored}
         begins: dict[TopicPartition, int] = await client.beginning_offsets(list(partitions))
         await self.check_ends(client, following)
         for partition, offset in following.items():

@@ -206,12 +206,12 @@ async def _hand_over(client: AIOKafkaProducer, records: Sequence[OutgoingRecord]
     for topic, key, value, headers, _ in records:
         if (count := counts.get(topic)) is None:
             count = counts[topic] = await _partitions(client, topic)
-        place = (topic, partition_of(key or b"", count))
-        batch = filling.get(place)
+        topic_partition = (topic, partition_of(key or b"", count))
+        batch = filling.get(topic_partition)
         if batch is None or batch.append(timestamp=now, key=key, value=value, headers=headers) is None:
-            batch = filling[place] = client.create_batch()
+            batch = filling[topic_partition] = client.create_batch()
             batch.append(timestamp=now, key=key, value=value, headers=headers)  # the first is taken at any size
-            batches.append((*place, batch))
+            batches.append((*topic_partition, batch))
     for _, _, batch in batches:
         batch.close()
     queued: list[asyncio.Future[Any]] = []

@@ -126,10 +126,10 @@ def _wanted(
 
 async def _create(client: AIOKafkaAdminClient, missing: list[NewTopic]) -> None:
     response = await client.create_topics(missing)
-    for name, code, *said in response.topic_errors:
+    for name, code, *text in response.topic_errors:
         error = for_code(code)
         if code != 0 and error is not TopicAlreadyExistsError:  # somebody else was faster
-            raise TopicRefused(f"topic {name}: {said[0] if said and said[0] else error.description}")
+            raise TopicRefused(f"topic {name}: {text[0] if text and text[0] else error.description}")
     names = [topic.name for topic in missing]
     async with asyncio.timeout(_SEEN_SECONDS):
         while len(await _there(client, names)) < len(names):  # noqa: ASYNC110 - a broker hears of it a little later
@@ -143,13 +143,13 @@ async def _there(client: AIOKafkaAdminClient, names: Collection[str]) -> dict[st
 
 async def _configured(client: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, dict[str, str]]:
     """The settings of existing topics that we care for."""
-    asked = {_CLEANUP: None, _MOST_BYTES: None, _IN_SYNC: None}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs=asked) for name in names]
+    requested = {_CLEANUP: None, _MOST_BYTES: None, _IN_SYNC: None}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs=requested) for name in names]
     found: dict[str, dict[str, str]] = {}
     for response in await client.describe_configs(resources) if resources else ():
-        for code, said, _, name, entries in response.resources:
+        for code, text, _, name, entries in response.resources:
             if code != 0:
-                raise TopicRefused(f"topic {name}: {said or for_code(code).description}")
+                raise TopicRefused(f"topic {name}: {text or for_code(code).description}")
             found[name] = {entry[0]: entry[1] for entry in entries}
     return found
 
@@ -158,9 +158,9 @@ def _compared(wanted: NewTopic, partitions: int, configured: Mapping[str, Any]) 
     differences = []
     if partitions != wanted.num_partitions:
         differences.append(f"has {partitions} partitions, {wanted.num_partitions} wanted")
-    policy, asked = configured.get(_CLEANUP), wanted.topic_configs[_CLEANUP]
-    if policy != asked:
-        differences.append(f"has {_CLEANUP} {policy}, {asked} wanted")
+    policy, requested = configured.get(_CLEANUP), wanted.topic_configs[_CLEANUP]
+    if policy != requested:
+        differences.append(f"has {_CLEANUP} {policy}, {requested} wanted")
     for name in (_MOST_BYTES, _IN_SYNC):
         least = wanted.topic_configs.get(name)
         if least is not None and int(configured.get(name, 0)) < int(least):

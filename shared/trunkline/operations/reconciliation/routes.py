@@ -18,7 +18,7 @@ from starlette.responses import StreamingResponse
 
 from trunkline.contracts import licensing, numbers
 from trunkline.files.pieces import PrefetchedStream
-from trunkline.http.dependencies import ViewsBehind, door, operating
+from trunkline.http.dependencies import ViewsBehind, operating, service_router
 from trunkline.http.streaming import StreamedFile
 from trunkline.operations.reconciliation.records import MEDIA_TYPE, MOST_KEYS, Rows, Subject
 from trunkline.runtime.status import RELAY
@@ -79,28 +79,28 @@ class Settled(BaseModel):
     heard: bool | None = Field(description="Whether all the other service had said is heard; null: nobody knows.")
 
 
-def held_router(node: ServiceContext, holdings: Mapping[Subject, Holding]) -> APIRouter:
+def held_router(context: ServiceContext, holdings: Mapping[Subject, Holding]) -> APIRouter:
     """The doors of one service.
 
     Args:
-        node: the running service.
+        context: the running service.
         holdings: what it lists.
     """
-    name = node.service.name
-    router = door(node, f"{name}: operate", {503: "the views are too far behind to say how it is now"})
+    name = context.service.name
+    router = service_router(context, f"{name}: operate", {503: "the views are too far behind to say how it is now"})
     router.prefix = f"/{name}/operate"
     router.dependencies.append(Depends(operating))
     for subject, holding in holdings.items():
-        _add(router, node, subject, holding)
+        _add(router, context, subject, holding)
 
     @router.get("/settled", summary="Wait until all is said, and all that the other service said is heard")
     def settled(seconds: Annotated[float, Query(ge=0, le=_MOST_SECONDS, description="At most.")] = 0.0) -> Settled:
-        return _settled(node, time.monotonic() + seconds)
+        return _settled(context, time.monotonic() + seconds)
 
     return router
 
 
-def _add(router: APIRouter, node: ServiceContext, subject: Subject, holding: Holding) -> None:
+def _add(router: APIRouter, context: ServiceContext, subject: Subject, holding: Holding) -> None:
     @router.get(
         f"/held/{subject}",
         summary=f"What is held of {subject}, to be compared with the other service's",
@@ -108,10 +108,10 @@ def _add(router: APIRouter, node: ServiceContext, subject: Subject, holding: Hol
         responses=_FILE,
     )
     def held(keys: _Keys = None) -> StreamingResponse:
-        end = node.store.end_of_log()
-        if not node.wait_for_views(end, _VIEWS_SECONDS) and keys is not None:
+        end = context.store.end_of_log()
+        if not context.wait_for_views(end, _VIEWS_SECONDS) and keys is not None:
             raise ViewsBehind(value=end, seconds=_VIEWS_SECONDS)
-        return StreamedFile(PrefetchedStream(listed(node.store.url, holding, keys)), MEDIA_TYPE)
+        return StreamedFile(PrefetchedStream(listed(context.store.url, holding, keys)), MEDIA_TYPE)
 
 
 def listed(url: str, holding: Holding, keys: Sequence[str] | None = None) -> Generator[bytes, None, None]:
@@ -138,36 +138,36 @@ def listed(url: str, holding: Holding, keys: Sequence[str] | None = None) -> Gen
                 yield encode([holding.line(row) for row in page])
 
 
-def _settled(node: ServiceContext, deadline: float) -> Settled:
+def _settled(context: ServiceContext, deadline: float) -> Settled:
     """Look until all is well or the time is up; what was said is waited for first, since it may be answered."""
-    end = node.store.end_of_log()
-    node.wait_for_views(end, max(0.0, deadline - time.monotonic()))  # newest documents are told out of them
+    end = context.store.end_of_log()
+    context.wait_for_views(end, max(0.0, deadline - time.monotonic()))  # newest documents are told out of them
 
     def wait(well: Callable[[], Any]) -> None:
         while not well() and time.monotonic() < deadline:
             time.sleep(_BETWEEN_LOOKS)
 
-    wait(lambda: _unsaid(node, end) == 0)
-    other = frozenset().union(*(topics for name, topics in _SAID.items() if name != node.service.name))
-    consumed = {topic for handler in node.service.message_handlers for topic in handler.topics}
-    passed = node.horizon(sorted(other & consumed))
+    wait(lambda: _unsaid(context, end) == 0)
+    other = frozenset().union(*(topics for name, topics in _SAID.items() if name != context.service.name))
+    consumed = {topic for handler in context.service.message_handlers for topic in handler.topics}
+    passed = context.horizon(sorted(other & consumed))
     if passed is not None:
         wait(passed)
-    return Settled(end=end, unsaid=_unsaid(node, end), heard=None if passed is None else passed())
+    return Settled(end=end, unsaid=_unsaid(context, end), heard=None if passed is None else passed())
 
 
-def _unsaid(node: ServiceContext, end: int) -> int:
+def _unsaid(context: ServiceContext, end: int) -> int:
     """What of the log up to a position is not out yet: events, and the newest documents of what changed (X1, X2)."""
-    positions = node.store.positions("")
+    positions = context.store.positions("")
     unsaid = max(0, end - positions.get(RELAY, 0))
-    for state in node.service.states:
-        if state.contract.name not in node.loops:
+    for state in context.service.states:
+        if state.contract.name not in context.loops:
             continue  # nobody hears it
         at = positions.get(f"states/{state.contract.name}", 0)
-        ((viewed,),) = node.store.fetch(
+        ((viewed,),) = context.store.fetch(
             "SELECT position FROM projections WHERE name = %s AND status = 'active'", (state.view,)
         )
-        ((rows,),) = node.store.fetch(
+        ((rows,),) = context.store.fetch(
             f"SELECT count(*) FROM {state.view} WHERE position > %s AND position <= %s", (at, end)
         )
         unsaid += max(0, end - viewed) + rows

@@ -23,42 +23,44 @@ _VIEWS_WITHIN_S: Final = 1.0
 UNKNOWN: Final = {404: "no such bulk assignment, or not in the asker's branch", 409: "not in its status"}
 
 
-def reach(work: UnitOfWork, asker: Principal, action: str, organization_id: UUID, bulk_id: UUID) -> Bulk:
+def reach(uow: UnitOfWork, principal: Principal, action: str, organization_id: UUID, bulk_id: UUID) -> Bulk:
     """A template that the asker is let through to.
 
     Raises:
         BulkAssignmentUnknown: there is none of this organization in the asker's branch.
         NotAllowed, ScopeMissing: the role may not.
     """
-    b = work.state(BULK, str(bulk_id))
+    b = uow.state(BULK, str(bulk_id))
     exists = b.exists and b.organization_id == str(organization_id)
     resource = Resource(BulkAssignmentUnknown(key=str(bulk_id)), parties=(str(organization_id),), exists=exists)
-    authorize(branch_of(work, asker), action, resource)
+    authorize(branch_of(uow, principal), action, resource)
     return b
 
 
-def seen(node: ServiceContext, asker: Principal, organization_id: UUID, bulk_id: UUID) -> tuple[Bulk, UnitOfWork, int]:
+def seen(
+    context: ServiceContext, principal: Principal, organization_id: UUID, bulk_id: UUID
+) -> tuple[Bulk, UnitOfWork, int]:
     """A template to look at, what it was read with, and its version."""
-    work = reader(node)
-    b = reach(work, asker, "see licenses", organization_id, bulk_id)
-    return b, work, work.get(BULK, b.id).version
+    uow = reader(context)
+    b = reach(uow, principal, "see licenses", organization_id, bulk_id)
+    return b, uow, uow.get(BULK, b.id).version
 
 
-def changing(work: UnitOfWork, asked: WriteRequest, organization_id: UUID, bulk_id: UUID) -> Bulk:
+def changing(uow: UnitOfWork, request: WriteRequest, organization_id: UUID, bulk_id: UUID) -> Bulk:
     """A template to change, in the version that If-Match names."""
-    b = reach(work, asked.principal, "change licenses", organization_id, bulk_id)
-    check_version(asked, work.get(BULK, b.id).version)
+    b = reach(uow, request.principal, "change licenses", organization_id, bulk_id)
+    check_version(request, uow.get(BULK, b.id).version)
     return b
 
 
-def answer(work: UnitOfWork, bulk_id: str, status: int = 200) -> CommandResult:
+def answer(uow: UnitOfWork, bulk_id: str, status: int = 200) -> CommandResult:
     """A template as it is after what was recorded."""
-    loaded = work.get(BULK, bulk_id)
+    loaded = uow.get(BULK, bulk_id)
     b = loaded.state
     where = f"{PATH.format(organization_id=b.organization_id)}/{b.id}"
     return CommandResult(shown_bulk(b), status, loaded.version + len(loaded.new), where)
 
 
-def with_newest_people(node: ServiceContext) -> None:
+def with_newest_people(context: ServiceContext) -> None:
     """Wait, not for long, until the view of people has seen all there is: a row may name somebody just hired."""
-    node.wait_for_views(node.store.end_of_log(), _VIEWS_WITHIN_S)
+    context.wait_for_views(context.store.end_of_log(), _VIEWS_WITHIN_S)

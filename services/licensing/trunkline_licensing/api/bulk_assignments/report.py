@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from trunkline.files.export_slots import BUSY
 from trunkline.files.table_writer import MEDIA_TYPES, csv_bytes
-from trunkline.http.dependencies import CurrentPrincipal, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, reader, service_router
 from trunkline.http.pagination import Items, Paging, one_page, page, whole
 from trunkline.http.pagination import paging as paging_of
 from trunkline.http.streaming import StreamedFile
@@ -50,29 +50,29 @@ Code = Annotated[
 Only = Annotated[Outcome | None, Query(description="Only rows with this outcome.")]
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, TAG, {**UNKNOWN, **BUSY})
+    routes = service_router(context, TAG, {**UNKNOWN, **BUSY})
 
     @routes.get(ONE + "/report", summary="What became of each row", response_model=Items[RowReported])
     def report_bulk_assignment(
         organization_id: UUID,
         bulk_id: UUID,
-        asker: CurrentPrincipal,
-        asked: Annotated[Paging, Depends(paging_of)],
+        principal: CurrentPrincipal,
+        paging: Annotated[Paging, Depends(paging_of)],
         form: Annotated[Literal["json", "csv"], Query(alias="format", description="CSV: all rows.")] = "json",
         outcome: Only = None,
         code: Code = None,
     ) -> Any:
-        b, work, _ = seen(node, asker, organization_id, bulk_id)
+        b, uow, _ = seen(context, principal, organization_id, bulk_id)
         check(b, "report")
         chosen = Chosen(_STATUSES[outcome] if outcome else None, code)
         if form == "csv":
-            return _csv(node, asker, b, chosen)
-        wanted = page(asked, {"row": (whole,)}, b.id, outcome, code)
+            return _csv(context, principal, b, chosen)
+        wanted = page(paging, {"row": (whole,)}, b.id, outcome, code)
         (after,) = wanted.place() or (0,)
-        rows = page_of_rows(work.fetch, b, after, wanted.limit + 1, chosen)
-        total = count_rows(work.fetch, b.id, chosen)
+        rows = page_of_rows(uow.fetch, b, after, wanted.limit + 1, chosen)
+        total = count_rows(uow.fetch, b.id, chosen)
         return one_page(
             wanted, rows, total, lambda found: reported_row(b, found), lambda found: (str(found.row.place),)
         )
@@ -80,16 +80,16 @@ def router(node: ServiceContext) -> APIRouter:
     return routes
 
 
-def _csv(node: ServiceContext, asker: Principal, b: Bulk, chosen: Chosen) -> Response:
+def _csv(context: ServiceContext, principal: Principal, b: Bulk, chosen: Chosen) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{b.id}_bulk_assignment_report.csv"'}
-    content = csv_bytes(list(_COLUMNS.values()), _lines(node, b, chosen))
-    return StreamedFile(node.exports.pieces(asker.party_id, content), MEDIA_TYPES["csv"], headers)
+    content = csv_bytes(list(_COLUMNS.values()), _lines(context, b, chosen))
+    return StreamedFile(context.exports.pieces(principal.party_id, content), MEDIA_TYPES["csv"], headers)
 
 
-def _lines(node: ServiceContext, b: Bulk, chosen: Chosen) -> Iterator[list[Any]]:
+def _lines(context: ServiceContext, b: Bulk, chosen: Chosen) -> Iterator[list[Any]]:
     """All rows in file order, read a page at a time."""
     after = 0
-    while rows := page_of_rows(reader(node).fetch, b, after, _PAGE, chosen):
+    while rows := page_of_rows(reader(context).fetch, b, after, _PAGE, chosen):
         for found in rows:
             yield list(reported_row(b, found).values())
         after = rows[-1].row.place

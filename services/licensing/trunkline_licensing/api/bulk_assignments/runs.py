@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import CommandRequest, CurrentPrincipal, door
+from trunkline.http.dependencies import CommandRequest, CurrentPrincipal, service_router
 from trunkline.http.idempotency import CommandResult, change, shown
 from trunkline.http.server_sent_events import Snapshot, event_stream
 from trunkline.security.principal import Principal
@@ -39,40 +39,40 @@ from trunkline_licensing.domain.bulk_assignment.bulk_assignment import BULK, Bul
 from trunkline_licensing.tables.bulk_rows import mark_running
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, TAG, UNKNOWN)
+    routes = service_router(context, TAG, UNKNOWN)
 
     @routes.get(ONE + "/preflight", summary="What would happen, row by row", response_model=Preflight)
-    def foresee_bulk_assignment(organization_id: UUID, bulk_id: UUID, asker: CurrentPrincipal) -> Response:
-        b, work, _ = seen(node, asker, organization_id, bulk_id)
+    def foresee_bulk_assignment(organization_id: UUID, bulk_id: UUID, principal: CurrentPrincipal) -> Response:
+        b, uow, _ = seen(context, principal, organization_id, bulk_id)
         check(b, "preflight")
-        with_newest_people(node)
-        return Response(msgspec.json.encode(_preflight(node, work, b)), media_type="application/json")
+        with_newest_people(context)
+        return Response(msgspec.json.encode(_preflight(context, uow, b)), media_type="application/json")
 
     @routes.post(ONE + "/assign", summary="Assign", status_code=202, response_model=BulkShown)
     def assign_bulk_assignment(
-        organization_id: UUID, bulk_id: UUID, asked: CommandRequest, body: AssignPeople
+        organization_id: UUID, bulk_id: UUID, request: CommandRequest, body: AssignPeople
     ) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
-            b = changing(work, asked, organization_id, bulk_id)
-            work.record(BULK, b.id, start(b, body.all_or_nothing, work.now), asked.cause)
-            mark_running(work, b.id)
-            return answer(work, b.id, 202)
+        def decide(uow: UnitOfWork) -> CommandResult:
+            b = changing(uow, request, organization_id, bulk_id)
+            uow.record(BULK, b.id, start(b, body.all_or_nothing, uow.now), request.cause)
+            mark_running(uow, b.id)
+            return answer(uow, b.id, 202)
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     @routes.get(ONE + "/progress", summary="How far it is", response_model=Progress)
-    def show_progress(organization_id: UUID, bulk_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
-        b, _, version = seen(node, asker, organization_id, bulk_id)
+    def show_progress(organization_id: UUID, bulk_id: UUID, principal: CurrentPrincipal, request: Request) -> Response:
+        b, _, version = seen(context, principal, organization_id, bulk_id)
         return shown(request, progress_of(b), version)
 
     @routes.get(ONE + "/watch", summary="How far it is, told as it goes on", response_class=StreamingResponse)
-    def watch_bulk_assignment(organization_id: UUID, bulk_id: UUID, asker: CurrentPrincipal) -> StreamingResponse:
+    def watch_bulk_assignment(organization_id: UUID, bulk_id: UUID, principal: CurrentPrincipal) -> StreamingResponse:
         """Server-sent events `progress`, each a JSON object as `…/progress` answers; the last one is `completed`."""
-        b, _, _ = seen(node, asker, organization_id, bulk_id)
+        b, _, _ = seen(context, principal, organization_id, bulk_id)
         check(b, "report")
-        return event_stream(partial(_snapshot, node, asker, organization_id, bulk_id), node.troubles)
+        return event_stream(partial(_snapshot, context, principal, organization_id, bulk_id), context.troubles)
 
     return routes
 
@@ -80,17 +80,17 @@ def router(node: ServiceContext) -> APIRouter:
 # -- foreseen ---------------------------------------------------------------------------------------------------------
 
 
-def _preflight(node: ServiceContext, work: UnitOfWork, b: Bulk) -> dict[str, Any]:
-    judged, failures = foresee(work, b, catalogue(node))
+def _preflight(context: ServiceContext, uow: UnitOfWork, b: Bulk) -> dict[str, Any]:
+    judged, failures = foresee(uow, b, catalogue(context))
     rows, codes = [], dict[str, int]()
     for j in judged:
         failure = failures.get(j.row.place)
         if failure is None:
-            said: dict[str, Any] = {"outcome": "succeeds", "code": None, "reason": None}
+            verdict: dict[str, Any] = {"outcome": "succeeds", "code": None, "reason": None}
         else:
-            said = {"outcome": "fails", "code": failure.code, "reason": failure.reason}
+            verdict = {"outcome": "fails", "code": failure.code, "reason": failure.reason}
             codes[failure.code] = codes.get(failure.code, 0) + 1
-        rows.append(shown_row(b, j.row) | said | {"addons": list(j.addons)})
+        rows.append(shown_row(b, j.row) | verdict | {"addons": list(j.addons)})
     fail = len(failures)
     return {
         "total": b.total,
@@ -104,8 +104,8 @@ def _preflight(node: ServiceContext, work: UnitOfWork, b: Bulk) -> dict[str, Any
 # -- watched ----------------------------------------------------------------------------------------------------------
 
 
-def _snapshot(node: ServiceContext, asker: Principal, organization_id: UUID, bulk_id: UUID) -> Snapshot:
+def _snapshot(context: ServiceContext, principal: Principal, organization_id: UUID, bulk_id: UUID) -> Snapshot:
     """The assignment as it is; authorized again: an organization that moves is not watched from its former branch."""
-    b, _, _ = seen(node, asker, organization_id, bulk_id)
+    b, _, _ = seen(context, principal, organization_id, bulk_id)
     progress = progress_of(b)
     return Snapshot(progress, done=progress.status == "completed", last_event="completed")

@@ -43,30 +43,30 @@ _NUMBER: Final = (
 )
 
 
-def sample(work: UnitOfWork, organization_id: str, layout: LayoutName, catalogue: Catalogue) -> Iterator[bytes]:
+def sample(uow: UnitOfWork, organization_id: str, layout: LayoutName, catalogue: Catalogue) -> Iterator[bytes]:
     """A sample file, as CSV.
 
     Args:
-        work: what is free is read with it.
+        uow: what is free is read with it.
         organization_id: whose people it is about.
         layout: which one.
         catalogue: the add-ons there are.
     """
-    people = [person for person in work.fetch(_PEOPLE, (organization_id,)) if not is_uuid(person[1])][:2]
+    people = [person for person in uow.fetch(_PEOPLE, (organization_id,)) if not is_uuid(person[1])][:2]
     if not people:
         rows = _rows(layout, _DOCUMENTED, ("101", "102"), "+6512345678", ("device_ip_phone", "call_recording"))
         return csv_bytes(_HEADINGS[layout], rows)
-    keys = [key for (key,) in work.fetch(_KEYS, (key_claim(organization_id, ""),))]
-    addons = _free_addons(work, organization_id, catalogue, len(people))
-    number = next((number for (number,) in work.fetch(_NUMBER, (organization_id,))), "")
+    keys = [key for (key,) in uow.fetch(_KEYS, (key_claim(organization_id, ""),))]
+    addons = _free_addons(uow, organization_id, catalogue, len(people))
+    number = next((number for (number,) in uow.fetch(_NUMBER, (organization_id,))), "")
     return csv_bytes(_HEADINGS[layout], _rows(layout, people[: len(keys)], keys, number, addons))
 
 
-def _free_addons(work: UnitOfWork, organization_id: str, catalogue: Catalogue, wanted: int) -> tuple[str, ...]:
+def _free_addons(uow: UnitOfWork, organization_id: str, catalogue: Catalogue, wanted: int) -> tuple[str, ...]:
     """Two add-ons at most that can stand alone and have a unit left for each row."""
     alone = [code for code, addon in catalogue.addons.items() if not addon.needs]
-    work.load((POOL, pool_key(organization_id, code)) for code in alone)
-    free = (code for code in alone if work.state(POOL, pool_key(organization_id, code)).free >= wanted)
+    uow.load((POOL, pool_key(organization_id, code)) for code in alone)
+    free = (code for code in alone if uow.state(POOL, pool_key(organization_id, code)).free >= wanted)
     return tuple(islice(free, 2))
 
 
@@ -74,8 +74,8 @@ def _rows(
     layout: LayoutName, people: Sequence[Person], keys: Sequence[str], number: str, addons: Sequence[str]
 ) -> Iterator[Sequence[str]]:
     """The first row has all that a row can have, the second one only what it must."""
-    for place, ((identity_id, name), key) in enumerate(zip(people, keys, strict=False)):
-        first = place == 0
+    for index, ((identity_id, name), key) in enumerate(zip(people, keys, strict=False)):
+        first = index == 0
         if layout == "addons":
             codes = [*addons, "", ""][:2] if first else [*addons[:1], *("", "")][:2]
             yield (key, number if first else "", name, *codes)

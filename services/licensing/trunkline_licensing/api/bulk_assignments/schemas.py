@@ -216,12 +216,12 @@ def shown_row(b: Bulk, row: Row) -> dict[str, object]:
 
 def reported_row(b: Bulk, found: Reported) -> dict[str, object]:
     """What became of a row, ready for JSON; what is not final yet has no code."""
-    said: Outcome = {"held": "waiting", "short": "pending"}.get(found.status, found.status)  # type: ignore[assignment]
-    final = said == "failed"
+    outcome: Outcome = {"held": "waiting", "short": "pending"}.get(found.status, found.status)  # type: ignore[assignment]
+    final = outcome == "failed"
     return shown_row(b, found.row) | {
-        "outcome": said,
+        "outcome": outcome,
         "code": found.code if final else None,
         "reason": found.reason if final else None,
-        "extension_id": found.extension_id if said in ("succeeded", "waiting") else None,
+        "extension_id": found.extension_id if outcome in ("succeeded", "waiting") else None,
         "identity_id": found.identity_id,
     }

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import CurrentPrincipal, PostRequest, UpdateRequest, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, PostRequest, UpdateRequest, reader, service_router
 from trunkline.http.idempotency import CommandResult, change, shown
 from trunkline.http.pagination import TEXT, Items, Paging, moment, one_page, page
 from trunkline.http.pagination import paging as paging_of
@@ -33,90 +33,92 @@ from trunkline_licensing.domain.pool.errors import AddonUnknown
 from trunkline_licensing.tables.bulk_rows import forget
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, TAG, UNKNOWN)
+    routes = service_router(context, TAG, UNKNOWN)
 
     @routes.post(PATH, summary="Make a bulk assignment", status_code=201, response_model=BulkShown)
-    def create_bulk_assignment(organization_id: UUID, body: NewBulk, asked: PostRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
+    def create_bulk_assignment(organization_id: UUID, body: NewBulk, request: PostRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
             org, key = str(organization_id), str(uuid4())
-            resource = party_resource(work, org, "organization")
-            authorize(branch_of(work, asked.principal), "change licenses", resource)
-            _check_known(node, body.addons)
-            work.record(BULK, key, create(work.state(BULK, key), org, body.name, body.addons, work.now), asked.cause)
-            return answer(work, key, 201)
+            resource = party_resource(uow, org, "organization")
+            authorize(branch_of(uow, request.principal), "change licenses", resource)
+            _check_known(context, body.addons)
+            uow.record(BULK, key, create(uow.state(BULK, key), org, body.name, body.addons, uow.now), request.cause)
+            return answer(uow, key, 201)
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     @routes.get(PATH, summary="The bulk assignments of an organization")
     def list_bulk_assignments(
         organization_id: UUID,
-        asker: CurrentPrincipal,
-        asked: Annotated[Paging, Depends(paging_of)],
+        principal: CurrentPrincipal,
+        paging: Annotated[Paging, Depends(paging_of)],
         search: Annotated[OneForm | None, Query(max_length=200, description="Part of the name or of the UUID.")] = None,
         status: Annotated[Status | None, Query(description="Only in this status.")] = None,
     ) -> Items[BulkListed]:
-        work = reader(node)
-        resource = party_resource(work, str(organization_id), "organization")
-        authorize(branch_of(work, asker), "see licenses", resource)
-        return _list(node, asked, str(organization_id), search, status)
+        uow = reader(context)
+        resource = party_resource(uow, str(organization_id), "organization")
+        authorize(branch_of(uow, principal), "see licenses", resource)
+        return _list(context, paging, str(organization_id), search, status)
 
     @routes.get(ONE, summary="One bulk assignment", response_model=BulkShown)
     def show_bulk_assignment(
-        organization_id: UUID, bulk_id: UUID, asker: CurrentPrincipal, request: Request
+        organization_id: UUID, bulk_id: UUID, principal: CurrentPrincipal, request: Request
     ) -> Response:
-        b, _, version = seen(node, asker, organization_id, bulk_id)
+        b, _, version = seen(context, principal, organization_id, bulk_id)
         return shown(request, shown_bulk(b), version)
 
     @routes.get("/licensing/bulk-assignments/{bulk_id}", summary="One, by its id alone", response_model=BulkShown)
-    def find_bulk_assignment(bulk_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
-        owner = reader(node).state(BULK, str(bulk_id)).organization_id
-        b, _, version = seen(node, asker, UUID(owner) if owner is not None else bulk_id, bulk_id)
+    def find_bulk_assignment(bulk_id: UUID, principal: CurrentPrincipal, request: Request) -> Response:
+        owner = reader(context).state(BULK, str(bulk_id)).organization_id
+        b, _, version = seen(context, principal, UUID(owner) if owner is not None else bulk_id, bulk_id)
         return shown(request, shown_bulk(b), version)
 
     @routes.patch(ONE, summary="Edit a draft", response_model=BulkShown)
-    def edit_bulk_assignment(organization_id: UUID, bulk_id: UUID, body: BulkChange, asked: UpdateRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
-            b = changing(work, asked, organization_id, bulk_id)
-            said = body.model_fields_set
-            name, addons = body.name if "name" in said else None, body.addons if "addons" in said else None
-            _check_known(node, addons or ())
-            work.record(BULK, b.id, edit(b, name, addons, work.now), asked.cause)
-            return answer(work, b.id)
+    def edit_bulk_assignment(
+        organization_id: UUID, bulk_id: UUID, body: BulkChange, request: UpdateRequest
+    ) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
+            b = changing(uow, request, organization_id, bulk_id)
+            given = body.model_fields_set
+            name, addons = body.name if "name" in given else None, body.addons if "addons" in given else None
+            _check_known(context, addons or ())
+            uow.record(BULK, b.id, edit(b, name, addons, uow.now), request.cause)
+            return answer(uow, b.id)
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     @routes.post(ONE + "/duplicate", summary="Copy name and add-ons", status_code=201, response_model=BulkShown)
-    def duplicate_bulk_assignment(organization_id: UUID, bulk_id: UUID, asked: PostRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
-            b = reach(work, asked.principal, "change licenses", organization_id, bulk_id)
+    def duplicate_bulk_assignment(organization_id: UUID, bulk_id: UUID, request: PostRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
+            b = reach(uow, request.principal, "change licenses", organization_id, bulk_id)
             key = str(uuid4())
             of = (str(organization_id), name_of_copy(b.name), b.addons)
-            work.record(BULK, key, create(work.state(BULK, key), *of, work.now, b.id), asked.cause)
-            return answer(work, key, 201)
+            uow.record(BULK, key, create(uow.state(BULK, key), *of, uow.now, b.id), request.cause)
+            return answer(uow, key, 201)
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     @routes.delete(ONE, summary="Delete a draft", status_code=204)
-    def delete_bulk_assignment(organization_id: UUID, bulk_id: UUID, asked: UpdateRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
-            b = changing(work, asked, organization_id, bulk_id)
-            work.record(BULK, b.id, delete(b, work.now), asked.cause)
-            forget(work, b.id)
+    def delete_bulk_assignment(organization_id: UUID, bulk_id: UUID, request: UpdateRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
+            b = changing(uow, request, organization_id, bulk_id)
+            uow.record(BULK, b.id, delete(b, uow.now), request.cause)
+            forget(uow, b.id)
             return CommandResult(status=204)
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     return routes
 
 
-def _check_known(node: ServiceContext, addons: Sequence[str]) -> None:
+def _check_known(context: ServiceContext, addons: Sequence[str]) -> None:
     """Refuse an add-on that there is not; what one needs beside it, a row may bring."""
-    known = catalogue(node).addons
-    for place, code in enumerate(addons):
+    known = catalogue(context).addons
+    for index, code in enumerate(addons):
         if code not in known:
-            raise AddonUnknown(license_code=code, value=code, pointer=f"#/addons/{place}")
+            raise AddonUnknown(license_code=code, value=code, pointer=f"#/addons/{index}")
 
 
 _COLUMNS = "key, name, addons, status, total, succeeded, failed, waiting, pending, created_at, started_at, completed_at"
@@ -124,10 +126,10 @@ _WILD = str.maketrans({"\\": "\\\\", "%": "\\%", "_": "\\_"})
 
 
 def _list(
-    node: ServiceContext, asked: Paging, organization_id: str, search: str | None, status: str | None
+    context: ServiceContext, paging: Paging, organization_id: str, search: str | None, status: str | None
 ) -> Items[BulkListed]:
     """A page of the view; the organization is part of the query."""
-    wanted = page(asked, {"created_at": (moment, TEXT), "name": (TEXT, TEXT)}, organization_id, search, status)
+    wanted = page(paging, {"created_at": (moment, TEXT), "name": (TEXT, TEXT)}, organization_id, search, status)
     where, params = ["organization_id = %(org)s", "NOT deleted"], dict[str, Any](org=organization_id)
     if status is not None:
         where.append("status = %(status)s")
@@ -135,7 +137,7 @@ def _list(
     if search is not None:
         where.append("(name ILIKE %(search)s OR key LIKE lower(%(search)s))")
         params["search"] = f"%{search.replace(chr(0), '').translate(_WILD)}%"
-    with node.store.connection() as conn:
+    with context.store.connection() as conn:
         counted = conn.execute(f"SELECT count(*) FROM bulk_view WHERE {' AND '.join(where)}".encode(), params)
         total = counted.fetchall()[0][0]
         column = wanted.sort

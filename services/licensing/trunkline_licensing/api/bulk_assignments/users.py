@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import CommandRequest, CurrentPrincipal, WriteRequest, door, reader
+from trunkline.http.dependencies import CommandRequest, CurrentPrincipal, WriteRequest, reader, service_router
 from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.multipart import MEDIA_TYPE, FormUnreadable, read_form
 from trunkline.http.pagination import Items, Paging, one_page, page, whole
@@ -71,42 +71,44 @@ async def _file(
     return files[0].content, file_name or files[0].file_name or None
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, TAG, {**UNKNOWN, 413: "the file is too large"})
+    routes = service_router(context, TAG, {**UNKNOWN, 413: "the file is too large"})
 
     @routes.post(ONE + "/users", summary="Add the people of a CSV file", response_model=BulkShown, openapi_extra=_FILE)
     def add_users_to_bulk_assignment(
         organization_id: UUID,
         bulk_id: UUID,
-        asked: CommandRequest,
+        request: CommandRequest,
         file: Annotated[tuple[bytes, str | None], Depends(_file)],
     ) -> Response:
         data, name = file
-        check(seen(node, asked.principal, organization_id, bulk_id)[0], "add users")  # before anything of it is read
+        check(
+            seen(context, request.principal, organization_id, bulk_id)[0], "add users"
+        )  # before anything of it is read
         users = _read(data, name or "the file")
-        return change(node, asked, lambda work: _add(work, asked, organization_id, bulk_id, users, name))
+        return change(context, request, lambda uow: _add(uow, request, organization_id, bulk_id, users, name))
 
     @routes.get(ONE + "/users", summary="The people of a bulk assignment")
     def list_users_of_bulk_assignment(
-        organization_id: UUID, bulk_id: UUID, asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging_of)]
+        organization_id: UUID, bulk_id: UUID, principal: CurrentPrincipal, paging: Annotated[Paging, Depends(paging_of)]
     ) -> Items[UserShown]:
-        b, work, _ = seen(node, asker, organization_id, bulk_id)
+        b, uow, _ = seen(context, principal, organization_id, bulk_id)
         check(b, "see users")
-        wanted = page(asked, {"row": (whole,)}, b.id)
+        wanted = page(paging, {"row": (whole,)}, b.id)
         (after,) = wanted.place() or (0,)
-        rows = page_of_rows(work.fetch, b, after, wanted.limit + 1)
-        total = count_rows(work.fetch, b.id)
+        rows = page_of_rows(uow.fetch, b, after, wanted.limit + 1)
+        total = count_rows(uow.fetch, b.id)
         show = lambda found: UserShown(**shown_row(b, found.row))  # type: ignore[arg-type]  # noqa: E731
         return one_page(wanted, rows, total, show, lambda found: (str(found.row.place),))
 
     @routes.get(PATH + "/samples/{layout}", summary="A sample file", response_class=Response)
-    def sample_file(organization_id: UUID, layout: LayoutName, asker: CurrentPrincipal) -> Response:
-        work, org = reader(node), str(organization_id)
-        authorize(branch_of(work, asker), "see licenses", party_resource(work, org, "organization"))
-        with_newest_people(node)
+    def sample_file(organization_id: UUID, layout: LayoutName, principal: CurrentPrincipal) -> Response:
+        uow, org = reader(context), str(organization_id)
+        authorize(branch_of(uow, principal), "see licenses", party_resource(uow, org, "organization"))
+        with_newest_people(context)
         disposition = f'attachment; filename="bulk_assignment_{layout}.csv"'
-        content = b"".join(sample(work, org, layout, catalogue(node)))
+        content = b"".join(sample(uow, org, layout, catalogue(context)))
         return Response(content, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
 
     return routes
@@ -121,18 +123,18 @@ def _read(data: bytes, name: str) -> UsersFile | Refused:
 
 
 def _add(
-    work: UnitOfWork,
-    asked: WriteRequest,
+    uow: UnitOfWork,
+    request: WriteRequest,
     organization_id: UUID,
     bulk_id: UUID,
     users: UsersFile | Refused,
     name: str | None,
 ) -> CommandResult:
-    b = changing(work, asked, organization_id, bulk_id)
+    b = changing(uow, request, organization_id, bulk_id)
     check(b, "add users")
     if isinstance(users, Refused):
         raise users
     file, rows = rows_of(users, name or f"file {len(b.files) + 1}", b)
-    work.record(BULK, b.id, add_users(b, file, work.now), asked.cause)
-    add_rows(work, b.id, rows)
-    return answer(work, b.id)
+    uow.record(BULK, b.id, add_users(b, file, uow.now), request.cause)
+    add_rows(uow, b.id, rows)
+    return answer(uow, b.id)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from trunkline.errors import Refused
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import PostRequest, UpdateRequest, door
+from trunkline.http.dependencies import PostRequest, UpdateRequest, service_router
 from trunkline.http.idempotency import CommandResult, change, check_version
 from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.catalogue import answer_within, catalogue
@@ -45,44 +45,46 @@ class AddonsSaidTwice(Refused):
     status: ClassVar[int] = 422
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "extensions", UNKNOWN)
+    routes = service_router(context, "extensions", UNKNOWN)
 
     @routes.post(PATH + "/addons", summary="Change add-ons of several extensions", response_model=AddonsChanged)
-    def change_addons(organization_id: UUID, body: AddonsChange, asked: PostRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
-            in_organization_of(work, asked.principal, "change licenses", str(organization_id))
-            return _several(node, work, str(organization_id), body, asked.cause)
+    def change_addons(organization_id: UUID, body: AddonsChange, request: PostRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
+            in_organization_of(uow, request.principal, "change licenses", str(organization_id))
+            return _several(context, uow, str(organization_id), body, request.cause)
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     @routes.patch(PATH + "/{extension_id}", summary="Change an extension", response_model=ExtensionChanged)
     def change_extension(
-        organization_id: UUID, extension_id: UUID, body: ExtensionChange, asked: UpdateRequest
+        organization_id: UUID, extension_id: UUID, body: ExtensionChange, request: UpdateRequest
     ) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
+        def decide(uow: UnitOfWork) -> CommandResult:
             org, key = str(organization_id), str(extension_id)
-            to_extension(work, asked.principal, "change licenses", org, key)
-            loaded = work.get(EXTENSION, key)
-            check_version(asked, loaded.version)
-            freed = Changing(work, org, key, catalogue(node), asked.cause, answer_within(node)).change(said(body))
-            after = shown(work, key, catalogue(node))
+            to_extension(uow, request.principal, "change licenses", org, key)
+            loaded = uow.get(EXTENSION, key)
+            check_version(request, loaded.version)
+            freed = Changing(uow, org, key, catalogue(context), request.cause, answer_within(context)).change(
+                said(body)
+            )
+            after = shown(uow, key, catalogue(context))
             body_ = ExtensionChanged(extension=after, freed=_shown_freed(freed))
             return CommandResult(body_, version=loaded.version + len(loaded.new))
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     @routes.delete(PATH + "/{extension_id}", summary="Delete an extension", response_model=ExtensionChanged)
-    def delete_extension(organization_id: UUID, extension_id: UUID, asked: UpdateRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
+    def delete_extension(organization_id: UUID, extension_id: UUID, request: UpdateRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
             org, key = str(organization_id), str(extension_id)
-            to_extension(work, asked.principal, "change licenses", org, key)
-            check_version(asked, work.get(EXTENSION, key).version)
-            (freed,) = terminate.withdraw(work, [key], "by_hand", asked.cause)
+            to_extension(uow, request.principal, "change licenses", org, key)
+            check_version(request, uow.get(EXTENSION, key).version)
+            (freed,) = terminate.withdraw(uow, [key], "by_hand", request.cause)
             return CommandResult(ExtensionChanged(extension=None, freed=_shown_freed(freed)))
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     return routes
 
@@ -91,22 +93,22 @@ def _shown_freed(freed: terminate.Freed) -> Freed:
     return Freed(ext_key=freed.ext_key, user_id=freed.user_id, licenses=list(freed.licenses), number=freed.number)
 
 
-def _several(node: ServiceContext, work: UnitOfWork, org: str, body: AddonsChange, cause: Causation) -> CommandResult:
+def _several(context: ServiceContext, uow: UnitOfWork, org: str, body: AddonsChange, cause: Causation) -> CommandResult:
     if body.addons is not None and (body.add or body.remove):
         raise AddonsSaidTwice(pointer="#/addons", value=body.addons)
     conflicts = Conflicts()
     keys = list(dict.fromkeys(body.extension_ids))
-    work.load((EXTENSION, key) for key in keys)
-    for place, key in enumerate(keys):
-        if not extension_resource(work, org, key).exists:
-            conflicts.add(f"#/extension_ids/{place}", ExtensionUnknown(extension_id=key, value=key))
+    uow.load((EXTENSION, key) for key in keys)
+    for index, key in enumerate(keys):
+        if not extension_resource(uow, org, key).exists:
+            conflicts.add(f"#/extension_ids/{index}", ExtensionUnknown(extension_id=key, value=key))
     conflicts.refuse()
-    wanted = {key: _wanted(work.state(EXTENSION, key), body) for key in keys}
-    pointers = {key: f"#/extension_ids/{place}" for place, key in enumerate(keys)}
-    lost = hang(work, org, wanted, catalogue(node), cause, conflicts, pointers)
+    wanted = {key: _wanted(uow.state(EXTENSION, key), body) for key in keys}
+    pointers = {key: f"#/extension_ids/{index}" for index, key in enumerate(keys)}
+    lost = hang(uow, org, wanted, catalogue(context), cause, conflicts, pointers)
     conflicts.refuse()
     freed = {key: list(codes) for key, codes in lost.items()}
-    return CommandResult(AddonsChanged(extensions=shown_all(work, keys, catalogue(node)), freed=freed))
+    return CommandResult(AddonsChanged(extensions=shown_all(uow, keys, catalogue(context)), freed=freed))
 
 
 def _wanted(x: Extension, body: AddonsChange) -> list[str]:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 
 from trunkline.errors import Refused
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import CommandRequest, PostRequest, door
+from trunkline.http.dependencies import CommandRequest, PostRequest, service_router
 from trunkline.http.idempotency import CommandResult, change, check_version
 from trunkline.service_definition import ServiceContext
 from trunkline_licensing.api.catalogue import answer_within, catalogue
@@ -33,40 +33,40 @@ class MoreUsersThanExtensions(Refused):
     status: ClassVar[int] = 422
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "extensions", UNKNOWN)
+    routes = service_router(context, "extensions", UNKNOWN)
 
     @routes.post(PATH, summary="Provision extensions", status_code=201, response_model=Provisioned)
-    def provision(organization_id: UUID, body: Provision, asked: PostRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
+    def provision(organization_id: UUID, body: Provision, request: PostRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
             org = str(organization_id)
-            in_organization_of(work, asked.principal, "change licenses", org)
+            in_organization_of(uow, request.principal, "change licenses", org)
             if len(body.user_ids) > body.count:
                 raise MoreUsersThanExtensions(
                     users=len(body.user_ids), count=body.count, pointer="#/user_ids", value=body.user_ids
                 )
-            command = ProvisionWhole(work, org, catalogue(node), asked.cause)
+            command = ProvisionWhole(uow, org, catalogue(context), request.cause)
             keys = command.provision(body.count, body.start_from, body.user_ids, body.addons, body.reference or None)
-            made = shown_all(work, keys, catalogue(node))
+            made = shown_all(uow, keys, catalogue(context))
             return CommandResult(Provisioned(provisioned=len(made), extensions=made), 201)
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     @routes.post(PATH + "/{extension_id}/assign", summary="Let it serve a person", response_model=ExtensionChanged)
-    def assign(organization_id: UUID, extension_id: UUID, body: AssignExtension, asked: CommandRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
+    def assign(organization_id: UUID, extension_id: UUID, body: AssignExtension, request: CommandRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
             org, key = str(organization_id), str(extension_id)
-            to_extension(work, asked.principal, "change licenses", org, key)
-            loaded = work.get(EXTENSION, key)
-            check_version(asked, loaded.version)
-            freed = Changing(work, org, key, catalogue(node), asked.cause, answer_within(node)).change(
+            to_extension(uow, request.principal, "change licenses", org, key)
+            loaded = uow.get(EXTENSION, key)
+            check_version(request, loaded.version)
+            freed = Changing(uow, org, key, catalogue(context), request.cause, answer_within(context)).change(
                 {"user_id": body.user_id}
             )
-            after = shown(work, key, catalogue(node))
+            after = shown(uow, key, catalogue(context))
             changed = ExtensionChanged(extension=after, freed=Freed(user_id=freed.user_id))
             return CommandResult(changed, version=loaded.version + len(loaded.new))
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     return routes

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from trunkline.http.dependencies import CurrentPrincipal, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, reader, service_router
 from trunkline.http.idempotency import shown as answered
 from trunkline.http.pagination import TEXT, Items, Paging, one_page, page, paging, whole
 from trunkline.http.schemas import OneForm
@@ -73,47 +73,47 @@ _CONDITIONS = {
 }
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "extensions", UNKNOWN)
+    routes = service_router(context, "extensions", UNKNOWN)
 
     @routes.get(PATH, summary="The extensions of an organization")
     def list_extensions(
         organization_id: UUID,
-        asker: CurrentPrincipal,
-        asked: Annotated[Paging, Depends(paging)],
+        principal: CurrentPrincipal,
+        paging: Annotated[Paging, Depends(paging)],
         search: Annotated[Search, Depends()],
     ) -> Items[ExtensionShown]:
         org = str(organization_id)
-        in_organization_of(reader(node), asker, "see extensions", org)
+        in_organization_of(reader(context), principal, "see extensions", org)
         where, params = search.where(org)
-        if asker.role == "member":
+        if principal.role == "member":
             where.append("e.user_id = %(mine)s")
-            params["mine"] = asker.person
-        return _page(node, asked, where, params)
+            params["mine"] = principal.person
+        return _page(context, paging, where, params)
 
     @routes.get(PATH + "/{extension_id}", summary="One extension", response_model=ExtensionShown)
     def show_extension(
-        organization_id: UUID, extension_id: UUID, asker: CurrentPrincipal, request: Request
+        organization_id: UUID, extension_id: UUID, principal: CurrentPrincipal, request: Request
     ) -> Response:
-        work, key = reader(node), str(extension_id)
-        to_extension(work, asker, "see extensions", str(organization_id), key)
-        return answered(request, shown(work, key, catalogue(node)), work.get(EXTENSION, key).version)
+        uow, key = reader(context), str(extension_id)
+        to_extension(uow, principal, "see extensions", str(organization_id), key)
+        return answered(request, shown(uow, key, catalogue(context)), uow.get(EXTENSION, key).version)
 
     return routes
 
 
-def _page(node: ServiceContext, asked: Paging, where: list[str], params: dict[str, Any]) -> Items[ExtensionShown]:
+def _page(context: ServiceContext, paging: Paging, where: list[str], params: dict[str, Any]) -> Items[ExtensionShown]:
     """A page in the order of keys, 999 before 1000; the branch is part of the query, not a filter after it."""
-    wanted = page(asked, {"ext_key": (whole, TEXT)}, where, params)
-    total = rows(node, f"SELECT count(*) FROM {ROWS} WHERE {' AND '.join(where)}", params)[0][0]
+    wanted = page(paging, {"ext_key": (whole, TEXT)}, where, params)
+    total = rows(context, f"SELECT count(*) FROM {ROWS} WHERE {' AND '.join(where)}", params)[0][0]
     if wanted.after:
         number, key = wanted.place()
         where = [*where, f"(e.ext_number, e.key) {wanted.beyond} (%(after_number)s::int, %(after_key)s)"]
         params = {**params, "after_number": number, "after_key": key}
     order = f"ORDER BY e.ext_number {wanted.direction}, e.key {wanted.direction} LIMIT {wanted.limit + 1}"
-    found = rows(node, f"SELECT e.ext_number, e.key, {ROW} FROM {ROWS} WHERE {' AND '.join(where)} {order}", params)
-    known = catalogue(node)
+    found = rows(context, f"SELECT e.ext_number, e.key, {ROW} FROM {ROWS} WHERE {' AND '.join(where)} {order}", params)
+    known = catalogue(context)
     return one_page(
         wanted, found, total, lambda row: shown_extension(*of_row(*row[2:]), known), lambda row: (str(row[0]), row[1])
     )

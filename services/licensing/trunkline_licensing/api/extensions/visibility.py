@@ -21,47 +21,47 @@ PATH: Final = "/licensing/organizations/{organization_id}/extensions"
 UNKNOWN: Final = {404: "no such organization or extension, or not in the asker's branch", 409: "licensing refuses"}
 
 
-def in_organization_of(work: UnitOfWork, asker: Principal, action: str, organization_id: str) -> None:
+def in_organization_of(uow: UnitOfWork, principal: Principal, action: str, organization_id: str) -> None:
     """Let the asker through to an organization's licenses and extensions.
 
     Raises:
         PartyUnknown, NotAllowed, ScopeMissing: as they say.
     """
-    org: Resource = party_resource(work, organization_id, "organization")
-    if asker.role == "member":  # reaches what serves it, whichever extension that is
-        org = Resource(org.unknown, parties=org.parties, exists=org.exists, user_id=asker.person)
-    authorize(branch_of(work, asker), action, org)
+    org: Resource = party_resource(uow, organization_id, "organization")
+    if principal.role == "member":  # reaches what serves it, whichever extension that is
+        org = Resource(org.unknown, parties=org.parties, exists=org.exists, user_id=principal.person)
+    authorize(branch_of(uow, principal), action, org)
 
 
-def to_extension(work: UnitOfWork, asker: Principal, action: str, organization_id: str, extension_id: str) -> None:
+def to_extension(uow: UnitOfWork, principal: Principal, action: str, organization_id: str, extension_id: str) -> None:
     """Let the asker through to one extension; the organization comes first, so that nobody learns of another's.
 
     Raises:
         PartyUnknown, ExtensionUnknown, NotAllowed, ScopeMissing: as they say.
     """
-    in_organization_of(work, asker, action, organization_id)
-    authorize(branch_of(work, asker), action, extension_resource(work, organization_id, extension_id))
+    in_organization_of(uow, principal, action, organization_id)
+    authorize(branch_of(uow, principal), action, extension_resource(uow, organization_id, extension_id))
 
 
-def person_of(work: UnitOfWork, x: Extension) -> Identity | None:
+def person_of(uow: UnitOfWork, x: Extension) -> Identity | None:
     """Whom an extension serves, as far as that person is still known."""
     if x.facts is None or x.facts.user_id is None:
         return None
-    details = work.state(IDENTITY, x.facts.user_id).details
+    details = uow.state(IDENTITY, x.facts.user_id).details
     return details if isinstance(details, Identity) else None
 
 
-def shown(work: UnitOfWork, extension_id: str, catalogue: Catalogue) -> ExtensionShown:
+def shown(uow: UnitOfWork, extension_id: str, catalogue: Catalogue) -> ExtensionShown:
     """An extension as it is within a piece of work."""
-    x = work.state(EXTENSION, extension_id)
-    return shown_extension(x, person_of(work, x), catalogue)
+    x = uow.state(EXTENSION, extension_id)
+    return shown_extension(x, person_of(uow, x), catalogue)
 
 
-def shown_all(work: UnitOfWork, extension_ids: list[str], catalogue: Catalogue) -> list[ExtensionShown]:
+def shown_all(uow: UnitOfWork, extension_ids: list[str], catalogue: Catalogue) -> list[ExtensionShown]:
     """Several of them; their people in one query."""
-    states = [work.state(EXTENSION, key) for key in extension_ids]
-    work.load((IDENTITY, x.facts.user_id) for x in states if x.facts is not None and x.facts.user_id is not None)
-    return [shown_extension(x, person_of(work, x), catalogue) for x in states]
+    states = [uow.state(EXTENSION, key) for key in extension_ids]
+    uow.load((IDENTITY, x.facts.user_id) for x in states if x.facts is not None and x.facts.user_id is not None)
+    return [shown_extension(x, person_of(uow, x), catalogue) for x in states]
 
 
 _decode: Final = msgspec.msgpack.Decoder(Extension).decode
@@ -77,7 +77,7 @@ def of_row(folded: bytes, name: str | None, email: str | None, role: Any) -> tup
     return x, Identity(organization_id=x.facts.organization_id, name=name, email=email or "", role=role)
 
 
-def rows(node: ServiceContext, sql: str, params: dict[str, Any]) -> list[Any]:
+def rows(context: ServiceContext, sql: str, params: dict[str, Any]) -> list[Any]:
     """Read views."""
-    with node.store.connection() as conn:
+    with context.store.connection() as conn:
         return conn.execute(sql.encode(), params).fetchall()

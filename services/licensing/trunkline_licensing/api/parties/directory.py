@@ -31,56 +31,56 @@ UNKNOWN: Final = {404: "no such party, or not in the asker's branch", 409: "the 
 class Command:
     """One change to the directory, within one piece of work."""
 
-    work: UnitOfWork
-    asked: WriteRequest
+    uow: UnitOfWork
+    request: WriteRequest
     decider: Decider[Party]
     key: str
     location: str
 
     def register(self, details: Details) -> CommandResult:
         """201 where the party is new, 200 where it was so already."""
-        new = self.work.get(self.decider, self.key).version == 0
-        return self._answer(Registration(at=self.work.now, details=details), 201 if new else 200)
+        new = self.uow.get(self.decider, self.key).version == 0
+        return self._answer(Registration(at=self.uow.now, details=details), 201 if new else 200)
 
     def change(self, changes: Changes) -> CommandResult:
         """Change what is named, in the version that If-Match names."""
-        check_version(self.asked, self.work.get(self.decider, self.key).version)
-        return self._answer(Change(at=self.work.now, changes=changes), 200)
+        check_version(self.request, self.uow.get(self.decider, self.key).version)
+        return self._answer(Change(at=self.uow.now, changes=changes), 200)
 
     def remove(self) -> CommandResult:
         """Let a person leave."""
-        check_version(self.asked, self.work.get(self.decider, self.key).version)
-        command(self.work, self.decider, self.key, Removal(at=self.work.now), self.asked.cause)
+        check_version(self.request, self.uow.get(self.decider, self.key).version)
+        command(self.uow, self.decider, self.key, Removal(at=self.uow.now), self.request.cause)
         return CommandResult(status=204)
 
     def _answer(self, fact: PartyFact, status: int) -> CommandResult:
-        party = command(self.work, self.decider, self.key, fact, self.asked.cause)
+        party = command(self.uow, self.decider, self.key, fact, self.request.cause)
         assert party.details is not None
         # A registration repeated changes nothing, so the branch is checked here: the party may have moved since (P2).
         owner = party.details.organization_id if isinstance(party.details, Identity) else self.key
         resource = Resource(PartyUnknown(key=self.key), parties=(owner,))
-        if not visible(branch_of(self.work, self.asked.principal), resource):
+        if not visible(branch_of(self.uow, self.request.principal), resource):
             raise AlreadyRegistered(key=self.key)
-        loaded = self.work.get(self.decider, self.key)
+        loaded = self.uow.get(self.decider, self.key)
         version = loaded.version + len(loaded.new)
         return CommandResult(shown_party(party), status, version, self.location)
 
 
-def asker_branch(node: ServiceContext, asker: Principal) -> Branch:
+def asker_branch(context: ServiceContext, principal: Principal) -> Branch:
     """What the asker sees, now."""
-    return branch_of(reader(node), asker)
+    return branch_of(reader(context), principal)
 
 
-def show_party(node: ServiceContext, branch: Branch, request: Request, key: str, kind: str) -> Response:
+def show_party(context: ServiceContext, branch: Branch, request: Request, key: str, kind: str) -> Response:
     """One platform, partner or organization."""
-    work = reader(node)
-    authorize(branch, "see parties", party_resource(work, key, kind))
-    return show_stream(work, request, PARTY, key)
+    uow = reader(context)
+    authorize(branch, "see parties", party_resource(uow, key, kind))
+    return show_stream(uow, request, PARTY, key)
 
 
-def show_stream(work: UnitOfWork, request: Request, decider: Decider[Party], key: str) -> Response:
+def show_stream(uow: UnitOfWork, request: Request, decider: Decider[Party], key: str) -> Response:
     """A party that the asker was let through to."""
-    loaded = work.get(decider, key)
+    loaded = uow.get(decider, key)
     assert loaded.state.details is not None
     return shown(request, shown_party(loaded.state), loaded.version)
 
@@ -92,14 +92,14 @@ Search = Annotated[OneForm | None, Query(max_length=200, description="Part of th
 
 
 def list_parties(
-    node: ServiceContext, branch: Branch, asked: Paging, kind: str, search: str | None = None
+    context: ServiceContext, branch: Branch, paging: Paging, kind: str, search: str | None = None
 ) -> Items[Any]:
     """A page of the partners or organizations in the asker's branch.
 
     Args:
-        node: the service.
+        context: the service.
         branch: the asker's.
-        asked: which page.
+        paging: which page.
         kind: `partner` or `organization`.
         search: part of their names, whatever its case, or how their ids begin; None: all of them.
     """
@@ -110,33 +110,38 @@ def list_parties(
         where += " AND (strpos(lower(name), lower(%(search)s)) > 0 OR starts_with(key, lower(%(search)s)))"
     columns = "owner_email, support_email, billing_email, domains, partner_id, allow_external_numbers"
     params = {"kind": kind, "mine": mine, "search": search}
-    return _list(node, asked, f"party_view WHERE {where}", params, columns, _party)
+    return _list(context, paging, f"party_view WHERE {where}", params, columns, _party)
 
 
-def list_people(node: ServiceContext, asked: Paging, organization_id: str) -> Items[Any]:
+def list_people(context: ServiceContext, paging: Paging, organization_id: str) -> Items[Any]:
     """A page of the people of an organization that the asker was let through to."""
     source = "identity_view WHERE organization_id = %(organization)s AND NOT removed"
-    return _list(node, asked, source, {"organization": organization_id}, "organization_id, email, role", _person)
+    return _list(context, paging, source, {"organization": organization_id}, "organization_id, email, role", _person)
 
 
 def _list(
-    node: ServiceContext, asked: Paging, source: str, params: dict[str, Any], columns: str, show: Callable[[Any], Any]
+    context: ServiceContext,
+    paging: Paging,
+    source: str,
+    params: dict[str, Any],
+    columns: str,
+    show: Callable[[Any], Any],
 ) -> Items[Any]:
     """A page of a view, by name; the branch is part of the query (`source`), not a filter after it."""
-    wanted = page(asked, {"name": (TEXT, TEXT)}, source, params)
-    total = _rows(node, f"SELECT count(*) FROM {source}", params)[0][0]
+    wanted = page(paging, {"name": (TEXT, TEXT)}, source, params)
+    total = _rows(context, f"SELECT count(*) FROM {source}", params)[0][0]
     beyond = ""
     if wanted.after:
         name, key = wanted.after
         beyond = f" AND (name, key) {wanted.beyond} (%(name)s, %(after)s)"
         params = {**params, "name": name, "after": key}
     order = f"ORDER BY name {wanted.direction}, key {wanted.direction} LIMIT {wanted.limit + 1}"
-    rows = _rows(node, f"SELECT key, name, {columns} FROM {source}{beyond} {order}", params)
+    rows = _rows(context, f"SELECT key, name, {columns} FROM {source}{beyond} {order}", params)
     return one_page(wanted, rows, total, show, lambda row: (row[1], row[0]))
 
 
-def _rows(node: ServiceContext, sql: str, params: dict[str, Any]) -> list[Any]:
-    with node.store.connection() as conn:
+def _rows(context: ServiceContext, sql: str, params: dict[str, Any]) -> list[Any]:
+    with context.store.connection() as conn:
         return conn.execute(sql.encode(), params).fetchall()
 
 

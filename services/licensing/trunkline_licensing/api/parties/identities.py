@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Request, Response
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import CurrentPrincipal, PostRequest, UpdateRequest, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, PostRequest, UpdateRequest, reader, service_router
 from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.pagination import Items, Paging, paging
 from trunkline.security.authorization import authorize
@@ -20,62 +20,64 @@ from trunkline_licensing.domain.party.directory import IDENTITY
 from trunkline_licensing.domain.party.facts import Identity, IdentityChanges
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "parties", UNKNOWN)
+    routes = service_router(context, "parties", UNKNOWN)
     path = "/licensing/organizations/{organization_id}/identities"
 
     def at(organization: str, key: str) -> str:
         return f"{path.format(organization_id=organization)}/{key}"
 
     @routes.post(path, summary="Register a person", status_code=201, response_model=IdentityShown)
-    def register_identity(organization_id: UUID, body: NewIdentity, asked: PostRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
+    def register_identity(organization_id: UUID, body: NewIdentity, request: PostRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
             org = str(organization_id)
-            resource = party_resource(work, org, "organization")
-            authorize(branch_of(work, asked.principal), "change identities", resource)
+            resource = party_resource(uow, org, "organization")
+            authorize(branch_of(uow, request.principal), "change identities", resource)
             key = body.identity_id or str(uuid4())
             details = Identity(organization_id=org, **body.model_dump(exclude={"identity_id"}))
-            return Command(work, asked, IDENTITY, key, at(org, key)).register(details)
+            return Command(uow, request, IDENTITY, key, at(org, key)).register(details)
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     @routes.get(path, summary="The people of an organization")
     def list_identities(
-        organization_id: UUID, asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)]
+        organization_id: UUID, principal: CurrentPrincipal, paging: Annotated[Paging, Depends(paging)]
     ) -> Items[IdentityShown]:
-        work = reader(node)
-        branch = branch_of(work, asker)
-        authorize(branch, "see parties", party_resource(work, str(organization_id), "organization"))
-        return list_people(node, asked, str(organization_id))
+        uow = reader(context)
+        branch = branch_of(uow, principal)
+        authorize(branch, "see parties", party_resource(uow, str(organization_id), "organization"))
+        return list_people(context, paging, str(organization_id))
 
     @routes.get(path + "/{identity_id}", summary="One person", response_model=IdentityShown)
-    def show_identity(organization_id: UUID, identity_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
-        work = reader(node)
-        resource = identity_resource(work, str(organization_id), str(identity_id))
-        authorize(branch_of(work, asker), "see parties", resource)
-        return show_stream(work, request, IDENTITY, str(identity_id))
+    def show_identity(
+        organization_id: UUID, identity_id: UUID, principal: CurrentPrincipal, request: Request
+    ) -> Response:
+        uow = reader(context)
+        resource = identity_resource(uow, str(organization_id), str(identity_id))
+        authorize(branch_of(uow, principal), "see parties", resource)
+        return show_stream(uow, request, IDENTITY, str(identity_id))
 
     @routes.patch(path + "/{identity_id}", summary="Change a person", response_model=IdentityShown)
     def change_identity(
-        organization_id: UUID, identity_id: UUID, body: IdentityChange, asked: UpdateRequest
+        organization_id: UUID, identity_id: UUID, body: IdentityChange, request: UpdateRequest
     ) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
+        def decide(uow: UnitOfWork) -> CommandResult:
             org, key = str(organization_id), str(identity_id)
-            resource = identity_resource(work, org, key)
-            authorize(branch_of(work, asked.principal), "change identities", resource)
-            return Command(work, asked, IDENTITY, key, at(org, key)).change(IdentityChanges(**said(body)))
+            resource = identity_resource(uow, org, key)
+            authorize(branch_of(uow, request.principal), "change identities", resource)
+            return Command(uow, request, IDENTITY, key, at(org, key)).change(IdentityChanges(**said(body)))
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     @routes.delete(path + "/{identity_id}", summary="A person leaves", status_code=204)
-    def remove_identity(organization_id: UUID, identity_id: UUID, asked: UpdateRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
+    def remove_identity(organization_id: UUID, identity_id: UUID, request: UpdateRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
             org, key = str(organization_id), str(identity_id)
-            resource = identity_resource(work, org, key)
-            authorize(branch_of(work, asked.principal), "change identities", resource)
-            return Command(work, asked, IDENTITY, key, at(org, key)).remove()
+            resource = identity_resource(uow, org, key)
+            authorize(branch_of(uow, request.principal), "change identities", resource)
+            return Command(uow, request, IDENTITY, key, at(org, key)).remove()
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     return routes

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Request, Response
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import CurrentPrincipal, PostRequest, UpdateRequest, door
+from trunkline.http.dependencies import CurrentPrincipal, PostRequest, UpdateRequest, service_router
 from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.pagination import Items, Paging, paging
 from trunkline.security.authorization import NotAllowed, Resource, authorize
@@ -22,59 +22,59 @@ from trunkline_licensing.domain.party.errors import PartyAboveUnknown
 from trunkline_licensing.domain.party.facts import Organization, OrganizationChanges
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "parties", UNKNOWN)
+    routes = service_router(context, "parties", UNKNOWN)
     path = "/licensing/organizations"
 
     @routes.post(path, summary="Register an organization", status_code=201, response_model=OrganizationShown)
-    def register_organization(body: NewOrganization, asked: PostRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
-            branch = branch_of(work, asked.principal)
+    def register_organization(body: NewOrganization, request: PostRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
+            branch = branch_of(uow, request.principal)
             partner_id = body.partner_id
             if "partner_id" not in body.model_fields_set:
-                partner_id = asked.principal.party_id
-            _authorize_under(work, branch, "register organizations", partner_id)
+                partner_id = request.principal.party_id
+            _authorize_under(uow, branch, "register organizations", partner_id)
             key = body.organization_id or str(uuid4())
             details = Organization(**{**body.model_dump(exclude={"organization_id"}), "partner_id": partner_id})
-            return Command(work, asked, PARTY, key, f"{path}/{key}").register(details)
+            return Command(uow, request, PARTY, key, f"{path}/{key}").register(details)
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     @routes.get(path, summary="The organizations in the asker's branch")
     def list_organizations(
-        asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)], search: Search = None
+        principal: CurrentPrincipal, paging: Annotated[Paging, Depends(paging)], search: Search = None
     ) -> Items[OrganizationShown]:
-        return list_parties(node, asker_branch(node, asker), asked, "organization", search)
+        return list_parties(context, asker_branch(context, principal), paging, "organization", search)
 
     @routes.get(path + "/{organization_id}", summary="One organization", response_model=OrganizationShown)
-    def show_organization(organization_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
-        return show_party(node, asker_branch(node, asker), request, str(organization_id), "organization")
+    def show_organization(organization_id: UUID, principal: CurrentPrincipal, request: Request) -> Response:
+        return show_party(context, asker_branch(context, principal), request, str(organization_id), "organization")
 
     @routes.patch(path + "/{organization_id}", summary="Change an organization", response_model=OrganizationShown)
-    def change_organization(organization_id: UUID, body: OrganizationChange, asked: UpdateRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
+    def change_organization(organization_id: UUID, body: OrganizationChange, request: UpdateRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
             key, changes = str(organization_id), said(body)
-            branch, resource = branch_of(work, asked.principal), party_resource(work, key, "organization")
+            branch, resource = branch_of(uow, request.principal), party_resource(uow, key, "organization")
             authorize(branch, "change organizations", resource)
             if "allow_external_numbers" in changes:
                 authorize(branch, "allow external numbers", resource)
             if "partner_id" in changes:
                 authorize(branch, "move organizations", resource)
-            return Command(work, asked, PARTY, key, f"{path}/{key}").change(OrganizationChanges(**changes))
+            return Command(uow, request, PARTY, key, f"{path}/{key}").change(OrganizationChanges(**changes))
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     return routes
 
 
-def _authorize_under(work: UnitOfWork, branch: Branch, action: str, partner_id: str | None) -> None:
+def _authorize_under(uow: UnitOfWork, branch: Branch, action: str, partner_id: str | None) -> None:
     """Refuse unless the asker may bring an organization under a partner; None: under the platform itself."""
     if partner_id is None:
         authorize(branch, action)
         if not branch.principal.sees_all:
             raise NotAllowed(role=branch.principal.role, action=action, where=" of the platform's own")
         return
-    known = work.state(PARTY, partner_id).kind == "partner"
+    known = uow.state(PARTY, partner_id).kind == "partner"
     unknown = PartyAboveUnknown(kind="partner", key=partner_id)
     authorize(branch, action, Resource(unknown, parties=(partner_id,), exists=known))

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Request, Response
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import CurrentPrincipal, PostRequest, UpdateRequest, door
+from trunkline.http.dependencies import CurrentPrincipal, PostRequest, UpdateRequest, service_router
 from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.pagination import Items, Paging, paging
 from trunkline.security.authorization import authorize
@@ -20,38 +20,38 @@ from trunkline_licensing.domain.party.directory import PARTY
 from trunkline_licensing.domain.party.facts import Partner, PartnerChanges
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "parties", UNKNOWN)
+    routes = service_router(context, "parties", UNKNOWN)
     path = "/licensing/partners"
 
     @routes.post(path, summary="Register a partner", status_code=201, response_model=PartnerShown)
-    def register_partner(body: NewPartner, asked: PostRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
-            authorize(branch_of(work, asked.principal), "change partners")
+    def register_partner(body: NewPartner, request: PostRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
+            authorize(branch_of(uow, request.principal), "change partners")
             key = body.partner_id or str(uuid4())
             details = Partner(**body.model_dump(exclude={"partner_id"}))
-            return Command(work, asked, PARTY, key, f"{path}/{key}").register(details)
+            return Command(uow, request, PARTY, key, f"{path}/{key}").register(details)
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     @routes.get(path, summary="The partners in the asker's branch")
     def list_partners(
-        asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)], search: Search = None
+        principal: CurrentPrincipal, paging: Annotated[Paging, Depends(paging)], search: Search = None
     ) -> Items[PartnerShown]:
-        return list_parties(node, asker_branch(node, asker), asked, "partner", search)
+        return list_parties(context, asker_branch(context, principal), paging, "partner", search)
 
     @routes.get(path + "/{partner_id}", summary="One partner", response_model=PartnerShown)
-    def show_partner(partner_id: UUID, asker: CurrentPrincipal, request: Request) -> Response:
-        return show_party(node, asker_branch(node, asker), request, str(partner_id), "partner")
+    def show_partner(partner_id: UUID, principal: CurrentPrincipal, request: Request) -> Response:
+        return show_party(context, asker_branch(context, principal), request, str(partner_id), "partner")
 
     @routes.patch(path + "/{partner_id}", summary="Change a partner", response_model=PartnerShown)
-    def change_partner(partner_id: UUID, body: PartnerChange, asked: UpdateRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
+    def change_partner(partner_id: UUID, body: PartnerChange, request: UpdateRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
             key = str(partner_id)
-            authorize(branch_of(work, asked.principal), "change partners", party_resource(work, key, "partner"))
-            return Command(work, asked, PARTY, key, f"{path}/{key}").change(PartnerChanges(**said(body)))
+            authorize(branch_of(uow, request.principal), "change partners", party_resource(uow, key, "partner"))
+            return Command(uow, request, PARTY, key, f"{path}/{key}").change(PartnerChanges(**said(body)))
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     return routes

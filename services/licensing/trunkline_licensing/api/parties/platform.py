@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import CurrentPrincipal, UpdateRequest, door
+from trunkline.http.dependencies import CurrentPrincipal, UpdateRequest, service_router
 from trunkline.http.idempotency import CommandResult, change
 from trunkline.roles import PLATFORM
 from trunkline.security.authorization import Resource, authorize
@@ -17,26 +17,26 @@ from trunkline_licensing.domain.party.directory import PARTY
 from trunkline_licensing.domain.party.facts import Platform, PlatformChanges
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "parties", UNKNOWN)
+    routes = service_router(context, "parties", UNKNOWN)
     path = "/licensing/platform"
 
     @routes.get(path, summary="The platform", response_model=PlatformShown)
-    def show_platform(asker: CurrentPrincipal, request: Request) -> Response:
-        return show_party(node, asker_branch(node, asker), request, PLATFORM, "platform")
+    def show_platform(principal: CurrentPrincipal, request: Request) -> Response:
+        return show_party(context, asker_branch(context, principal), request, PLATFORM, "platform")
 
     @routes.put(path, summary="Register or change the platform", response_model=PlatformShown)
-    def put_platform(body: NewPlatform, asked: UpdateRequest) -> Response:
-        def decide(work: UnitOfWork) -> CommandResult:
-            branch = branch_of(work, asked.principal)
-            unknown = party_resource(work, PLATFORM, "platform").unknown
+    def put_platform(body: NewPlatform, request: UpdateRequest) -> Response:
+        def decide(uow: UnitOfWork) -> CommandResult:
+            branch = branch_of(uow, request.principal)
+            unknown = party_resource(uow, PLATFORM, "platform").unknown
             authorize(branch, "change the platform", Resource(unknown, parties=(None,)))
-            wanted = Command(work, asked, PARTY, PLATFORM, path)
-            if work.state(PARTY, PLATFORM).details is None:
+            wanted = Command(uow, request, PARTY, PLATFORM, path)
+            if uow.state(PARTY, PLATFORM).details is None:
                 return wanted.register(Platform(**body.model_dump()))
             return wanted.change(PlatformChanges(**body.model_dump()))
 
-        return change(node, asked, decide)
+        return change(context, request, decide)
 
     return routes

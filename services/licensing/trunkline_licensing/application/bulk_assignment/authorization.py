@@ -17,19 +17,19 @@ from trunkline_licensing.domain.bulk_assignment.events import BulkAssignmentStar
 from trunkline_licensing.domain.bulk_assignment.rows import Failure, failure_of
 
 
-def right_lost(work: UnitOfWork, b: Bulk) -> Failure | None:
+def right_lost(uow: UnitOfWork, b: Bulk) -> Failure | None:
     """Why the rows that are left fail; None: who began it may go on, or is no principal.
 
     Args:
-        work: reads the directory as it is now; what decides on it is decided again should it change.
+        uow: reads the directory as it is now; what decides on it is decided again should it change.
         b: in progress.
     """
-    began = initiator(work, BULK.stream(b.id), BulkAssignmentStarted)
+    began = initiator(uow, BULK.stream(b.id), BulkAssignmentStarted)
     if began is None:
         return None
     resource = Resource(BulkAssignmentUnknown(key=b.id), parties=(b.organization_id,))
     try:
-        authorize(branch_of(work, began), "change licenses", resource)
+        authorize(branch_of(uow, began), "change licenses", resource)
     except BulkAssignmentUnknown:
         return failure_of(RightLost(why="the organization is not in the branch any more"))
     except Refused as refused:

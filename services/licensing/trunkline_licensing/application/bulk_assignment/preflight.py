@@ -17,20 +17,20 @@ from trunkline_licensing.replicas.number_replica import NumberReplica
 from trunkline_licensing.replicas.number_replica import read as read_numbers
 
 
-def foresee(work: UnitOfWork, b: Bulk, catalogue: Catalogue) -> tuple[list[Judged], dict[int, Failure]]:
+def foresee(uow: UnitOfWork, b: Bulk, catalogue: Catalogue) -> tuple[list[Judged], dict[int, Failure]]:
     """The rows of a template in file order, and which of them would fail and why, by place.
 
     Args:
-        work: what is read with; it is thrown away.
+        uow: what is read with; it is thrown away.
         b: the template.
         catalogue: the add-ons there are.
     """
-    judged = judged_rows(work.fetch, b, catalogue)
+    judged = judged_rows(uow.fetch, b, catalogue)
     numbers = [j.number for j in judged if j.failure is None and j.number is not None]
-    copies = read_numbers(work.fetch, numbers)
+    copies = read_numbers(uow.fetch, numbers)
     assert b.organization_id is not None
     seen = [_with_number(j, copies, b.organization_id) for j in judged]
-    return seen, what_fails(work, b, seen, catalogue)
+    return seen, what_fails(uow, b, seen, catalogue)
 
 
 def _with_number(judged: Judged, copies: Mapping[str, NumberReplica], organization_id: str) -> Judged:
@@ -53,12 +53,12 @@ def _usable(copy: NumberReplica, organization_id: str) -> bool:
     return copy.state == "available" and copy.holder_id == organization_id
 
 
-def what_fails(work: UnitOfWork, b: Bulk, judged: list[Judged], catalogue: Catalogue) -> dict[int, Failure]:
+def what_fails(uow: UnitOfWork, b: Bulk, judged: list[Judged], catalogue: Catalogue) -> dict[int, Failure]:
     """Which of the rows of a template would fail if all were tried now, and why, by place."""
     assert b.organization_id is not None
     failures = {j.row.place: j.failure for j in judged if j.failure is not None}
     good = [j for j in judged if j.failure is None]
-    plan = Plan(work, b.organization_id, [new_extension(b, j) for j in good], catalogue)
+    plan = Plan(uow, b.organization_id, [new_extension(b, j) for j in good], catalogue)
     for j, refused in zip(good, plan.outcomes, strict=True):
         if refused is not None:
             failures[j.row.place] = refused_row(j.row, refused)

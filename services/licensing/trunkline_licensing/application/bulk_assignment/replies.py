@@ -45,41 +45,41 @@ NAMES: Final = tuple(
 """What is followed: after each of these an extension that a row waits for may need no answer any more."""
 
 
-def react(work: UnitOfWork, page: Sequence[RecordedEvent]) -> None:
+def react(uow: UnitOfWork, page: Sequence[RecordedEvent]) -> None:
     """Settle the rows that wait for what some events say; of what no row waits for, nothing is said."""
-    rows = waiting_for(work.fetch, list({event.key for event in page}))
+    rows = waiting_for(uow.fetch, list({event.key for event in page}))
     if not rows:
         return
     refused = {event.key: event.event for event in page if isinstance(event.event, ExtensionNumberRefused)}
     bound = {event.key for event in page if isinstance(event.event, ExtensionNumberBound)} - refused.keys()
     doubtful = [extension_id for _, _, extension_id, _ in rows if extension_id not in bound]
-    work.load([*((BULK, bulk_id) for bulk_id, _, _, _ in rows), *((EXTENSION, key) for key in doubtful)])
+    uow.load([*((BULK, bulk_id) for bulk_id, _, _, _ in rows), *((EXTENSION, key) for key in doubtful)])
     settled: dict[str, list[Outcome]] = {}
-    for bulk_id, place, extension_id, number in rows:
+    for bulk_id, index, extension_id, number in rows:
         if extension_id in bound:
-            settled.setdefault(bulk_id, []).append(Outcome(place, "succeeded"))
+            settled.setdefault(bulk_id, []).append(Outcome(index, "succeeded"))
             continue
-        said = refused.get(extension_id)
-        outcome = _outcome(place, e164(number), work.state(EXTENSION, extension_id), said)
+        refusal = refused.get(extension_id)
+        outcome = _outcome(index, e164(number), uow.state(EXTENSION, extension_id), refusal)
         if outcome is not None:
             settled.setdefault(bulk_id, []).append(outcome)
     for bulk_id, outcomes in settled.items():
-        settle_answers(work, bulk_id, sorted(outcomes, key=lambda o: o.place))
+        settle_answers(uow, bulk_id, sorted(outcomes, key=lambda o: o.place))
 
 
-def _outcome(place: int, number: str, x: Extension, said: ExtensionNumberRefused | None) -> Outcome | None:
+def _outcome(index: int, number: str, x: Extension, refusal: ExtensionNumberRefused | None) -> Outcome | None:
     """What an extension as it now is means for its row; None: the answer is still to come."""
     on = x.facts.number if x.facts is not None else None
     if not x.alive:
-        return Outcome(place, "failed", _why(number, x, said))
+        return Outcome(index, "failed", _why(number, x, refusal))
     if on is None or on.generation > 1:  # somebody has given it another number, or none, by hand: the row is done
-        return Outcome(place, "succeeded")
-    return Outcome(place, "succeeded") if on.status in ("bound", "suspended", "lost") else None
+        return Outcome(index, "succeeded")
+    return Outcome(index, "succeeded") if on.status in ("bound", "suspended", "lost") else None
 
 
-def _why(number: str, x: Extension, said: ExtensionNumberRefused | None) -> Failure:
+def _why(number: str, x: Extension, refusal: ExtensionNumberRefused | None) -> Failure:
     on = x.facts.number if x.facts is not None else None
-    code, reason = (said.code, said.reason) if said else (on.code, on.reason) if on else (None, None)
+    code, reason = (refusal.code, refusal.reason) if refusal else (on.code, on.reason) if on else (None, None)
     if code is None:
         return withdrawn("by something else")
     return binding_timeout(number) if code == TIMEOUT else number_unavailable(number, reason or f"{code}.")

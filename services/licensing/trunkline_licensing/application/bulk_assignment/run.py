@@ -65,41 +65,41 @@ def new_extension(b: Bulk, judged: Judged) -> NewExtension:
     )
 
 
-def run_chunk(work: UnitOfWork, bulk_id: str, sheet: Sheet, catalogue: Catalogue, answer_within: timedelta) -> int:
+def run_chunk(uow: UnitOfWork, bulk_id: str, sheet: Sheet, catalogue: Catalogue, answer_within: timedelta) -> int:
     """Do the next rows of a template; how many rows that were, 0 where none is to be done now.
 
     Args:
-        work: what it reads and records.
+        uow: what it reads and records.
         bulk_id: a template in progress; one that is not any more is left alone.
         sheet: its rows, all of them.
         catalogue: the add-ons there are.
         answer_within: how long numbers may take to answer.
     """
-    b = work.state(BULK, bulk_id)
+    b = uow.state(BULK, bulk_id)
     if b.status != "in_progress":
         return 0
     if b.undoing is not None:
-        return _undo_chunk(work, b, b.undoing)
+        return _undo_chunk(uow, b, b.undoing)
     if not (b.pending or b.short):
         return 0
-    if (lost := right_lost(work, b)) is not None:
-        return _stop(work, b, lost)
-    found = next_places(work.fetch, bulk_id, ("pending", "short") if b.short else ("pending",), CHUNK)
+    if (lost := right_lost(uow, b)) is not None:
+        return _stop(uow, b, lost)
+    found = next_places(uow.fetch, bulk_id, ("pending", "short") if b.short else ("pending",), CHUNK)
     if not found:
         return 0
-    rows = [sheet[place] for place, _, _ in found]
+    rows = [sheet[index] for index, _, _ in found]
     good = [judged for judged in rows if judged.failure is None]
     assert b.organization_id is not None
-    plan = Plan(work, b.organization_id, [new_extension(b, judged) for judged in good], catalogue)
+    plan = Plan(uow, b.organization_id, [new_extension(b, judged) for judged in good], catalogue)
     plan.record(cause_of(bulk_id), answer_within)
     outcomes = _outcomes(b, rows, {j.row.place: o for j, o in zip(good, plan.outcomes, strict=True)})
-    short_before = {place for place, status, _ in found if status == "short"}
+    short_before = {index for index, status, _ in found if status == "short"}
     changed = [o for o in outcomes if o.status != "short" or o.place not in short_before]
     if not changed:
         return 0
-    write_outcomes(work, bulk_id, changed)
+    write_outcomes(uow, bulk_id, changed)
     decided = sum(o.place in short_before for o in changed)
-    record(work, b, chunk_done(b, _counts(work, changed, decided), _first_failure(changed)))
+    record(uow, b, chunk_done(b, _counts(uow, changed, decided), _first_failure(changed)))
     return len(changed)
 
 
@@ -110,28 +110,28 @@ def _outcomes(b: Bulk, rows: Sequence[Judged], refused: Mapping[int, Refused | N
     outcomes: list[Outcome] = []
     units_may_return = b.waiting > 0 and not b.all_or_nothing
     for judged in rows:
-        place, who, failure = judged.row.place, judged.identity_id, judged.failure
+        index, who, failure = judged.row.place, judged.identity_id, judged.failure
         status: RowStatus = "failed"
         extension_id = None
-        refusal = None if failure is not None else refused[place]
+        refusal = None if failure is not None else refused[index]
         if refusal is not None:
             failure = refused_row(judged.row, refusal)
             if units_may_return and isinstance(refusal, NoBaseLicense | NoAddonLicense):
                 status = "short"
         elif failure is None:
-            extension_id = str(uuid5(UUID(b.id), str(place)))
+            extension_id = str(uuid5(UUID(b.id), str(index)))
             status = "waiting" if judged.number is not None else "held" if b.all_or_nothing else "succeeded"
             units_may_return |= status == "waiting" and not b.all_or_nothing
-        outcomes.append(Outcome(place, status, failure, extension_id, who))
+        outcomes.append(Outcome(index, status, failure, extension_id, who))
     return outcomes
 
 
-def _counts(work: UnitOfWork, outcomes: Sequence[Outcome], short_no_more: int) -> BulkChunkDone:
+def _counts(uow: UnitOfWork, outcomes: Sequence[Outcome], short_no_more: int) -> BulkChunkDone:
     found = dict.fromkeys(("succeeded", "failed", "waiting", "held", "short"), 0)
     for outcome in outcomes:
         found[outcome.status] += 1
     found["short"] -= short_no_more
-    return BulkChunkDone(at=work.now, upto=outcomes[-1].place, **found)
+    return BulkChunkDone(at=uow.now, upto=outcomes[-1].place, **found)
 
 
 def _first_failure(outcomes: Sequence[Outcome]) -> tuple[int, str] | None:
@@ -139,65 +139,65 @@ def _first_failure(outcomes: Sequence[Outcome]) -> tuple[int, str] | None:
     return next(failed, None)
 
 
-def _stop(work: UnitOfWork, b: Bulk, why: Failure) -> int:
+def _stop(uow: UnitOfWork, b: Bulk, why: Failure) -> int:
     """Let every row fail that nothing was decided about, or that is short of a unit; how many these are."""
-    places = [place for place, _, _ in next_places(work.fetch, b.id, ("pending", "short"), b.total)]
-    turn_all(work, b.id, "pending", "failed", why)
-    turn_all(work, b.id, "short", "failed", why)
-    done = BulkChunkDone(at=work.now, upto=places[-1], failed=len(places), short=-b.short)
-    record(work, b, chunk_done(b, done, (places[0], why.code)))
+    places = [index for index, _, _ in next_places(uow.fetch, b.id, ("pending", "short"), b.total)]
+    turn_all(uow, b.id, "pending", "failed", why)
+    turn_all(uow, b.id, "short", "failed", why)
+    done = BulkChunkDone(at=uow.now, upto=places[-1], failed=len(places), short=-b.short)
+    record(uow, b, chunk_done(b, done, (places[0], why.code)))
     return len(places)
 
 
-def _undo_chunk(work: UnitOfWork, b: Bulk, why: tuple[int, str]) -> int:
+def _undo_chunk(uow: UnitOfWork, b: Bulk, why: tuple[int, str]) -> int:
     """Take back the next rows of a template that was to be all or nothing; those never tried go last."""
     cause = cause_of(b.id)
-    found = next_places(work.fetch, b.id, ("waiting", "held"), CHUNK)
+    found = next_places(uow.fetch, b.id, ("waiting", "held"), CHUNK)
     failure = all_or_nothing(*why)
     if found:
-        withdraw(work, [extension_id for _, _, extension_id in found], "all_or_nothing", cause)
-        write_outcomes(work, b.id, [Outcome(place, "failed", failure) for place, _, _ in found])
+        withdraw(uow, [extension_id for _, _, extension_id in found], "all_or_nothing", cause)
+        write_outcomes(uow, b.id, [Outcome(index, "failed", failure) for index, _, _ in found])
         waiting = sum(status == "waiting" for _, status, _ in found)
-        said = BulkRowsUndone(at=work.now, waiting=waiting, held=len(found) - waiting)
+        event = BulkRowsUndone(at=uow.now, waiting=waiting, held=len(found) - waiting)
     elif b.pending:
-        turn_all(work, b.id, "pending", "failed", failure)
-        said = BulkRowsUndone(at=work.now, pending=b.pending)
+        turn_all(uow, b.id, "pending", "failed", failure)
+        event = BulkRowsUndone(at=uow.now, pending=b.pending)
     else:
         return 0
-    record(work, b, undone(b, said))
-    return max(len(found), said.pending)
+    record(uow, b, undone(b, event))
+    return max(len(found), event.pending)
 
 
-def refuse_all(work: UnitOfWork, bulk_id: str, failures: Mapping[int, Failure], places: Sequence[int]) -> None:
+def refuse_all(uow: UnitOfWork, bulk_id: str, failures: Mapping[int, Failure], places: Sequence[int]) -> None:
     """All or nothing was asked for, and some rows are known to fail before any is tried: then all of them do."""
-    b = work.state(BULK, bulk_id)
+    b = uow.state(BULK, bulk_id)
     if b.status != "in_progress" or b.pending != b.total:
         return
     first = min(failures)
     others = all_or_nothing(first, failures[first].code)
-    write_outcomes(work, bulk_id, [Outcome(place, "failed", failures.get(place, others)) for place in places])
-    record(work, b, chunk_done(b, BulkChunkDone(at=work.now, upto=places[-1], failed=len(places))))
+    write_outcomes(uow, bulk_id, [Outcome(index, "failed", failures.get(index, others)) for index in places])
+    record(uow, b, chunk_done(b, BulkChunkDone(at=uow.now, upto=places[-1], failed=len(places))))
 
 
-def settle_answers(work: UnitOfWork, bulk_id: str, outcomes: Sequence[Outcome]) -> None:
+def settle_answers(uow: UnitOfWork, bulk_id: str, outcomes: Sequence[Outcome]) -> None:
     """Rows that waited have their answer: each has succeeded (is held, where it is all or nothing) or failed."""
-    b = work.state(BULK, bulk_id)
+    b = uow.state(BULK, bulk_id)
     if b.all_or_nothing:
         outcomes = [Outcome(o.place, "held") if o.status == "succeeded" else o for o in outcomes]
-    write_outcomes(work, bulk_id, outcomes)
+    write_outcomes(uow, bulk_id, outcomes)
     found = dict.fromkeys(("succeeded", "failed", "held"), 0)
     for outcome in outcomes:
         found[outcome.status] += 1
-    record(work, b, answered(b, BulkRowsAnswered(at=work.now, **found), _first_failure(outcomes)))
+    record(uow, b, answered(b, BulkRowsAnswered(at=uow.now, **found), _first_failure(outcomes)))
 
 
-def record(work: UnitOfWork, b: Bulk, events: Sequence[AnyEvent]) -> None:
+def record(uow: UnitOfWork, b: Bulk, events: Sequence[AnyEvent]) -> None:
     """Put what follows for a template on record, and do to its rows what these events say of all of them."""
-    work.record(BULK, b.id, events, cause_of(b.id))
+    uow.record(BULK, b.id, events, cause_of(b.id))
     for event in events:
         match event:
             case BulkAssignmentCompleted():
-                turn_all(work, b.id, "held", "succeeded")
-                mark_completed(work, b.id)
+                turn_all(uow, b.id, "held", "succeeded")
+                mark_completed(uow, b.id)
             case _:
                 pass

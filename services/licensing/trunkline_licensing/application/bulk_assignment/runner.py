@@ -33,22 +33,26 @@ class Runner:
     """Runs the templates in progress of one store, one copy of the service at a time. Synchronous."""
 
     def __init__(
-        self, node: ServiceContext, catalogue: Catalogue, answer_within: timedelta, duties: LeaderElection | None = None
+        self,
+        context: ServiceContext,
+        catalogue: Catalogue,
+        answer_within: timedelta,
+        leader_election: LeaderElection | None = None,
     ) -> None:
         """Prepare.
 
         Args:
-            node: the service.
+            context: the service.
             catalogue: the add-ons there are.
             answer_within: how long numbers may take to answer about a number.
-            duties: the process's duties; None makes its own.
+            leader_election: the process's; None makes its own.
         """
-        self._node, self._catalogue, self._answer_within = node, catalogue, answer_within
-        self._duties = duties or LeaderElection(node.store.url)
+        self._context, self._catalogue, self._answer_within = context, catalogue, answer_within
+        self._leader_election = leader_election or LeaderElection(context.store.url)
         self._answers = LogSubscriber(
-            node.store, node.clock, replies.FOLLOWER, replies.NAMES, replies.react, self._duties
+            context.store, context.clock, replies.FOLLOWER, replies.NAMES, replies.react, self._leader_election
         )
-        self._failed = FailedItems(node.store, node.clock.now, "bulk")
+        self._failed = FailedItems(context.store, context.clock.now, "bulk")
         self._sheets: dict[str, Sheet] = {}
         self._idle: dict[str, int] = {}
         self._term = 0
@@ -56,13 +60,13 @@ class Runner:
     def step(self) -> int:
         """Do what answers there are, and the next chunk of every template; how many rows and answers that were."""
         done = self._answers.step()
-        before, self._term = self._term, self._duties.hold("bulk")
+        before, self._term = self._term, self._leader_election.hold("bulk")
         if self._term != before:  # another copy may have gone on with them
             self._sheets.clear()
             self._failed.load()
         if not self._term:
             return done
-        open_ = running(self._node.store.fetch)
+        open_ = running(self._context.store.fetch)
         for gone in self._sheets.keys() - set(open_):
             del self._sheets[gone]
             self._idle.pop(gone, None)
@@ -70,7 +74,7 @@ class Runner:
 
     def resign(self) -> None:
         """Let another copy of the service do it."""
-        self._duties.resign()
+        self._leader_election.resign()
 
     def _attempt(self, bulk_id: str) -> int:
         """The next chunk of one template; one that fails is set aside and tried again later, from what is stored."""
@@ -91,30 +95,30 @@ class Runner:
             if begun is None:
                 return 0
             sheet = self._sheets[bulk_id] = begun
-        version = UnitOfWork(self._node.store, self._node.clock.now()).get(BULK, bulk_id).version
+        version = UnitOfWork(self._context.store, self._context.clock.now()).get(BULK, bulk_id).version
         if self._idle.get(bulk_id) == version:  # nothing was to be done, and nothing has happened since
             return 0
-        done = self._do(lambda work: run_chunk(work, bulk_id, sheet, self._catalogue, self._answer_within))
+        done = self._do(lambda uow: run_chunk(uow, bulk_id, sheet, self._catalogue, self._answer_within))
         self._idle = {**self._idle, bulk_id: version} if not done else self._idle
         return done
 
     def _begin(self, bulk_id: str) -> Sheet | None:
         """The rows of a template, people found; None: not yet. All or nothing that is nothing is told at once."""
-        store = self._node.store
-        if not self._node.wait_for_views(store.end_of_log(), _VIEWS_WITHIN_S):
+        store = self._context.store
+        if not self._context.wait_for_views(store.end_of_log(), _VIEWS_WITHIN_S):
             log.warning("a bulk assignment waits for the view of people", bulk_id=bulk_id)
             return None
-        work = UnitOfWork(store, self._node.clock.now())
-        b = work.state(BULK, bulk_id)
-        judged = judged_rows(work.fetch, b, self._catalogue)
+        uow = UnitOfWork(store, self._context.clock.now())
+        b = uow.state(BULK, bulk_id)
+        judged = judged_rows(uow.fetch, b, self._catalogue)
         if b.all_or_nothing and b.pending == b.total:
-            failures = what_fails(work, b, judged, self._catalogue)
+            failures = what_fails(uow, b, judged, self._catalogue)
             if failures:
-                self._do(lambda work: refuse_all(work, bulk_id, failures, [j.row.place for j in judged]))
+                self._do(lambda uow: refuse_all(uow, bulk_id, failures, [j.row.place for j in judged]))
                 return None
         return {j.row.place: j for j in judged}
 
     def _do(self, decide: Callable[[UnitOfWork], int | None]) -> int:
         """One transaction; whoever follows the log is woken, this loop too."""
-        done, _ = run(self._node.store, self._node.clock.now, decide)
+        done, _ = run(self._context.store, self._context.clock.now, decide)
         return done or 0

@@ -19,7 +19,7 @@ Wanted = Mapping[str, Sequence[str]]
 
 
 def hang(
-    work: UnitOfWork,
+    uow: UnitOfWork,
     organization_id: str,
     wanted: Wanted,
     catalogue: Catalogue,
@@ -30,7 +30,7 @@ def hang(
     """Give extensions exactly these add-ons. What some give up, others of the same call can have.
 
     Args:
-        work: what it reads and records; to be thrown away where a conflict was found.
+        uow: what it reads and records; to be thrown away where a conflict was found.
         organization_id: whose extensions these are; every one of them is there.
         wanted: in the order in which they are served.
         catalogue: the add-ons there are.
@@ -41,8 +41,8 @@ def hang(
     Returns:
         Extension -> the codes it has given up; of those that have.
     """
-    work.load((EXTENSION, key) for key in wanted)
-    states = {key: work.state(EXTENSION, key) for key in wanted}
+    uow.load((EXTENSION, key) for key in wanted)
+    states = {key: uow.state(EXTENSION, key) for key in wanted}
     lost = {key: tuple(c for c in _codes(x) if c not in wanted[key]) for key, x in states.items()}
     gained = {key: [c for c in dict.fromkeys(wanted[key]) if c not in _codes(x)] for key, x in states.items()}
     for key, x in states.items():
@@ -53,18 +53,18 @@ def hang(
     if conflicts:
         return {}
     codes = dict.fromkeys(code for part in (lost, gained) for named in part.values() for code in named)
-    work.load((POOL, pool_key(organization_id, code)) for code in codes)
+    uow.load((POOL, pool_key(organization_id, code)) for code in codes)
     hung: dict[str, list[HungAddon]] = {key: [] for key in wanted}
     for code in codes:
-        _change_hands(work, pool_key(organization_id, code), code, lost, gained, hung, cause, conflicts, pointers)
+        _change_hands(uow, pool_key(organization_id, code), code, lost, gained, hung, cause, conflicts, pointers)
     for key, x in states.items():
         kept = [addon for addon in x.facts.addons if addon.code in wanted[key]] if x.facts is not None else []
-        work.record(EXTENSION, key, change(x, work.now, addons=[*kept, *hung[key]]), cause)
+        uow.record(EXTENSION, key, change(x, uow.now, addons=[*kept, *hung[key]]), cause)
     return {key: codes for key, codes in lost.items() if codes}
 
 
 def _change_hands(
-    work: UnitOfWork,
+    uow: UnitOfWork,
     pool: str,
     code: str,
     lost: Mapping[str, Sequence[str]],
@@ -76,15 +76,15 @@ def _change_hands(
 ) -> None:
     """Free the units of one add-on that are given up, then give units to those that gain it."""
     giving_up = [key for key, codes in lost.items() if code in codes]
-    work.record(POOL, pool, free(work.state(POOL, pool), giving_up, "by_hand", work.now), cause)
-    spare = Spare(work.state(POOL, pool))
+    uow.record(POOL, pool, free(uow.state(POOL, pool), giving_up, "by_hand", uow.now), cause)
+    spare = Spare(uow.state(POOL, pool))
     for key, codes in gained.items():
         if code in codes:
             try:
                 hung[key].append(HungAddon(code, spare.take(key)))
             except Refused as refused:
                 conflicts.add(pointers[key], refused)
-    work.record(POOL, pool, spare.allocated(work.now), cause)
+    uow.record(POOL, pool, spare.allocated(uow.now), cause)
 
 
 def _codes(x: Extension) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ class Changing:
 
     def __init__(
         self,
-        work: UnitOfWork,
+        uow: UnitOfWork,
         organization_id: str,
         extension_id: str,
         catalogue: Catalogue,
@@ -49,27 +49,27 @@ class Changing:
         """Read the extension.
 
         Args:
-            work: what it reads and records.
+            uow: what it reads and records.
             organization_id: whose it is.
             extension_id: it is there.
             catalogue: the add-ons there are.
             cause: goes into the envelopes.
             answer_within: how long numbers may take to answer a request to bind.
         """
-        self._work, self._org, self._key = work, organization_id, extension_id
+        self._uow, self._org, self._key = uow, organization_id, extension_id
         self._catalogue, self._cause, self._answer_within = catalogue, cause, answer_within
         self._conflicts = Conflicts()
-        self._claims = UniqueKeys(work)
+        self._claims = UniqueKeys(uow)
 
     @property
     def _now(self) -> Extension:
-        return self._work.state(EXTENSION, self._key)
+        return self._uow.state(EXTENSION, self._key)
 
-    def change(self, said: Mapping[str, Any]) -> Freed:
+    def change(self, changes: Mapping[str, Any]) -> Freed:
         """Make it what is said.
 
         Args:
-            said: `ext_key`, `directory_name`, `user_id`, `addons`, `number`; what is left out stays. None takes away.
+            changes: `ext_key`, `directory_name`, `user_id`, `addons`, `number`; what is left out stays, None removes.
 
         Returns:
             What it has given back.
@@ -80,17 +80,17 @@ class Changing:
         before = self._now
         facts = before.facts
         assert facts is not None
-        self._check(said)
+        self._check(changes)
         self._conflicts.refuse()
-        lost = self._hang(said)
+        lost = self._hang(changes)
         self._conflicts.refuse()
-        self._record(said)
+        self._record(changes)
         after = self._now
         assert after.facts is not None
         self._claims.move(EXTENSION.stream(self._key), before.claims, after.claims)
         return _freed(self._key, facts, after.facts, lost)
 
-    def _check(self, said: Mapping[str, Any]) -> None:
+    def _check(self, changes: Mapping[str, Any]) -> None:
         checks: dict[str, Callable[[str], object]] = {
             "ext_key": self._check_key,
             "directory_name": check_name,
@@ -98,9 +98,9 @@ class Changing:
             "number": e164,
         }
         for name, check in checks.items():
-            if said.get(name) is not None:
+            if changes.get(name) is not None:
                 try:
-                    check(said[name])
+                    check(changes[name])
                 except Refused as refused:
                     self._conflicts.add(f"#/{name}", refused)
 
@@ -110,35 +110,35 @@ class Changing:
             raise ExtDuplicate(value=ext_key)
 
     def _check_user(self, user_id: str) -> None:
-        if not in_organization(self._work, user_id, self._org):
+        if not in_organization(self._uow, user_id, self._org):
             raise UserUnknown(value=user_id)
         if self._claims.of_others(EXTENSION.stream(self._key), [user_claim(user_id)]):
             raise UserAssigned(value=user_id)
 
-    def _hang(self, said: Mapping[str, Any]) -> tuple[str, ...]:
-        if "addons" not in said:
+    def _hang(self, changes: Mapping[str, Any]) -> tuple[str, ...]:
+        if "addons" not in changes:
             return ()
-        wanted, pointers = {self._key: said["addons"]}, {self._key: "#/addons"}
-        lost = hang(self._work, self._org, wanted, self._catalogue, self._cause, self._conflicts, pointers)
+        wanted, pointers = {self._key: changes["addons"]}, {self._key: "#/addons"}
+        lost = hang(self._uow, self._org, wanted, self._catalogue, self._cause, self._conflicts, pointers)
         return lost.get(self._key, ())
 
-    def _record(self, said: Mapping[str, Any]) -> None:
-        work, key, now = self._work, self._key, self._work.now
+    def _record(self, changes: Mapping[str, Any]) -> None:
+        uow, key, now = self._uow, self._key, self._uow.now
         facts = {
-            "ext_key": said.get("ext_key", UNSET),
-            "directory_name": said.get("directory_name", UNSET),
-            "user_id": None if "user_id" in said and said["user_id"] is None else UNSET,
+            "ext_key": changes.get("ext_key", UNSET),
+            "directory_name": changes.get("directory_name", UNSET),
+            "user_id": None if "user_id" in changes and changes["user_id"] is None else UNSET,
         }
-        work.record(EXTENSION, key, change(self._now, now, epoch=work.epoch, **facts), self._cause)
-        if said.get("user_id") is not None:
-            work.record(EXTENSION, key, assign(self._now, said["user_id"], now, work.epoch), self._cause)
-        if "number" in said:
-            if said["number"] is None:
+        uow.record(EXTENSION, key, change(self._now, now, epoch=uow.epoch, **facts), self._cause)
+        if changes.get("user_id") is not None:
+            uow.record(EXTENSION, key, assign(self._now, changes["user_id"], now, uow.epoch), self._cause)
+        if "number" in changes:
+            if changes["number"] is None:
                 events = give_up_number(self._now, now, "by_hand")
             else:
                 answer_by = now + self._answer_within
-                events = request_number(self._now, e164(said["number"]), now, answer_by, work.epoch)
-            work.record(EXTENSION, key, events, self._cause)
+                events = request_number(self._now, e164(changes["number"]), now, answer_by, uow.epoch)
+            uow.record(EXTENSION, key, events, self._cause)
 
 
 def _freed(key: str, before: Facts, after: Facts, lost: tuple[str, ...]) -> Freed:

@@ -65,18 +65,18 @@ class Plan:
     """
 
     def __init__(
-        self, work: UnitOfWork, organization_id: str, rows: Sequence[NewExtension], catalogue: Catalogue
+        self, uow: UnitOfWork, organization_id: str, rows: Sequence[NewExtension], catalogue: Catalogue
     ) -> None:
         """Read what the rows need, in three queries, and decide them; nothing is recorded.
 
         Args:
-            work: where it is read, and recorded later.
+            uow: where it is read, and recorded later.
             organization_id: whose extensions they are to be.
             rows: in the order in which they are served (DOMAIN §10.3).
             catalogue: the add-ons there are.
         """
-        self._work, self._organization_id, self._catalogue = work, organization_id, catalogue
-        self._claims = UniqueKeys(work)
+        self._uow, self._organization_id, self._catalogue = uow, organization_id, catalogue
+        self._claims = UniqueKeys(uow)
         self._read(rows)
         self._taken: set[str] = set()
         self._born: list[tuple[NewExtension, Facts]] = []
@@ -85,31 +85,31 @@ class Plan:
     @property
     def refused(self) -> list[tuple[int, Refused]]:
         """The rows that cannot be, by their place, and why."""
-        return [(place, outcome) for place, outcome in enumerate(self.outcomes) if outcome is not None]
+        return [(index, outcome) for index, outcome in enumerate(self.outcomes) if outcome is not None]
 
     def record(self, cause: Causation, answer_within: timedelta = ANSWER_WITHIN) -> None:
         """Put on record all that can be: extensions, claims, requests for numbers, one allocation for each pool."""
-        work = self._work
+        uow = self._uow
         for key, spare in self._spare.items():
-            work.record(POOL, pool_key(self._organization_id, key), spare.allocated(work.now), cause)
-        work.load((EXTENSION, row.extension_id) for row, _ in self._born)
+            uow.record(POOL, pool_key(self._organization_id, key), spare.allocated(uow.now), cause)
+        uow.load((EXTENSION, row.extension_id) for row, _ in self._born)
         for row, facts in self._born:
-            asked = None
+            requested = None
             if row.number is not None:
-                generation = next_generation(work.state(EXTENSION, row.extension_id), work.epoch)
-                asked = NumberOn(number=row.number, generation=generation, answer_by=work.now + answer_within)
-            events = born(msgspec.structs.replace(facts, number=asked), work.now, row.bulk)
-            x = work.record(EXTENSION, row.extension_id, events, cause)
+                generation = next_generation(uow.state(EXTENSION, row.extension_id), uow.epoch)
+                requested = NumberOn(number=row.number, generation=generation, answer_by=uow.now + answer_within)
+            events = born(msgspec.structs.replace(facts, number=requested), uow.now, row.bulk)
+            x = uow.record(EXTENSION, row.extension_id, events, cause)
             self._claims.move(EXTENSION.stream(row.extension_id), (), x.claims)
 
     # -- deciding ---------------------------------------------------------------------------------------------
 
     def _read(self, rows: Sequence[NewExtension]) -> None:
-        work, org = self._work, self._organization_id
+        uow, org = self._uow, self._organization_id
         codes = dict.fromkeys((BASE, *(code for row in rows for code in row.addons)))
         wanted = [(POOL, pool_key(org, code)) for code in codes]
-        work.load([*wanted, *((IDENTITY, row.user_id) for row in rows if row.user_id is not None)])
-        self._spare = {code: Spare(work.state(POOL, pool_key(org, code))) for code in codes}
+        uow.load([*wanted, *((IDENTITY, row.user_id) for row in rows if row.user_id is not None)])
+        self._spare = {code: Spare(uow.state(POOL, pool_key(org, code))) for code in codes}
         users = [user_claim(row.user_id) for row in rows if row.user_id is not None]
         self._claims.read([*(key_claim(org, row.ext_key) for row in rows), *users])
 
@@ -147,7 +147,7 @@ class Plan:
         self._catalogue.check(row.addons)
 
     def _check_user(self, user_id: str, others: dict[str, str]) -> None:
-        if not in_organization(self._work, user_id, self._organization_id):
+        if not in_organization(self._uow, user_id, self._organization_id):
             raise UserUnknown(value=user_id)
         if user_claim(user_id) in self._taken or user_claim(user_id) in others:
             raise UserAssigned(value=user_id)
@@ -172,7 +172,7 @@ class Plan:
 
 
 def provision(
-    work: UnitOfWork,
+    uow: UnitOfWork,
     organization_id: str,
     rows: Sequence[NewExtension],
     catalogue: Catalogue,
@@ -183,7 +183,7 @@ def provision(
     """Make those of some rows extensions that can be: for a door, and for a chunk of a bulk assignment.
 
     Args:
-        work: what it reads and records; once for some hundreds of rows.
+        uow: what it reads and records; once for some hundreds of rows.
         organization_id: whose extensions they are.
         rows: in the order in which they are served.
         catalogue: the add-ons there are.
@@ -193,13 +193,13 @@ def provision(
     Returns:
         For each row None, or why it was not made: then it takes nothing.
     """
-    plan = Plan(work, organization_id, rows, catalogue)
+    plan = Plan(uow, organization_id, rows, catalogue)
     plan.record(cause, answer_within)
     return plan.outcomes
 
 
-def in_organization(work: UnitOfWork, identity_id: str, organization_id: str) -> bool:
+def in_organization(uow: UnitOfWork, identity_id: str, organization_id: str) -> bool:
     """Whether there is such a person in an organization, now."""
-    person = work.state(IDENTITY, identity_id)
+    person = uow.state(IDENTITY, identity_id)
     details = person.details
     return isinstance(details, Identity) and details.organization_id == organization_id and not person.removed

@@ -22,16 +22,16 @@ from trunkline_licensing.domain.pool.units import Spare
 class ProvisionWhole:
     """One command that makes so many extensions, within one piece of work."""
 
-    def __init__(self, work: UnitOfWork, organization_id: str, catalogue: Catalogue, cause: Causation) -> None:
+    def __init__(self, uow: UnitOfWork, organization_id: str, catalogue: Catalogue, cause: Causation) -> None:
         """Begin.
 
         Args:
-            work: what it reads and records.
+            uow: what it reads and records.
             organization_id: whose extensions they are to be.
             catalogue: the add-ons there are.
             cause: goes into the envelopes.
         """
-        self._work, self._org, self._catalogue, self._cause = work, organization_id, catalogue, cause
+        self._uow, self._org, self._catalogue, self._cause = uow, organization_id, catalogue, cause
         self._conflicts = Conflicts()
 
     def provision(
@@ -70,9 +70,9 @@ class ProvisionWhole:
             NewExtension(extension_id=str(uuid4()), ext_key=key, user_id=user, addons=codes, reference=reference)
             for key, user in zip(keys, served, strict=True)
         ]
-        plan = Plan(self._work, self._org, rows, self._catalogue)
-        for place, why in plan.refused:  # nothing that was not seen above, but never half of it
-            self._conflicts.add(f"#/{place}", why)
+        plan = Plan(self._uow, self._org, rows, self._catalogue)
+        for index, why in plan.refused:  # nothing that was not seen above, but never half of it
+            self._conflicts.add(f"#/{index}", why)
         self._conflicts.refuse()
         plan.record(self._cause)
         return [row.extension_id for row in rows]
@@ -81,18 +81,18 @@ class ProvisionWhole:
         self, keys: Sequence[str], users: Sequence[str], addons: Sequence[str], reference: str | None, count: int
     ) -> None:
         """Find everything that stands in the way, so that it can be told at once."""
-        work, org, conflicts = self._work, self._org, self._conflicts
-        work.load([*((POOL, pool_key(org, code)) for code in (BASE, *addons)), *((IDENTITY, user) for user in users)])
-        claims = UniqueKeys(work)
+        uow, org, conflicts = self._uow, self._org, self._conflicts
+        uow.load([*((POOL, pool_key(org, code)) for code in (BASE, *addons)), *((IDENTITY, user) for user in users)])
+        claims = UniqueKeys(uow)
         claims.read([*(key_claim(org, key) for key in keys), *map(user_claim, users)])
         for key in keys:
             if claims.of_others(EXTENSION.stream(""), [key_claim(org, key)]):
                 conflicts.add("#/start_from", ExtDuplicate(value=key))
-        for place, user in enumerate(users):
-            if not in_organization(work, user, org):
-                conflicts.add(f"#/user_ids/{place}", UserUnknown(value=user))
-            elif user in users[:place] or claims.of_others(EXTENSION.stream(""), [user_claim(user)]):
-                conflicts.add(f"#/user_ids/{place}", UserAssigned(value=user))
+        for index, user in enumerate(users):
+            if not in_organization(uow, user, org):
+                conflicts.add(f"#/user_ids/{index}", UserUnknown(value=user))
+            elif user in users[:index] or claims.of_others(EXTENSION.stream(""), [user_claim(user)]):
+                conflicts.add(f"#/user_ids/{index}", UserAssigned(value=user))
         try:
             self._catalogue.check(addons)
         except Refused as refused:
@@ -101,7 +101,7 @@ class ProvisionWhole:
 
     def _count_units(self, codes: Sequence[str], reference: str | None, count: int) -> None:
         for code in codes:
-            spare, wanted_of = Spare(self._work.state(POOL, pool_key(self._org, code))), reference
+            spare, wanted_of = Spare(self._uow.state(POOL, pool_key(self._org, code))), reference
             if code != BASE:
                 wanted_of = None
             try:

@@ -29,7 +29,7 @@ class Freed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def withdraw(
-    work: UnitOfWork,
+    uow: UnitOfWork,
     extension_ids: Sequence[str],
     cause_word: str,
     cause: Causation,
@@ -41,7 +41,7 @@ def withdraw(
     """Delete extensions and give back all they use; one event for each pool. Those that are gone already say nothing.
 
     Args:
-        work: what it reads and records.
+        uow: what it reads and records.
         extension_ids: some hundreds at most.
         cause_word: goes on record: `by_hand`, `terminated`, `moved`, `number_refused`, …
         cause: goes into the envelopes.
@@ -52,21 +52,21 @@ def withdraw(
     Returns:
         What each of those that were there gave back, in order.
     """
-    when = work.now if at is None else at
-    work.load((EXTENSION, key) for key in extension_ids)
-    states = [work.state(EXTENSION, key) for key in dict.fromkeys(extension_ids)]
+    when = uow.now if at is None else at
+    uow.load((EXTENSION, key) for key in extension_ids)
+    states = [uow.state(EXTENSION, key) for key in dict.fromkeys(extension_ids)]
     alive = [(x, x.facts) for x in states if x.facts is not None and not x.deleted]
     pools: dict[str, list[str]] = {}
     for x, facts in alive:
         for code in (BASE, *facts.codes):
             pools.setdefault(pool_key(facts.organization_id, code), []).append(x.id)
-    work.load((POOL, key) for key in pools)
+    uow.load((POOL, key) for key in pools)
     for key, using in pools.items():
-        work.record(POOL, key, free(work.state(POOL, key), using, cause_word, when), cause)
-    claims = UniqueKeys(work)
+        uow.record(POOL, key, free(uow.state(POOL, key), using, cause_word, when), cause)
+    claims = UniqueKeys(uow)
     freed = []
     for x, facts in alive:
-        after = work.record(EXTENSION, x.id, delete(x, when, cause_word, subscription_id), causes.get(x.id, cause))
+        after = uow.record(EXTENSION, x.id, delete(x, when, cause_word, subscription_id), causes.get(x.id, cause))
         claims.move(EXTENSION.stream(x.id), x.claims, after.claims)
         held = facts.number if facts.number is not None and facts.number.status in ON_IT else None
         freed.append(

@@ -22,74 +22,74 @@ CHUNK = 500
 """Units in one step."""
 
 
-def react(work: UnitOfWork, stream_ids: Sequence[str]) -> None:
+def react(uow: UnitOfWork, stream_ids: Sequence[str]) -> None:
     """Take the next step of pools that are due; one that is not due any more is left as it is.
 
     Args:
-        work: the timer's.
+        uow: the timer's.
         stream_ids: `pool/…` streams, each once.
     """
     keys = [key_of(stream_id) for stream_id in stream_ids]
-    work.load((POOL, key) for key in keys)
+    uow.load((POOL, key) for key in keys)
     left = CHUNK
     for key in keys:
         if left > 0:
-            left -= settle(work, key, Causation("timer", f"pool/{key}", f"due/{key}"), left)
-        work.touch(POOL, key)
+            left -= settle(uow, key, Causation("timer", f"pool/{key}", f"due/{key}"), left)
+        uow.touch(POOL, key)
 
 
-def settle(work: UnitOfWork, key: str, cause: Causation, limit: int | None = None) -> int:
+def settle(uow: UnitOfWork, key: str, cause: Causation, limit: int | None = None) -> int:
     """Take the next step of one pool; how many units it was about.
 
     Args:
-        work: what it reads and records.
+        uow: what it reads and records.
         key: the pool's.
         cause: goes into the envelopes.
         limit: units at most; None: as many as one step takes.
     """
-    pool = work.state(POOL, key)
+    pool = uow.state(POOL, key)
     step = unsettled(pool, CHUNK if limit is None else limit)
     if step is None:
         return 0
     if step.withdraw:
-        _withdraw(work, pool, step, cause)
+        _withdraw(uow, pool, step, cause)
     else:
-        _mark(work, pool, step, cause)
+        _mark(uow, pool, step, cause)
     return len(step.withdraw) + len(step.suspend) + len(step.resume)
 
 
-def _withdraw(work: UnitOfWork, pool: Pool, step: Unsettled, cause: Causation) -> None:
+def _withdraw(uow: UnitOfWork, pool: Pool, step: Unsettled, cause: Causation) -> None:
     """Its subscription is over: with the base unit the extension goes, with an add-on's unit the add-on (S5)."""
     using = [unit.extension_id for unit in step.withdraw]
     if pool.license_code == BASE:
-        withdraw(work, using, step.status, cause, at=step.at, subscription_id=step.subscription_id)
+        withdraw(uow, using, step.status, cause, at=step.at, subscription_id=step.subscription_id)
     else:
-        work.load((EXTENSION, key) for key in using)
+        uow.load((EXTENSION, key) for key in using)
         for key in using:
-            x = work.state(EXTENSION, key)
+            x = uow.state(EXTENSION, key)
             if x.facts is not None and not x.deleted:
                 kept = [addon for addon in x.facts.addons if addon.code != pool.license_code]
                 events = change(x, step.at, step.status, addons=kept, subscription_id=step.subscription_id)
-                work.record(EXTENSION, key, events, cause)
+                uow.record(EXTENSION, key, events, cause)
     # Whatever the extensions say: these units are used no more.
-    work.record(POOL, pool.key, free(work.state(POOL, pool.key), using, step.status, step.at), cause)
+    uow.record(POOL, pool.key, free(uow.state(POOL, pool.key), using, step.status, step.at), cause)
 
 
-def _mark(work: UnitOfWork, pool: Pool, step: Unsettled, cause: Causation) -> None:
+def _mark(uow: UnitOfWork, pool: Pool, step: Unsettled, cause: Causation) -> None:
     """Put on record, in the pool and with each extension, which licenses nothing covers, or is covered again (L4)."""
     at, code = step.at, pool.license_code
     if step.suspend:
-        work.record(POOL, pool.key, [UnitsSuspended(at=at, units=step.suspend)], cause)
+        uow.record(POOL, pool.key, [UnitsSuspended(at=at, units=step.suspend)], cause)
     else:
-        work.record(POOL, pool.key, [UnitsResumed(at=at, units=step.resume)], cause)
+        uow.record(POOL, pool.key, [UnitsResumed(at=at, units=step.resume)], cause)
     word = "covered" if step.resume else "expired" if step.status == "expired" else "quantity"
     units: tuple[Unit, ...] = step.suspend or step.resume
-    work.load((EXTENSION, unit.extension_id) for unit in units)
+    uow.load((EXTENSION, unit.extension_id) for unit in units)
     for unit in units:
-        x = work.state(EXTENSION, unit.extension_id)
+        x = uow.state(EXTENSION, unit.extension_id)
         if x.facts is None or x.deleted:
             continue
         without = {c for c in x.facts.suspended if c != code}
         marked = without | {code} if step.suspend else without
         events = change(x, at, word, suspended=marked, subscription_id=unit.subscription_id)
-        work.record(EXTENSION, unit.extension_id, events, cause)
+        uow.record(EXTENSION, unit.extension_id, events, cause)

@@ -29,27 +29,27 @@ def concerns_pools(before: After | None, after: After | None) -> bool:
     return before is not after and (_key(before) is not None or _key(after) is not None)
 
 
-def feed(work: UnitOfWork, changes: Sequence[SupplyChange]) -> None:
+def feed(uow: UnitOfWork, changes: Sequence[SupplyChange]) -> None:
     """Bring pools up to what their subscriptions are now; one query reads them all.
 
     Args:
-        work: what it reads and records.
+        uow: what it reads and records.
         changes: in the order in which they were heard.
     """
     keys = {key for c in changes for key in (_key(c.before), _key(c.after)) if key is not None}
     if not keys:
         return
-    work.load((POOL, key) for key in sorted(keys))
+    uow.load((POOL, key) for key in sorted(keys))
     moved: dict[str, Causation] = {}
     for c in changes:
         was, now, after = _key(c.before), _key(c.after), c.after
         if was is not None and was != now:
-            gone = supply(work.state(POOL, was), c.subscription_id, c.at, status="moved")
-            work.record(POOL, was, gone, c.cause)
+            gone = supply(uow.state(POOL, was), c.subscription_id, c.at, status="moved")
+            uow.record(POOL, was, gone, c.cause)
             moved[was] = c.cause
         if now is not None and after is not None:
             events = supply(
-                work.state(POOL, now),
+                uow.state(POOL, now),
                 c.subscription_id,
                 c.at,
                 status=after.status,
@@ -57,10 +57,10 @@ def feed(work: UnitOfWork, changes: Sequence[SupplyChange]) -> None:
                 reference=after.reference or None,
                 started_at=after.started_at,
             )
-            work.record(POOL, now, events, c.cause)
+            uow.record(POOL, now, events, c.cause)
             moved[now] = c.cause
     for key, cause in moved.items():
-        settle(work, key, cause)
+        settle(uow, key, cause)
 
 
 def _key(after: After | None) -> str | None:

@@ -265,18 +265,18 @@ def chunk_done(b: Bulk, done: BulkChunkDone, first_failure: tuple[int, str] | No
     return _and_end(b, events)
 
 
-def answered(b: Bulk, said: BulkRowsAnswered, first_failure: tuple[int, str] | None = None) -> Sequence[AnyEvent]:
+def answered(b: Bulk, event: BulkRowsAnswered, first_failure: tuple[int, str] | None = None) -> Sequence[AnyEvent]:
     """What follows when rows that waited have their answer."""
-    events: list[AnyEvent] = [said]
+    events: list[AnyEvent] = [event]
     if b.all_or_nothing and first_failure is not None and b.undoing is None:
         row, code = first_failure
-        events.append(BulkUndoBegun(at=said.at, row=row, code=code))
+        events.append(BulkUndoBegun(at=event.at, row=row, code=code))
     return _and_end(b, events)
 
 
-def undone(b: Bulk, said: BulkRowsUndone) -> Sequence[AnyEvent]:
+def undone(b: Bulk, event: BulkRowsUndone) -> Sequence[AnyEvent]:
     """What follows when rows were taken back."""
-    return _and_end(b, [said])
+    return _and_end(b, [event])
 
 
 def _and_end(b: Bulk, events: list[AnyEvent]) -> list[AnyEvent]:

@@ -213,10 +213,10 @@ _OF_ROWS: Final = {
 def refused_row(row: Row, refused: Refused) -> Failure:
     """What the organization as it is refuses a row, said as the row says it."""
     failure = failure_of(refused)
-    said = _OF_ROWS.get(failure.code)
-    if said is None:
+    code = _OF_ROWS.get(failure.code)
+    if code is None:
         return failure
-    return Failure(failure.code, said.format(key=row.ext_key, person=_cut(row.person)))
+    return Failure(failure.code, code.format(key=row.ext_key, person=_cut(row.person)))
 
 
 def _person(row: Row, people: People) -> tuple[str | None, Failure | None]:
@@ -267,6 +267,6 @@ def withdrawn(cause: str) -> Failure:
     return Failure("NUMBER_UNAVAILABLE", f"The extension was deleted ({cause}) before its number was bound.")
 
 
-def all_or_nothing(place: int, code: str) -> Failure:
+def all_or_nothing(index: int, code: str) -> Failure:
     """The row is good, but another one is not, and all or nothing was asked for."""
-    return Failure("ALL_OR_NOTHING", f"All or nothing was asked for, and row {place} fails with {code}.")
+    return Failure("ALL_OR_NOTHING", f"All or nothing was asked for, and row {index} fails with {code}.")

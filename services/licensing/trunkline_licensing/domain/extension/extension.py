@@ -229,7 +229,7 @@ def provision(facts: Facts, at: datetime, bulk: BulkRow | None = None) -> list[A
     events: list[AnyEvent] = [ExtensionProvisioned(at=at, after=facts, bulk=bulk)]
     number = facts.number
     if number is not None and number.answer_by is not None:
-        asked = NumberBindingRequested(
+        requested = NumberBindingRequested(
             at=at,
             number=number.number,
             generation=number.generation,
@@ -237,7 +237,7 @@ def provision(facts: Facts, at: datetime, bulk: BulkRow | None = None) -> list[A
             user_id=facts.user_id,
             answer_by=number.answer_by,
         )
-        events.append(asked)
+        events.append(requested)
     return events
 
 
@@ -287,14 +287,14 @@ def change(
         ExtensionUnknown: there is no such extension any more.
     """
     facts = _facts(x)
-    said: dict[str, object] = {"ext_key": ext_key, "directory_name": directory_name, "user_id": user_id}
+    fields: dict[str, object] = {"ext_key": ext_key, "directory_name": directory_name, "user_id": user_id}
     if addons is not UNSET:
-        said["addons"] = tuple(sorted(addons, key=lambda addon: addon.code))
-        said["suspended"] = tuple(c for c in facts.suspended if c not in facts.codes or c in _codes(addons))
+        fields["addons"] = tuple(sorted(addons, key=lambda addon: addon.code))
+        fields["suspended"] = tuple(c for c in facts.suspended if c not in facts.codes or c in _codes(addons))
     if suspended is not UNSET:
-        said["suspended"] = tuple(sorted(suspended))
-    after = replace(facts, **{name: value for name, value in said.items() if value is not UNSET})
-    changed = tuple(name for name in said if getattr(after, name) != getattr(facts, name))
+        fields["suspended"] = tuple(sorted(suspended))
+    after = replace(facts, **{name: value for name, value in fields.items() if value is not UNSET})
+    changed = tuple(name for name in fields if getattr(after, name) != getattr(facts, name))
     if not changed:
         return []
     is_now = ExtensionChanged(at=at, after=after, changed=changed, cause=cause, subscription_id=subscription_id)
@@ -335,13 +335,13 @@ def next_generation(x: Extension, epoch: int) -> int:
     return max(x.generation, sequence_of(epoch, 0)) + 1
 
 
-def tell_user(x: Extension, told: str | None, at: datetime, epoch: int = 0) -> list[AnyEvent]:
-    """Tell numbers whom a bound number rings at, where that is another person than it was `told` (X5).
+def tell_user(x: Extension, text: str | None, at: datetime, epoch: int = 0) -> list[AnyEvent]:
+    """Tell numbers whom a bound number rings at, where that is another person than it was `text` (X5).
 
     A number that is only asked for is told of once it is bound. `epoch`: see `next_generation`.
     """
     number = x.facts.number if x.facts is not None else None
-    if x.facts is None or number is None or number.status not in ("bound", "suspended") or x.facts.user_id == told:
+    if x.facts is None or number is None or number.status not in ("bound", "suspended") or x.facts.user_id == text:
         return []
     again = NumberBindingRequested(
         at=at,

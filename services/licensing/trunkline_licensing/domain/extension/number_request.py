@@ -43,7 +43,7 @@ def request_number(x: Extension, number: str, at: datetime, answer_by: datetime,
     held = x.facts.number
     if held is not None and held.number == number and held.status in ON_IT:
         return []
-    asked = NumberBindingRequested(
+    requested = NumberBindingRequested(
         at=at,
         number=number,
         generation=next_generation(x, epoch),
@@ -51,7 +51,7 @@ def request_number(x: Extension, number: str, at: datetime, answer_by: datetime,
         user_id=x.facts.user_id,
         answer_by=answer_by,
     )
-    return [*give_up_number(x, at, "changed"), asked]
+    return [*give_up_number(x, at, "changed"), requested]
 
 
 def bound(

@@ -202,8 +202,8 @@ def claims_wanted(p: Party, fact: PartyFact | None = None) -> set[str]:
 
 
 def _details(p: Party, fact: PartyFact | None) -> list[Details]:
-    told = [*(w.fact for w in p.waiting), fact]
-    return [*([p.details] if p.details else []), *(f.details for f in told if isinstance(f, Registration))]
+    facts = [*(w.fact for w in p.waiting), fact]
+    return [*([p.details] if p.details else []), *(f.details for f in facts if isinstance(f, Registration))]
 
 
 def _changes(p: Party, fact: PartyFact | None) -> list[Changes]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from trunkline.eventstore.recorded_event import RecordedEvent, recorded
 from trunkline.eventstore.unit_of_work import UnitOfWork
-from trunkline.http.dependencies import CurrentPrincipal, UpdateRequest, WriteRequest, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, UpdateRequest, WriteRequest, reader, service_router
 from trunkline.http.idempotency import CommandResult, change, check_version, shown
 from trunkline.http.pagination import Items, Paging, one_page, page, paging, whole
 from trunkline.security.authorization import authorize
@@ -19,21 +19,21 @@ from trunkline_numbers.application.visibility import Visibility
 from trunkline_numbers.domain.policy import CURRENT, DEFAULT, POLICY, apply_policy
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "policies", {409: "another version is in force by now"})
+    routes = service_router(context, "policies", {409: "another version is in force by now"})
 
     @routes.get("/numbers/policy", summary="The policy in force", response_model=PolicyShown)
-    def show_policy(asker: CurrentPrincipal, request: Request) -> Response:
-        _authorize(node, asker)
-        *_, newest = _versions(node)
+    def show_policy(principal: CurrentPrincipal, request: Request) -> Response:
+        _authorize(context, principal)
+        *_, newest = _versions(context)
         return shown(request, newest, newest.version)
 
     @routes.get("/numbers/policy/history", summary="Every policy there was")
-    def history(asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)]) -> Items[PolicyShown]:
-        _authorize(node, asker)
-        wanted = page(asked, {"version": (whole,)}, "policy")
-        versions = _versions(node)
+    def history(principal: CurrentPrincipal, paging: Annotated[Paging, Depends(paging)]) -> Items[PolicyShown]:
+        _authorize(context, principal)
+        wanted = page(paging, {"version": (whole,)}, "policy")
+        versions = _versions(context)
         total = len(versions)
         if wanted.descending:
             versions.reverse()
@@ -43,25 +43,25 @@ def router(node: ServiceContext) -> APIRouter:
         return one_page(wanted, versions[: wanted.limit + 1], total, lambda v: v, lambda v: (str(v.version),))
 
     @routes.put("/numbers/policy", summary="Put a policy in force", response_model=PolicyApplied)
-    def put_policy(body: PolicyToApply, asked: UpdateRequest) -> Response:
-        return change(node, asked, lambda work: _apply(work, asked, body))
+    def put_policy(body: PolicyToApply, request: UpdateRequest) -> Response:
+        return change(context, request, lambda uow: _apply(uow, request, body))
 
     return routes
 
 
-def _authorize(node: ServiceContext, asker: Principal) -> None:
-    authorize(Visibility(reader(node), asker).branch, "change policies")
+def _authorize(context: ServiceContext, principal: Principal) -> None:
+    authorize(Visibility(reader(context), principal).branch, "change policies")
 
 
-def _apply(work: UnitOfWork, asked: WriteRequest, body: PolicyToApply) -> CommandResult:
+def _apply(uow: UnitOfWork, request: WriteRequest, body: PolicyToApply) -> CommandResult:
     """Put it in force for all that is written from now on, whichever copy of the service writes it."""
-    authorize(Visibility(work, asked.principal).branch, "change policies")
-    loaded = work.get(POLICY, CURRENT)
-    check_version(asked, loaded.version)
+    authorize(Visibility(uow, request.principal).branch, "change policies")
+    loaded = uow.get(POLICY, CURRENT)
+    check_version(request, loaded.version)
     before = loaded.state
     policy = body.policy.policy()
-    events = apply_policy(before, policy, body.remark, work.now, body.policy.version)
-    after = work.record(POLICY, CURRENT, events, asked.cause)
+    events = apply_policy(before, policy, body.remark, uow.now, body.policy.version)
+    after = uow.record(POLICY, CURRENT, events, request.cause)
     answer = PolicyApplied(
         version=after.version,
         policy=document(after.policy),
@@ -72,10 +72,10 @@ def _apply(work: UnitOfWork, asked: WriteRequest, body: PolicyToApply) -> Comman
     return CommandResult(answer, version=after.version)
 
 
-def _versions(node: ServiceContext) -> list[PolicyShown]:
+def _versions(context: ServiceContext) -> list[PolicyShown]:
     """From the built-in one to the one in force."""
-    rows = node.store.read_streams([POLICY.stream(CURRENT)])
-    found = (recorded(node.store.codec, (0, *row)) for row in rows)
+    rows = context.store.read_streams([POLICY.stream(CURRENT)])
+    found = (recorded(context.store.codec, (0, *row)) for row in rows)
     return [PolicyShown(version=0, policy=document(DEFAULT)), *map(_shown, found)]
 
 

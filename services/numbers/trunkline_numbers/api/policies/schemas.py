@@ -29,8 +29,8 @@ def _each_once(periods: list[SpecialDays]) -> list[SpecialDays]:
     """The first that fits is taken, so a second one of its kind would say nothing."""
     for (special, cause), times in Counter((p.property, p.cause) for p in periods).items():
         if times > 1:
-            told = {"property": special, "cause": cause}
-            raise PydanticCustomError("twice", "{property} numbers have two periods for {cause}", told)
+            names = {"property": special, "cause": cause}
+            raise PydanticCustomError("twice", "{property} numbers have two periods for {cause}", names)
     return periods
 
 

@@ -14,7 +14,7 @@ from trunkline.clock import rfc3339
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline.files.export_slots import BUSY
 from trunkline.files.table_writer import MEDIA_TYPES
-from trunkline.http.dependencies import CurrentPrincipal, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, reader, service_router
 from trunkline.http.pagination import TEXT, Items, Kind, Page, Paging, moment, one_page, page, row_id
 from trunkline.http.streaming import StreamedFile
 from trunkline.security.authorization import authorize
@@ -39,26 +39,26 @@ _NUMBER: Final = re.compile(r"\+[0-9]{1,15}", re.ASCII)
 _UNCACHED: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operations."""
-    routes = door(node, "numbers", BUSY)
-    inventory = Inventory(node.store)
+    routes = service_router(context, "numbers", BUSY)
+    inventory = Inventory(context.store)
 
     @routes.get("/numbers", summary="Search numbers", response_model=Items[NumberShown])
-    def search_numbers(asked: Annotated[SearchQuery, Query()], asker: CurrentPrincipal) -> Response:
-        found = _Search(node, asker, asked).answer(inventory, asked)
+    def search_numbers(query: Annotated[SearchQuery, Query()], principal: CurrentPrincipal) -> Response:
+        found = _Search(context, principal, query).answer(inventory, query)
         return Response(found.model_dump_json(), headers=_UNCACHED, media_type="application/json")
 
     @routes.get(
         "/numbers/export", summary="All numbers found, as a file", response_class=StreamingResponse, responses=_FILE
     )
-    def export_numbers(asked: Annotated[ExportQuery, Query()], asker: CurrentPrincipal) -> Response:
-        search = _Search(node, asker, asked)
-        export = Export(node.store.url, search.conditions, search.scope, asked.layout)
-        pieces = node.exports.pieces(asker.party_id, export.pieces(asked.format))
-        at = search.work.now.strftime("%Y%m%dT%H%M%SZ")
-        headers = {"Content-Disposition": f'attachment; filename="numbers_{at}.{asked.format}"', **_UNCACHED}
-        return StreamedFile(pieces, MEDIA_TYPES[asked.format], headers)
+    def export_numbers(query: Annotated[ExportQuery, Query()], principal: CurrentPrincipal) -> Response:
+        search = _Search(context, principal, query)
+        export = Export(context.store.url, search.conditions, search.scope, query.layout)
+        pieces = context.exports.pieces(principal.party_id, export.pieces(query.format))
+        at = search.uow.now.strftime("%Y%m%dT%H%M%SZ")
+        headers = {"Content-Disposition": f'attachment; filename="numbers_{at}.{query.format}"', **_UNCACHED}
+        return StreamedFile(pieces, MEDIA_TYPES[query.format], headers)
 
     return routes
 
@@ -66,20 +66,20 @@ def router(node: ServiceContext) -> APIRouter:
 class _Search:
     """What one asker searches for."""
 
-    def __init__(self, node: ServiceContext, asker: Principal, filters: Filters) -> None:
-        self._store, self._asker = node.store, asker
-        self.work: UnitOfWork = reader(node)
-        self._sight = Visibility(self.work, asker)
-        authorize(self._sight.branch, "see numbers")
+    def __init__(self, context: ServiceContext, principal: Principal, filters: Filters) -> None:
+        self._store, self._principal = context.store, principal
+        self.uow: UnitOfWork = reader(context)
+        self._visibility = Visibility(self.uow, principal)
+        authorize(self._visibility.branch, "see numbers")
         self.scope = self._scope()
-        self.wanted = filters.wanted(self.work.now)
+        self.wanted = filters.wanted(self.uow.now)
         self.conditions: Conditions = conditions(self.wanted, self.scope)
 
     def _scope(self) -> Scope | None:
-        mine = self._asker.party_id
+        mine = self._principal.party_id
         if mine is None:
             return None
-        me = party(self.work, mine)
+        me = party(self.uow, mine)
         above = me.partner_id if me is not None else None
         return Scope(
             branch=tuple(branch_of(self._store, mine)),
@@ -87,15 +87,15 @@ class _Search:
             sellers=(above,) if above is not None and above != mine else (),
         )
 
-    def answer(self, inventory: Inventory, asked: SearchQuery) -> Items[NumberShown]:
+    def answer(self, inventory: Inventory, query: SearchQuery) -> Items[NumberShown]:
         """A page, and how many there are: as the first page told it."""
-        filters = asked.model_dump_json(exclude={"limit", "cursor", "sort"})
-        paging = Paging(limit=asked.limit, cursor=asked.cursor, sort=asked.sort)
-        wanted = page(paging, _SORTS, "numbers", filters, self._asker.subject, self._asker.party_id)
+        filters = query.model_dump_json(exclude={"limit", "cursor", "sort"})
+        paging = Paging(limit=query.limit, cursor=query.cursor, sort=query.sort)
+        wanted = page(paging, _SORTS, "numbers", filters, self._principal.subject, self._principal.party_id)
         by_age = wanted.sort == "available_since"
         if by_age and self.wanted.states != ("available",) and self.wanted.available_since is None:
-            raise SortNeedsAvailable(part="query", pointer="#/sort", value=asked.sort)
-        upto = self.work.now if by_age else None
+            raise SortNeedsAvailable(part="query", pointer="#/sort", value=query.sort)
+        upto = self.uow.now if by_age else None
         part = Slice(wanted.limit, "available_since" if by_age else "number", wanted.descending, upto=upto)
         if wanted.after:
             part, total = _going_on(part, *wanted.place())
@@ -105,14 +105,14 @@ class _Search:
         return self._page(wanted, found, total, part.upto)
 
     def _page(self, wanted: Page, found: list[Found], total: Total, upto: datetime | None) -> Items[NumberShown]:
-        self.work.load((PARTY, party_id) for party_id in _parties(found, self._asker))
+        self.uow.load((PARTY, party_id) for party_id in _parties(found, self._principal))
 
         def place(row: Found) -> tuple[str, ...]:
             since = row.number.life.since if upto is not None else None  # type: ignore[union-attr] # it is Available
             ends = () if since is None or upto is None else (rfc3339(since), rfc3339(upto))
             return (row.number.number, str(total.value), total.is_, *ends)
 
-        items = one_page(wanted, found, total.value, lambda row: shown_number(row.number, self._sight), place)
+        items = one_page(wanted, found, total.value, lambda row: shown_number(row.number, self._visibility), place)
         items.total_is = total.is_
         return items
 
@@ -136,9 +136,9 @@ _SORTS: Final[dict[str, tuple[Kind, ...]]] = {
 }
 
 
-def _parties(found: Iterable[Found], asker: Principal) -> set[str]:
+def _parties(found: Iterable[Found], principal: Principal) -> set[str]:
     """Whom these numbers name: what of it the asker may see is asked of the parties, all at once."""
-    return set() if asker.sees_all else {party_id for row in found for party_id in _named(row.number)}
+    return set() if principal.sees_all else {party_id for row in found for party_id in _named(row.number)}
 
 
 def _named(n: Number) -> Iterator[str]:

@@ -57,9 +57,9 @@ class Sent:
         return files[0].content, _fields(self.fields, {name: text for name, text in given.items() if text})
 
 
-def _fields(asked: UploadFields, given: Mapping[str, str]) -> UploadFields:
+def _fields(query: UploadFields, given: Mapping[str, str]) -> UploadFields:
     try:
-        return UploadFields(**asked.model_dump(exclude_none=True) | dict(given))
+        return UploadFields(**query.model_dump(exclude_none=True) | dict(given))
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
         field = str(wrong["loc"][0])[:60]

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from trunkline.eventstore.history import read_history
 from trunkline.eventstore.recorded_event import RecordedEvent
-from trunkline.http.dependencies import CurrentPrincipal, door, reader
+from trunkline.http.dependencies import CurrentPrincipal, reader, service_router
 from trunkline.http.pagination import Items, Paging, history_page, paging
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.number_schemas import UNKNOWN_ROLE
@@ -40,29 +40,29 @@ class UploadHappened(BaseModel):
     data: dict[str, Any]
 
 
-def router(node: ServiceContext) -> APIRouter:
+def router(context: ServiceContext) -> APIRouter:
     """The operation."""
-    routes = door(node, "numbers", {404: UploadUnknown.__doc__ or ""})
+    routes = service_router(context, "numbers", {404: UploadUnknown.__doc__ or ""})
 
     @routes.get("/numbers/uploads/{upload_id}/history", summary="Everything that happened to an upload")
     def history(
-        upload_id: UUID, asker: CurrentPrincipal, asked: Annotated[Paging, Depends(paging)]
+        upload_id: UUID, principal: CurrentPrincipal, paging: Annotated[Paging, Depends(paging)]
     ) -> Items[UploadHappened]:
-        _, sight = seen(reader(node), asker, upload_id)
+        _, visibility = seen(reader(context), principal, upload_id)
         key = str(upload_id)
         u, happened = Upload(key), list[UploadHappened]()
-        for event in read_history(node.store, UPLOAD.stream(key)):
+        for event in read_history(context.store, UPLOAD.stream(key)):
             u = evolve(u, event.event)
-            happened.append(_shown(event, u, sight))
-        return history_page(asked, happened, key)
+            happened.append(_shown(event, u, visibility))
+        return history_page(paging, happened, key)
 
     return routes
 
 
-def _shown(event: RecordedEvent, u: Upload, sight: Visibility) -> UploadHappened:
+def _shown(event: RecordedEvent, u: Upload, visibility: Visibility) -> UploadHappened:
     meta, data = event.meta, msgspec.to_builtins(event.event)
     del data["at"]
-    within = sight.acts_within(meta)
+    within = visibility.acts_within(meta)
     actor = meta.actor if within else meta.role or UNKNOWN_ROLE
     if "by" in data:
         data["by"] = actor

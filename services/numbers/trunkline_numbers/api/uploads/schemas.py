@@ -65,7 +65,7 @@ class UploadPreview(UploadShown):
     bad_rows: list[BadRow]
 
 
-def shown_upload(u: Upload, sight: Visibility) -> UploadShown:
+def shown_upload(u: Upload, visibility: Visibility) -> UploadShown:
     """An upload for one asker, who may see it."""
     file = file_of(u)
     rate = _rate(u)
@@ -73,8 +73,8 @@ def shown_upload(u: Upload, sight: Visibility) -> UploadShown:
         upload_id=u.upload_id,
         status=u.status,  # type: ignore[arg-type] # an absent one is not shown
         file_name=file.file_name,
-        uploader_id=sight.own(file.uploader_id),
-        holder_id=sight.own(file.holder_id),
+        uploader_id=visibility.own(file.uploader_id),
+        holder_id=visibility.own(file.holder_id),
         voice_carrier=file.voice_carrier,
         sms_carrier=file.sms_carrier,
         rows=file.rows,
@@ -100,14 +100,14 @@ def _rate(u: Upload) -> float | None:
     return u.rows_done / seconds if seconds > 0 else None
 
 
-def shown_preview(u: Upload, sight: Visibility, bad: Iterable[Row], *, kept: bool) -> UploadPreview:
+def shown_preview(u: Upload, visibility: Visibility, bad: Iterable[Row], *, kept: bool) -> UploadPreview:
     """What is answered to a file; `kept`: it is not a dry run."""
     rows = [
         BadRow(line=row.line, column=w.column, value=w.value, code=w.code, reason=w.reason)
         for row in bad
         if (w := row.wrong) is not None
     ]
-    whole = shown_upload(u, sight).model_dump() | {"upload_id": u.upload_id if kept else None}
+    whole = shown_upload(u, visibility).model_dump() | {"upload_id": u.upload_id if kept else None}
     return UploadPreview(**whole, bad_rows=rows[:MOST_TOLD])
 
 

@@ -34,37 +34,37 @@ class ImportTerms:
     legacy: bool
 
 
-def bringing(work: UnitOfWork, asker: Principal, holder_id: str | None) -> ImportTerms:
+def bringing(uow: UnitOfWork, principal: Principal, holder_id: str | None) -> ImportTerms:
     """Authorize it.
 
     Args:
-        work: where parties are read.
-        asker: who asks.
+        uow: where parties are read.
+        principal: who asks.
         holder_id: the partner or organization the numbers are for; None: the asker's own, the platform's nobody's.
 
     Raises:
         HolderUnknown: there is no such party in the asker's branch.
         NotAllowed: not with this role, or for an organization that is not allowed external numbers (R6).
     """
-    sight = Visibility(work, asker)
-    for_whom = holder_id or asker.party_id
-    authorize(sight.branch, "add numbers", sight.holder(for_whom) if for_whom is not None else None)
-    kind: PartyKind = "partner" if asker.role == "partner-admin" else "organization"
-    own = party(work, asker.party_id)
+    visibility = Visibility(uow, principal)
+    for_whom = holder_id or principal.party_id
+    authorize(visibility.branch, "add numbers", visibility.holder(for_whom) if for_whom is not None else None)
+    kind: PartyKind = "partner" if principal.role == "partner-admin" else "organization"
+    own = party(uow, principal.party_id)
     return ImportTerms(
-        asker.party_id,
-        None if asker.party_id is None else kind,
-        party(work, for_whom),
-        None if asker.sees_all else frozenset(own.domains if own is not None else ()),
-        _may_import(sight),
+        principal.party_id,
+        None if principal.party_id is None else kind,
+        party(uow, for_whom),
+        None if principal.sees_all else frozenset(own.domains if own is not None else ()),
+        _may_import(visibility),
     )
 
 
-def still_bringing(work: UnitOfWork, file: UploadPreviewed) -> ImportTerms:
+def still_bringing(uow: UnitOfWork, file: UploadPreviewed) -> ImportTerms:
     """Authorize the party that sent a file once more, as the tree and the party's rights are now (P2, R6).
 
     Args:
-        work: where parties are read.
+        uow: where parties are read.
         file: as it was previewed.
 
     Raises:
@@ -73,35 +73,35 @@ def still_bringing(work: UnitOfWork, file: UploadPreviewed) -> ImportTerms:
     role: Role = "platform-admin"
     if file.uploader_id is not None:
         role = "partner-admin" if file.uploader_kind == "partner" else "org-admin"
-    return bringing(work, Principal("", role, file.uploader_id), file.holder_id)
+    return bringing(uow, Principal("", role, file.uploader_id), file.holder_id)
 
 
-def upload_resource(work: UnitOfWork, u: Upload) -> Resource:
+def upload_resource(uow: UnitOfWork, u: Upload) -> Resource:
     """An upload belongs to whoever sent the file: what its rows were refused for was said to them."""
     uploader_id = u.file.uploader_id if u.file is not None else None
-    heard = work.state(PARTY, uploader_id).heard if uploader_id is not None else None
+    details = uow.state(PARTY, uploader_id).details if uploader_id is not None else None
     return Resource(
         unknown=UploadUnknown(upload_id=u.upload_id),
         parties=(uploader_id,),
         uploader_id=uploader_id,
-        external=heard is not None and heard.allow_external_numbers,
+        external=details is not None and details.allow_external_numbers,
         exists=u.file is not None,
     )
 
 
-def check_starter(work: UnitOfWork, u: Upload, began: Principal) -> None:
+def check_starter(uow: UnitOfWork, u: Upload, began: Principal) -> None:
     """Authorize who let an upload run once more, as the directory is now (P2, P3).
 
     Raises:
         UploadUnknown, HolderUnknown, NotAllowed, TokenOutdated: it could not let it run any more.
     """
-    authorize(Visibility(work, began).branch, "add numbers", upload_resource(work, u))
-    bringing(work, began, file_of(u).holder_id)
+    authorize(Visibility(uow, began).branch, "add numbers", upload_resource(uow, u))
+    bringing(uow, began, file_of(u).holder_id)
 
 
-def _may_import(sight: Visibility) -> bool:
+def _may_import(visibility: Visibility) -> bool:
     try:
-        authorize(sight.branch, "import legacy records")
+        authorize(visibility.branch, "import legacy records")
     except NotAllowed:
         return False
     return True

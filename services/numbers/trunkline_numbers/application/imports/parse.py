@@ -135,8 +135,8 @@ class _Reading:
         listing = look.listings.get(region)
         if listing is None:
             listing = look.listings[region] = replace(look.listings[look.country], country=region)
-        place, _ = listings.setdefault(id(listing), (len(listings), listing))
-        return Row(line, country, written, number, place, look.legacy, warning)
+        index, _ = listings.setdefault(id(listing), (len(listings), listing))
+        return Row(line, country, written, number, index, look.legacy, warning)
 
     def _look(self, cells: dict[str, str]) -> _Look | Wrong:
         """What a row says beside its number; or the first cell that is wrong, from left to right."""
@@ -179,6 +179,6 @@ def _read(written: str, look: _Look) -> tuple[str, str, str | None]:
         return (found := read_number(text, look.country))[0], look.country, found[1]
     if look.country == NO_COUNTRY and not text.startswith("+"):
         text = f"+{look.calling_code}{text}"
-    number, told = read_number(text, look.country)
+    number, details = read_number(text, look.country)
     belongs = phonenumbers.region_code_for_number(phonenumbers.parse(number))
-    return number, belongs or look.country, told
+    return number, belongs or look.country, details

@@ -34,37 +34,37 @@ _RUNNING: Final = "running upload:"
 DUTY: Final = "uploads"
 
 
-def start_upload(work: UnitOfWork, upload_id: str, by: str, cause: Causation) -> Upload:
+def start_upload(uow: UnitOfWork, upload_id: str, by: str, cause: Causation) -> Upload:
     """Let an upload run."""
-    events = start(work.state(UPLOAD, upload_id), by, work.now)
+    events = start(uow.state(UPLOAD, upload_id), by, uow.now)
     if events:
-        work.batch.claims.append((_RUNNING + upload_id, UPLOAD.stream(upload_id)))
-    return work.record(UPLOAD, upload_id, events, cause)
+        uow.batch.claims.append((_RUNNING + upload_id, UPLOAD.stream(upload_id)))
+    return uow.record(UPLOAD, upload_id, events, cause)
 
 
-def cancel_upload(work: UnitOfWork, upload_id: str, by: str, cause: Causation) -> Upload:
+def cancel_upload(uow: UnitOfWork, upload_id: str, by: str, cause: Causation) -> Upload:
     """End an upload between two chunks."""
-    running = work.state(UPLOAD, upload_id).status == "running"
-    events = cancel(work.state(UPLOAD, upload_id), by, work.now)
+    running = uow.state(UPLOAD, upload_id).status == "running"
+    events = cancel(uow.state(UPLOAD, upload_id), by, uow.now)
     if events and running:
-        work.batch.unclaims.append(_RUNNING + upload_id)
-    return work.record(UPLOAD, upload_id, events, cause)
+        uow.batch.unclaims.append(_RUNNING + upload_id)
+    return uow.record(UPLOAD, upload_id, events, cause)
 
 
 class Uploads:
     """Runs the uploads of one store. Synchronous."""
 
-    def __init__(self, store: Store, clock: Clock, duties: LeaderElection | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, leader_election: LeaderElection | None = None) -> None:
         """Prepare.
 
         Args:
             store: the service's.
             clock: the service's.
-            duties: the process's duties; None makes its own.
+            leader_election: the process's; None makes its own.
         """
         self._store = store
         self._clock = clock
-        self._duties = duties or LeaderElection(store.url)
+        self._leader_election = leader_election or LeaderElection(store.url)
         self._failed = FailedItems(store, clock.now, DUTY)
         self._term = 0
         self._last = ""
@@ -84,11 +84,11 @@ class Uploads:
         turn = next((upload_id for upload_id in ready if upload_id > self._last), ready[0])
         self._last = turn
         with self._failed.attempt(turn):
-            run(self._store, self._clock.now, lambda work: run_chunk(work, turn))
+            run(self._store, self._clock.now, lambda uow: run_chunk(uow, turn))
         return ROWS_IN_CHUNK  # however few it had, there may be another one
 
     def _holds(self) -> bool:
-        term = self._duties.hold(DUTY)
+        term = self._leader_election.hold(DUTY)
         if term != self._term:
             self._failed.load()
         self._term = term
@@ -96,25 +96,25 @@ class Uploads:
 
     def resign(self) -> None:
         """Let another copy of the service do it."""
-        self._duties.resign()
+        self._leader_election.resign()
 
 
-def run_chunk(work: UnitOfWork, upload_id: str) -> None:
+def run_chunk(uow: UnitOfWork, upload_id: str) -> None:
     """Add the numbers of the chunk whose turn it is, unless the upload runs no more."""
-    work.load([THE_POLICY, (UPLOAD, upload_id)])
-    u = work.state(UPLOAD, upload_id)
+    uow.load([THE_POLICY, (UPLOAD, upload_id)])
+    u = uow.state(UPLOAD, upload_id)
     if u.status != "running":
         return
-    chunk = next_chunk(work, u)
-    began = initiator(work, UPLOAD.stream(upload_id), UploadStarted)
+    chunk = next_chunk(uow, u)
+    began = initiator(uow, UPLOAD.stream(upload_id), UploadStarted)
     cause = _cause(u, began)
-    late = _add(work, u, began, chunk, cause)
-    serve_waiting(work, cause)
-    keep_late(work, u, late)
+    late = _add(uow, u, began, chunk, cause)
+    serve_waiting(uow, cause)
+    keep_late(uow, u, late)
     good = sum(row.number is not None for row in chunk.rows)
-    done = finish_chunk(u, u.chunks_done, len(chunk.rows), good - len(late), work.now)
-    if work.record(UPLOAD, upload_id, done, cause).status != "running":
-        work.batch.unclaims.append(_RUNNING + upload_id)
+    done = finish_chunk(u, u.chunks_done, len(chunk.rows), good - len(late), uow.now)
+    if uow.record(UPLOAD, upload_id, done, cause).status != "running":
+        uow.batch.unclaims.append(_RUNNING + upload_id)
 
 
 def _cause(u: Upload, began: Principal | None) -> Causation:
@@ -124,17 +124,17 @@ def _cause(u: Upload, began: Principal | None) -> Causation:
     return Causation(u.started_by, u.upload_id, u.upload_id, began.role, began.party_id, began.identity_id)
 
 
-def _add(work: UnitOfWork, u: Upload, began: Principal | None, chunk: Chunk, cause: Causation) -> list[Late]:
+def _add(uow: UnitOfWork, u: Upload, began: Principal | None, chunk: Chunk, cause: Causation) -> list[Late]:
     """Record the numbers; the rows that are refused after all."""
     file = file_of(u)
-    load_settled(work, ((NUMBER, row.number) for row in chunk.rows if row.number is not None), waiters=True)
+    load_settled(uow, ((NUMBER, row.number) for row in chunk.rows if row.number is not None), waiters=True)
     try:
-        who = still_bringing(work, file)
+        who = still_bringing(uow, file)
         if began is not None:
-            check_starter(work, u, began)
+            check_starter(uow, u, began)
     except Refused as refused:  # the right to all of it has gone since the preview
         return [Late(row.line, refused.code, refused.sentence) for row in chunk.rows if row.number is not None]
-    policy, now = in_force(work), work.now
+    policy, now = in_force(uow), uow.now
     holder = Party(file.holder_id, file.holder_kind, None) if file.holder_id and file.holder_kind else None
     late: list[Late] = []
     for row in chunk.rows:
@@ -144,7 +144,7 @@ def _add(work: UnitOfWork, u: Upload, began: Principal | None, chunk: Chunk, cau
         try:
             _check_terms(who, listing, legacy=row.legacy)
             events = add(
-                work.state(NUMBER, row.number),
+                uow.state(NUMBER, row.number),
                 listing,
                 file.uploader_id,
                 holder,
@@ -156,7 +156,7 @@ def _add(work: UnitOfWork, u: Upload, began: Principal | None, chunk: Chunk, cau
         except Refused as refused:
             late.append(Late(row.line, refused.code, refused.sentence))
         else:
-            work.record(NUMBER, row.number, events, cause)
+            uow.record(NUMBER, row.number, events, cause)
     return late
 
 

@@ -80,7 +80,7 @@ def unbind(n: Number, kind: BindingKind, policy: Policy, now: datetime, *, remar
     return decided(n, now, now, policy, fact)
 
 
-def bind_extension(n: Number, asked: Asked, policy: Policy, now: datetime) -> list[Event]:
+def bind_extension(n: Number, requested: Asked, policy: Policy, now: datetime) -> list[Event]:
     """Let the number ring at an extension; where it does already, the generation is new and perhaps the user.
 
     Raises:
@@ -89,9 +89,9 @@ def bind_extension(n: Number, asked: Asked, policy: Policy, now: datetime) -> li
 
     def fact(m: Number) -> list[Event]:
         has = binding(m, "pbx")
-        if has is None or has.extension_id != asked.extension_id:
-            check_bindable(m, "pbx", asked.organization_id, now)
-        return [_bound(m, "pbx", asked.user_id, asked.organization_id, now, asked)]
+        if has is None or has.extension_id != requested.extension_id:
+            check_bindable(m, "pbx", requested.organization_id, now)
+        return [_bound(m, "pbx", requested.user_id, requested.organization_id, now, requested)]
 
     return decided(n, now, now, policy, fact)
 
@@ -154,7 +154,7 @@ def _bound(
     user_id: str | None,
     organization_id: str,
     at: datetime,
-    asked: Asked | None = None,
+    requested: Asked | None = None,
 ) -> NumberBound:
     return NumberBound(
         at=at,
@@ -162,8 +162,8 @@ def _bound(
         user_id=user_id,
         organization_id=organization_id,
         state=n.state,  # type: ignore[arg-type] # not absent: that has been refused
-        extension_id=asked.extension_id if asked else None,
-        generation=asked.generation if asked else None,
+        extension_id=requested.extension_id if requested else None,
+        generation=requested.generation if requested else None,
     )
 
 

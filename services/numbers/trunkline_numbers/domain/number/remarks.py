@@ -17,10 +17,10 @@ def must_remark(number: str, remark: str | None, wanted: str) -> str:
     Raises:
         RemarkMissing, RemarkUnreadable: none, or one that cannot be kept.
     """
-    said = may_remark(number, remark)
-    if said is None:
+    checked = may_remark(number, remark)
+    if checked is None:
         raise RemarkMissing(number=number, wanted=wanted)
-    return said
+    return checked
 
 
 def may_remark(number: str, remark: str | None) -> str | None:

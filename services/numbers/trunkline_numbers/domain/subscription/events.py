@@ -34,7 +34,7 @@ class CoversFrom(msgspec.Struct, frozen=True, gc=False):
     renewed_until: datetime | None = None
 
 
-class SubscriptionHeard(Event, frozen=True, kw_only=True):
+class SubscriptionReceived(Event, frozen=True, kw_only=True):
     """The subscription as licensing last said it is; `at` is the instant of the fact that brought it."""
 
     TYPE: ClassVar[str] = "numbers.SubscriptionHeard"
@@ -61,7 +61,7 @@ class SubscriptionAhead(Event, frozen=True, kw_only=True):
     """
 
     TYPE: ClassVar[str] = "numbers.SubscriptionAhead"
-    said: SubscriptionHeard
+    published: SubscriptionReceived = msgspec.field(name="said")
     counts_from: datetime
 
 
@@ -137,7 +137,7 @@ class ReservationUncovered(Event, frozen=True, kw_only=True):
 
 
 EVENTS: tuple[type[Event], ...] = (
-    SubscriptionHeard,
+    SubscriptionReceived,
     SubscriptionAhead,
     SubscriptionNumberSet,
     SubscriptionServed,

@@ -59,11 +59,11 @@ def judge(s: Subscription, standings: Mapping[str, Standing], walks: Walks | Non
         standings: of every number in `s.covers`.
         walks: those of a batch: steps that follow on what was walked through are all that is walked through then.
     """
-    assert s.heard is not None
+    assert s.terms is not None
     before = walks.get(s.subscription_id) if walks is not None else None
     if before is not None and (new := before.followed_by(s, standings)) is not None:
         walk = before
-        moments: list[_Moment] = [(step.at, _STEP, place, step) for place, step in new]
+        moments: list[_Moment] = [(step.at, _STEP, index, step) for index, step in new]
     else:
         walk, moments = _Walk(s.covers, standings), _moments(s, standings)
     for at, kind, _, what in moments:
@@ -74,7 +74,7 @@ def judge(s: Subscription, standings: Mapping[str, Standing], walks: Walks | Non
             walk.extended(what, at)
         else:
             walk.freed(what)
-    walk.ends_with(s.heard.covers, moments[-1] if moments else None)
+    walk.ends_with(s.terms.covers, moments[-1] if moments else None)
     if walks is not None:
         walks[s.subscription_id] = walk
     freed = tuple(number for number in s.covers if standings[number].freed is not None)
@@ -88,16 +88,16 @@ def judge(s: Subscription, standings: Mapping[str, Standing], walks: Walks | Non
 
 def _moments(s: Subscription, standings: Mapping[str, Standing]) -> list[_Moment]:
     """All that the walk comes to, in order; a step that is dated before the one in front of it comes with that one."""
-    assert s.heard is not None
+    assert s.terms is not None
     moments: list[_Moment] = []
-    newest = s.heard.started_at
-    for place, step in enumerate(s.heard.covers):
+    newest = s.terms.started_at
+    for index, step in enumerate(s.terms.covers):
         newest = max(newest, step.at)
-        moments.append((newest, _STEP, place, step if step.at == newest else replace(step, at=newest)))
-    for place, (number, cover) in enumerate(s.covers.items()):
-        moments.append((cover.at, _EXTENDED, place, number))
+        moments.append((newest, _STEP, index, step if step.at == newest else replace(step, at=newest)))
+    for index, (number, cover) in enumerate(s.covers.items()):
+        moments.append((cover.at, _EXTENDED, index, number))
         if (gone := standings[number].freed) is not None:
-            moments.append((max(gone, cover.at), _FREED, place, number))
+            moments.append((max(gone, cover.at), _FREED, index, number))
     return sorted(moments, key=lambda m: m[:3])
 
 
@@ -123,12 +123,12 @@ class _Walk:
 
     def followed_by(self, s: Subscription, standings: Mapping[str, Standing]) -> list[tuple[int, CoversFrom]] | None:
         """The steps that a subscription has since, with their places; None: its past is not the one walked through."""
-        assert s.heard is not None
-        steps, walked = s.heard.covers, len(self._steps)
+        assert s.terms is not None
+        steps, walked = s.terms.covers, len(self._steps)
         if self._covers != s.covers or self._standings != standings or steps[:walked] != self._steps:
             return None
-        new = [(place, steps[place]) for place in range(walked, len(steps))]
-        keys = [(step.at, _STEP, place) for place, step in new]
+        new = [(index, steps[index]) for index in range(walked, len(steps))]
+        keys = [(step.at, _STEP, index) for index, step in new]
         in_order = all(one < other for one, other in pairwise([*([self._last] if self._last else []), *keys]))
         return new if in_order else None
 

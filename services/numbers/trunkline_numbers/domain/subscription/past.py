@@ -8,24 +8,26 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from trunkline.limits import PAST_KEPT
-from trunkline_numbers.domain.subscription.events import SubscriptionHeard
+from trunkline_numbers.domain.subscription.events import SubscriptionReceived
 
-_PAST: Final = tuple(name for name in ("swapped_out", "covers", "gaps") if name in SubscriptionHeard.__struct_fields__)
+_PAST: Final = tuple(
+    name for name in ("swapped_out", "covers", "gaps") if name in SubscriptionReceived.__struct_fields__
+)
 
 
-def with_past(said: SubscriptionHeard, before: SubscriptionHeard | None) -> SubscriptionHeard:
+def with_past(published: SubscriptionReceived, before: SubscriptionReceived | None) -> SubscriptionReceived:
     """What licensing published, with the older steps of a paid reservation that were known before (N4).
 
     An event carries the newest `PAST_KEPT` entries of each list. Fewer than that are all there are. What was swapped
     out, and the times of expiry, are no more than the event carries: older ones are settled for good.
 
     Args:
-        said: the newest state.
+        published: the newest state.
         before: the state before it, with its own past.
     """
-    if before is None or len(said.covers) < PAST_KEPT:
-        return said
-    return replace(said, covers=_joined(before.covers, said.covers))
+    if before is None or len(published.covers) < PAST_KEPT:
+        return published
+    return replace(published, covers=_joined(before.covers, published.covers))
 
 
 def is_full(entries: tuple[Any, ...]) -> bool:
@@ -33,15 +35,15 @@ def is_full(entries: tuple[Any, ...]) -> bool:
     return len(entries) >= PAST_KEPT
 
 
-def settled_before(heard: SubscriptionHeard) -> datetime | None:
+def settled_before(terms: SubscriptionReceived) -> datetime | None:
     """What the subscription named until then is settled for good, whatever arrives later; None: nothing is."""
-    if len(heard.swapped_out) < PAST_KEPT and (heard.gaps is None or len(heard.gaps) < PAST_KEPT):
+    if len(terms.swapped_out) < PAST_KEPT and (terms.gaps is None or len(terms.gaps) < PAST_KEPT):
         return None  # as nearly always
     bounds = []
-    if is_full(heard.swapped_out):
-        bounds.append(heard.swapped_out[0].at)
-    if heard.gaps and is_full(heard.gaps):
-        bounds.append(heard.gaps[0].reactivated_at)
+    if is_full(terms.swapped_out):
+        bounds.append(terms.swapped_out[0].at)
+    if terms.gaps and is_full(terms.gaps):
+        bounds.append(terms.gaps[0].reactivated_at)
     return max(bounds, default=None)
 
 
@@ -53,11 +55,16 @@ def _joined(known: tuple[Any, ...], carried: tuple[Any, ...]) -> tuple[Any, ...]
     return (*(entry for entry in known if _instant(entry) < first), *carried)
 
 
-def counts_from(said: SubscriptionHeard) -> datetime:
+def counts_from(published: SubscriptionReceived) -> datetime:
     """The latest instant among the facts of a state: before it the state is not so, whatever clock published it."""
-    latest = max(said.at, said.started_at, said.expired_at or said.at, said.terminated_at or said.at)
+    latest = max(
+        published.at,
+        published.started_at,
+        published.expired_at or published.at,
+        published.terminated_at or published.at,
+    )
     for name in _PAST:
-        if entries := getattr(said, name):
+        if entries := getattr(published, name):
             latest = max(latest, *map(_instant, entries))
     return latest
 

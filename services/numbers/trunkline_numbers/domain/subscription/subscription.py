@@ -25,8 +25,8 @@ from trunkline_numbers.domain.subscription.events import (
     ReservationUncovered,
     ServiceUndone,
     SubscriptionAhead,
-    SubscriptionHeard,
     SubscriptionNumberSet,
+    SubscriptionReceived,
     SubscriptionServed,
     SwappedOut,
 )
@@ -55,8 +55,8 @@ class Subscription(msgspec.Struct, frozen=True):
     """What decisions need.
 
     Attributes:
-        heard: the newest state, with what people decided laid over it.
-        said: what licensing said, where people decided something; None: `heard` is that.
+        terms: the newest state, with what people decided laid over it.
+        published: what licensing said, where people decided something; None: `heard` is that.
         acts: what people decided, in order.
         served: every number it had that later facts can still move, from when on first.
         settled: those it had before, in order; one that it had several times may be there as often.
@@ -70,11 +70,11 @@ class Subscription(msgspec.Struct, frozen=True):
     """
 
     subscription_id: str
-    heard: SubscriptionHeard | None = None
+    terms: SubscriptionReceived | None = msgspec.field(default=None, name="heard")
     served: dict[str, datetime] = {}
     denied: tuple[str, ...] = ()
     refused: NumberAssignmentRefused | None = None
-    said: SubscriptionHeard | None = None
+    published: SubscriptionReceived | None = msgspec.field(default=None, name="said")
     acts: tuple[Act, ...] = ()
     dismissed: tuple[str, datetime] | None = None
     covers: dict[str, Cover] = {}
@@ -92,20 +92,20 @@ class Subscription(msgspec.Struct, frozen=True):
     def sequence(self) -> int:
         """The newest sequence heard, counting or not yet; 0 before the first."""
         if self.ahead is not None:
-            return self.ahead.said.sequence
-        return self.heard.sequence if self.heard else 0
+            return self.ahead.published.sequence
+        return self.terms.sequence if self.terms else 0
 
 
 def evolve(s: Subscription, event: Event) -> Subscription:
     """The subscription after one more event."""
     match event:
-        case SubscriptionHeard():
-            said = with_past(event, s.said or s.heard)
+        case SubscriptionReceived():
+            published = with_past(event, s.published or s.terms)
             acts = s.acts
-            if acts and is_full(said.swapped_out):
-                acts = tuple(act for act in acts if act.at >= said.swapped_out[0].at)
-            heard = overlaid(said, acts)
-            return _settled(replace(s, said=said if acts else None, acts=acts, heard=heard, ahead=None))
+            if acts and is_full(published.swapped_out):
+                acts = tuple(act for act in acts if act.at >= published.swapped_out[0].at)
+            terms = overlaid(published, acts)
+            return _settled(replace(s, published=published if acts else None, acts=acts, terms=terms, ahead=None))
         case SubscriptionAhead():
             return replace(s, ahead=event)
         case SubscriptionServed():
@@ -129,8 +129,8 @@ def evolve(s: Subscription, event: Event) -> Subscription:
             dismissed = (event.number, event.named_at) if event.named_at is not None else s.dismissed
             return replace(s, refused=None, dismissed=dismissed)
         case SubscriptionNumberSet():
-            said, acts = s.said or _heard(s), (*s.acts, Act(event.number, event.at))
-            return replace(s, said=said, acts=acts, heard=overlaid(said, acts), dismissed=None)
+            published, acts = s.published or _heard(s), (*s.acts, Act(event.number, event.at))
+            return replace(s, published=published, acts=acts, terms=overlaid(published, acts), dismissed=None)
         case ReservationCovered():
             before = s.covers.get(event.number)
             kept = s.covers if before is not None and before.at == event.at else _without(s.covers, event.number)
@@ -145,11 +145,11 @@ def evolve(s: Subscription, event: Event) -> Subscription:
 
 def _settled(s: Subscription) -> Subscription:
     """Without what is on record of numbers that are settled for good."""
-    assert s.heard is not None
-    until = settled_before(s.heard)
+    assert s.terms is not None
+    until = settled_before(s.terms)
     if until is None:
         return s
-    names = {out.number for out in _open(s.heard)} | {s.heard.number}
+    names = {out.number for out in _open(s.terms)} | {s.terms.number}
     gone = tuple(number for number in s.served if number not in names)
     return replace(
         s,
@@ -164,7 +164,7 @@ def _settled(s: Subscription) -> Subscription:
 def _not_served(s: Subscription, number: str) -> Subscription:
     """Without the newest assignment of the number, which did not count."""
     newest = max(
-        (place for place, each in enumerate(s.grants) if each[0] == number and each not in s.found), default=None
+        (index for index, each in enumerate(s.grants) if each[0] == number and each not in s.found), default=None
     )
     grants = s.grants if newest is None else (*s.grants[:newest], *s.grants[newest + 1 :])
     still = any(name == number for name, _ in grants)
@@ -172,27 +172,27 @@ def _not_served(s: Subscription, number: str) -> Subscription:
     return replace(s, served=served, grants=grants)
 
 
-def overlaid(said: SubscriptionHeard, acts: Sequence[Act]) -> SubscriptionHeard:
+def overlaid(published: SubscriptionReceived, acts: Sequence[Act]) -> SubscriptionReceived:
     """What licensing says, with what people decided in its place in time, whatever was heard first (X4).
 
     A person's act is to billing's facts what one more swap would be: it takes the place of the number named at its
     instant, and stands until billing names another number later.
     """
     if not acts:
-        return said
-    number, outs = said.number, list(said.swapped_out)
+        return published
+    number, outs = published.number, list(published.swapped_out)
     for act in acts:
-        place = next((p for p, out in enumerate(outs) if out.at > act.at), len(outs))
-        named = outs[place].number if place < len(outs) else number
+        index = next((p for p, out in enumerate(outs) if out.at > act.at), len(outs))
+        named = outs[index].number if index < len(outs) else number
         if named == act.number:
             continue
-        if place < len(outs):
-            outs[place] = SwappedOut(act.number, outs[place].at)
+        if index < len(outs):
+            outs[index] = SwappedOut(act.number, outs[index].at)
         else:
             number = act.number
         if named is not None:
-            outs.insert(place, SwappedOut(named, act.at))
-    return replace(said, at=max(said.at, acts[-1].at), number=number, swapped_out=tuple(outs))
+            outs.insert(index, SwappedOut(named, act.at))
+    return replace(published, at=max(published.at, acts[-1].at), number=number, swapped_out=tuple(outs))
 
 
 def _without(covers: dict[str, Cover], number: str) -> dict[str, Cover]:
@@ -211,60 +211,63 @@ def due(s: Subscription) -> datetime | None:
 SUBSCRIPTION: Decider[Subscription] = Decider("subscription", Subscription, evolve, EVENTS, due=due)
 
 
-def hear(s: Subscription, said: SubscriptionHeard, now: datetime) -> list[Event]:
+def hear(s: Subscription, published: SubscriptionReceived, now: datetime) -> list[Event]:
     """Take what licensing says, unless something newer has been heard (X3, X4).
 
     Clocks differ: a state with an instant ahead of this one's waits for it, so that nothing counts before it (D10.14).
     """
-    if said.sequence <= s.sequence:
+    if published.sequence <= s.sequence:
         return []
-    if said.product == "did_reservation" and not said.covers:
-        said = replace(said, covers=_covers(s, said))
-    since = counts_from(said)
-    return [said] if since <= now else [SubscriptionAhead(at=now, said=said, counts_from=since)]
+    if published.product == "did_reservation" and not published.covers:
+        published = replace(published, covers=_covers(s, published))
+    since = counts_from(published)
+    return [published] if since <= now else [SubscriptionAhead(at=now, published=published, counts_from=since)]
 
 
 def fall_due(s: Subscription, now: datetime) -> list[Event]:
     """Take the state that lay ahead, now that its instant has come; asked again, nothing (D10.14)."""
-    return [s.ahead.said] if s.ahead is not None and s.ahead.counts_from <= now else []
+    return [s.ahead.published] if s.ahead is not None and s.ahead.counts_from <= now else []
 
 
-def _covers(s: Subscription, said: SubscriptionHeard) -> tuple[CoversFrom, ...]:
+def _covers(s: Subscription, published: SubscriptionReceived) -> tuple[CoversFrom, ...]:
     """The past of a DID reservation subscription as far as it was heard here, where it comes without."""
-    before = s.heard.covers if s.heard is not None else ()
-    units = (said.quantity or 0) if said.status == "active" else 0
-    ended = said.terminated_at if said.status == "terminated" else said.expired_at
-    renewed = said.renewed_until if s.heard is None or said.renewed_until != s.heard.renewed_until else None
+    before = s.terms.covers if s.terms is not None else ()
+    units = (published.quantity or 0) if published.status == "active" else 0
+    ended = published.terminated_at if published.status == "terminated" else published.expired_at
+    renewed = published.renewed_until if s.terms is None or published.renewed_until != s.terms.renewed_until else None
     if not before:
-        before = (CoversFrom(said.started_at, said.quantity or 0),)
+        before = (CoversFrom(published.started_at, published.quantity or 0),)
     if renewed is None and before[-1].units == units:
         return before
-    return (*before, CoversFrom(said.at if said.status == "active" else ended or said.at, units, renewed))
+    return (
+        *before,
+        CoversFrom(published.at if published.status == "active" else ended or published.at, units, renewed),
+    )
 
 
 def numbers_of(s: Subscription) -> list[str]:
     """Every number that a change can move: those it names or ever had, or whose reservations it pays for (N4)."""
-    if s.heard is None or s.heard.product != "number":
+    if s.terms is None or s.terms.product != "number":
         return list(s.covers)
-    named = [] if s.heard.number is None else [s.heard.number]
-    if not s.heard.swapped_out and (not s.served or [*s.served] == named):
+    named = [] if s.terms.number is None else [s.terms.number]
+    if not s.terms.swapped_out and (not s.served or [*s.served] == named):
         return named
-    return list(dict.fromkeys([*named, *(out.number for out in _open(s.heard)), *s.served]))
+    return list(dict.fromkeys([*named, *(out.number for out in _open(s.terms)), *s.served]))
 
 
-def _open(heard: SubscriptionHeard) -> tuple[SwappedOut, ...]:
+def _open(terms: SubscriptionReceived) -> tuple[SwappedOut, ...]:
     """The numbers given up that later facts can still move; of a full past the oldest one is its bound."""
-    return heard.swapped_out[1:] if is_full(heard.swapped_out) else heard.swapped_out
+    return terms.swapped_out[1:] if is_full(terms.swapped_out) else terms.swapped_out
 
 
 def named_since(s: Subscription, number: str) -> datetime:
     """When the subscription came to name a number for the last time."""
-    heard = _heard(s)
-    outs = heard.swapped_out
-    place = len(outs)
-    if number != heard.number:
-        place = max((p for p, out in enumerate(outs) if out.number == number), default=place)
-    return outs[place - 1].at if place else heard.started_at
+    terms = _heard(s)
+    outs = terms.swapped_out
+    index = len(outs)
+    if number != terms.number:
+        index = max((p for p, out in enumerate(outs) if out.number == number), default=index)
+    return outs[index - 1].at if index else terms.started_at
 
 
 def forgo(s: Subscription, number: str, at: datetime) -> list[Event]:
@@ -297,13 +300,13 @@ def end_refusal(s: Subscription, at: datetime) -> list[Event]:
     """End a refusal that no longer holds; without one, nothing."""
     if s.refused is None:
         return []
-    heard = _heard(s)
-    if heard.status != "active":
+    terms = _heard(s)
+    if terms.status != "active":
         return [AssignmentRefusalEnded(at=at, number=s.refused.number, cause="not_active")]
-    cause: Literal["assigned", "superseded"] = "assigned" if s.refused.number == heard.number else "superseded"
+    cause: Literal["assigned", "superseded"] = "assigned" if s.refused.number == terms.number else "superseded"
     return [AssignmentRefusalEnded(at=at, number=s.refused.number, cause=cause)]
 
 
-def _heard(s: Subscription) -> SubscriptionHeard:
-    assert s.heard is not None, f"nothing has been heard of subscription {s.subscription_id}"
-    return s.heard
+def _heard(s: Subscription) -> SubscriptionReceived:
+    assert s.terms is not None, f"nothing has been heard of subscription {s.subscription_id}"
+    return s.terms

@@ -16,7 +16,7 @@ import msgspec
 from trunkline.errors import Refused
 from trunkline_numbers.domain.number.subscription_sync import Hold, Keep, Leave, Target
 from trunkline_numbers.domain.policy import ReservationCause
-from trunkline_numbers.domain.subscription.events import SubscriptionHeard
+from trunkline_numbers.domain.subscription.events import SubscriptionReceived
 from trunkline_numbers.domain.subscription.past import is_full
 from trunkline_numbers.domain.subscription.subscription import Subscription
 
@@ -81,18 +81,18 @@ class Tenure(msgspec.Struct, frozen=True):
     void: bool = False
 
 
-def named(heard: SubscriptionHeard) -> list[Named]:
+def named(terms: SubscriptionReceived) -> list[Named]:
     """Every number that the subscription named, in order, as far as that is not settled; also one for no time."""
-    if not heard.swapped_out:
-        return [] if heard.number is None else [Named(heard.number, heard.started_at, None)]
+    if not terms.swapped_out:
+        return [] if terms.number is None else [Named(terms.number, terms.started_at, None)]
     found: list[Named] = []
-    since, outs = heard.started_at, heard.swapped_out
+    since, outs = terms.started_at, terms.swapped_out
     if is_full(outs):
         since, outs = outs[0].at, outs[1:]
     for out in outs:
         found.append(Named(out.number, since, out.at))
         since = out.at
-    return found if heard.number is None else [*found, Named(heard.number, since, None)]
+    return found if terms.number is None else [*found, Named(terms.number, since, None)]
 
 
 def tenures(s: Subscription, standing: Callable[[str], Standing]) -> list[Tenure]:
@@ -102,10 +102,10 @@ def tenures(s: Subscription, standing: Callable[[str], Standing]) -> list[Tenure
         s: something has been heard of it, and it is of a number.
         standing: of every number that it named.
     """
-    heard = s.heard
-    assert heard is not None, f"nothing has been heard of subscription {s.subscription_id}"
+    terms = s.terms
+    assert terms is not None, f"nothing has been heard of subscription {s.subscription_id}"
     had: list[Tenure] = []
-    for each in named(heard):
+    for each in named(terms):
         got = _had(s, each, standing(each.number))
         if got is None:
             continue
@@ -114,9 +114,9 @@ def tenures(s: Subscription, standing: Callable[[str], Standing]) -> list[Tenure
         if had:
             had[-1] = msgspec.structs.replace(had[-1], until=got.since, cause="swapped")
         had.append(got)
-    if had and had[-1].recorded and had[-1].again is None and heard.status == "active":
+    if had and had[-1].recorded and had[-1].again is None and terms.status == "active":
         had[-1] = _still(had[-1], standing(had[-1].number))
-    return [part for tenure in had for part in _parts(tenure, heard)] if heard.gaps else had
+    return [part for tenure in had for part in _parts(tenure, terms)] if terms.gaps else had
 
 
 def target(s: Subscription, number: str, had: Sequence[Tenure]) -> Target:
@@ -125,19 +125,19 @@ def target(s: Subscription, number: str, had: Sequence[Tenure]) -> Target:
     It is held while the subscription is active and no other number has come. One that it lost is reserved by the facts
     that took it (N3, N9); one that it never had for any time is left as it was before (D10.12).
     """
-    heard = s.heard
-    assert heard is not None
+    terms = s.terms
+    assert terms is not None
     last = next((tenure for tenure in reversed(had) if tenure.number == number), None)
     if last is None or last.void:
-        return Leave(heard.at)
+        return Leave(terms.at)
     held_from: datetime | None = last.since
     if last.recorded:
         held_from = last.again if last.again is not None and last.again >= last.since else None
     if last.until is not None:
         return Keep((("swapped", last.until),), held_from)
-    if heard.status == "active":
-        return Hold(max(last.again or last.since, last.since), heard.at if heard.gaps is None else None)
-    return Keep(losses(heard), held_from)
+    if terms.status == "active":
+        return Hold(max(last.again or last.since, last.since), terms.at if terms.gaps is None else None)
+    return Keep(losses(terms), held_from)
 
 
 def is_missed(s: Subscription, number: str, had: Sequence[Tenure]) -> bool:
@@ -146,37 +146,37 @@ def is_missed(s: Subscription, number: str, had: Sequence[Tenure]) -> bool:
     What is received later may show that it was free then.
     """
     last = next((tenure for tenure in reversed(had) if tenure.number == number), None)
-    if last is None or not last.recorded or last.again is not None or not s.heard or not s.heard.gaps:
+    if last is None or not last.recorded or last.again is not None or not s.terms or not s.terms.gaps:
         return False
     return all(name != number or at < last.since for name, at in s.grants)
 
 
-def losses(heard: SubscriptionHeard) -> tuple[tuple[Literal["expired", "terminated"], datetime], ...]:
+def losses(terms: SubscriptionReceived) -> tuple[tuple[Literal["expired", "terminated"], datetime], ...]:
     """The facts that took its number from a subscription that is not active (D10.5)."""
     facts: list[tuple[Literal["expired", "terminated"], datetime]] = []
-    if heard.expired_at is not None:
-        facts.append(("expired", heard.expired_at))
-    if heard.terminated_at is not None:
-        facts.append(("terminated", heard.terminated_at))
+    if terms.expired_at is not None:
+        facts.append(("expired", terms.expired_at))
+    if terms.terminated_at is not None:
+        facts.append(("terminated", terms.terminated_at))
     return tuple(facts)
 
 
-def lost_at(heard: SubscriptionHeard) -> datetime | None:
+def lost_at(terms: SubscriptionReceived) -> datetime | None:
     """When the subscription ended, for the time being or for good; None: it is active."""
-    if heard.status == "active":
+    if terms.status == "active":
         return None
-    return heard.expired_at or heard.terminated_at
+    return terms.expired_at or terms.terminated_at
 
 
 def _had(s: Subscription, each: Named, standing: Standing) -> Tenure | None:
     """The time in which it had a number that it named, open to its end; None: it never did."""
-    assert s.heard is not None
-    times = list(_active(s.heard, each))
+    assert s.terms is not None
+    times = list(_active(s.terms, each))
     could = None if standing.refused is not None else _first(times, standing.free_since)
     if could is None and standing.mine and standing.since is not None and _within(standing.since, times):
         could = standing.since
     granted = next((at for number, at in s.grants if number == each.number and _within(at, times)), None)
-    over = each.until or lost_at(s.heard)
+    over = each.until or lost_at(s.terms)
     if standing.mine and could is not None:
         if _reserved_after(standing, could, over):
             return Tenure(each.number, could, recorded=True, found=True, void=True)
@@ -188,7 +188,7 @@ def _had(s: Subscription, each: Named, standing: Standing) -> Tenure | None:
         again = None if acted else could
         return Tenure(each.number, granted, recorded=True, again=again, void=standing.mine)
     if could is None or standing.mine:
-        found = (_had_earlier(s.heard, each, times, earlier) for earlier in standing.earlier)
+        found = (_had_earlier(s.terms, each, times, earlier) for earlier in standing.earlier)
         had = next((tenure for tenure in found if tenure is not None), None)
         return msgspec.structs.replace(had, void=standing.mine) if had is not None else None
     if acted and each.number in s.denied:
@@ -215,33 +215,33 @@ def _is_found(s: Subscription, number: str, at: datetime) -> bool:
 
 
 def _had_earlier(
-    heard: SubscriptionHeard, each: Named, times: list[tuple[datetime, datetime | None]], earlier: Earlier
+    terms: SubscriptionReceived, each: Named, times: list[tuple[datetime, datetime | None]], earlier: Earlier
 ) -> Tenure | None:
     """The time in which it had a number that another subscription got afterwards, or while this one was expired."""
     since = _first(times, earlier.free_since)
     if since is None:
         return None
     over = (until for _, until in times if until is not None and since <= until)
-    left = (until + earlier.kept[_lost_by(each, until, heard)] for until in over)
+    left = (until + earlier.kept[_lost_by(each, until, terms)] for until in over)
     if not any(at <= earlier.until for at in left):
         return None
     return Tenure(each.number, since, recorded=True, found=True)
 
 
-def _lost_by(each: Named, until: datetime, heard: SubscriptionHeard) -> ReservationCause:
+def _lost_by(each: Named, until: datetime, terms: SubscriptionReceived) -> ReservationCause:
     if each.until == until:
         return "swapped"
-    return "expired" if heard.expired_at == until or heard.terminated_at != until else "terminated"
+    return "expired" if terms.expired_at == until or terms.terminated_at != until else "terminated"
 
 
-def _active(heard: SubscriptionHeard, each: Named) -> Iterator[tuple[datetime, datetime | None]]:
+def _active(terms: SubscriptionReceived, each: Named) -> Iterator[tuple[datetime, datetime | None]]:
     """The times in which the subscription named the number and was active."""
-    since, end = each.since, lost_at(heard) if each.until is None else each.until
-    if heard.gaps and is_full(heard.gaps):
-        since = max(since, heard.gaps[0].reactivated_at)
+    since, end = each.since, lost_at(terms) if each.until is None else each.until
+    if terms.gaps and is_full(terms.gaps):
+        since = max(since, terms.gaps[0].reactivated_at)
         if end is not None and end < since:
             return
-    for gap in heard.gaps or ():
+    for gap in terms.gaps or ():
         if gap.reactivated_at <= since or (end is not None and gap.expired_at >= end):
             continue
         if gap.expired_at >= since:
@@ -264,10 +264,10 @@ def _within(at: datetime, times: list[tuple[datetime, datetime | None]]) -> bool
     return any(since <= at and (until is None or at <= until) for since, until in times)
 
 
-def _parts(tenure: Tenure, heard: SubscriptionHeard) -> Iterator[Tenure]:
+def _parts(tenure: Tenure, terms: SubscriptionReceived) -> Iterator[Tenure]:
     """A tenure without the times in which the subscription was expired."""
     since = tenure.since
-    for gap in heard.gaps or ():
+    for gap in terms.gaps or ():
         if gap.expired_at < since or (tenure.until is not None and gap.expired_at >= tenure.until):
             continue
         yield msgspec.structs.replace(tenure, since=since, until=gap.expired_at, cause="expired", again=None)
