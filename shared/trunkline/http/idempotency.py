@@ -1,6 +1,6 @@
 """What operations answer: changes once for each idempotency key, resources in the version at hand.
 
-A change is `change(node, asked, decide)`: its effect and the answer that is kept under its key are one transaction.
+A change is `change(context, request, decide)`: its effect and the answer kept under its key are one transaction.
 A key belongs to the issuer, subject, party and role that used it. What the answer was granted for is kept with it and
 checked again, with the rights and the tree of then, before it is sent again.
 Asked with `?dry_run=true` it decides the same and commits nothing.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Final
 
 import msgspec
@@ -116,45 +117,58 @@ def change(context: ServiceContext, request: WriteRequest, decide: Callable[[Uni
         told = _kept(decide(reader(context)), ())
         return Response(told.body, told.status, {DRY_RUN: "true"}, told.media_type)
 
-    def decided(uow: UnitOfWork) -> _Stored:
-        with recording_grants() as grants:
-            try:
-                return _kept(decide(uow), grants)
-            except WaitRefused:
-                raise
-            except Refused as refused:
-                raise _DecisionRefused(refused, tuple(grants)) from refused
-
     try:
-        stored, position = context.run(lambda uow: _once(context, uow, request, lambda: decided(uow)))
+        stored, position = context.run(partial(_once, context, request, partial(_decided, decide)))
     except _DecisionRefused as decision:
         if request.key is None:
             raise decision.refused from None
-        answer = refused_problem({"state": {"request_id": request.request_id}}, decision.refused)
-        kept = _Stored(answer.status_code, bytes(answer.body), MEDIA_TYPE, grants=decision.grants)
+        problem = refused_problem({"state": {"request_id": request.request_id}}, decision.refused)
+        kept = _Stored(problem.status_code, bytes(problem.body), MEDIA_TYPE, grants=decision.grants)
         # Kept after the fact: should a rival with the same key have been accepted meanwhile, its answer stands.
-        stored, position = context.run(lambda uow: _once(context, uow, request, lambda: kept))
+        stored, position = context.run(partial(_once, context, request, lambda _: kept))
     headers = {POSITION: f"{context.service.name}/{position}", **stored.headers}
     return Response(stored.body, stored.status, headers, stored.media_type)
 
 
-def _once(context: ServiceContext, uow: UnitOfWork, request: WriteRequest, answer: Callable[[], _Stored]) -> _Stored:
+def _decided(decide: Callable[[UnitOfWork], CommandResult], uow: UnitOfWork) -> _Stored:
+    """The answer to a new request, with what it was granted for."""
+    with recording_grants() as grants:
+        try:
+            return _kept(decide(uow), grants)
+        except WaitRefused:
+            raise
+        except Refused as refused:
+            raise _DecisionRefused(refused, tuple(grants)) from refused
+
+
+def _once(
+    context: ServiceContext, request: WriteRequest, answer: Callable[[UnitOfWork], _Stored], uow: UnitOfWork
+) -> _Stored:
+    """The answer that is kept under the request's key; else a new one, kept from now on."""
     if request.key is None:
-        return answer()
-    source = _source(request.principal)
-    found = uow.fetch("SELECT payload_hash, answer FROM inbox WHERE source = %s AND id = %s", (source, request.key))
-    if found:
-        fingerprint, kept = found[0]
-        if bytes(fingerprint) != request.fingerprint:
-            raise IdempotencyKeyReused(key=request.key, part="header", pointer="#/Idempotency-Key", value=request.key)
-        stored = msgspec.json.decode(kept, type=_Stored)
+        return answer(uow)
+    found = _find(uow, request)
+    if found is not None:
         branch = Branch(request.principal, context.service.tree(uow))
-        authorize_again(branch, stored.grants, AnswerWithheld(key=request.key))
-        return stored
-    stored = answer()
-    row = (source, request.key, request.fingerprint, uow.now, msgspec.json.encode(stored))
+        authorize_again(branch, found.grants, AnswerWithheld(key=request.key))
+        return found
+    stored = answer(uow)
+    row = (_source(request.principal), request.key, request.fingerprint, uow.now, msgspec.json.encode(stored))
     uow.write("INSERT INTO inbox (source, id, payload_hash, received_at, answer) VALUES (%s, %s, %s, %s, %s)", [row])
     return stored
+
+
+def _find(uow: UnitOfWork, request: WriteRequest) -> _Stored | None:
+    """The answer kept under the request's key; raises IdempotencyKeyReused where it is another request's."""
+    sql = "SELECT payload_hash, answer FROM inbox WHERE source = %s AND id = %s"
+    rows = uow.fetch(sql, (_source(request.principal), request.key))
+    if not rows:
+        return None
+    fingerprint, kept = rows[0]
+    if bytes(fingerprint) != request.fingerprint:
+        key = request.key
+        raise IdempotencyKeyReused(key=key, part="header", pointer="#/Idempotency-Key", value=key)
+    return msgspec.json.decode(kept, type=_Stored)
 
 
 def _source(principal: Principal) -> str:

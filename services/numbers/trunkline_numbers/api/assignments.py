@@ -13,8 +13,8 @@ from trunkline.http.schemas import Body, Uuid
 from trunkline.security.authorization import authorize, visible
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.error_details import explained
-from trunkline_numbers.api.number_actions import PROBLEMS, carried_out, check_reserver
-from trunkline_numbers.api.number_command import NumberCommand
+from trunkline_numbers.api.number_actions import PROBLEMS, check_reserver
+from trunkline_numbers.api.number_command import NumberCommand, number_command
 from trunkline_numbers.api.number_schemas import NumberShown, shown_number
 from trunkline_numbers.api.numbers import InPath
 from trunkline_numbers.application.current_policy import THE_POLICY, in_force
@@ -61,30 +61,28 @@ def router(context: ServiceContext) -> APIRouter:
 
     @routes.post(path + "/assign", summary="Assign a number to a subscription", response_model=NumberShown)
     def assign_number(number: InPath, body: ForSubscription, request: CommandRequest) -> Response:
-        def act(command: NumberCommand) -> CommandResult:
-            command.authorize("see numbers")
-            authorize_subscription(command.uow, command.visibility, "assign numbers", body.subscription_id)
-            key, cause = command.number.number, request.cause
-            return command.done_by(
-                lambda: give(command.uow, body.subscription_id, key, body.remark, cause, command.policy)
-            )
-
-        return carried_out(context, request, number, "assign", act)
+        return number_command(context, request, number, "assign", _assign, body)
 
     @routes.post(path + "/extend", summary="Let a DID reservation subscription pay on", response_model=NumberShown)
     def extend_number(number: InPath, body: ForSubscription, request: CommandRequest) -> Response:
-        def act(command: NumberCommand) -> CommandResult:
-            command.authorize("reserve numbers")
-            check_reserver(command, "extend numbers")
-            authorize_subscription(command.uow, command.visibility, "reserve numbers", body.subscription_id)
-            key, cause = command.number.number, request.cause
-            return command.done_by(
-                lambda: extend_by(command.uow, body.subscription_id, key, body.remark, cause, command.policy)
-            )
-
-        return carried_out(context, request, number, "extend", act)
+        return number_command(context, request, number, "extend", _extend, body)
 
     return routes
+
+
+def _assign(command: NumberCommand, body: ForSubscription) -> None:
+    command.authorize("see numbers")
+    uow, subscription_id = command.uow, body.subscription_id
+    authorize_subscription(uow, command.visibility, "assign numbers", subscription_id)
+    give(uow, subscription_id, command.number.number, body.remark, command.request.cause, command.policy)
+
+
+def _extend(command: NumberCommand, body: ForSubscription) -> None:
+    command.authorize("reserve numbers")
+    check_reserver(command, "extend numbers")
+    uow, subscription_id = command.uow, body.subscription_id
+    authorize_subscription(uow, command.visibility, "reserve numbers", subscription_id)
+    extend_by(uow, subscription_id, command.number.number, body.remark, command.request.cause, command.policy)
 
 
 def authorize_subscription(uow: UnitOfWork, visibility: Visibility, action: str, subscription_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import phonenumbers
 from fastapi import APIRouter, Response
@@ -11,14 +11,12 @@ from pydantic import Field
 
 from trunkline.errors import Refused
 from trunkline.http.dependencies import UpdateRequest, service_router
-from trunkline.http.idempotency import CommandResult, change
 from trunkline.http.schemas import Body, Domain, Label
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.number_actions import PROBLEMS
-from trunkline_numbers.api.number_command import NumberCommand
+from trunkline_numbers.api.number_command import NumberCommand, number_command
 from trunkline_numbers.api.number_schemas import NumberShown
 from trunkline_numbers.api.numbers import InPath
-from trunkline_numbers.application.phone_number import key_in_path
 from trunkline_numbers.domain.number.attribute_commands import Changes
 from trunkline_numbers.domain.number.attribute_commands import change as change_attributes
 
@@ -73,17 +71,15 @@ def router(context: ServiceContext) -> APIRouter:
 
     @routes.patch("/numbers/{number}", summary="Change a number's attributes", response_model=NumberShown)
     def change_number(number: InPath, body: NumberChange, request: UpdateRequest) -> Response:
-        key = key_in_path(number)
-
-        def decide(work: Any) -> CommandResult:
-            command = NumberCommand(work, request, key, "change")
-            command.authorize("change numbers")
-            changes = _changes(command, body)
-            return command.done(lambda n: change_attributes(n, changes, body.remark, command.policy, work.now))
-
-        return change(context, request, decide)
+        return number_command(context, request, number, "change", _change, body)
 
     return routes
+
+
+def _change(command: NumberCommand, body: NumberChange) -> None:
+    command.authorize("change numbers")
+    changes = _changes(command, body)
+    command.record(change_attributes(command.number, changes, body.remark, command.policy, command.uow.now))
 
 
 def trunk_form(text: str, number: str, pointer: str) -> str:

@@ -10,20 +10,19 @@ from pydantic import Field
 from trunkline.errors import Refused
 from trunkline.eventstore.decider import Event
 from trunkline.http.dependencies import CommandRequest, service_router
-from trunkline.http.idempotency import CommandResult
 from trunkline.http.schemas import Body, Country, Label, Uuid
 from trunkline.security.authorization import authorize, visible
 from trunkline.service_definition import ServiceContext
 from trunkline_numbers.api.attributes import trunk_form
-from trunkline_numbers.api.number_actions import PROBLEMS, carried_out
-from trunkline_numbers.api.number_command import NumberCommand
+from trunkline_numbers.api.number_actions import PROBLEMS
+from trunkline_numbers.api.number_command import NumberCommand, number_command
 from trunkline_numbers.api.number_schemas import NumberShown
 from trunkline_numbers.api.numbers import InPath
 from trunkline_numbers.application.phone_number import check_country, read_number
 from trunkline_numbers.domain.number.bindings import bind, unbind
 from trunkline_numbers.domain.number.events import Listing
 from trunkline_numbers.domain.number.operator_commands import add
-from trunkline_numbers.domain.number.state import Assigned, Number, Party
+from trunkline_numbers.domain.number.state import Assigned, Party
 
 Kind = Literal["trunk", "sms"]
 
@@ -79,30 +78,32 @@ def router(context: ServiceContext) -> APIRouter:
 
     @routes.post("/numbers/{number}/bind", summary="Let a number serve a user", response_model=NumberShown)
     def bind_number(number: InPath, body: Bind, request: CommandRequest) -> Response:
-        return carried_out(context, request, number, "bind", lambda command: _bound(command, body))
+        return number_command(context, request, number, "bind", _bind, body)
 
     @routes.post("/numbers/{number}/unbind", summary="Let a number serve a user no more", response_model=NumberShown)
     def unbind_number(number: InPath, body: Unbind, request: CommandRequest) -> Response:
-        def act(command: NumberCommand) -> CommandResult:
-            command.authorize("bind numbers")
-            return command.done(lambda n: unbind(n, body.kind, command.policy, command.uow.now, remark=body.remark))
-
-        return carried_out(context, request, number, "unbind", act)
+        return number_command(context, request, number, "unbind", _unbind, body)
 
     return routes
 
 
-def _bound(command: NumberCommand, body: Bind) -> CommandResult:
+def _unbind(command: NumberCommand, body: Unbind) -> None:
+    command.authorize("bind numbers")
+    command.record(unbind(command.number, body.kind, command.policy, command.uow.now, remark=body.remark))
+
+
+def _bind(command: NumberCommand, body: Bind) -> None:
     if body.trunk_form is not None and body.kind != "trunk":
         raise TrunkFormNotOfSms(pointer="#/trunk_form", value=body.trunk_form)
     if body.external is not None and not visible(command.visibility.branch, command.visibility.number(command.number)):
-        return _bound_on_the_spot(command, body, body.external)
+        _add_and_bind(command, body, body.external)
+        return
     command.authorize("bind numbers")
     form = _form(command, body)
-    return command.done(lambda n: _bind(command, body, n, form))
+    command.record(_bound(command, body, form))
 
 
-def _bound_on_the_spot(command: NumberCommand, body: Bind, external: External) -> CommandResult:
+def _add_and_bind(command: NumberCommand, body: Bind, external: External) -> None:
     """Add the number for an organization that may bring its own, and bind it: both or neither (R6).
 
     One that is in the inventory already, unseen by the asker, is refused as adding it would be.
@@ -118,13 +119,11 @@ def _bound_on_the_spot(command: NumberCommand, body: Bind, external: External) -
     check_country(external.country)
     read_number(number, external.country)
     form = _form(command, body)
-    return command.done(
-        lambda n: _add(command, body, n, external, party),
-        lambda n: _bind(command, body, n, form),
-    )
+    command.record(_added(command, body, external, party))
+    command.record(_bound(command, body, form))
 
 
-def _add(command: NumberCommand, body: Bind, n: Number, external: External, party: Party) -> list[Event]:
+def _added(command: NumberCommand, body: Bind, external: External, party: Party) -> list[Event]:
     sms = external.sms if "sms" in external.model_fields_set else body.kind == "sms"
     listing = Listing(
         country=external.country,
@@ -136,7 +135,7 @@ def _add(command: NumberCommand, body: Bind, n: Number, external: External, part
     )
     by = command.by
     return add(
-        n,
+        command.number,
         listing,
         by.id if by else None,
         party,
@@ -147,8 +146,9 @@ def _add(command: NumberCommand, body: Bind, n: Number, external: External, part
     )
 
 
-def _bind(command: NumberCommand, body: Bind, n: Number, form: str | None) -> list[Event]:
+def _bound(command: NumberCommand, body: Bind, form: str | None) -> list[Event]:
     """To a user of the organization that it is assigned to, else of the one that holds it."""
+    n = command.number
     holding = n.holder_id if n.holder_kind == "organization" else None
     organization_id = n.life.organization_id if isinstance(n.life, Assigned) else holding or ""
     now = command.uow.now

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from trunkline.http.dependencies import CommandRequest, WriteRequest, service_router
-from trunkline.http.idempotency import CommandResult, change
+from trunkline.http.dependencies import CommandRequest, service_router
 from trunkline.http.schemas import Body, Uuid
 from trunkline.security.authorization import NotAllowed, Resource, authorize
 from trunkline.service_definition import ServiceContext
-from trunkline_numbers.api.number_command import NumberCommand
+from trunkline_numbers.api.number_command import NumberCommand, number_command
 from trunkline_numbers.api.number_schemas import NumberShown
 from trunkline_numbers.api.numbers import InPath
-from trunkline_numbers.application.phone_number import key_in_path
 from trunkline_numbers.domain.number.events import DeleteReason
 from trunkline_numbers.domain.number.operator_commands import delete, lock, recover, release, reserve, unlock
 from trunkline_numbers.domain.number.state import Reserved
@@ -59,79 +55,63 @@ def router(context: ServiceContext) -> APIRouter:
 
     @routes.post(path + "/reserve", summary="Keep an available number for a party", response_model=NumberShown)
     def reserve_number(number: InPath, body: Reserve, request: CommandRequest) -> Response:
-        def act(command: NumberCommand) -> CommandResult:
-            command.authorize("reserve numbers")
-            reserver = command.authorize_for("reserve numbers", body.reserver_id, "#/reserver_id")
-            return command.done(lambda n: reserve(n, reserver, body.remark, command.policy, command.uow.now))
-
-        return carried_out(context, request, number, "reserve", act)
+        return number_command(context, request, number, "reserve", _reserve, body)
 
     @routes.post(path + "/release", summary="End a reservation", response_model=NumberShown)
     def release_number(number: InPath, body: Remarked, request: CommandRequest) -> Response:
-        def act(command: NumberCommand) -> CommandResult:
-            command.authorize("reserve numbers")
-            check_reserver(command, "release numbers")
-            return command.done(lambda n: release(n, body.remark, command.policy, command.uow.now))
-
-        return carried_out(context, request, number, "release", act)
+        return number_command(context, request, number, "release", _release, body)
 
     @routes.post(path + "/lock", summary="Take an available number out of sale", response_model=NumberShown)
     def lock_number(number: InPath, body: Lock, request: CommandRequest) -> Response:
-        def act(command: NumberCommand) -> CommandResult:
-            command.authorize("lock numbers")
-            if body.legacy:
-                command.authorize("import legacy records")
-            return command.done(lambda n: lock(n, body.remark, command.policy, command.uow.now, legacy=body.legacy))
-
-        return carried_out(context, request, number, "lock", act)
+        return number_command(context, request, number, "lock", _lock, body)
 
     @routes.post(path + "/unlock", summary="End a lock", response_model=NumberShown)
     def unlock_number(number: InPath, body: Remarked, request: CommandRequest) -> Response:
-        def act(command: NumberCommand) -> CommandResult:
-            command.authorize("lock numbers")
-            return command.done(lambda n: unlock(n, body.remark, command.policy, command.uow.now))
-
-        return carried_out(context, request, number, "unlock", act)
+        return number_command(context, request, number, "unlock", _unlock, body)
 
     @routes.post(path + "/delete", summary="Take a number out of the inventory", response_model=NumberShown)
     def delete_number(number: InPath, body: Delete, request: CommandRequest) -> Response:
-        def act(command: NumberCommand) -> CommandResult:
-            command.authorize("delete numbers")
-            return command.done(
-                lambda n: delete(n, body.reason, body.remark, command.policy, command.uow.now, command.by)
-            )
-
-        return carried_out(context, request, number, "delete", act)
+        return number_command(context, request, number, "delete", _delete, body)
 
     @routes.post(path + "/recover", summary="Bring a deleted number back", response_model=NumberShown)
     def recover_number(number: InPath, body: Remarked, request: CommandRequest) -> Response:
-        def act(command: NumberCommand) -> CommandResult:
-            command.authorize("delete numbers")
-            return command.done(lambda n: recover(n, body.remark, command.uow.now))
-
-        return carried_out(context, request, number, "recover", act)
+        return number_command(context, request, number, "recover", _recover, body)
 
     return routes
 
 
-def carried_out(
-    context: ServiceContext,
-    request: WriteRequest,
-    number: str,
-    verb: str,
-    act: Callable[[NumberCommand], CommandResult],
-) -> Response:
-    """Do one thing to the number in a path, once.
+def _reserve(command: NumberCommand, body: Reserve) -> None:
+    command.authorize("reserve numbers")
+    reserver = command.authorize_for("reserve numbers", body.reserver_id, "#/reserver_id")
+    command.record(reserve(command.number, reserver, body.remark, command.policy, command.uow.now))
 
-    Args:
-        context: numbers.
-        request: who asks.
-        number: as the path has it.
-        verb: what is asked for.
-        act: authorizes, decides, records.
-    """
-    key = key_in_path(number)
-    return change(context, request, lambda uow: act(NumberCommand(uow, request, key, verb)))
+
+def _release(command: NumberCommand, body: Remarked) -> None:
+    command.authorize("reserve numbers")
+    check_reserver(command, "release numbers")
+    command.record(release(command.number, body.remark, command.policy, command.uow.now))
+
+
+def _lock(command: NumberCommand, body: Lock) -> None:
+    command.authorize("lock numbers")
+    if body.legacy:
+        command.authorize("import legacy records")
+    command.record(lock(command.number, body.remark, command.policy, command.uow.now, legacy=body.legacy))
+
+
+def _unlock(command: NumberCommand, body: Remarked) -> None:
+    command.authorize("lock numbers")
+    command.record(unlock(command.number, body.remark, command.policy, command.uow.now))
+
+
+def _delete(command: NumberCommand, body: Delete) -> None:
+    command.authorize("delete numbers")
+    command.record(delete(command.number, body.reason, body.remark, command.policy, command.uow.now, command.by))
+
+
+def _recover(command: NumberCommand, body: Remarked) -> None:
+    command.authorize("delete numbers")
+    command.record(recover(command.number, body.remark, command.uow.now))
 
 
 def check_reserver(command: NumberCommand, action: str) -> None:
