@@ -37,6 +37,7 @@ from trunkline.messaging.compacted_topics.feed import begin_anew
 from trunkline.messaging.kafka.client import KafkaSettings
 from trunkline.operations.routes import operate_router
 from trunkline.operations.sandbox_clock import SandboxClock, moved_ahead
+from trunkline.runtime.connection import Connection
 from trunkline.runtime.in_process_transport import InProcessTransport, admit_together
 from trunkline.runtime.kafka_transport import connect
 from trunkline.runtime.service_runtime import ServiceRuntime
@@ -187,11 +188,11 @@ class Application:
             others = [other for other in self.nodes.values() if other is not runtime]
             for other in others:
                 transport.join(other.intake, other.turn)
-            runtime.horizon = partial(of_services, [other.store for other in others])
+            horizon = partial(of_services, [other.store for other in others])
             for topic in transport.heard_states:
                 if await asyncio.to_thread(transport.unheard, topic):
                     await asyncio.to_thread(begin_anew, runtime.store, states[topic])
-            runtime.start(transport, transport.heard_states)
+            runtime.start(Connection(transport, horizon, state_topics=transport.heard_states))
 
     async def _serve(self) -> None:
         listening = self._listen(self.settings.http_port, "TRUNKLINE_HTTP_PORT")

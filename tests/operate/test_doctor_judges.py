@@ -132,7 +132,7 @@ async def test_then_a_subscriber_that_nothing_concerns_is_not_behind(home: Home)
 async def test_then_it_is_ready_while_only_kafka_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """O7: requests are served, events wait in the outbox; the body says so, and which services run here."""
     runtime = world.deployment.nodes["numbers"]
-    monkeypatch.setattr(runtime, "trouble_of_transport", lambda: ["Kafka does not answer"])
+    monkeypatch.setattr(runtime, "degradations", lambda: ["Kafka does not answer"])
     answer = await world.nobody().get("/readyz")
     assert answer.status_code == 200
     assert answer.json() == {

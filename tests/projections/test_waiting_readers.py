@@ -9,6 +9,7 @@ import pytest
 
 from tests.inventory import Inventory, number
 from trunkline.runtime import service_runtime as loops
+from trunkline.runtime.connection import Connection
 from trunkline.runtime.in_process_transport import InProcessTransport
 from trunkline.runtime.service_runtime import ServiceRuntime
 from trunkline.settings import Settings
@@ -24,7 +25,7 @@ async def test_then_the_views_go_on_at_once(
     monkeypatch.setattr(loops, "VIEWS_SHARE", 1e-9)
     inventory.projector.resign()
     runtime = ServiceRuntime(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
-    runtime.start(InProcessTransport("numbers"), states=())
+    runtime.start(Connection(InProcessTransport("numbers"), lambda _: lambda: True, state_topics=()))
     try:
         for place in (1, 2):
             inventory.add(number(place))

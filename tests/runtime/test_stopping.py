@@ -10,6 +10,7 @@ import pytest
 
 from tests.inventory import Inventory
 from trunkline.eventstore.commit_signal import CommitSignal
+from trunkline.runtime.connection import Connection
 from trunkline.runtime.in_process_transport import InProcessTransport
 from trunkline.runtime.service_runtime import ServiceRuntime
 from trunkline.settings import Settings
@@ -26,7 +27,7 @@ async def test_then_who_waits_for_news_goes_too(
     """A loop that would look again in an hour ends with the others: no task is left to be cancelled."""
     inventory.projector.resign()
     runtime = ServiceRuntime(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
-    runtime.start(InProcessTransport("numbers"))
+    runtime.start(Connection(InProcessTransport("numbers"), lambda _: lambda: True))
     waiting = asyncio.Event()
 
     async def patient() -> None:
@@ -48,7 +49,7 @@ async def test_then_a_loop_that_ends_by_itself_ends_the_service(
     """Half a service is none: who looks after the process starts it again. So too where a library cancels a loop."""
     inventory.projector.resign()
     runtime = ServiceRuntime(inventory.service, inventory.open_store(), inventory.clock, Settings(home=tmp_path))
-    runtime.start(InProcessTransport("numbers"))
+    runtime.start(Connection(InProcessTransport("numbers"), lambda _: lambda: True))
 
     async def broken() -> None:
         raise error

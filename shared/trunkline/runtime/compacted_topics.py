@@ -45,7 +45,6 @@ async def fill_states(
             raise TimeoutError(msg)
 
     transport = runtime.transport
-    assert transport is not None, f"{runtime.name} is not started"
     return [
         await fill(kafka, runtime.store, topic, transport.send_page, runtime.clock.now, views_reach, dry_run=dry_run)
         for topic in runtime.service.states

@@ -20,6 +20,7 @@ from trunkline.messaging.kafka.consumer import Consumer, TopicRecreated
 from trunkline.messaging.kafka.producer import Producer
 from trunkline.messaging.kafka.topic_prefix import PrefixedIntake, PrefixedTransport
 from trunkline.runtime.compacted_topics import keep_whole
+from trunkline.runtime.connection import Connection
 from trunkline.runtime.service_runtime import ServiceRuntime
 
 ADMITTED_SECONDS: Final = 30.0
@@ -83,11 +84,9 @@ def _start(runtime: ServiceRuntime, kafka: KafkaSettings, stack: AsyncExitStack,
             except (InstallationRefused, TopicRecreated, UnknownEvent) as error:
                 raise EndsProcess(str(error)) from error
 
-    runtime.horizon = partial(of_topics, kafka, runtime.store)
-    runtime.trouble_of_transport = partial(_troubles, producer, consuming)
-    runtime.start(gate)
+    horizon, problems = partial(of_topics, kafka, runtime.store), partial(_problems, producer, consuming)
+    runtime.start(Connection(gate, horizon, problems, consuming.stop))
     runtime.spawn("intake", consume)
-    runtime.before_stop.append(consuming.stop)
     stack.push_async_callback(producer.stop)
 
 
@@ -116,6 +115,6 @@ class Consuming:
         self._present.stop()
 
 
-def _troubles(producer: Producer, consumer: Consuming) -> list[str]:
+def _problems(producer: Producer, consumer: Consuming) -> list[str]:
     found = [] if producer.there else ["Kafka does not take what is said"]
     return found if consumer.there else [*found, "Kafka, or the database behind the intake, does not answer"]

@@ -17,7 +17,7 @@ from trunkline.eventstore.event_store import Store
 from trunkline.eventstore.leader_election import LeaderElection
 from trunkline.eventstore.unit_of_work import UnitOfWork, run
 from trunkline.files.export_slots import ExportSlots
-from trunkline.messaging.caught_up import Horizon
+from trunkline.messaging.caught_up import Passed
 from trunkline.messaging.compacted_topics.feed import CompactedTopicPublisher
 from trunkline.messaging.dead_letters.publisher import DeadLetterPublisher
 from trunkline.messaging.inbox import Inbox
@@ -26,6 +26,7 @@ from trunkline.messaging.records import OutgoingRecord
 from trunkline.messaging.retry import pause
 from trunkline.projections.rebuild import Rebuild
 from trunkline.projections.runner import ProjectionRunner, views_at
+from trunkline.runtime.connection import Connection
 from trunkline.runtime.gauges import update_gauges
 from trunkline.runtime.in_process_transport import InProcessTransport
 from trunkline.runtime.polling_loop import IDLE_POLL_SECONDS, SETTLE_SECONDS, PollingLoop
@@ -71,11 +72,8 @@ class ServiceRuntime:
         self.loops = self.supervisor.tasks
         self._database = database_availability(store.url)
         self._begun: set[asyncio.Task[None]] = set()
-        self.trouble_of_transport: Callable[[], list[str]] = list
-        self.horizon: Horizon = lambda _topics: lambda: True
-        self.before_stop: list[Callable[[], None]] = []
-        self.relay: OutboxRelay | None = None
-        self.transport: Transport | None = None
+        self._connection: Connection | None = None
+        self._relay: OutboxRelay | None = None
         self._readers = 0
         self._hurry = asyncio.Event()
         self._listener = CommitListener(store, self.wake.set_elsewhere)
@@ -85,6 +83,17 @@ class ServiceRuntime:
     def name(self) -> str:
         """`licensing` or `numbers`."""
         return self.service.name
+
+    @property
+    def transport(self) -> Transport:
+        """Where the pages of the outbox go; the service is started."""
+        assert self._connection is not None, f"{self.name} is not started"
+        return self._connection.transport
+
+    def horizon(self, topics: Collection[str]) -> Passed | None:
+        """How far others have published some topics: see `caught_up.Horizon`. The service is started."""
+        assert self._connection is not None, f"{self.name} is not started"
+        return self._connection.horizon(topics)
 
     def run(self, decide: Callable[[UnitOfWork], T]) -> tuple[T, int]:
         """Run one unit of work (see `unit_of_work.run`): its result, and the log position to wait for."""
@@ -116,17 +125,17 @@ class ServiceRuntime:
 
     # -- loops ------------------------------------------------------------------------------------------------
 
-    def start(self, transport: Transport, states: Collection[str] | None = None) -> None:
+    def start(self, connection: Connection) -> None:
         """Start what every service runs: the relay, the timers, the views, and the service's own followers.
 
         Args:
-            transport: where to it speaks.
-            states: the state topics that somebody hears; None: all, since anybody may.
+            connection: to whoever consumes what the service publishes; it stays the same until `stop`.
         """
         self._listener.start()
-        self.transport = transport
+        self._connection = connection
+        transport, states = connection.transport, connection.state_topics
         relay = OutboxRelay(self.store, self.service, transport, self.wake, self.leader_election, self.clock)
-        self.relay = relay
+        self._relay = relay
         self.spawn("relay", partial(relay.run, self.stopping.is_set))
         settle = partial(asyncio.to_thread, self._settle)
         self.spawn("deadlines", partial(self.follow, "deadlines", settle, patience=self._until_due))
@@ -153,7 +162,6 @@ class ServiceRuntime:
     async def send_again(self, page: Sequence[OutgoingRecord]) -> None:
         """Send what was sent before, though its log positions were read already; raises what the transport raises."""
         transport = self.transport
-        assert transport is not None, f"{self.name} is not started"
         await (transport.send_again(page) if isinstance(transport, InProcessTransport) else transport.send_page(page))
 
     def spawn(self, name: str, loop: Run | Coroutine[Any, Any, None]) -> None:
@@ -234,8 +242,8 @@ class ServiceRuntime:
         """Bring the gauges up to date: called when somebody reads the metrics. Raises psycopg.Error."""
         LOG_END.labels(self.name).set(self.store.end_of_log())
         VIEWS_AT.labels(self.name).set(views_at(self.store))
-        if self.relay is not None:
-            RELAY_AT.labels(self.name).set(self.relay.position)
+        if self._relay is not None:
+            RELAY_AT.labels(self.name).set(self._relay.position)
         update_gauges(self)
 
     def troubles(self) -> list[str]:
@@ -246,14 +254,14 @@ class ServiceRuntime:
 
     def degradations(self) -> list[str]:
         """What is away while requests are served, one sentence each: Kafka, whose events wait in the outbox."""
-        return [] if self.stopping.is_set() else self.trouble_of_transport()
+        return [] if self.stopping.is_set() or self._connection is None else self._connection.problems()
 
     def begin_to_stop(self) -> None:
         """Have every loop end with the page it has in hand: whatever it waits for, it waits no longer."""
         self.stopping.set()
         self._hurry.set()
-        for begin in self.before_stop:
-            begin()
+        if self._connection is not None:
+            self._connection.stop()
         self.wake.set()
         self.projected.set()
         self._listener.begin_to_stop()
