@@ -63,13 +63,13 @@ async def _relayed(bootstrap: str, store: Store, begin: int) -> float:
     leader_election = LeaderElection(store.url)
     async with Producer(KafkaSettings(bootstrap)) as producer:
         await producer.send_page([])
-        wake = CommitSignal(asyncio.get_running_loop())
-        relay = OutboxRelay(store, numbers_service(), producer, wake, leader_election)
+        commit_signal = CommitSignal(asyncio.get_running_loop())
+        relay = OutboxRelay(store, numbers_service(), producer, commit_signal, leader_election)
         begun = time.perf_counter()
         running = asyncio.create_task(relay.run(lambda: relay.position >= end))
         while relay.position < end:  # noqa: ASYNC110 - the relay has nobody to tell
             await asyncio.sleep(0.001)
-        wake.set()  # as a service that stops does
+        commit_signal.set()  # as a service that stops does
         await running
         seconds = time.perf_counter() - begun
     leader_election.resign()

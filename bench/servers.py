@@ -89,7 +89,7 @@ def kafka() -> Iterator[LocalBroker]:
             heard = [
                 c for s in services for h in s.message_handlers for known in h.topics.values() for c in known.values()
             ]
-            said = [c for s in services for c in s.says]
+            said = [c for s in services for c in s.publishes]
             asyncio.run(create_topics(KafkaSettings(broker.bootstrap), [*heard, *said]))
             yield broker
 

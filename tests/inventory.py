@@ -61,7 +61,7 @@ class Inventory:
         self.rebuild = Rebuild(self.projector, self.clock.now)
         self.deadlines = self.poller()
         self.notices = LogSubscriber(
-            self.store, self.clock, notice_mails.FOLLOWER, notice_mails.NAMES, notice_mails.react
+            self.store, self.clock, notice_mails.FOLLOWER, notice_mails.NAMES, notice_mails.handle
         )
         self._open: list[Store] = [self.store]
 

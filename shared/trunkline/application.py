@@ -95,7 +95,7 @@ class Application:
         self.services: Sequence[ServiceDefinition] = tuple(
             installed_services().values() if services is None else services
         )
-        self.nodes: dict[str, ServiceRuntime] = {}
+        self.runtimes: dict[str, ServiceRuntime] = {}
         self.embedded: EmbeddedPostgres | None = None
         self.address = ""
         self.metrics_address: str | None = None
@@ -115,7 +115,7 @@ class Application:
         try:
             await self._bring_up()
         except BaseException:
-            for runtime in self.nodes.values():
+            for runtime in self.runtimes.values():
                 await runtime.stop()
             await self._stack.aclose()
             raise
@@ -137,16 +137,16 @@ class Application:
             store.epochs = await asyncio.to_thread(read_epochs, store)
             clock = await asyncio.to_thread(self._clock, service, store)
             runtime = ServiceRuntime(service, store, clock, self.settings)
-            self.nodes[service.name] = runtime
+            self.runtimes[service.name] = runtime
             await asyncio.to_thread(runtime.projector.prepare)
             await asyncio.to_thread(service.prepare, store)
         await self._connect()
         if self.embedded is not None:
-            runtime = next(iter(self.nodes.values()))
+            runtime = next(iter(self.runtimes.values()))
             runtime.spawn(EMBEDDED, keep_running(self.embedded, runtime.stopping))
-        for runtime in self.nodes.values():  # before the producers stop, so that a page on its way arrives
+        for runtime in self.runtimes.values():  # before the producers stop, so that a page on its way arrives
             self._stack.push_async_callback(runtime.stop)
-        for runtime in self.nodes.values():  # all at once, so that none waits for another's last look
+        for runtime in self.runtimes.values():  # all at once, so that none waits for another's last look
             self._stack.callback(runtime.begin_to_stop)
         await self._serve()
 
@@ -175,17 +175,17 @@ class Application:
     async def _connect(self) -> None:
         kafka = KafkaSettings.of(self.settings)
         if kafka is not None:
-            await connect(self.nodes.values(), kafka, self._stack)
+            await connect(self.runtimes.values(), kafka, self._stack)
             return
-        if len(self.nodes) == 1:
-            (name,) = self.nodes
+        if len(self.runtimes) == 1:
+            (name,) = self.runtimes
             msg = f"{name} alone needs a broker to talk to the other service: set TRUNKLINE_KAFKA_BOOTSTRAP"
             raise NotConfigured(msg)
-        await asyncio.to_thread(admit_together, list(self.nodes.values()))
-        for runtime in self.nodes.values():
+        await asyncio.to_thread(admit_together, list(self.runtimes.values()))
+        for runtime in self.runtimes.values():
             states = {state.contract.topic: state for state in runtime.service.states}
             transport = InProcessTransport(runtime.name, states, runtime.store.epochs.current)
-            others = [other for other in self.nodes.values() if other is not runtime]
+            others = [other for other in self.runtimes.values() if other is not runtime]
             for other in others:
                 transport.join(other.intake, other.turn)
             horizon = partial(of_services, [other.store for other in others])
@@ -198,9 +198,9 @@ class Application:
         listening = self._listen(self.settings.http_port, "TRUNKLINE_HTTP_PORT")
         port = self.settings.metrics_port
         for_metrics = None if port is None else self._listen(port, "TRUNKLINE_METRICS_PORT")
-        self.address = await self._serve_on(listening, create_app(self.nodes, operate_router))
+        self.address = await self._serve_on(listening, create_app(self.runtimes, operate_router))
         if for_metrics is not None:
-            self.metrics_address = await self._serve_on(for_metrics, create_metrics_app(self.nodes))
+            self.metrics_address = await self._serve_on(for_metrics, create_metrics_app(self.runtimes))
 
     async def _serve_on(self, listening: socket.socket, app: FastAPI) -> str:
         """Serve an application until the end; its URL."""
@@ -235,7 +235,7 @@ class Application:
         """Run until SIGTERM (which sets the event) or SIGINT, or until a loop that must not end has ended."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, stopped.set)
-        waiting = [loop.create_task(event.wait()) for event in (stopped, *(n.stopping for n in self.nodes.values()))]
+        waiting = [loop.create_task(event.wait()) for event in (stopped, *(n.stopping for n in self.runtimes.values()))]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
             task.cancel()
@@ -274,5 +274,5 @@ async def run(
         if ready is not None:
             ready(deployment)
         await deployment.until_stopped(stopped)
-        failed = [t for n in deployment.nodes.values() for t in n.loops.values() if t.done() and not t.cancelled()]
+        failed = [t for n in deployment.runtimes.values() for t in n.loops.values() if t.done() and not t.cancelled()]
         return all(task.exception() is None for task in failed)

@@ -103,7 +103,7 @@ class ServiceDefinition:
         message_handlers: what it consumes, and what it does about it.
         published: a stored event -> what is said of it publicly; None for a private one.
         private: the stored names that are never said, so that publishing need not read them.
-        says: every contract it may publish, so that topics can be created.
+        publishes: every contract it may publish, so that topics can be created.
         settle: what to do with streams that are due (N10): loads, decides and records into the work.
         views: its projections.
         followers: further loops over its own log: name -> makes the step that does one page and says how much it did.
@@ -121,7 +121,7 @@ class ServiceDefinition:
     deciders: tuple[Decider[Any], ...]
     message_handlers: tuple[MessageHandler, ...]
     published: Callable[[RecordedEvent], Public | None]
-    says: tuple[Contract, ...]
+    publishes: tuple[Contract, ...]
     settle: Callable[[UnitOfWork, Sequence[str]], None]
     private: frozenset[str] = frozenset()
     views: tuple[Projection, ...] = ()

@@ -82,7 +82,7 @@ def _events(service: ServiceDefinition) -> Iterator[str]:
             names = [field.name for field in fields(event)] if hasattr(event, "__dataclass_fields__") else []
             names = names or list(getattr(event, "__struct_encode_fields__", ()))
             yield f"{service.name} | stored | {stored_name(event)} | {', '.join(names)}"
-    for contract in service.says:
+    for contract in service.publishes:
         yield f"{service.name} | published | {contract.topic} | {contract.name} v{contract.version}"
     for handler in service.message_handlers:
         for topic, contracts in handler.topics.items():

@@ -105,4 +105,4 @@ async def test_the_services_say_so_lose_nothing_and_go_on(deployment: Applicatio
         found = await client.get("/numbers", params={"limit": 1}, headers=seen)
         assert found.json()["total"] == (batch + 1) * _BATCH
         assert (await add(batch)).status_code == answer.status_code
-        assert all(not runtime.stopping.is_set() for runtime in deployment.nodes.values())
+        assert all(not runtime.stopping.is_set() for runtime in deployment.runtimes.values())

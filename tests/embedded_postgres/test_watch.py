@@ -103,7 +103,7 @@ async def test_services_go_on_when_it_was_killed(home: Path) -> None:
         assert not [entry for entry in logs if entry.get("exc_info")], "an absent server is no traceback"
         lost = [entry for entry in logs if entry["event"].startswith("out of reach")]
         assert 1 <= len(lost) <= 2, "one for all loops; one more where an orphaned session answered once"
-        for runtime in deployment.nodes.values():
+        for runtime in deployment.runtimes.values():
             assert not runtime.stopping.is_set()
         embedded = deployment.embedded
     embedded.start()

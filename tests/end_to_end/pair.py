@@ -30,7 +30,7 @@ from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.number.state import Assigned, Available, Number, Reserved
 from trunkline_numbers.domain.policy import DEFAULT
 from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
-from trunkline_numbers.reactors.deadlines import react as settle_due
+from trunkline_numbers.reactors.deadlines import handle as settle_due
 from trunkline_numbers.wiring import service as numbers_service
 
 BY_HAND = Causation("test", "test", "test")
@@ -72,7 +72,7 @@ class Pair:
 
     def bill(self, messages: Sequence[Message]) -> None:
         """Give licensing a batch of billing's messages."""
-        run(self.licensing, lambda: self.now, lambda uow: billing_events.react(uow, messages))
+        run(self.licensing, lambda: self.now, lambda uow: billing_events.handle(uow, messages))
 
     def register(self, *parties: Any) -> None:
         """Register parties with licensing, given as the contracts of the intake topic."""
@@ -97,7 +97,7 @@ class Pair:
             ]
         return [r for r in records if r.topic in self.intake.topics]
 
-    def hear(self, records: Iterable[IncomingRecord], batch: int = 500) -> None:
+    def receive(self, records: Iterable[IncomingRecord], batch: int = 500) -> None:
         """Give numbers records in this very order, as often as they are given; offsets are made anew."""
         fresh: list[IncomingRecord] = []
         for record in records:
@@ -110,7 +110,7 @@ class Pair:
 
     def talk(self) -> None:
         """In order, once."""
-        self.hear(self.said())
+        self.receive(self.said())
 
     # -- numbers ----------------------------------------------------------------------------------------------
 

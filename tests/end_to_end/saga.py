@@ -73,7 +73,7 @@ class Side:
             records += [IncomingRecord("", o.topic, 0, 0, o.key, o.headers, o.value) for o in page.outgoing]
         return records
 
-    def hear(self, records: Iterable[IncomingRecord], batch: int = 1000) -> None:
+    def receive(self, records: Iterable[IncomingRecord], batch: int = 1000) -> None:
         """In this very order, as often as each is given; offsets are made anew."""
         mine: list[IncomingRecord] = []
         for r in records:
@@ -118,7 +118,7 @@ class Saga:
 
     def bill(self, *messages: Message) -> None:
         """Give licensing a batch of billing's messages."""
-        self.licensing.run(lambda uow: billing_events.react(uow, messages))
+        self.licensing.run(lambda uow: billing_events.handle(uow, messages))
 
     def sell(self, organization_id: str, code: str, quantity: int) -> None:
         """The organization buys licenses."""
@@ -234,14 +234,14 @@ class Saga:
         records = [waiting[place] for place in arriving]
         again = set(chance.sample(arriving, len(arriving) // 4))
         waiting[:] = [r for place, r in enumerate(waiting) if place not in arriving or place in again]
-        side.hear(records, batch=chance.choice((1, 2, 1000)))
+        side.receive(records, batch=chance.choice((1, 2, 1000)))
 
     def _exchange(self, order: Callable[[list[IncomingRecord]], list[IncomingRecord]]) -> bool:
         self.collect()
         to_numbers, to_licensing = self.to_numbers, self.to_licensing
         self.to_numbers, self.to_licensing = [], []
-        self.numbers.hear(order(to_numbers))
-        self.licensing.hear(order(to_licensing))
+        self.numbers.receive(order(to_numbers))
+        self.licensing.receive(order(to_licensing))
         return bool(to_numbers or to_licensing)
 
     # -- how it stands ----------------------------------------------------------------------------------------

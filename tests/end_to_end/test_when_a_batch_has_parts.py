@@ -21,7 +21,7 @@ def test_then_a_part_sees_what_the_one_before_it_did(pair: Pair) -> None:
     first, second = ([Billing(ORGANIZATION) for _ in numbers] for _ in range(2))
     pair.bill([b.started(START, n) for b, n in zip(first, numbers, strict=True)])
     pair.bill([b.started(START, n) for b, n in zip(second, numbers, strict=True)])
-    pair.hear(pair.said(), batch=2 * PART)
+    pair.receive(pair.said(), batch=2 * PART)
     lives: list[Any] = [pair.number(n).life for n in numbers[:: PART // 10]]
     assert [life.subscription_id for life in lives] == [b.subscription_id for b in first[:: PART // 10]]
     assert {pair.refused(b.subscription_id) for b in second[:: PART // 10]} == {"number-taken"}

@@ -154,7 +154,7 @@ def test_then_an_answer_after_compensation_is_undone(saga: Here) -> None:
     number, _ = bought(saga)
     key = made(saga, number, BulkRow(str(uuid4()), 1))
     saga.collect()
-    saga.numbers.hear(saga.to_numbers)
+    saga.numbers.receive(saga.to_numbers)
     saga.to_numbers.clear()
     assert saga.rings_at(number) == key
     saga.time_out()
@@ -179,12 +179,12 @@ def test_then_answering_twice_is_harmless(saga: Here) -> None:
     number, _ = bought(saga)
     keys = [made(saga, number), made(saga, "+6568888888")]
     saga.collect()
-    saga.numbers.hear(saga.to_numbers * 2)
+    saga.numbers.receive(saga.to_numbers * 2)
     saga.to_numbers.clear()
     saga.collect()
-    saga.licensing.hear(saga.to_licensing)
+    saga.licensing.receive(saga.to_licensing)
     end = saga.licensing.store.end_of_log()
-    saga.licensing.hear(saga.to_licensing * 2)
+    saga.licensing.receive(saga.to_licensing * 2)
     assert saga.licensing.store.end_of_log() == end
     assert [saga.on(key) for key in keys] == [(number, "bound"), ("+6568888888", "refused")]
 
@@ -251,16 +251,16 @@ def test_then_a_document_heard_before_the_answer_still_suspends(saga: Here) -> N
     number, subscription = bought(saga)
     key = made(saga, number)
     saga.collect()
-    saga.numbers.hear(saga.to_numbers)
+    saga.numbers.receive(saga.to_numbers)
     saga.to_numbers.clear()
     saga.bill(subscription.expired(saga.now))
     saga.collect(states=False)
-    saga.numbers.hear(saga.to_numbers)
+    saga.numbers.receive(saga.to_numbers)
     saga.to_numbers.clear()
     saga.collect()
-    saga.licensing.hear([r for r in saga.to_licensing if r.topic == "NumberState"])
+    saga.licensing.receive([r for r in saga.to_licensing if r.topic == "NumberState"])
     assert saga.on(key) == (number, "requested")
-    saga.licensing.hear([r for r in saga.to_licensing if r.topic != "NumberState"])
+    saga.licensing.receive([r for r in saga.to_licensing if r.topic != "NumberState"])
     assert saga.on(key) == (number, "suspended")
 
 
@@ -284,7 +284,7 @@ def test_then_an_older_document_changes_nothing(saga: Here) -> None:
     assert copy is not None
     assert copy.state is None
     for document in reversed(documents):
-        saga.licensing.hear([document, document], batch=1)
+        saga.licensing.receive([document, document], batch=1)
     assert saga.copy(number) == copy
     assert saga.on(key) == (number, "lost")
 

@@ -189,7 +189,7 @@ def test_then_numbers_end_where_in_order_delivery_ends(
     cut = chance.randrange(len(facts) + 1)
     for part in (facts[:cut], facts[cut:]):
         pair.bill(part)
-        pair.hear(shuffled(chance, pair.said()), batch)
+        pair.receive(shuffled(chance, pair.said()), batch)
     assert mixed.picture() == plain.picture()
 
 
@@ -201,7 +201,7 @@ def in_order_and_reversed(pair: Pair, history: list[tuple[str, int]], now_day: i
         world = World(pair)
         for message in arrange(world.facts(history)):  # type: ignore[operator]
             pair.bill([message])
-            pair.hear(list(reversed(pair.said())))
+            pair.receive(list(reversed(pair.said())))
         pictures.append(world.picture())
     return pictures[0], pictures[1]
 

@@ -83,13 +83,13 @@ class Office:
         return read(self.store("licensing").fetch, [number]).get(number, NumberReplica(number, 0))
 
     def store(self, service: str) -> Any:
-        return self.deployment.nodes[service].store
+        return self.deployment.runtimes[service].store
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        runtime = self.deployment.nodes["licensing"]
+        runtime = self.deployment.runtimes["licensing"]
         async with asyncio.timeout(PATIENCE):
             while not condition():
-                await runtime.wake.after(runtime.wake.count, 0.05)
+                await runtime.commit_signal.after(runtime.commit_signal.count, 0.05)
 
 
 _keys = iter(range(200, 999))
@@ -176,7 +176,7 @@ async def test_then_silence_counts_only_after_all_answers_were_heard(office: Off
     await office.open(number)
     await office.buy(number)
     extension = await office.extension()
-    licensing, numbers = office.deployment.nodes["licensing"], office.store("numbers")
+    licensing, numbers = office.deployment.runtimes["licensing"], office.store("numbers")
     async with licensing.turn:  # it hears nothing
         await office.change(extension, number=number)
         answered = "SELECT 1 FROM stored_events WHERE topic = 'numbers.NumberBound'"
@@ -197,7 +197,7 @@ async def test_then_real_silence_is_a_refusal(office: Office) -> None:
     await office.open(number)
     await office.buy(number)
     extension = await office.extension()
-    licensing, numbers = office.deployment.nodes["licensing"], office.deployment.nodes["numbers"]
+    licensing, numbers = office.deployment.runtimes["licensing"], office.deployment.runtimes["numbers"]
     async with numbers.turn:
         await office.change(extension, number=number)
         clock: Any = licensing.clock

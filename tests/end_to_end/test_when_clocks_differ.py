@@ -62,10 +62,10 @@ def test_then_a_newer_state_takes_the_place_of_one_that_lies_ahead(pair: Pair) -
     pair.talk()
     pair.bill([expired])
     first = pair.said()
-    pair.hear([*first, *first])
+    pair.receive([*first, *first])
     assert subscription(pair, world)[-1] == "SubscriptionAhead"
     pair.bill([reactivated])
-    pair.hear([*pair.said(), *first])
+    pair.receive([*pair.said(), *first])
     assert subscription(pair, world).count("SubscriptionAhead") == 2
     pair.pass_to(pair.now + 30 * SECOND)
     assert world.picture()["A"] == ("assigned", "mine")
@@ -98,7 +98,7 @@ def test_then_any_moment_of_arrival_ends_where_late_delivery_ends(
         if chance.random() < 0.5:
             pair.licensing_due()
         pair.bill(part)
-        pair.hear(shuffled(chance, pair.said()), chance.choice([1, 500]))
+        pair.receive(shuffled(chance, pair.said()), chance.choice([1, 500]))
         if chance.random() < 0.5:
             pair.pass_to(pair.now)
     pair.now, pair.skew = START + days * DAY, timedelta()

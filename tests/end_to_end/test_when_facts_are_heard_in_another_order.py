@@ -123,7 +123,7 @@ class World:
         )
         kind, key = "NumberBindingRequested", asked.extension_id
         message = Message(key, licensing.SOURCE, kind, key, self.pair.now, 1, None, None, asked)
-        self.does(lambda uow: binding_requests.react(uow, [message]))
+        self.does(lambda uow: binding_requests.handle(uow, [message]))
         assert [b.extension_id for b in self.number(name).bindings] == [key]
 
     def serves_a_trunk(self, name: str) -> None:

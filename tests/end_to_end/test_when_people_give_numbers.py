@@ -156,7 +156,7 @@ def test_then_what_people_gave_stands_whatever_licensing_says_in_any_order(
         keep = chance.randrange(len(facts)) if late and gift and len(facts) > 1 else 0
         held_back, facts = facts[len(facts) - keep :], facts[: len(facts) - keep]
         pair.bill(mixed_up(chance, facts))
-        pair.hear(mixed_up(chance, pair.said()), batch)
+        pair.receive(mixed_up(chance, pair.said()), batch)
         if gift is not None:
             acts.append((plain.gives(gift), mixed.gives(gift)))
             assume(len({outcome in ("swapped", "assigned") for outcome in acts[-1]}) == 1)

@@ -164,7 +164,7 @@ def test_then_the_same_numbers_are_covered_until_the_same_instant_in_any_order(
     cut = chance.randrange(len(facts) + 1)
     for part in (facts[:cut], facts[cut:]):
         pair.bill(part)
-        pair.hear(mixed_up(chance, pair.said()), batch)
+        pair.receive(mixed_up(chance, pair.said()), batch)
     assert mixed.picture() == plain.picture()
 
 

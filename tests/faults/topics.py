@@ -79,7 +79,7 @@ class Topics:
         """All topics of the installed services, those that are missing."""
         services = installed_services().values()
         heard = [c for s in services for h in s.message_handlers for known in h.topics.values() for c in known.values()]
-        said = [c for s in services for c in s.says]
+        said = [c for s in services for c in s.publishes]
         self._do(create_topics(self.settings, [*heard, *said], partitions=PARTITIONS))
 
     def add(self, topic: str) -> None:

@@ -88,7 +88,7 @@ class Part:
     def says(self) -> list[str]:
         """The topics of its events."""
         return sorted(
-            {contract.topic for contract in self.service.says} - {t.contract.topic for t in self.service.states}
+            {contract.topic for contract in self.service.publishes} - {t.contract.topic for t in self.service.states}
         )
 
 

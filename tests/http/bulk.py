@@ -53,7 +53,7 @@ class Office:
 
     async def numbers_are(self, numbers: Sequence[str], state: str, *, bound: bool = False) -> None:
         """Wait until licensing has heard that numbers are in a state, and whether they ring somewhere."""
-        store = self.world.deployment.nodes["licensing"].store
+        store = self.world.deployment.runtimes["licensing"].store
         sql = "SELECT count(*) FROM number_copy WHERE number = ANY(%b) AND state = %s AND bound = %b"
         for _ in range(600):
             if store.fetch(sql, (list(numbers), state, bound))[0][0] == len(numbers):
@@ -132,7 +132,7 @@ class Office:
 
     def position(self) -> str:
         """The end of licensing's log, as a header takes it."""
-        return f"licensing/{self.world.deployment.nodes['licensing'].store.end_of_log()}"
+        return f"licensing/{self.world.deployment.runtimes['licensing'].store.end_of_log()}"
 
 
 def rows(people: Iterable[str], start: int = 101) -> list[str]:

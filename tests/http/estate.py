@@ -45,9 +45,9 @@ class Estate:
 
     async def _answered(self, extension: str) -> None:
         """Until numbers has said whether the extension has its number, and licensing has heard it."""
-        runtime = self.world.deployment.nodes["licensing"]
+        runtime = self.world.deployment.runtimes["licensing"]
         while created(await self.world.admin.get(extension))["number"]["status"] == "requested":
-            await runtime.wake.after(runtime.wake.count, 0.05)
+            await runtime.commit_signal.after(runtime.commit_signal.count, 0.05)
 
     async def _provision(self, org: str) -> None:
         """An extension that serves somebody, and a template."""

@@ -51,7 +51,7 @@ class Licensed:
 
     async def get(self, path: str, by: Caller | None = None, **params: Json) -> httpx.Response:
         """Ask for something that has seen all that was done here."""
-        end = self.world.deployment.nodes["licensing"].store.end_of_log()
+        end = self.world.deployment.runtimes["licensing"].store.end_of_log()
         headers = {"Trunkline-Wait-For": f"licensing/{end}"}
         return await (by or self.admin).get(path, params=params, headers=headers)
 

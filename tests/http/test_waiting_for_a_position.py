@@ -32,7 +32,7 @@ class Waits:
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        for runtime in world.deployment.nodes.values():
+        for runtime in world.deployment.runtimes.values():
             monkeypatch.setattr(runtime, "wait_for_views", self)
 
     def __call__(self, _position: int, _within: float) -> bool:
@@ -88,7 +88,7 @@ async def test_what_cannot_be_waited_for_is_no_answer_to_the_key(world: World, m
     path = f"/licensing/organizations/{world.east_org}/bulk-assignments"
     headers = {"Idempotency-Key": world.name, "Trunkline-Wait-For": "licensing/999999999"}
     problem(await world.admin.post(path, body, headers=headers), 422, "position-unknown")
-    runtime = world.deployment.nodes["licensing"]
+    runtime = world.deployment.runtimes["licensing"]
     headers["Trunkline-Wait-For"] = "licensing/1"
     with monkeypatch.context() as patched:
         patched.setattr(runtime, "wait_for_views", lambda *_: False)

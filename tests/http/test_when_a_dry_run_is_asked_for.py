@@ -17,13 +17,13 @@ def _takes(operation: dict[str, Any]) -> bool:
 
 async def _at_rest(world: World) -> dict[str, int]:
     """Where both logs end when each service has heard all that the other has said."""
-    nodes = world.deployment.nodes
+    runtimes = world.deployment.runtimes
     ends: dict[str, int] = {}
-    while ends != (now := {name: runtime.store.end_of_log() for name, runtime in nodes.items()}):
+    while ends != (now := {name: runtime.store.end_of_log() for name, runtime in runtimes.items()}):
         ends = now
-        for runtime in nodes.values():
+        for runtime in runtimes.values():
             while runtime.store.positions(RELAY).get(RELAY, 0) < runtime.store.end_of_log():
-                await runtime.wake.after(runtime.wake.count, 0.05)
+                await runtime.commit_signal.after(runtime.commit_signal.count, 0.05)
     return ends
 
 

@@ -201,14 +201,14 @@ async def test_then_what_can_be_done_is_what_the_asker_may_do(world: World) -> N
 async def test_then_a_dry_run_tells_and_does_nothing(world: World) -> None:
     """O1: what would be, or the refusal; neither a position nor an ETag, and no key is used up."""
     path, key = await one(world), {"Idempotency-Key": str(uuid4())}
-    end = world.deployment.nodes["numbers"].store.end_of_log()
+    end = world.deployment.runtimes["numbers"].store.end_of_log()
     dry = await world.admin.post(f"{path}/lock", body(world, "lock"), params={"dry_run": "true"}, headers=key)
     assert created(dry)["state"] == "locked"
     assert dry.headers["Trunkline-Dry-Run"] == "true"
     assert not {"ETag", "Trunkline-Position"} & {name.title() for name in dry.headers}
     refused = await world.admin.post(f"{path}/unlock", body(world, "unlock"), params={"dry_run": "true"})
     problem(refused, 409, "number-not-locked")
-    assert end == world.deployment.nodes["numbers"].store.end_of_log()
+    assert end == world.deployment.runtimes["numbers"].store.end_of_log()
     done = await world.admin.post(f"{path}/lock", body(world, "lock"), headers=key)
     assert created(done)["state"] == "locked"
     assert done.headers["ETag"] == '"2"'

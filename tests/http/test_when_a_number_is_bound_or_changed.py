@@ -184,7 +184,7 @@ async def test_then_what_is_named_changes_and_the_rest_stays(world: World) -> No
 async def test_then_the_same_again_is_no_change(world: World) -> None:
     """R8: nothing is recorded; neither is what names nothing."""
     number = await held(world)
-    end = world.deployment.nodes["numbers"].store.end_of_log()
+    end = world.deployment.runtimes["numbers"].store.end_of_log()
     for wanted in (
         {},
         {"golden": False},
@@ -193,7 +193,7 @@ async def test_then_the_same_again_is_no_change(world: World) -> None:
         {"remark": "just so"},
     ):
         created(await change(world, number, **wanted))
-    assert end == world.deployment.nodes["numbers"].store.end_of_log()
+    assert end == world.deployment.runtimes["numbers"].store.end_of_log()
 
 
 @pytest.mark.parametrize(

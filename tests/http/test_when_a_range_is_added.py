@@ -55,7 +55,7 @@ async def test_what_is_there_already_is_told_and_stops_nothing(world: World) -> 
 async def test_a_range_that_is_none_is_refused_as_a_whole(world: World) -> None:
     """N14, §9: an end that is no number, backwards, of two lengths, too long; nothing is added."""
     first, last = span(world, 2)
-    end = world.deployment.nodes["numbers"].store.end_of_log()
+    end = world.deployment.runtimes["numbers"].store.end_of_log()
     wrong = [
         (await add(world.admin, "+", last), "number-unreadable"),
         (await add(world.admin, first, "x"), "number-unreadable"),
@@ -71,7 +71,7 @@ async def test_a_range_that_is_none_is_refused_as_a_whole(world: World) -> None:
     assert "10,000" in wrong[4][0].json()["detail"]
     problem(await add(world.caller("platform-support"), first, last), 403, "not-allowed")
     problem(await add(world.caller("partner-admin", world.east), first, last, holder_id=world.west), 404)
-    assert world.deployment.nodes["numbers"].store.end_of_log() == end
+    assert world.deployment.runtimes["numbers"].store.end_of_log() == end
 
 
 async def test_ten_thousand_at_once_are_not_too_many(world: World) -> None:

@@ -85,7 +85,7 @@ async def test_the_first_request_waits_for_nothing_that_could_be_done_before(
 ) -> None:
     """Operations are worked out before anybody is served: that hushes warnings, and so is for one thread alone."""
     token = world.caller("platform-admin").client.headers["Authorization"].removeprefix("Bearer ")
-    caller = Caller(create_app(services.nodes, operate_router), token)
+    caller = Caller(create_app(services.runtimes, operate_router), token)
     made: list[object] = []
     make = pydantic.TypeAdapter.__init__
 
@@ -100,7 +100,7 @@ async def test_the_first_request_waits_for_nothing_that_could_be_done_before(
 
 async def test_a_failure_here_tells_nothing_but_where_the_log_has_it(services: InProcess, world: World) -> None:
     """500: no traceback, no value, no token in the log; a database that is away is 503."""
-    app = create_app(services.nodes, operate_router)
+    app = create_app(services.runtimes, operate_router)
 
     @app.get("/boom")
     def boom() -> None:
@@ -150,8 +150,8 @@ async def test_readiness_says_what_is_wrong(services: InProcess, world: World, m
     def fail(*_: Any) -> None:
         raise psycopg.OperationalError("hunter2")
 
-    monkeypatch.setattr(services.nodes["numbers"], "troubles", lambda: ["the loop 'relay' has ended"])
-    monkeypatch.setattr(services.nodes["licensing"].store, "fetch", fail)
+    monkeypatch.setattr(services.runtimes["numbers"], "troubles", lambda: ["the loop 'relay' has ended"])
+    monkeypatch.setattr(services.runtimes["licensing"].store, "fetch", fail)
     answer = await world.nobody().get("/readyz")
     monkeypatch.undo()
     assert answer.status_code == 503

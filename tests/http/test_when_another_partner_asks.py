@@ -38,7 +38,7 @@ def doors(world: World) -> list[Door]:
 
 
 def ends(world: World) -> dict[str, int]:
-    return {name: runtime.store.end_of_log() for name, runtime in world.deployment.nodes.items()}
+    return {name: runtime.store.end_of_log() for name, runtime in world.deployment.runtimes.items()}
 
 
 async def test_no_door_tells_or_does_anything(world: World) -> None:

@@ -130,7 +130,7 @@ async def test_nothing_comes_onto_the_record_of_anothers_subscription(world: Wor
     facts = {"product": "license", "license_code": "a", "quantity": 1}
     started = event("started", str(uuid4()), world.east_org, **facts)
     created(await world.bill(started))
-    store = world.deployment.nodes["licensing"].store
+    store = world.deployment.runtimes["licensing"].store
     end = store.end_of_log()
     machine = world.caller("machine", world.west, ("billing:write",), sources=["/billing"])
     theirs = event("terminated", started["subject"], world.west_org, "2026-02-01T00:00:00Z")

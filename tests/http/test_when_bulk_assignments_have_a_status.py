@@ -60,7 +60,7 @@ async def test_then_in_progress_one_can_look_and_duplicate(world: World) -> None
     of = await office(world)
     (number,) = await of.buy_numbers(1)
     one = await of.draft(f"101,Ada,{number},", "102,Bob,,")
-    with world.deployment.nodes["numbers"].store.locked():  # numbers can look, but not answer
+    with world.deployment.runtimes["numbers"].store.locked():  # numbers can look, but not answer
         created(await of.admin.post(f"{one}/assign", {}))
         shown = created(await of.admin.get(one))
         assert (shown["status"], set(shown["actions"])) == ("in_progress", {"see users", "report", "duplicate"})
@@ -132,7 +132,7 @@ async def test_then_a_deleted_one_is_not_there(world: World) -> None:
     assert (await of.admin("DELETE", one)).status_code == 204
     for action in ACTIONS:
         assert await ask(of.admin, one, action) == 404
-    store = world.deployment.nodes["licensing"].store
+    store = world.deployment.runtimes["licensing"].store
     assert store.fetch("SELECT count(*) FROM bulk_rows WHERE bulk_id = %s", (one.rpartition("/")[2],)) == [(0,)]
 
 

@@ -118,7 +118,7 @@ async def test_then_it_may_what_its_row_says_and_nothing_else(
     """P3, P2, R7: in its branch 403 for what the role may not do, outside of it 404; nothing is recorded."""
     scene = Scene(world)
     await scene.build()
-    end = world.deployment.nodes["numbers"].store.end_of_log()
+    end = world.deployment.runtimes["numbers"].store.end_of_log()
     for column, number in scene.numbers.items():
         allowed: set[str] = set()
         for who in scene.askers:
@@ -130,7 +130,7 @@ async def test_then_it_may_what_its_row_says_and_nothing_else(
             elif column == "foreign" and who in "pom" and verb not in ("allocate", "take-back"):
                 assert answer.status_code == 404, told
         assert allowed == may[column], (verb, column)
-    assert end == world.deployment.nodes["numbers"].store.end_of_log()
+    assert end == world.deployment.runtimes["numbers"].store.end_of_log()
 
 
 async def test_then_a_reservation_is_made_and_ended_only_for_the_branch(world: World) -> None:

@@ -50,7 +50,7 @@ def _method(committed: Callable[[UnitOfWork], int]) -> Callable[[UnitOfWork], in
 @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "once"}], ids=["no key", "key"])
 async def test_then_numbers_are(world: World, monkeypatch: pytest.MonkeyPatch, key: dict[str, str]) -> None:
     """X2, R1: the second decision, under the writers' lock, takes what the first one has read."""
-    parsing = Parsing(world.deployment.nodes["numbers"].store, monkeypatch)
+    parsing = Parsing(world.deployment.runtimes["numbers"].store, monkeypatch)
     parsing.watch("trunkline_numbers.api.uploads.routes", "read_csv", read_csv)
     world.admin.client.headers.update(key)
     made = created(await send(world.admin, file_of(*lines(*world.numbers(3))), vendor="V", sku="S"))
@@ -63,7 +63,7 @@ async def test_then_people_are(world: World, monkeypatch: pytest.MonkeyPatch, ke
     """X2, L9: the same for a file of people."""
     office = Office(world)
     one = await office.draft()
-    parsing = Parsing(world.deployment.nodes["licensing"].store, monkeypatch)
+    parsing = Parsing(world.deployment.runtimes["licensing"].store, monkeypatch)
     parsing.watch("trunkline_licensing.api.bulk_assignments.users", "read_users", read_users)
     office.admin.client.headers.update(key)
     created(await office.send(one, b"Ext Key,User's Name,Number\n101,Ada,\n"))

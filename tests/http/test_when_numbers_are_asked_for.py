@@ -113,7 +113,7 @@ async def test_a_refused_assignment_waits_and_is_served_when_its_number_is_added
     started = event("started", subscription, world.east_org, product="number", number=number, sku="DID")
     created(await world.bill(started))
     await world.settle()
-    position = {"Trunkline-Wait-For": f"numbers/{world.deployment.nodes['numbers'].store.end_of_log()}"}
+    position = {"Trunkline-Wait-For": f"numbers/{world.deployment.runtimes['numbers'].store.end_of_log()}"}
     waiting = created(await org.get("/numbers/refused", headers=position))
     assert [(w["number"], w["code"]) for w in waiting["items"]] == [(number, "number-unknown")]
     held = created(await world.admin.get(f"/numbers/subscriptions/{subscription}"))

@@ -325,7 +325,7 @@ async def test_a_long_upload_can_be_watched_and_cancelled_between_its_chunks(wor
     report = created(await world.admin.get(f"{path}/report", params={"format": "json"}))["rows"]
     outcomes = [row["outcome"] for row in report]
     assert outcomes == ["added"] * ended["done"] + ["cancelled"] * (6_000 - ended["done"])
-    store = world.deployment.nodes["numbers"].store
+    store = world.deployment.runtimes["numbers"].store
     streams = [f"number/{number}" for number in numbers]
     there = store.fetch("SELECT count(*) FROM stored_events WHERE originator_id = ANY(%s)", (streams,))[0][0]
     assert there == ended["done"]

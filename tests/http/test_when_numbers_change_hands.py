@@ -77,7 +77,7 @@ async def test_then_the_ones_in_the_way_are_named_and_none_is_moved(world: World
     created(await world.admin.post(f"/numbers/{kept}/reserve", {"reserver_id": world.west_org, "remark": "r"}))
     created(await allocate(world, world.west, held))
     created(await world.admin.post(f"/numbers/{gone}/delete", {"reason": "other", "remark": "r"}))
-    end = world.deployment.nodes["numbers"].store.end_of_log()
+    end = world.deployment.runtimes["numbers"].store.end_of_log()
     told = problem(await allocate(world, world.east, fine, kept, held, gone), 409, "numbers-in-the-way")
     assert f"{kept}, {held}, {gone} stand in the way" in told["detail"]
     assert [(e["pointer"], e["value"], e["code"]) for e in told["errors"]] == [
@@ -87,7 +87,7 @@ async def test_then_the_ones_in_the_way_are_named_and_none_is_moved(world: World
     ]
     assert world.west_org in told["errors"][0]["detail"]
     assert told["errors"][2]["instead"] == ["recover"]
-    assert end == world.deployment.nodes["numbers"].store.end_of_log()
+    assert end == world.deployment.runtimes["numbers"].store.end_of_log()
     assert created(await allocate(world, world.west, kept))["changed"] == 1
 
 

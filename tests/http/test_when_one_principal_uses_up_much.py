@@ -176,7 +176,7 @@ async def test_every_file_takes_a_slot(world: World) -> None:
         f"/numbers/uploads/{upload['upload_id']}/report?format=json": "numbers",
     }
     for path, service in files.items():
-        slots = world.deployment.nodes[service].exports
+        slots = world.deployment.runtimes[service].exports
         taken = [slots.pieces(world.east, iter([b"x"])) for _ in range(MOST_EXPORTS_OF_PARTY)]
         problem(await east.get(path), 429, "party-exports-busy")
         assert (await world.admin.get(path)).is_success, path

@@ -117,14 +117,14 @@ async def test_no_cursor_leads_out_of_the_branch(world: World) -> None:
     cursors = {}
     for where, params in lists.items():
         service = "numbers" if where.startswith("/numbers") else "licensing"
-        end = world.deployment.nodes[service].store.end_of_log()
+        end = world.deployment.runtimes[service].store.end_of_log()
         headers = {"Trunkline-Wait-For": f"{service}/{end}"}
         cursors[where] = created(await east.get(where, params=params | {"limit": 1}, headers=headers))["next"]
     assert {where for where, cursor in cursors.items() if cursor} >= {"/numbers", f"{path}/identities"}
     await _move(world, org, world.west)
     for where, cursor in cursors.items():
         service = "numbers" if where.startswith("/numbers") else "licensing"
-        headers = {"Trunkline-Wait-For": f"{service}/{world.deployment.nodes[service].store.end_of_log()}"}
+        headers = {"Trunkline-Wait-For": f"{service}/{world.deployment.runtimes[service].store.end_of_log()}"}
         answer = await east.get(where, params=lists[where] | {"limit": 1, "cursor": cursor or ""}, headers=headers)
         assert not answer.is_success or org not in answer.text, f"{where}: {answer.text}"
 
@@ -155,7 +155,7 @@ async def test_a_previewed_upload_is_held_against_the_present(world: World) -> N
 
 async def test_an_upload_that_runs_stops_writing_when_the_right_is_gone(world: World) -> None:
     """P2: each chunk asks anew; the rows that are left are refused, each with the reason."""
-    runtime = world.deployment.nodes["numbers"]
+    runtime = world.deployment.runtimes["numbers"]
     east = world.caller("partner-admin", world.east)
     (number,) = world.numbers(1)
     upload = created(await send(east, file_of(*lines(number)), holder_id=world.east_org))
@@ -172,7 +172,7 @@ async def test_an_upload_that_runs_stops_writing_when_the_right_is_gone(world: W
 @pytest.mark.parametrize("lost", ["moved", "left", "demoted"])
 async def test_who_let_an_upload_run_is_held_against_the_present(world: World, lost: str) -> None:
     """P2, P3: not only who sent the file: whoever let it run may be somebody else, and lose the right meanwhile."""
-    runtime = world.deployment.nodes["numbers"]
+    runtime = world.deployment.runtimes["numbers"]
     allowed = f"/licensing/organizations/{world.east_org}"
     created(await world.admin("PATCH", allowed, json={"allow_external_numbers": True}))
     person = {"name": "Ada", "email": "ada@o.example", "role": "admin"}
@@ -201,7 +201,7 @@ async def test_a_template_that_runs_stops_when_the_right_is_gone(world: World) -
     await office.buy()
     one = await office.draft("101,Ada,,", "102,Bob,,")
     await _move(world, world.east_org, world.west)
-    runtime = world.deployment.nodes["licensing"]
+    runtime = world.deployment.runtimes["licensing"]
     key = one.rpartition("/")[2]
     east = Causation("user:e", key, key, "partner-admin", world.east)
 
@@ -235,7 +235,7 @@ async def test_a_stream_that_is_watched_ends_with_the_right(world: World) -> Non
     path = f"/licensing/organizations/{world.east_org}"
     bulk = created(await world.admin.post(f"{path}/bulk-assignments", {"name": "b", "addons": []}))["bulk_id"]
     east = Principal("e", "partner-admin", world.east)
-    runtime = world.deployment.nodes["licensing"]
+    runtime = world.deployment.runtimes["licensing"]
     watched = event_stream(partial(_snapshot, runtime, east, UUID(world.east_org), UUID(bulk)), runtime.troubles)
     events = aiter(watched.body_iterator)
     assert b"event: progress" in await anext(events)

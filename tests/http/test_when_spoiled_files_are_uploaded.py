@@ -21,7 +21,7 @@ def test_each_is_refused_by_name_or_read_row_by_row(seed: int) -> None:
 async def test_what_is_refused_leaves_nothing_behind(world: World) -> None:
     """R3, §9: over HTTP never a 5xx; a file that is refused leaves no event and no row, one that is read no number."""
     chance = random.Random(9)
-    store = world.deployment.nodes["numbers"].store
+    store = world.deployment.runtimes["numbers"].store
     tables = "SELECT (SELECT count(*) FROM uploads), (SELECT count(*) FROM upload_chunks)"
     statuses: set[int] = set()
     for place in range(120):

@@ -226,7 +226,7 @@ async def test_then_the_refused_are_listed_in_their_branch_oldest_start_first(wo
     west_number = world.numbers(1)[0]
     await sold(world, west_number, world.west_org)
     caller = world.caller("partner-admin", world.east)
-    position = {"Trunkline-Wait-For": f"numbers/{world.deployment.nodes['numbers'].store.end_of_log()}"}
+    position = {"Trunkline-Wait-For": f"numbers/{world.deployment.runtimes['numbers'].store.end_of_log()}"}
     whole = await caller.get("/numbers/refused", headers=position)
     listed = created(whole)
     assert [(w["subscription_id"], w["number"], w["code"]) for w in listed["items"]] == [

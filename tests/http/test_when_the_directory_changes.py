@@ -107,7 +107,7 @@ async def test_all_tokens_of_a_subject_are_revoked_from_an_instant_on(world: Wor
 
 async def test_another_copy_learns_of_a_revocation(world: World) -> None:
     """T3: from its own database, no later than a second after it looked last, and not at every request."""
-    store = world.deployment.nodes["numbers"].store
+    store = world.deployment.runtimes["numbers"].store
     now, subject = 0.0, f"eve-{uuid4().hex}"
     elsewhere = Revocations([store], lambda: now)
     token = Verified(Principal(subject, "machine", token_id="x"), datetime.now(UTC).timestamp() - 60)
@@ -123,7 +123,7 @@ async def test_a_member_of_an_issuer_sees_their_own_extension(world: World) -> N
     """P4: the claim that names the person is held against the directory; one it does not know has no rights."""
     person = await _person(world, "member")
     member = Principal("https://i.example#7", "member", world.east_org, issuer="https://i.example", identity_id=person)
-    store, org = world.deployment.nodes["licensing"].store, world.east_org
+    store, org = world.deployment.runtimes["licensing"].store, world.east_org
     uow = UnitOfWork(store, datetime.now(UTC))
     own = Resource(NothingThere(key="x"), parties=(org,), user_id=person)
     authorize(branch_of(uow, member), "see extensions", own)

@@ -37,7 +37,7 @@ async def test_then_many_numbers_are_looked_up_within_the_branch(world: World) -
     mine, foreign, none = world.numbers(3)
     created(await world.add(mine, holder=world.east_org))
     created(await world.add(foreign, holder=world.west_org))
-    end = world.deployment.nodes["numbers"].store.end_of_log()
+    end = world.deployment.runtimes["numbers"].store.end_of_log()
     wanted = {"numbers": [none, mine, foreign, mine[1:]]}
     body = created(await east.post("/numbers/lookup", wanted))
     assert (body["found"], body["unknown"]) == (1, 2)
@@ -47,7 +47,7 @@ async def test_then_many_numbers_are_looked_up_within_the_branch(world: World) -
         (foreign, None),
     ]
     assert created(await world.admin.post("/numbers/lookup", wanted))["found"] == 2
-    assert end == world.deployment.nodes["numbers"].store.end_of_log()
+    assert end == world.deployment.runtimes["numbers"].store.end_of_log()
     problem(await world.caller("member", world.east_org).post("/numbers/lookup", wanted), 403, "not-allowed")
     problem(await east.post("/numbers/lookup", {"numbers": []}), 422, "request-invalid")
     problem(await east.post("/numbers/lookup", {"numbers": ["one"]}), 422, "numbers-unreadable")

@@ -42,7 +42,7 @@ class InProcess(Application):
     app: FastAPI
 
     async def _serve(self) -> None:
-        self.app = create_app(self.nodes, operate_router)
+        self.app = create_app(self.runtimes, operate_router)
 
 
 class Caller:
@@ -94,9 +94,9 @@ class World:
 
     async def settle(self) -> None:
         """Until all that licensing has said has been heard by numbers."""
-        runtime = self.deployment.nodes["licensing"]
+        runtime = self.deployment.runtimes["licensing"]
         while runtime.store.positions(RELAY).get(RELAY, 0) < runtime.store.end_of_log():
-            await runtime.wake.after(runtime.wake.count, 0.05)
+            await runtime.commit_signal.after(runtime.commit_signal.count, 0.05)
 
     async def fill(self) -> None:
         """Register the parties."""

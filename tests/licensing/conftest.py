@@ -36,13 +36,13 @@ class Licensing:
         self.clock = FixedClock(START + timedelta(days=100))
         self._react = {topic: handler.handle for handler in service().message_handlers for topic in handler.topics}
 
-    def hear(self, *messages: Message) -> None:
+    def receive(self, *messages: Message) -> None:
         """One batch, committed whole: parties before billing, as the intake gives them."""
 
         def decide(uow: UnitOfWork) -> None:
-            for topic, react in self._react.items():
+            for topic, handle in self._react.items():
                 if mine := [m for m in messages if _CONTRACTS[m.type].topic == topic]:
-                    react(uow, mine)
+                    handle(uow, mine)
 
         run(self.store, self.clock.now, decide)
 

@@ -37,7 +37,7 @@ class Desk:
         self.licensing = licensing
         self._say = say
         self._heard = 0
-        licensing.hear(registered)
+        licensing.receive(registered)
         self.projector = ProjectionRunner(licensing.store, service().views, LeaderElection(licensing.store.url))
         self.projector.prepare()
         self.runner = self.new_runner()
@@ -61,13 +61,13 @@ class Desk:
 
     def hire(self, *names: str) -> None:
         person = {"organization_id": ORG, "email": "p@acme.example", "role": "member"}
-        self.licensing.hear(
+        self.licensing.receive(
             *(self._say("party.identity.registered", str(uuid4()), name=name, **person) for name in names)
         )
 
     def buy(self, quantity: int, code: str = "phone_system") -> None:
         facts = {"product": "license", "license_code": code, "quantity": quantity}
-        self.licensing.hear(self._say("billing.subscription.started", str(uuid4()), **facts))
+        self.licensing.receive(self._say("billing.subscription.started", str(uuid4()), **facts))
 
     def assign(
         self,
@@ -107,7 +107,7 @@ class Desk:
     def answer(self, requests: Iterable[tuple[str, NumberBindingRequested]], *, refuse: Sequence[str] = ()) -> None:
         """Numbers says yes, or no to these numbers."""
         messages = [self._answer(key, asked, asked.number in refuse) for key, asked in requests]
-        self.licensing.do(lambda uow: number_replies.react(uow, messages))
+        self.licensing.do(lambda uow: number_replies.handle(uow, messages))
 
     def _answer(self, key: str, requested: NumberBindingRequested, refused: bool) -> Message:
         now = self.licensing.clock.now()

@@ -26,7 +26,7 @@ def started(say: Any, subscription: str = SUB, day: float = 0, **own: Any) -> An
 
 def test_then_its_facts_are_on_record_with_their_cause(licensing: Any, say: Any, registered: Any) -> None:
     """S1, S4: one batch, many subscriptions; the state after them is published under the contract."""
-    licensing.hear(
+    licensing.receive(
         registered,
         started(say),
         started(say, OTHER_SUB),
@@ -53,7 +53,7 @@ def test_then_a_repetition_has_no_effect(licensing: Any, say: Any, registered: A
     """S3, X3: same source and id, same contents; in one batch or in two."""
     messages = [registered, started(say), started(say), registered, started(say)]
     for batch in [messages] if one_batch else [[m] for m in messages]:
-        licensing.hear(*batch)
+        licensing.receive(*batch)
     assert licensing.names() == ["OrganizationRegistered", "SubscriptionActivated"]
     assert licensing.quarantined() == []
 
@@ -66,7 +66,7 @@ def test_then_the_same_id_with_other_contents_is_quarantined(
     other = started(say, number="+6587654321")
     messages = [registered, started(say), other, other]
     for batch in [messages] if one_batch else [[m] for m in messages]:
-        licensing.hear(*batch)
+        licensing.receive(*batch)
     assert licensing.quarantined() == [("/billing", started(say).id, SUB)]
     assert licensing.names() == ["OrganizationRegistered", "SubscriptionActivated"]
     assert licensing.state(SUBSCRIPTION, SUB).after.number == "+6512345678"
@@ -74,22 +74,22 @@ def test_then_the_same_id_with_other_contents_is_quarantined(
 
 def test_then_the_same_id_of_another_source_is_another_fact(licensing: Any, say: Any, registered: Any) -> None:
     """S3: source and id together name a fact."""
-    licensing.hear(registered, started(say, id="1", source="/a"), started(say, OTHER_SUB, id="1", source="/b"))
+    licensing.receive(registered, started(say, id="1", source="/a"), started(say, OTHER_SUB, id="1", source="/b"))
     assert licensing.names()[1:] == ["SubscriptionActivated", "SubscriptionActivated"]
     assert licensing.quarantined() == []
 
 
 def test_then_facts_of_an_unknown_organization_wait_for_it(licensing: Any, say: Any, registered: Any) -> None:
     """S7: visible to operators; the registration settles them in the same transaction."""
-    licensing.hear(started(say), started(say, OTHER_SUB))
-    licensing.hear(say("billing.subscription.expired", SUB, 30))
+    licensing.receive(started(say), started(say, OTHER_SUB))
+    licensing.receive(say("billing.subscription.expired", SUB, 30))
     assert set(licensing.names()) == {"SubscriptionFactWaiting"}
     assert licensing.awaited() == {
         (f"party/{ORG}", f"subscription/{SUB}"),
         (f"party/{ORG}", f"subscription/{OTHER_SUB}"),
     }
     assert [published(row) for row in licensing.log()] == [None, None, None]
-    licensing.hear(registered)
+    licensing.receive(registered)
     assert sorted(licensing.names(3)) == [
         "OrganizationRegistered",
         "SubscriptionActivated",
@@ -103,34 +103,34 @@ def test_then_facts_of_an_unknown_organization_wait_for_it(licensing: Any, say: 
 
 def test_then_an_organization_registered_in_the_same_batch_is_known(licensing: Any, say: Any, registered: Any) -> None:
     """S7: whatever the order within the batch."""
-    licensing.hear(started(say), registered)
+    licensing.receive(started(say), registered)
     assert licensing.names() == ["OrganizationRegistered", "SubscriptionActivated"]
     assert licensing.awaited() == set()
 
 
 def test_then_a_fact_before_its_start_waits_for_it(licensing: Any, say: Any, registered: Any) -> None:
     """S7: over batches."""
-    licensing.hear(registered, say("billing.subscription.expired", SUB, 30))
+    licensing.receive(registered, say("billing.subscription.expired", SUB, 30))
     assert licensing.awaited() == {(f"subscription/{SUB}", f"subscription/{SUB}")}
-    licensing.hear(started(say))
+    licensing.receive(started(say))
     assert licensing.awaited() == set()
     assert licensing.names()[2:] == ["SubscriptionActivated", "SubscriptionExpired"]
 
 
 def test_then_a_partner_is_no_organization(licensing: Any, say: Any) -> None:
     """S7: a subscription belongs to an organization; another kind of party under that id does not do."""
-    licensing.hear(
+    licensing.receive(
         say("party.partner.registered", ORG, name="P", owner_email="o@p.example", support_email="s@p.example")
     )
-    licensing.hear(started(say))
+    licensing.receive(started(say))
     assert licensing.names()[-1] == "SubscriptionFactWaiting"
 
 
 def test_then_an_impossible_number_is_refused_on_record(licensing: Any, say: Any, registered: Any) -> None:
     """§9, X6: no dead letter, and nothing said; a later start with a possible number counts."""
-    licensing.hear(registered, started(say, number="+65123"), started(say, day=1))
+    licensing.receive(registered, started(say, number="+65123"), started(say, day=1))
     assert licensing.names()[1:] == ["SubscriptionFactRefused", "SubscriptionActivated"]
-    licensing.hear(
+    licensing.receive(
         say("billing.subscription.number_swapped", SUB, 2, old_number="+6512345678", new_number="+999123456")
     )
     refused = licensing.log()[-1]
@@ -141,7 +141,7 @@ def test_then_an_impossible_number_is_refused_on_record(licensing: Any, say: Any
 def test_then_every_product_is_on_record(licensing: Any, say: Any, registered: Any) -> None:
     """S1: license and DID reservation too."""
     third = "5ab5c1b7-0000-4000-8000-000000000003"
-    licensing.hear(
+    licensing.receive(
         registered,
         say(
             "billing.subscription.started",
@@ -171,8 +171,8 @@ def test_then_a_late_fact_is_stamped_in_order_but_counts_from_its_own_instant(
     licensing: Any, say: Any, registered: Any
 ) -> None:
     """§10.10, §10.12: `occurred_at` never decreases within a stream; the fact keeps its instant."""
-    licensing.hear(registered, started(say), say("billing.subscription.terminated", SUB, 50))
-    licensing.hear(say("billing.subscription.expired", SUB, 20))
+    licensing.receive(registered, started(say), say("billing.subscription.terminated", SUB, 50))
+    licensing.receive(say("billing.subscription.expired", SUB, 20))
     terminated, expired = licensing.log()[-2:]
     assert expired.event.at == terminated.event.at - 30 * DAY
     assert expired.meta.occurred_at == terminated.meta.occurred_at
@@ -184,7 +184,7 @@ def test_then_a_thousand_in_one_batch_are_read_in_few_queries(
 ) -> None:
     """B3's ground: no query per message."""
     subscriptions = [f"5ab5c1b7-0000-4000-8000-{n:012}" for n in range(1000)]
-    licensing.hear(registered)
+    licensing.receive(registered)
     queries: list[str] = []
     fetch = licensing.store.fetch
 
@@ -193,7 +193,7 @@ def test_then_a_thousand_in_one_batch_are_read_in_few_queries(
         return fetch(sql, *rest)
 
     monkeypatch.setattr(licensing.store, "fetch", counting)
-    licensing.hear(*(started(say, subscription) for subscription in subscriptions))
+    licensing.receive(*(started(say, subscription) for subscription in subscriptions))
     assert len(queries) == 1  # heard before, the subscriptions, their organizations
     monkeypatch.undo()
     assert licensing.names().count("SubscriptionActivated") == 1000
@@ -208,9 +208,9 @@ def test_then_a_registration_in_between_loses_nobody(
     rivals = [rival]
 
     def decide(work: Any) -> None:
-        (party_events if mine is registered else billing_events).react(work, [mine])
+        (party_events if mine is registered else billing_events).handle(work, [mine])
         if rivals:
-            licensing.hear(rivals.pop())
+            licensing.receive(rivals.pop())
 
     licensing.do(decide)
     assert licensing.state(SUBSCRIPTION, SUB).after.status == "active"
@@ -219,13 +219,13 @@ def test_then_a_registration_in_between_loses_nobody(
 
 def test_then_a_repetition_in_between_has_no_effect(licensing: Any, say: Any, registered: Any) -> None:
     """S3, X3: two doors hear the same message at the same time."""
-    licensing.hear(registered)
+    licensing.receive(registered)
     rivals = [started(say)]
 
     def decide(work: Any) -> None:
-        billing_events.react(work, [started(say)])
+        billing_events.handle(work, [started(say)])
         if rivals:
-            licensing.hear(rivals.pop())
+            licensing.receive(rivals.pop())
 
     licensing.do(decide)
     assert licensing.names()[1:] == ["SubscriptionActivated"]

@@ -28,12 +28,12 @@ def desk(licensing: Any, say: Callable[..., Message], monkeypatch: pytest.Monkey
     """The organization of a partner, with an administrator, and two rows to a batch."""
     monkeypatch.setattr(run, "CHUNK", 2)
     addresses = {"owner_email": "o@p.example", "support_email": "s@p.example"}
-    licensing.hear(*(say("party.partner.registered", key, name=key, **addresses) for key in (PARTNER, OTHER)))
+    licensing.receive(*(say("party.partner.registered", key, name=key, **addresses) for key in (PARTNER, OTHER)))
     organization = {"partner_id": PARTNER, "name": "Acme", "billing_email": "b@acme.example"}
     found = Desk(licensing, say, say("party.organization.registered", ORG, **organization))
     found.hire(*PEOPLE)
     person = {"organization_id": ORG, "name": "Admin", "email": "a@acme.example", "role": "admin"}
-    licensing.hear(say("party.identity.registered", ADMIN, **person))
+    licensing.receive(say("party.identity.registered", ADMIN, **person))
     found.buy(10)
     yield found
     found.close()
@@ -60,7 +60,7 @@ def test_then_the_rows_that_are_left_fail(desk: Desk, say: Any, cause: Causation
     """L11, L13, P2, P4: what was done by then stays; the code says why the others were not."""
     key = desk.assign(ROWS, cause=cause)
     desk.runner.step()
-    desk.licensing.hear(change(say))
+    desk.licensing.receive(change(say))
     desk.run()
     assert desk.codes(key) == [None, None, "RIGHT_LOST", "RIGHT_LOST"]
     b = desk.state(key)
@@ -72,7 +72,7 @@ def test_then_all_or_nothing_is_nothing(desk: Desk, say: Any, cause: Causation, 
     """L10, P2: what was done by then is taken back."""
     key = desk.assign(ROWS, cause=cause, all_or_nothing=True)
     desk.runner.step()
-    desk.licensing.hear(change(say))
+    desk.licensing.receive(change(say))
     desk.run()
     assert desk.codes(key) == ["ALL_OR_NOTHING", "ALL_OR_NOTHING", "RIGHT_LOST", "RIGHT_LOST"]
     assert (desk.state(key).status, desk.free()) == ("completed", 10)
@@ -86,7 +86,7 @@ def test_then_rows_short_of_a_unit_fail_too(desk: Desk, say: Any) -> None:
     desk.runner.step()
     desk.runner.step()
     assert (desk.state(key).waiting, desk.state(key).short) == (1, 2)
-    desk.licensing.hear(moved(say))
+    desk.licensing.receive(moved(say))
     desk.answer(desk.asked(), refuse=["+6531580001"])
     desk.run()
     codes = desk.codes(key)
@@ -101,6 +101,6 @@ def test_then_what_no_principal_began_goes_on(desk: Desk, say: Any) -> None:
     """X7: events of a release that did not record the role say nothing to hold against the directory."""
     key = desk.assign(ROWS)
     desk.runner.step()
-    desk.licensing.hear(moved(say))
+    desk.licensing.receive(moved(say))
     desk.run()
     assert desk.codes(key) == [None] * 4

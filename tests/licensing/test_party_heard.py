@@ -43,7 +43,7 @@ def person(say: Any, key: str, role: str) -> Any:
 
 def test_then_a_chain_of_those_who_waited_goes_on_at_once(licensing: Any, say: Any) -> None:
     """S7: the person waits for the organization, that for the partner, a subscription for the organization."""
-    licensing.hear(
+    licensing.receive(
         person(say, ANN, "owner"),
         organization(say),
         say("billing.subscription.started", SUB, product="number", number="+6512345678", sku="DID"),
@@ -53,7 +53,7 @@ def test_then_a_chain_of_those_who_waited_goes_on_at_once(licensing: Any, say: A
         (f"party/{ORG}", f"identity/{ANN}"),
         (f"party/{ORG}", f"subscription/{SUB}"),
     }
-    licensing.hear(partner(say))
+    licensing.receive(partner(say))
     assert licensing.names(3) == [
         "PartnerRegistered",
         "OrganizationRegistered",
@@ -66,7 +66,7 @@ def test_then_a_chain_of_those_who_waited_goes_on_at_once(licensing: Any, say: A
 
 def test_then_a_registration_by_hand_wakes_them_too(licensing: Any, say: Any) -> None:
     """S7."""
-    licensing.hear(organization(say))
+    licensing.receive(organization(say))
     fact = fact_of_data(partner(say).data, licensing.clock.now())
     after = licensing.do(lambda uow: command(uow, PARTY, PARTNER, fact, BY_HAND))
     assert after.kind == "partner"
@@ -76,17 +76,17 @@ def test_then_a_registration_by_hand_wakes_them_too(licensing: Any, say: Any) ->
 
 def test_then_a_change_before_its_registration_waits_for_it(licensing: Any, say: Any) -> None:
     """S7."""
-    licensing.hear(say("party.partner.changed", PARTNER, 1, name="New"))
+    licensing.receive(say("party.partner.changed", PARTNER, 1, name="New"))
     assert licensing.awaited() == {(f"party/{PARTNER}", f"party/{PARTNER}")}
-    licensing.hear(partner(say))
+    licensing.receive(partner(say))
     assert licensing.awaited() == set()
     assert licensing.state(PARTY, PARTNER).details.name == "New"
 
 
 def test_then_a_message_takes_effect_once_and_a_changed_one_none(licensing: Any, say: Any) -> None:
     """S3 for parties."""
-    licensing.hear(partner(say), partner(say))
-    licensing.hear(partner(say), partner(say, domain="other.example"))
+    licensing.receive(partner(say), partner(say))
+    licensing.receive(partner(say), partner(say, domain="other.example"))
     assert licensing.names() == ["PartnerRegistered"]
     assert len(licensing.quarantined()) == 1
 
@@ -94,10 +94,10 @@ def test_then_a_message_takes_effect_once_and_a_changed_one_none(licensing: Any,
 def test_then_a_domain_that_another_has_is_waited_for(licensing: Any, say: Any) -> None:
     """P0, S7: the first to have it gives it up, and the first of those who waited has it."""
     other = PARTNER[:-1] + "2"
-    licensing.hear(partner(say), partner(say, other))
+    licensing.receive(partner(say), partner(say, other))
     assert licensing.names() == ["PartnerRegistered", "PartyFactWaiting"]
     assert licensing.awaited() == {(f"party/{PARTNER}", f"party/{other}")}
-    licensing.hear(say("party.partner.changed", PARTNER, 1, domains=["new.example"]))
+    licensing.receive(say("party.partner.changed", PARTNER, 1, domains=["new.example"]))
     assert licensing.claims() == {"domain:new.example": f"party/{PARTNER}", "domain:r.example": f"party/{other}"}
     assert licensing.awaited() == set()
 
@@ -108,31 +108,31 @@ def test_then_a_handover_of_the_owner_ends_alike_in_either_order(
     licensing: Any, say: Any, demotion_first: bool, one_batch: bool
 ) -> None:
     """P0, X4: exactly one owner; the two parts of a handover have different keys, so either may come first."""
-    licensing.hear(partner(say), organization(say), person(say, ANN, "owner"), person(say, BOB, "member"))
+    licensing.receive(partner(say), organization(say), person(say, ANN, "owner"), person(say, BOB, "member"))
     demotion = say("party.identity.changed", ANN, 1, role="admin")
     promotion = say("party.identity.changed", BOB, 1, role="owner")
     parts = [demotion, promotion] if demotion_first else [promotion, demotion]
     for batch in [parts] if one_batch else [[part] for part in parts]:
-        licensing.hear(*batch)
+        licensing.receive(*batch)
     assert licensing.claims()[f"owner:{ORG}"] == f"identity/{BOB}"
     assert licensing.state(IDENTITY, ANN).details.role == "admin"
     assert licensing.state(IDENTITY, BOB).details.role == "owner"
     assert licensing.awaited() == set()
-    licensing.hear(say("party.identity.removed", BOB, 3))
+    licensing.receive(say("party.identity.removed", BOB, 3))
     assert f"owner:{ORG}" not in licensing.claims()
     assert licensing.state(IDENTITY, BOB).removed
 
 
 def test_then_a_claim_taken_and_given_back_in_one_batch_is_free(licensing: Any, say: Any) -> None:
     """P0."""
-    licensing.hear(
+    licensing.receive(
         partner(say),
         say("party.partner.changed", PARTNER, 1, domains=[]),
         say("party.partner.changed", PARTNER, 2, domains=["r.example", "s.example"]),
         say("party.partner.changed", PARTNER, 3, domains=["s.example"]),
     )
     assert licensing.claims() == {"domain:s.example": f"party/{PARTNER}"}
-    licensing.hear(say("party.partner.changed", PARTNER, 4, domains=[]))
+    licensing.receive(say("party.partner.changed", PARTNER, 4, domains=[]))
     assert licensing.claims() == {}
 
 

@@ -93,14 +93,14 @@ class Model(RuleBasedStateMachine):
         self.left: set[str] = set()
         self.orgs = [str(uuid4()), str(uuid4())]
         told = {"partner_id": None, "name": "o", "billing_email": "b@o.example"}
-        self.licensing.hear(*(self.say("party.organization.registered", org, **told) for org in self.orgs))
+        self.licensing.receive(*(self.say("party.organization.registered", org, **told) for org in self.orgs))
         self.home = {str(uuid4()): self.orgs[place % 2] for place in range(6)}
         told = {"name": "p", "email": "p@o.example", "role": "member"}
         staff = [
             self.say("party.identity.registered", person, organization_id=org, **told)
             for person, org in self.home.items()
         ]
-        self.licensing.hear(*staff)
+        self.licensing.receive(*staff)
         for code in (BASE, *CODES):
             self.buy_some(self.orgs[0], code, 2, None)
         self.buy_some(self.orgs[1], BASE, 2, None)
@@ -125,7 +125,7 @@ class Model(RuleBasedStateMachine):
     def buy_some(self, org: str, code: str, quantity: int, reference: str | None) -> None:
         key = str(uuid4())
         told = {"product": "license", "license_code": code, "quantity": quantity, "reference": reference}
-        self.hear("billing.subscription.started", key, organization_id=org, **told)
+        self.receive("billing.subscription.started", key, organization_id=org, **told)
         self.bought[key] = Bought(org, code, quantity, (self.day, key), reference)
 
     @rule(place=st.integers(0, 30), what=st.sampled_from(FACTS), quantity=st.integers(1, 4))
@@ -152,7 +152,7 @@ class Model(RuleBasedStateMachine):
 
     def say_of(self, key: str, what: str, quantity: int) -> None:
         own = {"quantity": quantity} if what == "quantity_changed" else {}
-        self.hear(f"billing.subscription.{what}", key, organization_id=self.bought[key].org, **own)
+        self.receive(f"billing.subscription.{what}", key, organization_id=self.bought[key].org, **own)
         bought = self.bought[key]
         match what, bought.status:
             case "expired", "active":
@@ -235,7 +235,7 @@ class Model(RuleBasedStateMachine):
     @rule(person=people)
     def leave(self, person: str) -> None:
         """L2: whoever leaves gives up the extension."""
-        self.hear("party.identity.removed", person, organization_id=self.home[person])
+        self.receive("party.identity.removed", person, organization_id=self.home[person])
         self.left.add(person)
         for line in self.lines.values():
             line.user = None if line.user == person else line.user
@@ -346,11 +346,11 @@ class Model(RuleBasedStateMachine):
 
     # -- ways in ----------------------------------------------------------------------------------------------
 
-    def hear(self, kind: str, subject: str, **data: Any) -> None:
+    def receive(self, kind: str, subject: str, **data: Any) -> None:
         """Something is said; whatever falls due thereby is settled a little at a time, the books right in between."""
         self.day += 1
         self.licensing.clock.advance(timedelta(seconds=1))
-        self.licensing.hear(self.say(kind, subject, self.day / 1000, **data))
+        self.licensing.receive(self.say(kind, subject, self.day / 1000, **data))
         self.settle()
 
     def settle(self) -> None:

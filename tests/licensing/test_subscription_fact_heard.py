@@ -68,16 +68,16 @@ def swapped(on: float, old: str = "+6512345678", new: str = "+6587654321", **own
     return fact(NumberSwapped, on, old_number=old, new_number=new, **own)
 
 
-def hear(
+def receive(
     s: Subscription, one: AnyFact, *, organization_known: bool, number_possible: bool = True
 ) -> Sequence[AnyEvent]:
-    return subscription.hear(s, Received(one, organization_known, number_possible), day(1000))
+    return subscription.receive(s, Received(one, organization_known, number_possible), day(1000))
 
 
 def given(*facts: AnyFact, organization_known: bool = True) -> Subscription:
     s = SUBSCRIPTION.initial(SUBSCRIPTION_ID)
     for one in facts:
-        s = after(s, hear(s, one, organization_known=organization_known))
+        s = after(s, receive(s, one, organization_known=organization_known))
     return s
 
 
@@ -88,7 +88,7 @@ def after(s: Subscription, events: Any) -> Subscription:
 
 
 def when(s: Subscription, one: AnyFact) -> AnyEvent:
-    [event] = hear(s, one, organization_known=True)
+    [event] = receive(s, one, organization_known=True)
     return event
 
 
@@ -203,9 +203,9 @@ def test_then_the_same_fact_again_says_nothing() -> None:
     """S3: whatever became of it the first time."""
     facts = [fact(Expired, 1), started(), fact(Reactivated, 2), fact(Reactivated, 3)]
     s = given(*facts)
-    assert [list(hear(s, one, organization_known=True)) for one in facts] == [[], [], [], []]
+    assert [list(receive(s, one, organization_known=True)) for one in facts] == [[], [], [], []]
     waiting = given(*facts, organization_known=False)
-    assert [list(hear(waiting, one, organization_known=True)) for one in facts] == [[], [], [], []]
+    assert [list(receive(waiting, one, organization_known=True)) for one in facts] == [[], [], [], []]
 
 
 def test_then_a_fact_before_the_start_waits_for_it() -> None:
@@ -215,7 +215,7 @@ def test_then_a_fact_before_the_start_waits_for_it() -> None:
     assert waiting == SubscriptionFactWaiting(at=day(30), fact=expiry, awaits="subscription")
     s = given(expiry)
     assert (s.after, awaited(s)) == (None, {("subscription", SUBSCRIPTION_ID)})
-    events = hear(s, started(), organization_known=True)
+    events = receive(s, started(), organization_known=True)
     assert [type(event) for event in events] == [SubscriptionActivated, SubscriptionExpired]
     assert {event.after.status for event in events if not isinstance(event, SubscriptionFactRefused)} == {"expired"}
     assert awaited(after(s, events)) == set()
@@ -236,15 +236,15 @@ def test_then_a_fact_may_wait_for_both_one_after_the_other() -> None:
     s = given(fact(Expired, 30), organization_known=False)
     s = after(s, organization_registered(s, ORG))
     assert awaited(s) == {("subscription", SUBSCRIPTION_ID)}
-    s = after(s, hear(s, started(), organization_known=True))
+    s = after(s, receive(s, started(), organization_known=True))
     assert (state(s).status, s.waiting) == ("expired", {})
 
 
 def test_then_a_fact_of_an_unknown_organization_waits_without_holding_up_the_others() -> None:
     """S7: it can be judged only when it is known whose it is."""
     s = given(started())
-    s = after(s, hear(s, fact(Terminated, 1, org=OTHER_ORG), organization_known=False))
-    s = after(s, hear(s, fact(Expired, 2), organization_known=True))
+    s = after(s, receive(s, fact(Terminated, 1, org=OTHER_ORG), organization_known=False))
+    s = after(s, receive(s, fact(Expired, 2), organization_known=True))
     assert (state(s).status, awaited(s)) == ("expired", {("organization", OTHER_ORG)})
     [event] = organization_registered(s, OTHER_ORG)
     assert isinstance(event, SubscriptionFactRefused)
@@ -255,12 +255,12 @@ def test_then_a_start_with_an_impossible_number_is_refused_and_never_counts() ->
     """§9, X6: a recorded refusal, whether the organization is known or not; a corrected start still counts."""
     wrong = started(number="+999123")
     for known in (True, False):
-        [event] = hear(given(), wrong, organization_known=known, number_possible=False)
+        [event] = receive(given(), wrong, organization_known=known, number_possible=False)
         assert isinstance(event, SubscriptionFactRefused)
         assert event.code == "number-impossible"
         assert "+999123" in event.reason
-    s = after(given(), hear(given(), wrong, organization_known=True, number_possible=False))
-    s = after(s, hear(s, fact(Expired, 30), organization_known=True))
-    s = after(s, hear(s, started(1), organization_known=True))
+    s = after(given(), receive(given(), wrong, organization_known=True, number_possible=False))
+    s = after(s, receive(s, fact(Expired, 30), organization_known=True))
+    s = after(s, receive(s, started(1), organization_known=True))
     assert (state(s).started_at, state(s).status) == (day(1), "expired")
     assert [j.refused for j in s.facts] == ["number-impossible", None, None]

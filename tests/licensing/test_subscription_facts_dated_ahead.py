@@ -45,8 +45,8 @@ from trunkline_licensing.domain.subscription.subscription import (
     due,
     evolve,
     fall_due,
-    hear,
     overtaken,
+    receive,
 )
 
 
@@ -67,7 +67,7 @@ class Clocked(Heard):
         self.now = day(now)
         self.settle()
         for one in facts:
-            self.settle().record(hear(self.state, Received(one, organization_known=True), self.now))
+            self.settle().record(receive(self.state, Received(one, organization_known=True), self.now))
             self.received[one.name] = one
         return self
 
@@ -208,7 +208,7 @@ def test_then_a_start_ahead_waits_for_its_instant_and_the_facts_before_it_for_th
 def test_then_a_due_fact_of_an_unknown_organization_waits_for_it() -> None:
     """§10.14, S7."""
     whole = Clocked()
-    whole.record(hear(whole.state, Received(started(5), organization_known=False), day(0)))
+    whole.record(receive(whole.state, Received(started(5), organization_known=False), day(0)))
     assert isinstance(whole.events[-1], SubscriptionFactScheduled)
     whole.record(fall_due(whole.state, (), day(6)))
     assert isinstance(whole.events[-1], SubscriptionFactWaiting)
@@ -219,20 +219,20 @@ def test_then_more_than_ten_years_ahead_is_refused_and_ten_years_is_not() -> Non
     """§10.14: a slip; a start that is refused so never counts."""
     now: datetime = day(0)
     limit = started(MOST_AHEAD.days)
-    [event] = hear(SUBSCRIPTION.initial("s"), Received(limit, organization_known=True), now)
+    [event] = receive(SUBSCRIPTION.initial("s"), Received(limit, organization_known=True), now)
     assert isinstance(event, SubscriptionFactScheduled)
-    [event] = hear(SUBSCRIPTION.initial("s"), Received(started(MOST_AHEAD.days + 1), organization_known=True), now)
+    [event] = receive(SUBSCRIPTION.initial("s"), Received(started(MOST_AHEAD.days + 1), organization_known=True), now)
     assert isinstance(event, SubscriptionFactRefused)
     assert (event.code, event.at) == ("too-far-ahead", now)
     s = evolve(SUBSCRIPTION.initial("s"), event)
-    [event] = hear(s, Received(started(0, id="right"), organization_known=True), now)
+    [event] = receive(s, Received(started(0, id="right"), organization_known=True), now)
     assert evolve(s, event).after is not None
 
 
 def test_then_an_impossible_number_ahead_is_refused_at_once_and_dated_now() -> None:
     """§10.14, §9: nothing on record is dated ahead of the clock."""
     received = Received(started(5, number="+999123"), organization_known=True, number_possible=False)
-    [event] = hear(SUBSCRIPTION.initial("s"), received, day(0))
+    [event] = receive(SUBSCRIPTION.initial("s"), received, day(0))
     assert isinstance(event, SubscriptionFactRefused)
     assert (event.code, event.at) == ("number-impossible", day(0))
 
@@ -243,13 +243,13 @@ def test_then_a_full_subscription_takes_a_termination_and_nothing_else() -> None
     s = SUBSCRIPTION.initial("s")
     for n in range(full):
         one = started() if n == 0 else fact(Renewed, n, renewed_until=day(n + 1))
-        for event in hear(s, Received(one, organization_known=True), day(full)):
+        for event in receive(s, Received(one, organization_known=True), day(full)):
             s = evolve(s, event)
-    [refused] = hear(s, Received(fact(Renewed, full, renewed_until=day(full)), organization_known=True), day(full))
+    [refused] = receive(s, Received(fact(Renewed, full, renewed_until=day(full)), organization_known=True), day(full))
     assert isinstance(refused, SubscriptionFactRefused)
     assert refused.code == "too-many-facts"
     assert evolve(s, refused) == s
-    [ended] = hear(s, Received(fact(Terminated, full), organization_known=True), day(full))
+    [ended] = receive(s, Received(fact(Terminated, full), organization_known=True), day(full))
     after = evolve(s, ended).after
     assert after is not None
     assert after.status == "terminated"

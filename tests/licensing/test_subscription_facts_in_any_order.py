@@ -39,8 +39,8 @@ from trunkline_licensing.domain.subscription.subscription import (
     Received,
     Subscription,
     evolve,
-    hear,
     organization_registered,
+    receive,
 )
 
 ORG = "0a9e0000-0000-4000-8000-000000000001"
@@ -72,8 +72,8 @@ class Heard:
         self.state: Subscription = SUBSCRIPTION.initial("s")
         self.events: list[AnyEvent] = []
 
-    def hear(self, one: AnyFact, *, organization_known: bool = True) -> Heard:
-        return self.record(hear(self.state, Received(one, organization_known), day(1000)))
+    def receive(self, one: AnyFact, *, organization_known: bool = True) -> Heard:
+        return self.record(receive(self.state, Received(one, organization_known), day(1000)))
 
     def record(self, events: Iterable[AnyEvent]) -> Heard:
         for event in events:
@@ -100,7 +100,7 @@ class Heard:
 def heard(*facts: AnyFact) -> Heard:
     whole = Heard()
     for one in facts:
-        whole.hear(one)
+        whole.receive(one)
     return whole
 
 
@@ -174,7 +174,7 @@ def test_then_organizations_registered_at_any_point_change_nothing_in_the_end(da
             known.add(step)
             whole.record(organization_registered(whole.state, step))
         else:
-            whole.hear(step, organization_known=step.organization_id in known)
+            whole.receive(step, organization_known=step.organization_id in known)
         judged = [j.fact for j in whole.state.facts]
         assert whole.after == fold(judged)[0] == whole.newest_said
     assert (whole.after, whole.verdicts) == (heard(*facts).after, heard(*facts).verdicts)
@@ -186,7 +186,7 @@ def test_then_each_step_is_what_judging_everything_anew_would_say(data: st.DataO
     """§10.12: the short way for a fact that comes last is the fold, at every step."""
     whole = Heard()
     for one in data.draw(histories()):
-        whole.hear(one)
+        whole.receive(one)
         judged = [j.fact for j in whole.state.facts]
         after, verdicts = fold(judged)
         assert whole.after == after == whole.newest_said
@@ -239,7 +239,7 @@ def test_then_a_reactivation_before_its_expiry_is_refused_until_the_expiry_is_he
     """§10.12: the late expiry changes the verdict on the reactivation, which is recorded anew."""
     whole = heard(started(), fact(Reactivated, 31))
     assert whole.verdicts["reactivated-31"] == "not-expired"
-    whole.hear(fact(Expired, 30))
+    whole.receive(fact(Expired, 30))
     assert whole.verdicts == {"started-0": None, "reactivated-31": None, "expired-30": None}
     *_, expired, reactivated = whole.events
     assert isinstance(expired, SubscriptionExpired)
@@ -261,7 +261,7 @@ def test_then_a_reactivation_after_the_termination_is_refused_even_if_heard_firs
     """§10.12: terminated is final; what counted before the termination was heard does not any more."""
     whole = heard(started(), fact(Expired, 10), fact(Reactivated, 30))
     assert whole.verdicts["reactivated-30"] is None
-    whole.hear(fact(Terminated, 20))
+    whole.receive(fact(Terminated, 20))
     assert whole.verdicts["reactivated-30"] == "terminated"
     assert whole.newest_said == whole.after
     assert whole.after is not None
@@ -323,7 +323,7 @@ def test_then_the_sequence_goes_before_the_time() -> None:
 def test_then_a_fact_without_sequence_puts_all_in_the_order_of_time_and_the_newest_event_says_so() -> None:
     """S3, §10.12: a fact that is itself refused can change what the others come to."""
     whole = heard(started(sequence=1), fact(Expired, 30, sequence=2), fact(Reactivated, 20, sequence=3))
-    whole.hear(started(5))
+    whole.receive(started(5))
     assert whole.verdicts == {
         "started-0": None,
         "expired-30": None,

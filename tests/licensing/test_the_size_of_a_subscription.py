@@ -46,8 +46,8 @@ KINDS = {"renewals": (COVER, renewed), "quantities": (COVER, quantity), "swaps":
 def test_then_no_event_grows_with_the_facts_before_it(licensing: Any, say: Any, registered: Any, kind: str) -> None:
     """S3: beyond the past that is kept, each event has the size of the one before it."""
     bought, make = KINDS[kind]
-    licensing.hear(registered, say("billing.subscription.started", SUB, **bought))
-    licensing.hear(*(make(say, n) for n in range(1, MANY + 1)))
+    licensing.receive(registered, say("billing.subscription.started", SUB, **bought))
+    licensing.receive(*(make(say, n) for n in range(1, MANY + 1)))
     sizes = [size for (size,) in licensing.store.fetch(
         "SELECT octet_length(state) FROM stored_events WHERE originator_id = %s ORDER BY originator_version",
         (f"subscription/{SUB}",),
@@ -78,22 +78,22 @@ def test_then_a_call_folds_a_subscription_once(
     monkeypatch.setattr(subscription_order, "apply", counting)
     monkeypatch.setattr(subscription, "apply", counting)
     if not waits:
-        licensing.hear(registered)
-    licensing.hear(*facts)
-    licensing.hear(registered)
+        licensing.receive(registered)
+    licensing.receive(*facts)
+    licensing.receive(registered)
     assert licensing.state(SUBSCRIPTION, SUB).after.renewed_until is not None
     assert applied <= 3 * MANY
 
 
 def test_then_memory_is_given_back_after_a_large_call(licensing: Any, say: Any, registered: Any) -> None:
     """S3: nothing of thousands of facts stays with the process."""
-    licensing.hear(registered, say("billing.subscription.started", SUB, **COVER))
-    licensing.hear(*(renewed(say, n) for n in range(1, 10)))
+    licensing.receive(registered, say("billing.subscription.started", SUB, **COVER))
+    licensing.receive(*(renewed(say, n) for n in range(1, 10)))
     gc.collect()
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        licensing.hear(*(renewed(say, n) for n in range(10, 1_010)))
+        licensing.receive(*(renewed(say, n) for n in range(10, 1_010)))
         gc.collect()
         after, _ = tracemalloc.get_traced_memory()
     finally:
@@ -107,9 +107,9 @@ def test_then_what_is_beyond_the_bound_is_refused_on_record(
     """S3, X6: a code and a sentence that say what to do; a termination is taken all the same."""
     assert MOST_FACTS >= 10_000
     monkeypatch.setattr(subscription, "MOST_FACTS", 5)
-    licensing.hear(registered, say("billing.subscription.started", SUB, **COVER))
-    licensing.hear(*(renewed(say, n) for n in range(1, 8)))
-    licensing.hear(say("billing.subscription.terminated", SUB, 9))
+    licensing.receive(registered, say("billing.subscription.started", SUB, **COVER))
+    licensing.receive(*(renewed(say, n) for n in range(1, 8)))
+    licensing.receive(say("billing.subscription.terminated", SUB, 9))
     assert licensing.names()[1:] == [
         *("SubscriptionActivated", *["SubscriptionRenewed"] * 4),
         *("SubscriptionFactRefused", "SubscriptionFactRefused", "SubscriptionFactRefused", "SubscriptionTerminated"),

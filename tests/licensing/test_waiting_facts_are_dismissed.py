@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.licensing.test_subscription_fact_heard import ORG, SUBSCRIPTION_ID, fact, hear, started
+from tests.licensing.test_subscription_fact_heard import ORG, SUBSCRIPTION_ID, fact, receive, started
 from trunkline_licensing.domain.subscription.errors import FactDismissed
 from trunkline_licensing.domain.subscription.events import AnyEvent
 from trunkline_licensing.domain.subscription.facts import AnyFact, Expired, Renewed, Terminated
@@ -26,7 +26,7 @@ def after(s: Subscription, events: Sequence[AnyEvent]) -> Subscription:
 def told(facts: Sequence[AnyFact], s: Subscription | None = None) -> Subscription:
     s = s or Subscription(SUBSCRIPTION_ID)
     for each in facts:
-        s = after(s, hear(s, each, organization_known=True))
+        s = after(s, receive(s, each, organization_known=True))
     return s
 
 
@@ -38,7 +38,7 @@ def test_then_nothing_waits_and_a_repetition_changes_nothing() -> None:
     assert [(e.code, "sent by mistake" in e.reason) for e in events] == [(FactDismissed.code, True)]  # type: ignore[union-attr]
     s = after(s, events)
     assert awaited(s) == frozenset()
-    assert hear(s, fact(Expired, 5), organization_known=True) == []
+    assert receive(s, fact(Expired, 5), organization_known=True) == []
 
 
 def test_then_one_of_several_is_chosen_by_source_and_id() -> None:

@@ -41,9 +41,9 @@ def test_then_a_termination_counts_at_its_instant_and_is_published_then(
     licensing: Any, say: Any, registered: Any
 ) -> None:
     """§10.14: private until then; stamped with its instant, caused by the message that announced it."""
-    licensing.hear(registered, say("billing.subscription.started", SUB, **NUMBER))
+    licensing.receive(registered, say("billing.subscription.started", SUB, **NUMBER))
     end = say("billing.subscription.terminated", SUB, TODAY + 10)
-    licensing.hear(end, end)
+    licensing.receive(end, end)
     scheduled = licensing.log()[-1]
     assert (licensing.names()[-1], published(scheduled)) == ("SubscriptionFactScheduled", None)
     assert scheduled.meta.occurred_at == licensing.clock.now()
@@ -58,12 +58,12 @@ def test_then_a_termination_counts_at_its_instant_and_is_published_then(
 
 def test_then_what_is_done_meanwhile_keeps_its_own_instant(licensing: Any, say: Any, registered: Any) -> None:
     """§10.14: `occurred_at` is never pushed ahead by a fact that lies ahead."""
-    licensing.hear(registered, say("billing.subscription.started", SUB, **NUMBER))
-    licensing.hear(say("billing.subscription.expired", SUB, TODAY + 10))
-    licensing.hear(say("party.organization.changed", ORG, TODAY + 10, name="Later"))
+    licensing.receive(registered, say("billing.subscription.started", SUB, **NUMBER))
+    licensing.receive(say("billing.subscription.expired", SUB, TODAY + 10))
+    licensing.receive(say("party.organization.changed", ORG, TODAY + 10, name="Later"))
     licensing.clock.advance(timedelta(days=1))
-    licensing.hear(say("billing.subscription.renewed", SUB, TODAY + 1, renewed_until="2027-01-01T00:00:00Z"))
-    licensing.hear(say("party.organization.changed", ORG, TODAY + 1, billing_email="c@acme.example"))
+    licensing.receive(say("billing.subscription.renewed", SUB, TODAY + 1, renewed_until="2027-01-01T00:00:00Z"))
+    licensing.receive(say("party.organization.changed", ORG, TODAY + 1, billing_email="c@acme.example"))
     assert all(row.meta.occurred_at <= licensing.clock.now() for row in licensing.log())
 
 
@@ -72,13 +72,13 @@ def test_then_a_fact_after_the_instant_meets_what_was_due(
     licensing: Any, say: Any, registered: Any, timer: bool
 ) -> None:
     """§10.14, N10: the same whether the timer or the fact comes first."""
-    licensing.hear(registered, say("billing.subscription.started", SUB, **NUMBER))
-    licensing.hear(say("billing.subscription.terminated", SUB, TODAY + 10))
+    licensing.receive(registered, say("billing.subscription.started", SUB, **NUMBER))
+    licensing.receive(say("billing.subscription.terminated", SUB, TODAY + 10))
     licensing.clock.advance(timedelta(days=20))
     if timer:
         settle(licensing)
     swap = {"old_number": "+6512345678", "new_number": "+6512345679"}
-    licensing.hear(say("billing.subscription.number_swapped", SUB, TODAY + 15, **swap))
+    licensing.receive(say("billing.subscription.number_swapped", SUB, TODAY + 15, **swap))
     assert licensing.names()[-2:] == ["SubscriptionTerminated", "SubscriptionFactRefused"]
     settle(licensing)
     assert due(licensing) == []
@@ -86,12 +86,12 @@ def test_then_a_fact_after_the_instant_meets_what_was_due(
 
 def test_then_deadlines_are_rebuilt_with_those_of_scheduled_facts(licensing: Any, say: Any, registered: Any) -> None:
     """§10.14, O3: the table is a projection; subscriptions, parties and people are in it."""
-    licensing.hear(registered, say("billing.subscription.started", SUB, **NUMBER))
-    licensing.hear(say("billing.subscription.terminated", SUB, TODAY + 10))
-    licensing.hear(say("party.organization.changed", ORG, TODAY + 11, name="Later"))
+    licensing.receive(registered, say("billing.subscription.started", SUB, **NUMBER))
+    licensing.receive(say("billing.subscription.terminated", SUB, TODAY + 10))
+    licensing.receive(say("party.organization.changed", ORG, TODAY + 11, name="Later"))
     person = {"organization_id": ORG, "name": "Ann", "email": "ann@acme.example", "role": "admin"}
     ann = "1de00000-0000-4000-8000-000000000001"
-    licensing.hear(say("party.identity.registered", ann, TODAY + 12, **person))
+    licensing.receive(say("party.identity.registered", ann, TODAY + 12, **person))
     before = due(licensing)
     assert before == [f"subscription/{SUB}", f"party/{ORG}", f"identity/{ann}"]
     licensing.store.fetch("DELETE FROM deadlines RETURNING key")
@@ -110,7 +110,7 @@ def test_then_an_organization_registered_ahead_lets_those_who_wait_go_on(
     ahead = say(
         "party.organization.registered", ORG, TODAY + 3, partner_id=None, name="A", billing_email="b@acme.example"
     )
-    licensing.hear(ahead, say("billing.subscription.started", SUB, **NUMBER))
+    licensing.receive(ahead, say("billing.subscription.started", SUB, **NUMBER))
     assert licensing.names() == ["PartyFactScheduled", "SubscriptionFactWaiting"]
     licensing.clock.advance(timedelta(days=3))
     settle(licensing)
@@ -121,8 +121,8 @@ def test_then_an_organization_registered_ahead_lets_those_who_wait_go_on(
 def test_then_a_pool_is_fed_when_the_quantity_counts(licensing: Any, say: Any, registered: Any) -> None:
     """§10.14, S5: not before, in the same transaction then."""
     bought = {"product": "license", "license_code": "phone_system", "quantity": 2}
-    licensing.hear(registered, say("billing.subscription.started", SUB, **bought))
-    licensing.hear(say("billing.subscription.quantity_changed", SUB, TODAY + 5, quantity=7))
+    licensing.receive(registered, say("billing.subscription.started", SUB, **bought))
+    licensing.receive(say("billing.subscription.quantity_changed", SUB, TODAY + 5, quantity=7))
     pool = licensing.state(POOL, pool_key(ORG, "phone_system"))
     licensing.clock.advance(timedelta(days=5))
     assert licensing.state(POOL, pool_key(ORG, "phone_system")) == pool

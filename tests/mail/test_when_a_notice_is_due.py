@@ -92,7 +92,7 @@ def test_no_replay_mails_again(inventory: Inventory) -> None:
     with inventory.store.connection() as conn:
         conn.execute(b"DELETE FROM notification_tracking")
     again = LogSubscriber(
-        inventory.store, inventory.clock, notice_mails.FOLLOWER, notice_mails.NAMES, notice_mails.react
+        inventory.store, inventory.clock, notice_mails.FOLLOWER, notice_mails.NAMES, notice_mails.handle
     )
     inventory.notices.resign()
     assert again.step() == 1
@@ -115,7 +115,7 @@ def test_two_copies_that_both_follow_write_each_mail_once(inventory: Inventory) 
             inventory.clock,
             notice_mails.FOLLOWER,
             notice_mails.NAMES,
-            notice_mails.react,
+            notice_mails.handle,
             Everybody(),  # type: ignore[arg-type]
         )
         for _ in range(2)

@@ -45,15 +45,15 @@ def prepare(url: str) -> None:
 def ear_service(topics: Iterable[str]) -> ServiceDefinition:
     """Hears what billing says, on topics of the test's own."""
 
-    def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
+    def handle(uow: UnitOfWork, messages: Sequence[Message]) -> None:
         uow.write("INSERT INTO heard (subject, event_id) VALUES (%s, %s)", [(m.subject, m.id) for m in messages])
 
     return ServiceDefinition(
         name="licensing",
         deciders=(),
-        message_handlers=(MessageHandler(dict.fromkeys(topics, billing.CONTRACTS), react),),
+        message_handlers=(MessageHandler(dict.fromkeys(topics, billing.CONTRACTS), handle),),
         published=lambda _: None,
-        says=(),
+        publishes=(),
         settle=lambda _work, _streams: None,
     )
 

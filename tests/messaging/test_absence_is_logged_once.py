@@ -26,7 +26,7 @@ def test_then_all_clients_of_a_cluster_share_its_line() -> None:
             producer.lost(OSError("refused"))
             consumer.lost(OSError("refused"))
         producer.back()
-        assert (producer.there, consumer.there) == (True, False)
+        assert (producer.is_available, consumer.is_available) == (True, False)
         consumer.back()
     assert [line["log_level"] for line in lines] == ["warning", "info"]
     assert lines[0]["what"] == "Kafka at 127.0.0.1:1"

@@ -70,7 +70,7 @@ class Ground:
 
 def contracts(services: tuple[ServiceDefinition, ...]) -> list[Any]:
     heard = [c for s in services for h in s.message_handlers for known in h.topics.values() for c in known.values()]
-    return [*heard, *(c for s in services for c in s.says)]
+    return [*heard, *(c for s in services for c in s.publishes)]
 
 
 async def ground(settings: KafkaSettings, folder: Path, create: Any) -> Ground:
@@ -109,7 +109,7 @@ async def upgraded(there: Ground) -> str:
         with psycopg.connect(url) as conn:
             conn.execute("DELETE FROM installation")
     async with there.running(there.urls) as deployment:
-        ids = [runtime.store.fetch("SELECT id FROM installation") for runtime in deployment.nodes.values()]
+        ids = [runtime.store.fetch("SELECT id FROM installation") for runtime in deployment.runtimes.values()]
     found = await read_on_record(there.kafka)
     assert found.id is not None
     assert ids == [[(found.id,)]] * 2
@@ -141,7 +141,7 @@ async def test_then_no_stranger_reads_or_publishes(
     assert "is a copy" in await there.refusal(older)
     # In another name space the same databases, and empty ones, are other installations.
     async with there.running(empty, topic_prefix=new_name("other") + ".") as deployment:
-        assert set(deployment.nodes) == {"licensing", "numbers"}
+        assert set(deployment.runtimes) == {"licensing", "numbers"}
     assert "belongs to installation" in await there.refusal(empty)
     # A copy that claims to have been restored is refused as long as the original runs, in spite of the claim.
     async with there.running(full) as original:
@@ -149,6 +149,6 @@ async def test_then_no_stranger_reads_or_publishes(
         while not await members(there.kafka, there.kafka.group("licensing")):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         assert "another licensing runs there" in await there.refusal(older)
-        assert set(original.nodes["licensing"].loops) >= {"intake", "relay"}
-        rows = original.nodes["licensing"].store.fetch("SELECT number, number_status FROM extension_view")
+        assert set(original.runtimes["licensing"].loops) >= {"intake", "relay"}
+        rows = original.runtimes["licensing"].store.fetch("SELECT number, number_status FROM extension_view")
         assert rows == [(number, "bound")]

@@ -59,10 +59,10 @@ async def test_a_service_without_its_broker_is_ready_and_says_what_is_away(
     )
     await asyncio.to_thread(_create, settings, None, None, dry_run=False)
     async with Application(settings) as deployment, httpx.AsyncClient(base_url=deployment.address) as client:
-        nodes = deployment.nodes.values()
-        await eventually(lambda: not any(runtime.degradations() for runtime in nodes))
+        runtimes = deployment.runtimes.values()
+        await eventually(lambda: not any(runtime.degradations() for runtime in runtimes))
         await asyncio.to_thread(own_broker.kill)
-        await eventually(lambda: all(runtime.degradations() for runtime in nodes))
+        await eventually(lambda: all(runtime.degradations() for runtime in runtimes))
         away = await client.get("/readyz")
         assert away.status_code == 200
         assert set(away.json()["degraded"]) == {"licensing", "numbers"}

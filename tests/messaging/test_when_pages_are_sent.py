@@ -65,10 +65,10 @@ async def test_a_topic_that_is_missing_is_waited_for(settings: KafkaSettings, mo
     first, second = event(topic), event(topic)
     async with Producer(settings) as producer, asyncio.timeout(PATIENCE):
         sending = [producer.enqueue([first]), producer.enqueue([second])]
-        await eventually(lambda: not producer.there)
+        await eventually(lambda: not producer.is_available)
         await create_topic(settings.bootstrap, topic)
         await asyncio.gather(*sending)
-        assert producer.there
+        assert producer.is_available
     assert [r.value for r in await read_topic(settings.bootstrap, topic)] == [first.value, second.value]
 
 
@@ -90,7 +90,7 @@ async def test_whoever_waits_when_it_is_stopped_is_told() -> None:
     producer = Producer(KafkaSettings("127.0.0.1:1"))  # nobody listens there
     producer.start()
     page = producer.enqueue([event("Nowhere")])
-    await eventually(lambda: not producer.there)
+    await eventually(lambda: not producer.is_available)
     await producer.stop()
     with pytest.raises(ProducerStopped):
         await page

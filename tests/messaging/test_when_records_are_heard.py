@@ -27,7 +27,7 @@ async def test_a_new_service_begins_at_the_beginning(settings: KafkaSettings, ne
         async with listening(settings, one, new_name("group"), batch=100) as consumer:
             await one.until(lambda: len(one.heard()) >= len(sent))
             assert consumer.settled
-            assert consumer.there
+            assert consumer.is_available
         assert sorted(one.heard()) == sorted(sent)
 
 
@@ -126,5 +126,5 @@ async def test_topics_that_are_missing_are_waited_for(settings: KafkaSettings, n
     """Services may be started before the topics are created; stopping does not wait for them."""
     with ear(url, new_name("missing")) as one:
         async with listening(settings, one, new_name("group")) as consumer:
-            await eventually(lambda: not consumer.there)
+            await eventually(lambda: not consumer.is_available)
             assert not consumer.settled

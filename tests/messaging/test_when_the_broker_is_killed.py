@@ -25,14 +25,14 @@ async def test_both_ends_go_on_and_nothing_is_lost(
                 before = len(one.records)
                 await one.until(lambda before=before: len(one.records) > before + 500)
                 await asyncio.to_thread(own_broker.kill)
-                await eventually(lambda: not consumer.there and not sending.producer.there)
+                await eventually(lambda: not consumer.is_available and not sending.producer.is_available)
                 await asyncio.to_thread(own_broker.start)
             before = len(one.records)
             await one.until(lambda: len(one.records) > before + 500)
             sending.stop()
             await eventually(lambda: sending.ended)
             await one.until(lambda: len(one.heard()) >= sending.count)
-            await eventually(lambda: consumer.there and sending.producer.there)
+            await eventually(lambda: consumer.is_available and sending.producer.is_available)
         assert {s: list(dict.fromkeys(heard)) for s, heard in one.heard_of().items()} == sending.sent
 
 
@@ -42,9 +42,9 @@ async def test_a_producer_with_nothing_to_send_sees_that_the_broker_is_back(own_
     producer = Producer(KafkaSettings(own_broker.bootstrap))
     producer.start()
     try:
-        await eventually(lambda: not producer.there)
+        await eventually(lambda: not producer.is_available)
         await asyncio.to_thread(own_broker.start)
-        await eventually(lambda: producer.there)
+        await eventually(lambda: producer.is_available)
     finally:
         await producer.stop()
 

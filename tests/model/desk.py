@@ -108,15 +108,15 @@ class Desk:
     def knows(self, *parties: tuple[str, PartyReceived]) -> None:
         """What licensing has said of parties."""
 
-        def hear(uow: UnitOfWork) -> None:
+        def receive(uow: UnitOfWork) -> None:
             for key, said in parties:
                 uow.record(PARTY, key, [said], TOLD)
 
-        self.work(hear)
+        self.work(receive)
 
     def hears(self, messages: Sequence[Message]) -> None:
         """A batch of what licensing says of subscriptions."""
-        self.work(partial(subscription_events.react, messages=messages))
+        self.work(partial(subscription_events.handle, messages=messages))
 
     def timers_run(self) -> None:
         """All that is due by the clock is settled."""

@@ -46,7 +46,7 @@ def withdraws(generation: int = 1, number: str = KEY, **own: Any) -> Message:
 
 def hears(world: World, *messages: Message) -> World:
     """One batch of what licensing asks."""
-    world.place.run(lambda uow: binding_requests.react(uow, messages))
+    world.place.run(lambda uow: binding_requests.handle(uow, messages))
     return world
 
 

@@ -26,9 +26,9 @@ from trunkline_numbers.domain.subscription.subscription import (
     Subscription,
     end_refusal,
     forgo,
-    hear,
     named_since,
     numbers_of,
+    receive,
     refuse,
 )
 from trunkline_numbers.domain.subscription.tenures import Standing, target, tenures
@@ -71,7 +71,7 @@ def after(*events: Any) -> Subscription:
 def test_then_only_what_is_newer_counts(sequence: int, fresh: bool) -> None:
     """X3, X4: the newest state wins, whatever it was called."""
     said = heard(sequence=sequence)
-    told(heard(sequence=2)).when(lambda s: hear(s, said, day(1000))).then(*[said] * fresh)
+    told(heard(sequence=2)).when(lambda s: receive(s, said, day(1000))).then(*[said] * fresh)
 
 
 def test_then_a_change_concerns_every_number_named_or_ever_had() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from trunkline.limits import PAST_KEPT
 from trunkline_numbers.domain.subscription.events import CoversFrom, SubscriptionAhead, SubscriptionReceived, SwappedOut
 from trunkline_numbers.domain.subscription.past import counts_from
-from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, hear
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, receive
 
 ORG = "0a9e0000-0000-4000-8000-000000000001"
 
@@ -45,7 +45,7 @@ def state(n: int, late: int | None = None) -> SubscriptionReceived:
 def heard(*published: SubscriptionReceived, now: datetime = LONG_AFTER) -> Any:
     s = SUBSCRIPTION.initial("s")
     for one in published:
-        for event in hear(s, one, now):
+        for event in receive(s, one, now):
             s = SUBSCRIPTION.evolve(s, event)
     return s
 

@@ -75,7 +75,7 @@ def test_then_a_binding_request_is_answered_for_the_one_that_waited() -> None:
     message = Message(
         "1", licensing.SOURCE, "NumberBindingRequested", asked.extension_id, day(30), 1, None, None, asked
     )
-    world.place.run(lambda uow: binding_requests.react(uow, [message]))
+    world.place.run(lambda uow: binding_requests.handle(uow, [message]))
     served(world)
     assert [b.extension_id for b in world.number().bindings] == [asked.extension_id]
 

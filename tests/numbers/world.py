@@ -126,11 +126,11 @@ class World:
             )
         kind = f"{type(data).__name__}Registered"
         message = self._message(kind, party, self.place.clock.now(), sequence, data)
-        self.place.run(lambda uow: party_events.react(uow, [message]))
+        self.place.run(lambda uow: party_events.handle(uow, [message]))
 
     def hears(self, *facts: Message) -> World:
         """One batch of what licensing says of subscriptions."""
-        self.place.run(lambda uow: subscription_events.react(uow, facts))
+        self.place.run(lambda uow: subscription_events.handle(uow, facts))
         return self
 
     @staticmethod
@@ -163,7 +163,7 @@ class World:
         """The clock moves to that day, and the timer runs."""
         self.moves_to(n)
         while due := self.place.due():
-            self.place.run(lambda uow, due=due: deadlines.react(uow, due))  # type: ignore[misc]
+            self.place.run(lambda uow, due=due: deadlines.handle(uow, due))  # type: ignore[misc]
         return self
 
     def moves_to(self, n: float) -> World:

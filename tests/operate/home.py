@@ -51,7 +51,7 @@ class Home(World):
     def __init__(self, deployment: Served) -> None:
         super().__init__(deployment)
         self.customer = Licensed(self)
-        self.licensing, self.inventory = deployment.nodes["licensing"], deployment.nodes["numbers"]
+        self.licensing, self.inventory = deployment.runtimes["licensing"], deployment.runtimes["numbers"]
 
     async def buy(self, *numbers: str) -> list[str]:
         """A subscription for each number."""
@@ -135,12 +135,12 @@ def lose(
     """From now on a service does not hear some of what is said to it; with a value it hears that instead."""
     accept = runtime.intake.accept
 
-    def hear(records: Sequence[IncomingRecord]) -> int:
+    def receive(records: Sequence[IncomingRecord]) -> int:
         if value is not None:
             return accept([replace(r, value=value) if lost(r) else r for r in records])
         return accept([r for r in records if not lost(r)])
 
-    patch.setattr(runtime.intake, "accept", hear)
+    patch.setattr(runtime.intake, "accept", receive)
 
 
 def keyed(*keys: str) -> Callable[[IncomingRecord], bool]:

@@ -131,7 +131,7 @@ async def test_then_a_subscriber_that_nothing_concerns_is_not_behind(home: Home)
 
 async def test_then_it_is_ready_while_only_kafka_is_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """O7: requests are served, events wait in the outbox; the body says so, and which services run here."""
-    runtime = world.deployment.nodes["numbers"]
+    runtime = world.deployment.runtimes["numbers"]
     monkeypatch.setattr(runtime, "degradations", lambda: ["Kafka does not answer"])
     answer = await world.nobody().get("/readyz")
     assert answer.status_code == 200
@@ -146,7 +146,7 @@ async def test_then_it_is_ready_while_only_kafka_is_away(world: World, monkeypat
 
 async def test_then_a_database_that_cannot_write_is_noticed(world: World) -> None:
     """O7: reading alone does not show it."""
-    store = world.deployment.nodes["numbers"].store
+    store = world.deployment.runtimes["numbers"].store
     assert write_error(store) is None
     name = store.fetch("SELECT current_database()")[0][0]
     with psycopg.connect(store.url, autocommit=True) as conn:

@@ -16,7 +16,7 @@ PATIENCE = 90.0
 
 
 def node(world: World) -> ServiceRuntime:
-    return world.deployment.nodes["numbers"]
+    return world.deployment.runtimes["numbers"]
 
 
 async def until(look: Callable[[], object]) -> None:

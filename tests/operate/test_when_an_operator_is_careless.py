@@ -34,7 +34,7 @@ async def test_a_moved_clock_is_a_sandboxs_for_ever(new_database: Callable[..., 
     async with InProcess(settings, [licensing(), numbers()]):
         pass
     async with running(tmp_path, *urls) as deployment:
-        clock = deployment.nodes["numbers"].clock
+        clock = deployment.runtimes["numbers"].clock
         assert isinstance(clock, SandboxClock)
         clock.advance(timedelta(days=3))
     with pytest.raises(NotConfigured, match=r"numbers was moved ahead by 3 days.*TRUNKLINE_SANDBOX"):

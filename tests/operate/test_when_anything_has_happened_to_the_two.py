@@ -137,7 +137,7 @@ class Life:
             self.day += self.chance.randint(1, 60)
             self.pair.pass_to(START + timedelta(days=self.day))
         elif what == "heard":
-            self.pair.hear(shuffled(self.chance, self.pair.said()))
+            self.pair.receive(shuffled(self.chance, self.pair.said()))
         elif what in PEOPLE:
             self.person(what)
         else:

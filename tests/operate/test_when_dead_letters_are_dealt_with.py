@@ -30,7 +30,7 @@ PARKED = "/licensing/operate/parked"
 
 
 def node(world: World) -> ServiceRuntime:
-    return world.deployment.nodes["licensing"]
+    return world.deployment.runtimes["licensing"]
 
 
 async def retry(world: World, letter: int, body: dict[str, Any] | None = None, **query: Any) -> Any:

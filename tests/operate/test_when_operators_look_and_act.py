@@ -27,7 +27,7 @@ NUMBER = "+6531580001"
 
 
 def node(world: World) -> ServiceRuntime:
-    return world.deployment.nodes["numbers"]
+    return world.deployment.runtimes["numbers"]
 
 
 def lines(answer: httpx.Response) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ OPERATE = "/numbers/operate"
 
 
 def _newest(world: World, count: int = 1) -> list[tuple[str, str, str]]:
-    store = world.deployment.nodes["numbers"].store
+    store = world.deployment.runtimes["numbers"].store
     return [(r.actor, r.command, r.outcome) for r in list_audit(store, count)][::-1]
 
 
@@ -55,7 +55,7 @@ async def test_reading_streams_and_mail_is_on_record(world: World) -> None:
     reads = (f"{OPERATE}/streams/number/{number}", f"{OPERATE}/mail", f"{OPERATE}/parked", f"{OPERATE}/log")
     for path in (*reads, f"{OPERATE}/log"):
         created(await ops.get(path))
-    store = world.deployment.nodes["numbers"].store
+    store = world.deployment.runtimes["numbers"].store
     rows = list_audit(store, 4)[::-1]
     assert [row.actor for row in rows] == ["user:reader"] * 4
     assert [row.command.removeprefix(f"GET {OPERATE}") for row in rows] == [
@@ -76,7 +76,7 @@ async def test_what_postgresql_cannot_keep_is_on_record_written_out(world: World
     problem(await ops.get(f"{OPERATE}/log?limit=%00&n%00=1"), 422)
     refused = {"token_id": "t", "remark": "\0", "n\0": 1}
     problem(await ops.post(f"{OPERATE}/tokens/revoke", refused), 422)
-    rows = list_audit(world.deployment.nodes["numbers"].store, 3)[::-1]
+    rows = list_audit(world.deployment.runtimes["numbers"].store, 3)[::-1]
     assert rows[0].arguments == {"n␀": "v␀"}
     assert rows[1].arguments == {"limit": "␀", "n␀": "1"}
     assert [row.outcome for row in rows] == ["done", "refused: request-invalid", "refused: request-invalid"]
@@ -94,7 +94,7 @@ async def test_the_first_use_of_a_token_is_on_record(world: World) -> None:
     by = world.caller("partner-admin", world.east, subject="ada", token_id=jti)
     for _ in range(3):
         created(await by.get("/numbers"))
-    first = world.deployment.nodes["licensing"].store
+    first = world.deployment.runtimes["licensing"].store
     logins = [row for row in list_audit(first, 50) if row.command == "login" and row.arguments["token_id"] == jti]
     assert [(row.actor, row.arguments["party"]) for row in logins] == [("user:ada", world.east)]
     command = str(uuid4())
@@ -105,7 +105,7 @@ async def test_the_first_use_of_a_token_is_on_record(world: World) -> None:
 async def test_what_is_done_with_the_key_alone_comes_into_the_audit(world: World, tmp_path: Path) -> None:
     """P6: issued tokens and rotations; each line once, however often it is looked, a torn one when it is whole."""
     folder = tmp_path
-    store = world.deployment.nodes["numbers"].store
+    store = world.deployment.runtimes["numbers"].store
     begin = store.positions("key journal").get("key journal") or 0
     (folder / JOURNAL).write_bytes(b" " * (begin - 1) + b"\n" if begin else b"")
     at, jti = datetime(2026, 3, 1, tzinfo=UTC), str(uuid4())
@@ -130,7 +130,7 @@ def _row(store: Store, sql: str, *params: object) -> Json:
 
 async def test_what_only_grows_is_removed_when_its_time_is_over(world: World) -> None:
     """O7, S3: answers, mail, settled messages and revocations; not what waits for somebody, nor what was processed."""
-    runtime = world.deployment.nodes["numbers"]
+    runtime = world.deployment.runtimes["numbers"]
     store, now = runtime.store, runtime.clock.now()
     mark, old, young = uuid4().hex, now - timedelta(days=366), now - timedelta(days=29)
     inbox = "INSERT INTO inbox (source, id, payload_hash, received_at, answer) VALUES (%s, %s, %s, %s, %s)"

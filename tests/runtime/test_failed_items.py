@@ -281,11 +281,11 @@ def test_whatever_fails_when_each_event_is_done_once_in_its_streams_order(
             fragile = Fragile()
             seen: list[tuple[str, int]] = []
 
-            def react(uow: UnitOfWork, events: Sequence[RecordedEvent]) -> None:
+            def handle(uow: UnitOfWork, events: Sequence[RecordedEvent]) -> None:
                 fragile.write_down(uow, events)
                 seen.extend((event.key, event.version) for event in events)
 
-            loop = LogSubscriber(one.store, one.clock, "test", NAMES, react)
+            loop = LogSubscriber(one.store, one.clock, "test", NAMES, handle)
             one.add(*map(number, range(1, 5)))
             for place, breaks, passes in story:
                 (fragile.broken.add if breaks else fragile.broken.discard)(number(place))

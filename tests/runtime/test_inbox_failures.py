@@ -31,16 +31,16 @@ def prepare(url: str) -> None:
 
 
 def service(bad: str) -> ServiceDefinition:
-    def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
+    def handle(uow: UnitOfWork, messages: Sequence[Message]) -> None:
         claims = [(LONG if message.id == bad else message.id, message.subject) for message in messages]
         uow.write("INSERT INTO claims (claim, stream_id) VALUES (%s, %s)", claims)
 
     return ServiceDefinition(
         name="licensing",
         deciders=(),
-        message_handlers=(MessageHandler({TOPIC: billing.CONTRACTS}, react),),
+        message_handlers=(MessageHandler({TOPIC: billing.CONTRACTS}, handle),),
         published=lambda _: None,
-        says=(),
+        publishes=(),
         settle=lambda _work, _streams: None,
     )
 

@@ -53,19 +53,19 @@ class Publishing:
 
     async def until(self, done: Callable[[], object]) -> None:
         leader_election = LeaderElection(self.inventory.url)
-        wake = CommitSignal(asyncio.get_running_loop())
+        commit_signal = CommitSignal(asyncio.get_running_loop())
         stopping = False
         relay = OutboxRelay(
-            self.inventory.store, self.service, self.topics, wake, leader_election, self.inventory.clock
+            self.inventory.store, self.service, self.topics, commit_signal, leader_election, self.inventory.clock
         )
         running = asyncio.create_task(relay.run(lambda: stopping))
         async with asyncio.timeout(PATIENCE):
             while not done():
                 assert not running.done(), running.exception()
                 await asyncio.sleep(0.01)
-                wake.set()
+                commit_signal.set()
         stopping = True
-        wake.set()
+        commit_signal.set()
         await running
         leader_election.resign()
 

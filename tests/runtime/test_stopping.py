@@ -19,7 +19,7 @@ AN_HOUR = 3_600.0
 
 
 @pytest.mark.parametrize(
-    "news", [lambda runtime: runtime.wake, lambda runtime: runtime.projected], ids=["commits", "views"]
+    "news", [lambda runtime: runtime.commit_signal, lambda runtime: runtime.projected], ids=["commits", "views"]
 )
 async def test_then_who_waits_for_news_goes_too(
     inventory: Inventory, tmp_path: Path, news: Callable[[ServiceRuntime], CommitSignal]

@@ -194,4 +194,4 @@ async def test_an_intake_that_fails_goes_on_with_another_consumer() -> None:
     async with asyncio.timeout(PATIENCE):
         await supervisor.tasks["intake"]
     assert len(made) == 2
-    assert consuming.there
+    assert consuming.is_available

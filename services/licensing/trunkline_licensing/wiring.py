@@ -56,17 +56,17 @@ def service() -> ServiceDefinition:
         name="licensing",
         deciders=(SUBSCRIPTION, PARTY, IDENTITY, POOL, EXTENSION, BULK),
         message_handlers=(
-            MessageHandler({parties.TOPIC: parties.CONTRACTS}, party_events.react),
-            MessageHandler({billing.TOPIC: billing.CONTRACTS}, billing_events.react),
+            MessageHandler({parties.TOPIC: parties.CONTRACTS}, party_events.handle),
+            MessageHandler({billing.TOPIC: billing.CONTRACTS}, billing_events.handle),
             MessageHandler(
-                {name: {name: numbers.CONTRACTS[name]} for name in number_replies.TOPICS}, number_replies.react
+                {name: {name: numbers.CONTRACTS[name]} for name in number_replies.TOPICS}, number_replies.handle
             ),
-            MessageHandler({numbers.STATE.topic: {numbers.STATE.name: numbers.STATE}}, number_states.react),
+            MessageHandler({numbers.STATE.topic: {numbers.STATE.name: numbers.STATE}}, number_states.handle),
         ),
         published=published,
         private=frozenset(map(stored_name, PRIVATE)),
-        says=tuple(CONTRACTS.values()),
-        settle=partial(deadlines.react, answers=answers),
+        publishes=tuple(CONTRACTS.values()),
+        settle=partial(deadlines.handle, answers=answers),
         views=(SUBSCRIPTION_VIEW, PARTY_VIEW, IDENTITY_VIEW, POOL_VIEW, EXTENSION_VIEW, BULK_VIEW),
         followers={"bulk": _bulk, "answers": answers.watch},
         subscribers={replies.FOLLOWER: replies.NAMES},

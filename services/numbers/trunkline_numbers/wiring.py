@@ -6,8 +6,8 @@ from collections.abc import Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from trunkline.contracts import licensing as heard
-from trunkline.contracts import numbers as said
+from trunkline.contracts import licensing as licensing_contracts
+from trunkline.contracts import numbers as numbers_contracts
 from trunkline.contracts.contract import Contract
 from trunkline.eventstore.log_subscriber import LogSubscriber
 from trunkline.eventstore.recorded_event import stored_name
@@ -38,14 +38,16 @@ from trunkline_numbers.reactors import deadlines, notice_mails
 if TYPE_CHECKING:
     from trunkline.service_definition import ServiceContext
 
-SUBSCRIPTION_TOPICS = tuple(name for name in heard.CONTRACTS if name.startswith("Subscription"))
+SUBSCRIPTION_TOPICS = tuple(name for name in licensing_contracts.CONTRACTS if name.startswith("Subscription"))
 BINDING_TOPICS = ("NumberBindingRequested", "NumberUnbindingRequested")
-PERSON_TOPICS = tuple(name for name in heard.CONTRACTS if name.startswith("Identity"))
-PARTY_TOPICS = tuple(name for name in heard.CONTRACTS if name.startswith(("Platform", "Partner", "Organization")))
+PERSON_TOPICS = tuple(name for name in licensing_contracts.CONTRACTS if name.startswith("Identity"))
+PARTY_TOPICS = tuple(
+    name for name in licensing_contracts.CONTRACTS if name.startswith(("Platform", "Partner", "Organization"))
+)
 
 
 def _topics(names: tuple[str, ...]) -> dict[str, dict[str, Contract]]:
-    return {name: {name: heard.CONTRACTS[name]} for name in names}
+    return {name: {name: licensing_contracts.CONTRACTS[name]} for name in names}
 
 
 def _notices(context: ServiceContext) -> Callable[[], int]:
@@ -55,7 +57,7 @@ def _notices(context: ServiceContext) -> Callable[[], int]:
         context.clock,
         notice_mails.FOLLOWER,
         notice_mails.NAMES,
-        notice_mails.react,
+        notice_mails.handle,
         context.leader_election,
     )
     return follower.step
@@ -80,19 +82,19 @@ def service() -> ServiceDefinition:
         name="numbers",
         deciders=(NUMBER, SUBSCRIPTION, EXTENSION, PARTY, PERSON, POLICY, UPLOAD),
         message_handlers=(
-            MessageHandler(_topics(PARTY_TOPICS), party_events.react),
-            MessageHandler(_topics(PERSON_TOPICS), person_events.react),
-            MessageHandler(_topics(SUBSCRIPTION_TOPICS), subscription_events.react),
-            MessageHandler(_topics(BINDING_TOPICS), binding_requests.react),
+            MessageHandler(_topics(PARTY_TOPICS), party_events.handle),
+            MessageHandler(_topics(PERSON_TOPICS), person_events.handle),
+            MessageHandler(_topics(SUBSCRIPTION_TOPICS), subscription_events.handle),
+            MessageHandler(_topics(BINDING_TOPICS), binding_requests.handle),
         ),
         published=published,
         private=frozenset(map(stored_name, PRIVATE)),
-        says=tuple(said.CONTRACTS.values()),
-        settle=deadlines.react,
+        publishes=tuple(numbers_contracts.CONTRACTS.values()),
+        settle=deadlines.handle,
         views=(NUMBER_VIEW, LISTING_VIEW, SUBSCRIPTION_VIEW, PARTY_VIEW),
         followers={"notices": _notices, "mail": _mail, "uploads": _uploads},
         subscribers={notice_mails.FOLLOWER: notice_mails.NAMES},
-        states=(CompactedTopic(said.STATE, NUMBER_VIEW.name, number_state),),
+        states=(CompactedTopic(numbers_contracts.STATE, NUMBER_VIEW.name, number_state),),
         routes=routes,
         tree=DirectoryTree,
         migrations=tuple(read_migrations(folder)) if folder.is_dir() else (),

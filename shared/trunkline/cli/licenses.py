@@ -37,10 +37,10 @@ def overview(
     if units or user or extension or suspended:
         wanted = {"license": license, "user": user, "extension": extension, "suspended": True if suspended else None}
         found = call.remote.page_through(f"{path}/units", limit, **wanted)
-        call.tell(found, lambda: _units(found["items"]), lambda: more(found))
+        call.present(found, lambda: _units(found["items"]), lambda: more(found))
         return
     whole = call.remote.get(path, license=license)
-    call.tell(whole, lambda: _overview(whole["items"]))
+    call.present(whole, lambda: _overview(whole["items"]))
 
 
 @verb(app, "available-numbers")
@@ -59,7 +59,7 @@ def available_numbers(
         save(call, organization, f"{path}/export", out)
         return
     found = call.remote.page_through(path, limit)
-    call.tell(found, lambda: _numbers(found["items"]), lambda: more(found))
+    call.present(found, lambda: _numbers(found["items"]), lambda: more(found))
 
 
 def _overview(items: list[dict[str, Any]]) -> Any:

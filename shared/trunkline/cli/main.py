@@ -91,7 +91,7 @@ class _InOrder(LightGroup):
             raise
 
 
-def _tell_version(wanted: bool) -> None:
+def _present_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -100,7 +100,7 @@ def _tell_version(wanted: bool) -> None:
 
 
 _Version = Annotated[
-    bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show which version this is.")
+    bool, typer.Option("--version", callback=_present_version, is_eager=True, help="Show which version this is.")
 ]
 
 
@@ -117,7 +117,7 @@ def _app(only: str | None = None) -> typer.Typer:
 
     @app.callback()
     def before(version: _Version = False) -> None:
-        del version  # `_tell_version` has ended the command, if it was asked for
+        del version  # `_present_version` has ended the command, if it was asked for
 
     for name, noun in _NOUNS.items():
         if only in (None, name):

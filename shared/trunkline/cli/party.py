@@ -64,7 +64,7 @@ def register_platform(
 ) -> None:
     """Enter the platform itself, or change all that is known of it."""
     body = {"name": name, "owner_email": owner_email, "support_email": support_email, "domains": domain or []}
-    _tell(call, call.remote.put("/licensing/platform", body, dry_run=dry_run))
+    _present(call, call.remote.put("/licensing/platform", body, dry_run=dry_run))
 
 
 @verb(register, "partner")
@@ -79,7 +79,7 @@ def register_partner(
 ) -> None:
     """Enter a reseller."""
     body = {"name": name, "owner_email": owner_email, "support_email": support_email, "domains": domain or []}
-    _tell(call, call.remote.post("/licensing/partners", body | _given(partner_id=party_id), dry_run=dry_run))
+    _present(call, call.remote.post("/licensing/partners", body | _given(partner_id=party_id), dry_run=dry_run))
 
 
 @verb(register, "organization")
@@ -97,7 +97,7 @@ def register_organization(
     """Enter a customer."""
     body = {"name": name, "billing_email": billing_email, "allow_external_numbers": allow_external_numbers}
     given = _given(partner_id=partner, organization_id=party_id)
-    _tell(call, call.remote.post("/licensing/organizations", body | given, dry_run=dry_run))
+    _present(call, call.remote.post("/licensing/organizations", body | given, dry_run=dry_run))
 
 
 @verb(register, "identity")
@@ -112,7 +112,7 @@ def register_identity(
 ) -> None:
     """Enter a person."""
     body = {"name": name, "email": email, "role": role.value} | _given(identity_id=party_id)
-    _tell(call, call.remote.post(f"/licensing/organizations/{organization}/identities", body, dry_run=dry_run))
+    _present(call, call.remote.post(f"/licensing/organizations/{organization}/identities", body, dry_run=dry_run))
 
 
 @verb(change, "partner")
@@ -127,7 +127,7 @@ def change_partner(
 ) -> None:
     """Change a reseller; the domains named replace those there were."""
     given = _given(name=name, owner_email=owner_email, support_email=support_email, domains=domain)
-    _tell(call, call.remote.patch(f"/licensing/partners/{party}", _some(given), dry_run=dry_run))
+    _present(call, call.remote.patch(f"/licensing/partners/{party}", _some(given), dry_run=dry_run))
 
 
 @verb(change, "organization")
@@ -144,7 +144,7 @@ def change_organization(
     given = _given(
         name=name, billing_email=billing_email, partner_id=partner, allow_external_numbers=allow_external_numbers
     )
-    _tell(call, call.remote.patch(f"/licensing/organizations/{party}", _some(given), dry_run=dry_run))
+    _present(call, call.remote.patch(f"/licensing/organizations/{party}", _some(given), dry_run=dry_run))
 
 
 @verb(change, "identity")
@@ -159,7 +159,7 @@ def change_identity(
 ) -> None:
     """Change a person."""
     given = _given(name=name, email=email, role=None if role is None else role.value)
-    _tell(
+    _present(
         call,
         call.remote.patch(f"/licensing/organizations/{organization}/identities/{party}", _some(given), dry_run=dry_run),
     )
@@ -175,13 +175,13 @@ def show(
 ) -> None:
     """Show a partner, an organization, a person or the platform."""
     if organization is not None:
-        _tell(call, call.remote.get(f"/licensing/organizations/{organization}/identities/{_uuid(party)}"))
+        _present(call, call.remote.get(f"/licensing/organizations/{organization}/identities/{_uuid(party)}"))
     elif party == PLATFORM:
-        _tell(call, call.remote.get("/licensing/platform"))
+        _present(call, call.remote.get("/licensing/platform"))
     else:
         from trunkline.cli.client.named_parties import PARTY, party_id
 
-        _tell(call, _partner_or_organization(call, party_id(call.remote, PARTY, party, "PARTY")))
+        _present(call, _partner_or_organization(call, party_id(call.remote, PARTY, party, "PARTY")))
 
 
 @verb(app, "list")
@@ -200,7 +200,7 @@ def list_(
             raise Misused("The people of which organization? Say it by --organization.")
         path = f"/licensing/organizations/{organization}/identities"
     found = call.remote.page_through(path, limit)
-    call.tell(found, lambda: _list(call, kind, found["items"]), lambda: more(found))
+    call.present(found, lambda: _list(call, kind, found["items"]), lambda: more(found))
 
 
 def _given(**fields: Any) -> dict[str, Any]:
@@ -229,10 +229,10 @@ def _partner_or_organization(call: CommandContext, party_id: str) -> Any:
     return call.remote.get(f"/licensing/partners/{party_id}")
 
 
-def _tell(call: CommandContext, party: Any) -> None:
+def _present(call: CommandContext, party: Any) -> None:
     from trunkline.cli.terminal.output import facts
 
-    call.tell(party, lambda: facts(party))
+    call.present(party, lambda: facts(party))
 
 
 def _list(call: CommandContext, kind: Kind, items: list[dict[str, Any]]) -> Any:

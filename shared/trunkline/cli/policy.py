@@ -38,17 +38,17 @@ def show(
     """Show the policy in force; `--document toml > FILE` is where to begin another."""
     found = call.remote.get(_PATH)
     if document is None:
-        call.tell(found, lambda: _version(found))
+        call.present(found, lambda: _version(found))
         return
     whole = {"version": found["version"], **found["policy"]}
-    call.tell(whole, lambda: _toml(whole) if document is Form.toml else _json(whole))
+    call.present(whole, lambda: _toml(whole) if document is Form.toml else _json(whole))
 
 
 @verb(app, "check")
 def check(call: CommandContext, file: File) -> None:
     """Tell whether a policy would be accepted, and what it would change; nothing is changed."""
     answer = call.remote.put(_PATH, {"policy": read_policy(file)}, dry_run=True)
-    call.tell(answer, lambda: _changes(answer, "This policy changes nothing.", "It changes:"))
+    call.present(answer, lambda: _changes(answer, "This policy changes nothing.", "It changes:"))
 
 
 @verb(app, "apply")
@@ -57,14 +57,14 @@ def apply(call: CommandContext, file: File, remark: Remark = None, dry_run: DryR
     body = {"policy": read_policy(file)} | ({} if remark is None else {"remark": remark})
     answer = call.remote.put(_PATH, body, dry_run=dry_run)
     head = "It changes:" if dry_run else f"Version {answer['version']} is in force. It changed:"
-    call.tell(answer, lambda: _changes(answer, "This policy is in force already.", head))
+    call.present(answer, lambda: _changes(answer, "This policy is in force already.", head))
 
 
 @verb(app, "history")
 def history(call: CommandContext, limit: Limit = LIMIT) -> None:
     """List every policy there was, the newest first: when, by whom, why, and what it changed."""
     found = call.remote.page_through(f"{_PATH}/history", limit, sort="-version")
-    call.tell(found, lambda: _history(found["items"]), lambda: more(found))
+    call.present(found, lambda: _history(found["items"]), lambda: more(found))
 
 
 def read_policy(file: Path) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def show(call: CommandContext, subscription: Annotated[UUID, typer.Argument(meta
     """Show a subscription, every fact that billing said of it, and the numbers it has."""
     found = call.remote.get(f"/licensing/subscriptions/{subscription}")
     found["in_numbers"] = _in_numbers(call, subscription)
-    call.tell(found, lambda: _subscription(call, found))
+    call.present(found, lambda: _subscription(call, found))
 
 
 @verb(app, "list")
@@ -55,7 +55,7 @@ def list_(
     filters = {"organization_id": organization, "product": product, "status": status, "number": number}
     chosen = {name: str(value) for name, value in filters.items() if value is not None}
     found = call.remote.page_through("/licensing/subscriptions", limit, **chosen)
-    call.tell(found, lambda: _subscriptions(found["items"]), lambda: more(found))
+    call.present(found, lambda: _subscriptions(found["items"]), lambda: more(found))
 
 
 def _in_numbers(call: CommandContext, subscription: UUID) -> Any:

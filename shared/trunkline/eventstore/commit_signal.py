@@ -31,11 +31,11 @@ class CommitSignal:
     def set(self, _position: int = 0) -> None:
         """Wake everybody; from any thread, also while the loop is closing."""
         try:
-            self.loop.call_soon_threadsafe(self._wake)
+            self.loop.call_soon_threadsafe(self._commit_signal)
         except RuntimeError:
             return  # the loop is gone: nobody waits any more
 
-    def _wake(self) -> None:
+    def _commit_signal(self) -> None:
         self.count += 1
         for future in self._waiting:
             if not future.done():

@@ -269,8 +269,8 @@ class Store:
         """
         if written:
             self.tail.add(position, written)
-        for wake in self.on_commit:
-            wake(position)
+        for commit_signal in self.on_commit:
+            commit_signal(position)
 
     def move(self, follower: str, expected: int | None, new: int) -> None:
         """Record a follower's position alone; a lost record only repeats work, so it needs no durable commit.

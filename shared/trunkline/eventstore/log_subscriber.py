@@ -44,7 +44,7 @@ class LogSubscriber:
         clock: Clock,
         name: str,
         names: Sequence[str],
-        react: ReactToLog,
+        handle: ReactToLog,
         leader_election: LeaderElection | None = None,
     ) -> None:
         """Prepare.
@@ -62,7 +62,7 @@ class LogSubscriber:
         self._clock = clock
         self._source = f"follower/{name}"
         self._names = list(names)
-        self._react = react
+        self._handle = handle
         self._leader_election = leader_election or LeaderElection(store.url)
         self._stored: int | None = None
         self._read = 0
@@ -130,7 +130,7 @@ class LogSubscriber:
 
         def decide(uow: UnitOfWork) -> None:
             if page:
-                self._react(uow, page)
+                self._handle(uow, page)
             if settled is not None:
                 uow.write(SETTLE, [(self._failed.loop, *settled)])
             uow.advance(self._source, self._stored, reached)

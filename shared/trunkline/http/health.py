@@ -57,16 +57,16 @@ def health_router(contexts: Mapping[str, ServiceContext]) -> APIRouter:
         responses={503: {"model": Ready, "description": "not ready"}},
     )
     def readyz(response: Response) -> Ready:
-        troubles = {name: _troubles(node) for name, node in contexts.items()}
+        troubles = {name: _troubles(runtime) for name, runtime in contexts.items()}
         ready = not any(troubles.values())
         response.status_code = 200 if ready else 503
-        degraded = {name: [*node.degradations(), *_set_aside(node)] for name, node in contexts.items()}
+        degraded = {name: [*runtime.degradations(), *_set_aside(runtime)] for name, runtime in contexts.items()}
         return Ready(
             ready=ready,
             troubles={name: found for name, found in troubles.items() if found},
             degraded={name: found for name, found in degraded.items() if found},
             services=list(contexts),
-            now={name: now for name, node in contexts.items() if (now := _now(node)) is not None},
+            now={name: now for name, runtime in contexts.items() if (now := _now(runtime)) is not None},
         )
 
     return router
@@ -95,7 +95,7 @@ class _Figures:
     """The figures of a process, as Prometheus reads them. Thread-safe."""
 
     def __init__(self, contexts: Mapping[str, ServiceContext], monotonic: Callable[[], float]) -> None:
-        self._nodes, self._monotonic = contexts, monotonic
+        self._runtimes, self._monotonic = contexts, monotonic
         self._lock = threading.Lock()
         self._written, self._at = b"", 0.0
 
@@ -108,9 +108,9 @@ class _Figures:
             return self._written
 
     def _measured(self) -> bytes:
-        for node in self._nodes.values():
+        for runtime in self._runtimes.values():
             with suppress(psycopg.Error, PoolTimeout):  # without its database the last figures stand
-                node.measure()
+                runtime.measure()
         return generate_latest()
 
 

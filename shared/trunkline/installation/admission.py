@@ -71,10 +71,10 @@ async def admit(contexts: Sequence[ServiceContext], kafka: KafkaSettings, away: 
     """
     backoff, reach = Backoff(), Reach(cluster_availability(kafka.bootstrap), "start")
     try:
-        for node in contexts:
+        for runtime in contexts:
             while True:
                 try:
-                    await _admit(node, kafka)
+                    await _admit(runtime, kafka)
                     break
                 except AWAY as error:
                     away.set()
@@ -96,7 +96,7 @@ async def _admit(context: ServiceContext, kafka: KafkaSettings) -> None:
 
 async def _compare(context: ServiceContext, kafka: KafkaSettings) -> None:
     name, store = context.name, context.store
-    own = {kafka.topic(c.topic): c.topic for c in context.service.says if not c.compacted}
+    own = {kafka.topic(c.topic): c.topic for c in context.service.publishes if not c.compacted}
     cluster, there = await look(kafka, own, _REPLICATION)
     on_record = await read_on_record(kafka)
     newest = await read_records(kafka, sorted(there), newest=True)

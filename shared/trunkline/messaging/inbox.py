@@ -54,9 +54,9 @@ class Inbox:
         self._now = now
         self._service = service.name
         self._contracts: dict[str, tuple[int, Mapping[str, Contract]]] = {}
-        self._reactions: tuple[MessageHandler, ...] = service.message_handlers
-        for index, hearing in enumerate(service.message_handlers):
-            for topic, contracts in hearing.topics.items():
+        self._handlers: tuple[MessageHandler, ...] = service.message_handlers
+        for index, handler in enumerate(service.message_handlers):
+            for topic, contracts in handler.topics.items():
                 self._contracts[topic] = (index, contracts)
         self._positions: dict[str, int] = {}
         self._known: set[str] = set()
@@ -191,7 +191,7 @@ class Inbox:
 
     def _read(self, records: Sequence[IncomingRecord], broken: Fault | None) -> _Part:
         """Decode records; those that cannot be understood, or are `broken`, are to be parked."""
-        messages: list[list[Message]] = [[] for _ in self._reactions]
+        messages: list[list[Message]] = [[] for _ in self._handlers]
         unreadable: list[tuple[IncomingRecord, Fault]] = []
         last: dict[str, int] = {}
         for record in records:
@@ -211,9 +211,9 @@ class Inbox:
         return _Part(records, messages, unreadable, before, last)
 
     def _decide(self, part: _Part, uow: UnitOfWork) -> None:
-        for hearing, messages in zip(self._reactions, part.heard, strict=True):
+        for handler, messages in zip(self._handlers, part.heard, strict=True):
             if messages:
-                hearing.handle(uow, messages)
+                handler.handle(uow, messages)
         for record, (code, why) in part.unreadable:
             park(uow, record, code, why)
         for source, offset in part.last.items():

@@ -43,7 +43,7 @@ class OutboxRelay:
         store: Store,
         service: PublishingService,
         transport: Transport,
-        wake: CommitSignal,
+        commit_signal: CommitSignal,
         leader_election: LeaderElection,
         clock: Clock | None = None,
     ) -> None:
@@ -53,14 +53,14 @@ class OutboxRelay:
             store: whose log is published.
             service: what its events say.
             transport: topics, or the other service's intake in this process.
-            wake: set by every commit.
+            commit_signal: set by every commit.
             leader_election: the duties of this process; only one relay of a store is active.
             clock: the service's, for what is set aside; None: the machine's.
         """
         self._store = store
         self._service = service
         self._transport = transport
-        self._wake = wake
+        self._commit_signal = commit_signal
         self._leader_election = leader_election
         self._failures = OutboxFailures(store, service, transport, clock or SystemClock())
         self._database: Availability = database_availability(store.url)
@@ -93,7 +93,7 @@ class OutboxRelay:
         self._term = await asyncio.to_thread(self._leader_election.hold, FOLLOWER)
         if not self._term:
             self._database.mark_restored(self._who)
-            await self._wake.after(self._wake.count)
+            await self._commit_signal.after(self._commit_signal.count)
             return
         stored = (await asyncio.to_thread(self._store.positions, FOLLOWER)).get(FOLLOWER)
         await self._failures.load()
@@ -131,7 +131,7 @@ class OutboxRelay:
             if len(written) <= AT_ONCE:
                 return page_of(self._service, read, written, aside, epoch)
             return await asyncio.to_thread(page_of, self._service, read, written, aside, epoch)
-        elsewhere = self._wake.elsewhere
+        elsewhere = self._commit_signal.elsewhere
         if not self._in_doubt and elsewhere == self._elsewhere and tail.end <= read:
             return None
         page = await asyncio.to_thread(read_page, self._store, self._service, read, aside=aside)
@@ -157,13 +157,13 @@ class OutboxRelay:
         """Send page after page, until told to stop."""
         read = self.position
         while not stopping():
-            seen = self._wake.count
+            seen = self._commit_signal.count
             await self._failures.retry(read)
             page = await self._next_page(read)
             if page is None:
                 if self.position == read:  # all that was read has arrived
                     self._database.mark_restored(self._who)
-                if not await self._wake.after(seen):
+                if not await self._commit_signal.after(seen):
                     self._in_doubt = True
                     await self._still_holds()
                 continue

@@ -42,17 +42,17 @@ class Reach:
         """Take the availability that all clients of the server share, and a name for this one."""
         self._server = server
         self._client = f"{client} {next(_clients)}"
-        self.there = True
+        self.is_available = True
         """Whether the server answered this client last."""
 
     def lost(self, why: object) -> None:
         """It does not answer; `why` is logged the first time in the process."""
-        self.there = False
+        self.is_available = False
         self._server.mark_lost(why, self._client)
 
     def back(self) -> None:
         """It answers."""
-        self.there = True
+        self.is_available = True
         self._server.mark_restored(self._client)
 
     def end(self) -> None:

@@ -63,7 +63,7 @@ def add_states(router: APIRouter, runtime: ServiceRuntime) -> None:
 
 
 def _fill(runtime: ServiceRuntime, kafka: KafkaSettings, *, dry_run: bool) -> StateTopics:
-    filling = asyncio.run_coroutine_threadsafe(fill_states(runtime, kafka, dry_run=dry_run), runtime.wake.loop)
+    filling = asyncio.run_coroutine_threadsafe(fill_states(runtime, kafka, dry_run=dry_run), runtime.commit_signal.loop)
     with refused_while_away():
         topics = filling.result()
     rows: list[Any] = runtime.store.fetch(

@@ -157,5 +157,5 @@ def _answer(
     """One command; the loop that it concerns looks at once."""
     answer = audited_command(runtime, request, command, about, decide)
     if not request.dry_run:
-        runtime.wake.set()
+        runtime.commit_signal.set()
     return answer

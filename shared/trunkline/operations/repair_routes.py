@@ -82,7 +82,7 @@ def _repair(runtime: ServiceRuntime, body: Repair, cause: Causation) -> int:
         page = _newest_facts(runtime, [f"{body.kind}/{key}" for key in body.keys])
     else:
         raise RepairUnknown(service=runtime.name, kind=body.kind)
-    sending = asyncio.run_coroutine_threadsafe(runtime.send_again(page), runtime.wake.loop)
+    sending = asyncio.run_coroutine_threadsafe(runtime.send_again(page), runtime.commit_signal.loop)
     try:
         sending.result(_SECONDS)
     except TimeoutError:

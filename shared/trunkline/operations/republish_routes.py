@@ -115,16 +115,16 @@ def _stretch(runtime: ServiceRuntime, body: Republish) -> LogRange:
         raise StretchEmpty(first=body.first, last=body.last)
     if body.since is not None and body.until is not None and body.until < body.since:
         raise StretchEmpty(first=body.since, last=body.until)
-    says = {c.name: c.topic for c in runtime.service.says if not c.compacted}
+    publishes = {c.name: c.topic for c in runtime.service.publishes if not c.compacted}
     states = {state.contract.name for state in runtime.service.states}
     for name in body.events or ():
         if name in states:
             raise StateTopicNamed(event=name)
-        if name not in says:
-            raise EventUnknown(service=runtime.name, event=name, known=", ".join(sorted(says)))
+        if name not in publishes:
+            raise EventUnknown(service=runtime.name, event=name, known=", ".join(sorted(publishes)))
     if body.stream is not None and not runtime.store.read_streams([body.stream]):
         raise StreamUnknown(service=runtime.name, stream=body.stream)
-    topics = None if body.events is None else frozenset(says[name] for name in body.events)
+    topics = None if body.events is None else frozenset(publishes[name] for name in body.events)
     return LogRange(first=body.first, last=last, since=body.since, until=body.until, stream=body.stream, topics=topics)
 
 

@@ -154,7 +154,7 @@ def _clock(router: APIRouter, runtime: ServiceRuntime) -> None:
             return would_be(test_clock().advance(duration(body.by), dry_run=True), response)
         with auditing(runtime.store, runtime.clock.now, principal.actor, "clock advance", {"by": body.by}):
             test_clock().advance(duration(body.by))
-        runtime.wake.set()
+        runtime.commit_signal.set()
         return shown()
 
     @router.post("/clock/set", summary="Move a sandbox's clock to an instant ahead")
@@ -163,7 +163,7 @@ def _clock(router: APIRouter, runtime: ServiceRuntime) -> None:
             return would_be(test_clock().set(body.at, dry_run=True), response)
         with auditing(runtime.store, runtime.clock.now, principal.actor, "clock set", {"at": body.at.isoformat()}):
             test_clock().set(body.at)
-        runtime.wake.set()
+        runtime.commit_signal.set()
         return shown()
 
 

@@ -41,17 +41,17 @@ async def connect(runtimes: Iterable[ServiceRuntime], kafka: KafkaSettings, stac
     Raises:
         InstallationRefused: the broker serves another installation (D10.16).
     """
-    all_nodes = list(runtimes)
+    all_runtimes = list(runtimes)
     stack.push_async_callback(closings_ended, _CLOSINGS_SECONDS)
     away = asyncio.Event()
-    admitting = asyncio.create_task(admit(all_nodes, kafka, away), name="installation")
+    admitting = asyncio.create_task(admit(all_runtimes, kafka, away), name="installation")
     stack.push_async_callback(_end, admitting)
     missing = asyncio.create_task(away.wait())
     await asyncio.wait({admitting, missing}, timeout=ADMITTED_SECONDS, return_when=asyncio.FIRST_COMPLETED)
     missing.cancel()
     if admitting.done():
         admitting.result()
-    for runtime in all_nodes:
+    for runtime in all_runtimes:
         _start(runtime, kafka, stack, admitting)
 
 
@@ -99,9 +99,9 @@ class Consuming:
         self._ran = False
 
     @property
-    def there(self) -> bool:
+    def is_available(self) -> bool:
         """Whether the cluster and the database answered last."""
-        return self._present.there
+        return self._present.is_available
 
     async def run(self) -> None:
         """Consume until `stop`. Raises as the consumer does."""
@@ -116,5 +116,5 @@ class Consuming:
 
 
 def _problems(producer: Producer, consumer: Consuming) -> list[str]:
-    found = [] if producer.there else ["Kafka does not take what is said"]
-    return found if consumer.there else [*found, "Kafka, or the database behind the intake, does not answer"]
+    found = [] if producer.is_available else ["Kafka does not take what is said"]
+    return found if consumer.is_available else [*found, "Kafka, or the database behind the intake, does not answer"]

@@ -59,7 +59,7 @@ class ServiceRuntime:
         self.store = store
         self.clock = clock
         self.settings = settings
-        self.wake = CommitSignal(asyncio.get_running_loop())
+        self.commit_signal = CommitSignal(asyncio.get_running_loop())
         self.projected = CommitSignal(asyncio.get_running_loop())
         self.leader_election = LeaderElection(store.url)
         self.projector = ProjectionRunner(store, service.views, self.leader_election, clock=clock)
@@ -75,9 +75,9 @@ class ServiceRuntime:
         self._connection: Connection | None = None
         self._relay: OutboxRelay | None = None
         self._readers = 0
-        self._hurry = asyncio.Event()
-        self._listener = CommitListener(store, self.wake.set_elsewhere)
-        store.on_commit.append(self.wake.set)
+        self._reader_waiting = asyncio.Event()
+        self._listener = CommitListener(store, self.commit_signal.set_elsewhere)
+        store.on_commit.append(self.commit_signal.set)
 
     @property
     def name(self) -> str:
@@ -108,7 +108,7 @@ class ServiceRuntime:
         loop = self.projected.loop
         deadline = loop.time() + at_most
         self._readers += 1
-        self._hurry.set()
+        self._reader_waiting.set()
         try:
             while True:
                 seen = self.projected.count
@@ -121,7 +121,7 @@ class ServiceRuntime:
         finally:
             self._readers -= 1
             if not self._readers and not self.stopping.is_set():
-                self._hurry.clear()
+                self._reader_waiting.clear()
 
     # -- loops ------------------------------------------------------------------------------------------------
 
@@ -134,21 +134,23 @@ class ServiceRuntime:
         self._listener.start()
         self._connection = connection
         transport, states = connection.transport, connection.state_topics
-        relay = OutboxRelay(self.store, self.service, transport, self.wake, self.leader_election, self.clock)
+        relay = OutboxRelay(self.store, self.service, transport, self.commit_signal, self.leader_election, self.clock)
         self._relay = relay
         self.spawn("relay", partial(relay.run, self.stopping.is_set))
         settle = partial(asyncio.to_thread, self._settle)
-        self.spawn("deadlines", partial(self.follow, "deadlines", settle, patience=self._until_due))
+        self.spawn("deadlines", partial(self.follow, "deadlines", settle, idle_timeout=self._until_due))
         self.spawn("views", self._keep_views)
         rebuild = Rebuild(self.projector, self.clock.now)
-        self.spawn("rebuild", partial(self.follow, "rebuild", partial(asyncio.to_thread, rebuild.step), breath=30.0))
+        self.spawn(
+            "rebuild", partial(self.follow, "rebuild", partial(asyncio.to_thread, rebuild.step), settle_seconds=30.0)
+        )
         retention = Retention(self.store, self.clock, self.settings, self.leader_election)
         keep = partial(asyncio.to_thread, retention.step)
-        self.spawn("retention", partial(self.follow, "retention", keep, breath=BETWEEN_SECONDS))
-        letters = DeadLetterPublisher(
+        self.spawn("retention", partial(self.follow, "retention", keep, settle_seconds=BETWEEN_SECONDS))
+        dead_letters = DeadLetterPublisher(
             self.store, self.name, transport if transport.has_topics else None, self.leader_election, self.clock
         )
-        self.spawn("dead letters", partial(letters.run, self.stopping))
+        self.spawn("dead letters", partial(dead_letters.run, self.stopping))
         for topic in self.service.states:
             if states is not None and topic.contract.topic not in states:
                 continue
@@ -184,35 +186,35 @@ class ServiceRuntime:
         name: str,
         step: Callable[[], Awaitable[int]],
         *,
-        patience: Callable[[], float] | None = None,
-        breath: float = SETTLE_SECONDS,
-        hurry: asyncio.Event | None = None,
+        idle_timeout: Callable[[], float] | None = None,
+        settle_seconds: float = SETTLE_SECONDS,
+        reader_waiting: asyncio.Event | None = None,
     ) -> None:
         """Repeat a step until the node stops: see `PollingLoop`.
 
         Args:
             name: of the loop.
             step: does one page; how much it did.
-            patience: after how many seconds to look again though nothing was committed; asked in a thread.
-            breath: seconds from a commit to the look at it.
-            hurry: that pause is not made while it is set.
+            idle_timeout: after how many seconds to look again though nothing was committed; asked in a thread.
+            settle_seconds: seconds from a commit to the look at it.
+            reader_waiting: that pause is not made while it is set.
         """
         loop = PollingLoop(
             name,
             step,
-            commits=self.wake,
+            commits=self.commit_signal,
             stopping=self.stopping,
             database=self._database,
             succeeded=partial(self.supervisor.succeeded, name),
-            idle_timeout=patience,
-            settle_seconds=breath,
-            reader_waiting=hurry,
+            idle_timeout=idle_timeout,
+            settle_seconds=settle_seconds,
+            reader_waiting=reader_waiting,
         )
         await loop.run()
 
-    async def pause(self, seconds: float, hurry: asyncio.Event | None = None) -> None:
+    async def pause(self, seconds: float, reader_waiting: asyncio.Event | None = None) -> None:
         """Wait, unless the node stops, or somebody is in a hurry."""
-        await pause(hurry or self.stopping, seconds)
+        await pause(reader_waiting or self.stopping, seconds)
 
     async def _keep_views(self) -> None:
         """Keep the views up to the log; under load they take a share of the time, unless a reader waits for them."""
@@ -224,10 +226,10 @@ class ServiceRuntime:
             if done:
                 self.projected.set()
                 rest = (loop.time() - begun) * (1 / VIEWS_SHARE - 1)
-                await self.pause(min(IDLE_POLL_SECONDS, rest), self._hurry)
+                await self.pause(min(IDLE_POLL_SECONDS, rest), self._reader_waiting)
             return done
 
-        await self.follow("views", project, hurry=self._hurry)
+        await self.follow("views", project, reader_waiting=self._reader_waiting)
 
     def _settle(self) -> int:
         done = self.deadlines.step()
@@ -259,10 +261,10 @@ class ServiceRuntime:
     def begin_to_stop(self) -> None:
         """Have every loop end with the page it has in hand: whatever it waits for, it waits no longer."""
         self.stopping.set()
-        self._hurry.set()
+        self._reader_waiting.set()
         if self._connection is not None:
             self._connection.stop()
-        self.wake.set()
+        self.commit_signal.set()
         self.projected.set()
         self._listener.begin_to_stop()
 

@@ -123,7 +123,7 @@ class Acting:
         )
         source = "/trunkline/licensing"
         message = Message(new_id(), source, kind.__name__, extension, self.now, generation, None, None, data)
-        binding_requests.react(self.work, [message])
+        binding_requests.handle(self.work, [message])
 
 
 class ExtensionRefused(Refused):

@@ -19,7 +19,7 @@ from trunkline_numbers.domain.number import operator_commands
 from trunkline_numbers.domain.number.events import Listing
 from trunkline_numbers.domain.number.state import Number
 from trunkline_numbers.domain.policy import CURRENT, POLICY, apply_policy
-from trunkline_numbers.reactors.deadlines import react as settle_due
+from trunkline_numbers.reactors.deadlines import handle as settle_due
 
 
 class Stage:
@@ -125,7 +125,7 @@ class Stage:
         """Give numbers what it has not got yet of these worlds, in any order, some of it twice."""
         parcels = [world.parcels(now) for world in worlds]
         while any(parcels):
-            self.pair.hear([record for parcel in parcels if parcel for record in parcel.pop(0)])
+            self.pair.receive([record for parcel in parcels if parcel for record in parcel.pop(0)])
 
     def run_timers(self, worlds: Iterable[World]) -> None:
         """Let everything of these worlds happen that has fallen due, in due order."""

@@ -34,7 +34,7 @@ from trunkline_licensing.api.subscriptions import SubscriptionUnknown
 from trunkline_licensing.application.visibility import branch_of
 from trunkline_licensing.domain.party.errors import PartyUnknown
 from trunkline_licensing.domain.subscription.subscription import SUBSCRIPTION
-from trunkline_licensing.message_handlers.billing_events import react
+from trunkline_licensing.message_handlers.billing_events import handle
 
 MAX_BODY_BYTES: Final = 16 * 1_048_576
 MOST_EVENTS: Final = 5_000
@@ -105,7 +105,7 @@ def router(context: ServiceContext) -> APIRouter:
 
         def decide(uow: UnitOfWork) -> CommandResult:
             messages = _check(uow, asked, sent, platform_sources)
-            react(uow, messages)
+            handle(uow, messages)
             reckoning = Reckoning(uow, messages, catalogue(context), tolerance)
             results = [reckoning.outcome(index, item) for index, item in enumerate(sent.items)]
             return answered(results, asked.request_id, single=not sent.batch)

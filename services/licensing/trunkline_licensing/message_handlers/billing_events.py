@@ -36,16 +36,16 @@ from trunkline_licensing.domain.subscription.subscription import (
     due,
     due_organizations,
     fall_due,
-    hear,
-    hear_together,
     needs_fold,
     organization_registered,
+    receive,
+    receive_together,
 )
 
 PRODUCER = "billing"
 
 
-def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
+def handle(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch, each message once; one query reads what was heard before and all streams.
 
     Facts that can be judged only together with all others of their subscription are taken together, so that a batch
@@ -65,11 +65,11 @@ def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
         if needs_fold(subscription, received, uow.now):
             taken.add(message.subject)
             rest = [m for m in fresh[index:] if m.subject == message.subject]
-            events = hear_together(subscription, [_received(uow, m) for m in rest], uow.now)
+            events = receive_together(subscription, [_received(uow, m) for m in rest], uow.now)
             causes = {(m.source, m.id): cause_of(m) for m in rest}
             supplies += _record(uow, subscription, events, cause_of(message), causes)
         else:
-            events = hear(subscription, received, uow.now)
+            events = receive(subscription, received, uow.now)
             supplies += _record(uow, subscription, events, cause_of(message))
     feed(uow, supplies)
 

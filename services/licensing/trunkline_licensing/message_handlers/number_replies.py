@@ -24,7 +24,7 @@ REFUSED = "number_refused"
 """Why a row's extension is no more."""
 
 
-def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
+def handle(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch of answers.
 
     Args:

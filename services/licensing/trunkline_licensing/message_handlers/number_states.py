@@ -15,7 +15,7 @@ from trunkline_licensing.domain.extension.number_request import number_is
 from trunkline_licensing.replicas.number_replica import NumberReplica, copy_of, read, write
 
 
-def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
+def handle(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch of documents.
 
     Args:

@@ -52,7 +52,7 @@ from trunkline_licensing.message_handlers.billing_events import cause_of, organi
 PRODUCER = "parties"
 
 
-def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
+def handle(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch, each message once; streams, claims and waiters are read together."""
     fresh = heard_once(uow, PRODUCER, messages)
     facts = [(message, decider_of(message.data), fact_of(message)) for message in fresh]
@@ -151,7 +151,7 @@ class _Directory:
         if self._record(decider, key, before, events, cause):
             self._wake([before.stream], cause)
 
-    def wake(self, keys: Sequence[str], cause: Causation) -> None:
+    def commit_signal(self, keys: Sequence[str], cause: Causation) -> None:
         """Go on with what waited for these parties, and with what waited for those that are registered thereby."""
         self._wake([PARTY.stream(key) for key in keys if self._uow.state(PARTY, key).details is not None], cause)
 

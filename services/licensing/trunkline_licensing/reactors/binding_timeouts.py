@@ -15,7 +15,7 @@ from trunkline_licensing.message_handlers.number_replies import REFUSED
 from trunkline_licensing.reactors.reply_barrier import AnswersRead
 
 
-def react(uow: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> None:
+def handle(uow: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> None:
     """Refuse what has been waited for long enough; one whose answer has come meanwhile is left as it is.
 
     Args:

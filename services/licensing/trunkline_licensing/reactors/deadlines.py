@@ -16,7 +16,7 @@ from trunkline_licensing.reactors import binding_timeouts
 from trunkline_licensing.reactors.reply_barrier import AnswersRead
 
 
-def react(uow: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> None:
+def handle(uow: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> None:
     """Settle what is due.
 
     Args:
@@ -31,8 +31,8 @@ def react(uow: UnitOfWork, stream_ids: Sequence[str], answers: AnswersRead) -> N
         PARTY.category: party_events.scheduled_due,
         IDENTITY.category: party_events.scheduled_due,
         SUBSCRIPTION.category: billing_events.scheduled_due,
-        POOL.category: allocate.react,
-        EXTENSION.category: partial(binding_timeouts.react, answers=answers),
+        POOL.category: allocate.handle,
+        EXTENSION.category: partial(binding_timeouts.handle, answers=answers),
     }
     for category, settle in ways.items():
         mine = [stream_id for stream_id in stream_ids if stream_id.startswith(f"{category}/")]

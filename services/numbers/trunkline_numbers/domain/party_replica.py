@@ -51,7 +51,7 @@ def evolve(party: PartyReplica, event: PartyReceived) -> PartyReplica:
 PARTY: Decider[PartyReplica] = Decider("party", PartyReplica, evolve, (PartyReceived,))
 
 
-def hear(party: PartyReplica, published: PartyReceived) -> list[Event]:
+def receive(party: PartyReplica, published: PartyReceived) -> list[Event]:
     """Take what licensing says, unless something newer has been heard."""
     return [published] if published.sequence > party.sequence else []
 

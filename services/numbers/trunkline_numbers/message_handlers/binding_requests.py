@@ -22,7 +22,7 @@ from trunkline_numbers.domain.number.number import NUMBER
 from trunkline_numbers.domain.policy import Policy
 
 
-def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
+def handle(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch of requests and withdrawals.
 
     Args:

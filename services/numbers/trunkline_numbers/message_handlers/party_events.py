@@ -9,10 +9,10 @@ from trunkline.contracts.licensing import Organization, Partner, Platform
 from trunkline.eventstore.recorded_event import Causation
 from trunkline.eventstore.unit_of_work import UnitOfWork
 from trunkline_numbers.application.retry_dependents import serve_waiting
-from trunkline_numbers.domain.party_replica import PARTY, PLATFORM, PartyReceived, hear
+from trunkline_numbers.domain.party_replica import PARTY, PLATFORM, PartyReceived, receive
 
 
-def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
+def handle(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch of `Platform…`, `Partner…` and `Organization…` events."""
     if not messages:
         return
@@ -20,7 +20,7 @@ def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     for message in messages:
         cause = Causation(message.source, message.correlation_id or message.id, message.id)
         key = _key(message)
-        uow.record(PARTY, key, hear(uow.state(PARTY, key), _heard(message)), cause)
+        uow.record(PARTY, key, receive(uow.state(PARTY, key), _heard(message)), cause)
     last = messages[-1]
     serve_waiting(uow, Causation(last.source, last.correlation_id or last.id, last.id))
 

@@ -12,7 +12,7 @@ from trunkline_numbers.domain.person_replica import PERSON, PersonUpdated, updat
 REMOVED = "IdentityRemoved"
 
 
-def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
+def handle(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Take a batch of `Identity…` events; one query reads all streams."""
     uow.load((PERSON, message.subject) for message in messages)
     for message in messages:

@@ -25,10 +25,10 @@ from trunkline_numbers.domain.party_replica import PARTY
 from trunkline_numbers.domain.policy import Policy
 from trunkline_numbers.domain.subscription.events import CoversFrom, Gap, SubscriptionReceived, SwappedOut
 from trunkline_numbers.domain.subscription.paid_reservations import Walks
-from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, fall_due, hear, numbers_of
+from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION, fall_due, numbers_of, receive
 
 
-def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
+def handle(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     """Hear a batch, in its order, and settle everything that follows from it.
 
     Args:
@@ -45,7 +45,7 @@ def react(uow: UnitOfWork, messages: Sequence[Message]) -> None:
     policy, walks = in_force(uow), Walks()
     for message in fresh:
         cause = Causation(message.source, message.correlation_id or message.id, message.id)
-        events = hear(uow.state(SUBSCRIPTION, message.subject), _heard(message), uow.now)
+        events = receive(uow.state(SUBSCRIPTION, message.subject), _heard(message), uow.now)
         _take(uow, message.subject, events, cause, policy, walks)
     last = fresh[-1]
     serve_waiting(uow, Causation(last.source, last.correlation_id or last.id, last.id))

@@ -13,7 +13,7 @@ from trunkline_numbers.domain.subscription.subscription import SUBSCRIPTION
 from trunkline_numbers.message_handlers import subscription_events
 
 
-def react(uow: UnitOfWork, stream_ids: Sequence[str]) -> None:
+def handle(uow: UnitOfWork, stream_ids: Sequence[str]) -> None:
     """Settle the numbers and subscriptions that are due; one that is not due any more is left as it is.
 
     Args:

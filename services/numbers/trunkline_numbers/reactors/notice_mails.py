@@ -24,7 +24,7 @@ NAMES = tuple(stored_name(kind) for kind in (ReservationEnding, LockEnding, Lock
 """The stored events that are told by mail."""
 
 
-def react(uow: UnitOfWork, page: Sequence[RecordedEvent]) -> None:
+def handle(uow: UnitOfWork, page: Sequence[RecordedEvent]) -> None:
     """Write the mails of a page of `NAMES` events.
 
     Args:

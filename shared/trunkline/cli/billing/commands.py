@@ -43,7 +43,7 @@ def publish(call: CommandContext, file: File, dry_run: DryRun = None) -> None:
     findings.sort(key=lambda finding: finding["line"])
     document = {"events": len(lines), **{verdict: counts[verdict] for verdict in VERDICTS}, "findings": findings}
     document["warnings"] = warnings
-    call.tell(document, lambda: _findings(document, VERDICTS))
+    call.present(document, lambda: _findings(document, VERDICTS))
     _end(counts["refused"] + counts["quarantined"] + counts["unreadable"], len(lines), "taken")
 
 
@@ -65,7 +65,7 @@ def validate(call: CommandContext, file: File) -> None:
         **{verdict: counts[verdict] for verdict in shown},
         "findings": [_finding(finding) for finding in findings],
     }
-    call.tell(document, lambda: _findings(document, shown))
+    call.present(document, lambda: _findings(document, shown))
     _end(counts["refused"] + counts["quarantined"] + counts["unreadable"], len(lines), "acceptable")
 
 

@@ -41,17 +41,17 @@ def waiting(
     if dismiss is not None:
         body = {"remark": _needed(remark)} | ({} if source is None else {"source": source, "id": event_id})
         done = call.remote.post(f"{_path(dismiss)}/dismiss", body, dry_run=dry_run)
-        call.tell(done, lambda: f"{done['stream']}: {done['dismissed']:,} facts dismissed.")
+        call.present(done, lambda: f"{done['stream']}: {done['dismissed']:,} facts dismissed.")
         return
     if retry is not None:
         done = call.remote.post(f"{_path(retry)}/retry", dry_run=dry_run)
         awaits = ", ".join(done["still_awaits"])
         still = f"still waits for {awaits}" if awaits else "nothing waits any more"
-        call.tell(done, lambda: f"{done['stream']}: {still}.")
+        call.present(done, lambda: f"{done['stream']}: {still}.")
         return
     found = call.remote.merged("/waiting", limit, by="since")
     found["items"] = [item for item in found["items"] if not item["awaited"].startswith("number/")]
-    call.tell(found, lambda: _waiting(found["items"]), lambda: more(found))
+    call.present(found, lambda: _waiting(found["items"]), lambda: more(found))
 
 
 @verb(app, "quarantined")
@@ -81,15 +81,15 @@ def quarantined(
     if apply is not None:
         body = {name: value for name, value in (("event_id", as_id), ("remark", remark)) if value is not None}
         done = call.remote.post(f"{path}/{apply}/apply", body, dry_run=dry_run)
-        call.tell(done, lambda: _applied(done))
+        call.present(done, lambda: _applied(done))
         return
     if dismiss is not None:
         done = call.remote.post(f"{path}/{dismiss}/dismiss", {"remark": _needed(remark)}, dry_run=dry_run)
-        call.tell(done, lambda: f"Conflicting duplicate {done['id']} is dismissed; what took effect first stands.")
+        call.present(done, lambda: f"Conflicting duplicate {done['id']} is dismissed; what took effect first stands.")
         return
     status = None if settled else "open"
     found = call.remote.merged("/quarantined", limit, by="quarantined_at", status=status)
-    call.tell(found, lambda: _quarantined(found["items"]), lambda: more(found))
+    call.present(found, lambda: _quarantined(found["items"]), lambda: more(found))
 
 
 def _needed(remark: str | None) -> str:

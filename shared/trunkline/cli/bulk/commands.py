@@ -65,7 +65,7 @@ def create(
 ) -> None:
     """Make a draft: a name, and the add-ons that every row gets beside its own."""
     body = {"name": name, "addons": addon or []}
-    tell_bulk(call, call.remote.post(path_of(organization), body, dry_run=dry_run))
+    present_bulk(call, call.remote.post(path_of(organization), body, dry_run=dry_run))
 
 
 @verb(app, "list")
@@ -79,13 +79,13 @@ def list_(
     """List the bulk assignments of an organization, the newest first."""
     wanted = {"search": search, "status": status.value if status else None, "sort": "-created_at"}
     found = call.remote.page_through(path_of(organization), limit, **wanted)
-    call.tell(found, lambda: _list(found["items"]), lambda: more(found))
+    call.present(found, lambda: _list(found["items"]), lambda: more(found))
 
 
 @verb(app, "show")
 def show(call: CommandContext, bulk: Bulk, organization: Whose = None) -> None:
     """Show a bulk assignment: name, add-ons, files, status, counts, and what can be done with it now."""
-    tell_bulk(call, call.remote.get(path_to(call, bulk, organization)))
+    present_bulk(call, call.remote.get(path_to(call, bulk, organization)))
 
 
 @verb(app, "edit")
@@ -105,23 +105,23 @@ def edit(
     body |= {"addons": addon or []} if addon or no_addons else {}
     if not body:
         raise Misused("Nothing is named that is to be changed; --help lists what can be.")
-    tell_bulk(call, call.remote.patch(path_to(call, bulk, organization), body, dry_run=dry_run))
+    present_bulk(call, call.remote.patch(path_to(call, bulk, organization), body, dry_run=dry_run))
 
 
 @verb(app, "duplicate")
 def duplicate(call: CommandContext, bulk: Bulk, organization: Whose = None, dry_run: DryRun = None) -> None:
     """Make a draft with the same add-ons, and a name that says it is a copy; people are not copied."""
-    tell_bulk(call, call.remote.post(f"{path_to(call, bulk, organization)}/duplicate", dry_run=dry_run))
+    present_bulk(call, call.remote.post(f"{path_to(call, bulk, organization)}/duplicate", dry_run=dry_run))
 
 
 @verb(app, "delete")
 def delete(call: CommandContext, bulk: Bulk, organization: Whose = None, dry_run: DryRun = None) -> None:
     """Delete a draft, with its people."""
     call.remote.delete(path_to(call, bulk, organization), dry_run=dry_run)
-    call.tell({"bulk_id": str(bulk), "deleted": not dry_run}, lambda: f"The bulk assignment {bulk} is deleted.")
+    call.present({"bulk_id": str(bulk), "deleted": not dry_run}, lambda: f"The bulk assignment {bulk} is deleted.")
 
 
-def tell_bulk(call: CommandContext, found: Any) -> None:
+def present_bulk(call: CommandContext, found: Any) -> None:
     """Say how a bulk assignment is."""
     from trunkline.cli.terminal.output import facts, relative
 
@@ -134,7 +134,7 @@ def tell_bulk(call: CommandContext, found: Any) -> None:
         document |= {n: relative(found[n]) for n in ("created_at", "started_at", "completed_at") if found[n]}
         return facts(document | {"possible now": found["actions"]})
 
-    call.tell(found, made)
+    call.present(found, made)
 
 
 def _list(items: list[dict[str, Any]]) -> Any:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import typer
 
-from trunkline.cli.bulk.commands import Bulk, Whose, app, path_to, tell_bulk
+from trunkline.cli.bulk.commands import Bulk, Whose, app, path_to, present_bulk
 from trunkline.cli.bulk.users import write
 from trunkline.cli.terminal.background_work import outliving
 from trunkline.cli.terminal.command import CommandContext, verb
@@ -42,7 +42,7 @@ def preflight(call: CommandContext, bulk: Bulk, organization: Whose = None, limi
     def counted() -> str:
         return f"{found['would_succeed']:,} of {found['total']:,} rows would succeed, {len(failing):,} would fail."
 
-    call.tell(found, counted, lambda: _rows(failing[:limit]) if failing else "")
+    call.present(found, counted, lambda: _rows(failing[:limit]) if failing else "")
     if failing:
         raise Partly(f"{len(failing):,} rows would fail.")
 
@@ -59,13 +59,13 @@ def assign(
     """Assign: it goes on in the service, whatever becomes of this command."""
     body, path = {"all_or_nothing": all_or_nothing}, path_to(call, bulk, organization)
     if dry_run:
-        tell_bulk(call, call.remote.post(f"{path}/assign", body, dry_run=dry_run))
+        present_bulk(call, call.remote.post(f"{path}/assign", body, dry_run=dry_run))
         return
     with _outliving(bulk):
         found = call.remote.post(f"{path}/assign", body)
         ended = _watched(call, path) if watch else None
     if ended is None:
-        tell_bulk(call, found)
+        present_bulk(call, found)
     else:
         _end(call, ended)
 
@@ -95,10 +95,10 @@ def report(
     if csv is not None:
         with call.remote.download(path, format="csv", **chosen) as pieces:
             write(csv, b"".join(pieces))
-        call.tell({"file": str(csv)}, lambda: f"Written to {csv}.")
+        call.present({"file": str(csv)}, lambda: f"Written to {csv}.")
         return
     found = call.remote.page_through(path, limit, **chosen)
-    call.tell(found, lambda: _rows(found["items"]), lambda: more(found))
+    call.present(found, lambda: _rows(found["items"]), lambda: more(found))
 
 
 def _outliving(bulk: UUID) -> AbstractContextManager[None]:
@@ -122,7 +122,7 @@ def _watched(call: CommandContext, path: str) -> dict[str, Any]:
 
 
 def _end(call: CommandContext, found: dict[str, Any]) -> None:
-    call.tell(found, lambda: _line(found))
+    call.present(found, lambda: _line(found))
     if found["failed"]:
         raise Partly(f"{found['failed']:,} of {found['total']:,} rows failed; `trunkline bulk report` says why.")
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trunkline.cli.bulk.commands import Bulk, Organization, Whose, app, path_of, path_to, tell_bulk
+from trunkline.cli.bulk.commands import Bulk, Organization, Whose, app, path_of, path_to, present_bulk
 from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused
 from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, more
@@ -38,14 +38,14 @@ def add_users(
     content = _read(file)
     call.announce(f"Adding {file.name}, {len(content):,} bytes")
     found = call.remote.post_bytes(path, content, "text/csv", file_name=file.name[:200], dry_run=dry_run)
-    tell_bulk(call, found)
+    present_bulk(call, found)
 
 
 @verb(app, "users")
 def users(call: CommandContext, bulk: Bulk, organization: Whose = None, limit: Limit = LIMIT) -> None:
     """List the people of a bulk assignment, in the order of their files."""
     found = call.remote.page_through(f"{path_to(call, bulk, organization)}/users", limit)
-    call.tell(found, lambda: _users(found["items"]), lambda: more(found))
+    call.present(found, lambda: _users(found["items"]), lambda: more(found))
 
 
 @verb(app, "sample")
@@ -64,7 +64,7 @@ def sample(
     if out is not None:
         write(out, content)
     document = {"layout": layout.value, "file": str(out) if out else None, "content": content.decode()}
-    call.tell(document, lambda: f"Written to {out}.")
+    call.present(document, lambda: f"Written to {out}.")
 
 
 def write(out: Path, content: bytes) -> None:

@@ -26,7 +26,7 @@ def list_(call: CommandContext) -> None:
     names = ("event", "version", "direction", "topic", "schema")
     rows = [(c.name, c.version, c.direction, c.topic, c.schema_file) for c in ALL]
     document = {"items": [dict(zip(names, row, strict=True)) for row in rows]}
-    call.tell(document, lambda: table(("event", ">version", *names[2:]), rows))
+    call.present(document, lambda: table(("event", ">version", *names[2:]), rows))
 
 
 @verb(app, "show", remote=False)
@@ -44,7 +44,7 @@ def show(
     schema = found.get(name.removesuffix(".json"))
     if schema is None:
         raise Misused(f"There is no public event {name!r}; trunkline contract list tells which there are.")
-    call.tell(schema, lambda: json.dumps(schema, indent=2, ensure_ascii=False))
+    call.present(schema, lambda: json.dumps(schema, indent=2, ensure_ascii=False))
 
 
 @verb(app, "diff", remote=False)
@@ -62,7 +62,7 @@ def diff(
     changes = [_document(change) for change in compared.changes]
     breaking = sum(change["verdict"] == "breaking" for change in changes)
     document = {"breaking": breaking, "compatible": len(changes) - breaking, "changes": changes}
-    call.tell(document, lambda: _changes(compared))
+    call.present(document, lambda: _changes(compared))
     if breaking:
         raise Refused(f"{breaking:,} of {len(changes):,} changes break who reads or sends these events.")
 

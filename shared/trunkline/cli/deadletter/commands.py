@@ -32,14 +32,14 @@ def list_(
     """List what was parked and waits for somebody to look at it, oldest first."""
     chosen = {"topic": topic, "code": code, "status": None if status == "all" else status}
     found = letters(call, service, limit, chosen)
-    call.tell(found, lambda: _letters(found["items"], status), lambda: more(found))
+    call.present(found, lambda: _letters(found["items"], status), lambda: more(found))
 
 
 @verb(app, "show")
 def show(call: CommandContext, service: Owner, number: Number) -> None:
     """Show one parked message: where it came from, why it was parked, what became of it, and its bytes."""
     found = letter(call, service, number)
-    call.tell(found, lambda: _letter(found))
+    call.present(found, lambda: _letter(found))
 
 
 def letters(call: CommandContext, service: ServiceName | None, limit: int, chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def edit(
         body |= _value(_edited(letter(call, service, number)))
     done = call.remote.post(f"{_path(service.value, number)}/retry", body, dry_run=dry_run)
     document = {"service": service.value} | done
-    call.tell(document, lambda: _done(document))
+    call.present(document, lambda: _done(document))
 
 
 def _path(owner: str, number: int) -> str:
@@ -146,7 +146,7 @@ def _each(call: CommandContext, chosen: Sequence[tuple[str, int]], done: str, on
                     )
             bar.move(len(documents))
     refused_ones = sum(t["status"] == "refused" for t in documents)
-    call.tell(
+    call.present(
         {done: len(documents) - refused_ones, "refused": refused_ones, "items": documents}, lambda: _all_done(documents)
     )
     if refused_ones:

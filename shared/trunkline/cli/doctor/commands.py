@@ -49,7 +49,7 @@ def add_doctor(app: typer.Typer, panel: str) -> None:
             differ = _reconcile(call, document, checks, without, mend=repair)
         else:
             document |= {"reconciled": None} if reconcile else {}
-            call.tell(document, lambda: _table(checks), lambda: _listed(without))
+            call.present(document, lambda: _table(checks), lambda: _listed(without))
         if away:
             raise Unreachable("Not every service answers.")
         if wrong:
@@ -71,13 +71,13 @@ def _reconcile(
         if repairs:
             report = reconciled(call)
     except Ended:
-        call.tell(told | {"well": False, "reconciled": None}, lambda: _table(checks), lambda: _listed(without))
+        call.present(told | {"well": False, "reconciled": None}, lambda: _table(checks), lambda: _listed(without))
         raise
     left = {(d.kind, d.key) for d in (*report.differences, *report.moving)}
     told |= {"well": told["well"] and report.agrees, "reconciled": document(report)}
     if mend:
         told["repaired"] = [each._asdict() | {"agrees": (each.kind, each.key) not in left} for each in repairs]
-    call.tell(
+    call.present(
         told, lambda: _table(checks), lambda: _listed(without), lambda: shown(repairs, left), lambda: counts(report),
         lambda: named(report),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from trunkline.cli.extension.commands import (
     extension_table,
     identify,
     path_of,
-    tell_changed,
+    present_changed,
 )
 from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused
@@ -51,18 +51,18 @@ def change(
     if not (fields or whole or add or remove):
         raise Misused("Say what to change: --key, --name, --user, --number, --addon, --no-addons, --add or --remove.")
     if len(keys) == 1 and not (add or remove):
-        tell_changed(call, call.remote.patch(path_of(organization, keys[0]), fields | whole, dry_run=dry_run))
+        present_changed(call, call.remote.patch(path_of(organization, keys[0]), fields | whole, dry_run=dry_run))
         return
     body = {"extension_ids": keys, "add": add or [], "remove": remove or [], **whole}
     answer = call.remote.post(path_of(organization, "addons"), body, dry_run=dry_run)
-    call.tell(answer, lambda: extension_table(answer["extensions"]))
+    call.present(answer, lambda: extension_table(answer["extensions"]))
 
 
 @verb(app, "delete")
 def delete(call: CommandContext, extension: Extension, organization: Organization, dry_run: DryRun = None) -> None:
     """Delete an extension; its licenses, its person and its number are free again."""
     key = identify(call, organization, extension)
-    tell_changed(call, call.remote.delete(path_of(organization, key), dry_run=dry_run))
+    present_changed(call, call.remote.delete(path_of(organization, key), dry_run=dry_run))
 
 
 @verb(app, "export")
@@ -93,4 +93,4 @@ def save(call: CommandContext, organization: str, path: str, out: Path | None) -
     except OSError as error:
         raise Misused(f"{where} cannot be written: {error.strerror}.") from None
     rows = content.count(b"\r\n") - 1
-    call.tell({"file": str(where), "rows": rows}, lambda: f"{rows:,} rows written to {where}.")
+    call.present({"file": str(where), "rows": rows}, lambda: f"{rows:,} rows written to {where}.")

@@ -59,7 +59,7 @@ def provision(
     body = {"count": count, "start_from": start, "user_ids": user or [], "addons": addon or []}
     body |= {"reference": reference} if reference is not None else {}
     made = call.remote.post(path_of(organization), body, dry_run=dry_run)
-    call.tell(made, lambda: extension_table(made["extensions"]))
+    call.present(made, lambda: extension_table(made["extensions"]))
 
 
 @verb(app, "assign")
@@ -72,14 +72,14 @@ def assign(
 ) -> None:
     """Let an extension serve a person; whom it served before is free for another one."""
     key = identify(call, organization, extension)
-    tell_changed(call, call.remote.post(path_of(organization, key, "/assign"), {"user_id": user}, dry_run=dry_run))
+    present_changed(call, call.remote.post(path_of(organization, key, "/assign"), {"user_id": user}, dry_run=dry_run))
 
 
 @verb(app, "show")
 def show(call: CommandContext, extension: Extension, organization: Organization) -> None:
     """Show an extension: its key, whom it serves, licenses and number."""
     found = call.remote.get(path_of(organization, identify(call, organization, extension)))
-    call.tell(found, lambda: extension_facts(found))
+    call.present(found, lambda: extension_facts(found))
 
 
 @verb(app, "list")
@@ -101,10 +101,10 @@ def list_(
     """List the extensions of an organization in the order of their keys."""
     wanted = {"q": search, "user_id": str(user) if user else None, "license": license, "number": number}
     found = call.remote.page_through(path_of(organization), limit, **wanted, assigned=assigned, suspended=suspended)
-    call.tell(found, lambda: extension_table(found["items"]), lambda: more(found))
+    call.present(found, lambda: extension_table(found["items"]), lambda: more(found))
 
 
-def tell_changed(call: CommandContext, answer: dict[str, Any]) -> None:
+def present_changed(call: CommandContext, answer: dict[str, Any]) -> None:
     """Tell of a change: the extension after it, and what it has freed."""
     from rich.console import Group
 
@@ -117,7 +117,7 @@ def tell_changed(call: CommandContext, answer: dict[str, Any]) -> None:
         head = "The extension is no more." if gone else extension_facts(answer["extension"])
         return Group(head, facts({"freed": _freed(freed)})) if freed else head
 
-    call.tell(answer, shown)
+    call.present(answer, shown)
 
 
 def _freed(freed: dict[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from trunkline.cli.client.named_parties import NAMED, PARTY
-from trunkline.cli.number.commands import Number, app, tell_number
+from trunkline.cli.number.commands import Number, app, present_number
 from trunkline.cli.number.files import Numbers, NumbersFrom, each, numbers_given
 from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.options import DryRun
@@ -87,7 +87,7 @@ def recover(call: CommandContext, number: Number, remark: Remark, dry_run: DryRu
 
 
 def _act(call: CommandContext, number: str, what: str, dry_run: bool | None, **body: Any) -> None:
-    tell_number(call, _done(call, number, what, dry_run, body))
+    present_number(call, _done(call, number, what, dry_run, body))
 
 
 def _done(call: CommandContext, number: str, what: str, dry_run: bool | None, body: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from trunkline.cli.number.commands import Number, app, number_facts, tell_number
+from trunkline.cli.number.commands import Number, app, number_facts, present_number
 from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.options import LIMIT, DryRun, Limit, more
 
@@ -45,7 +45,7 @@ def swap(
     """Put a number in the place of another, both or neither: the old one is kept for a day."""
     body = {"old_number": old, "new_number": new, "subscription_id": str(of)} | _why(remark)
     found = call.remote.post("/numbers/swap", body, dry_run=dry_run)
-    call.tell(
+    call.present(
         found,
         lambda: number_facts(found["new"]),
         lambda: number_facts(found["old"]),
@@ -65,10 +65,10 @@ def refused(
     """List the assignments that were refused and wait for their number to change, or let one wait no more."""
     if dismiss is None:
         found = call.remote.page_through("/numbers/refused", limit)
-        call.tell(found, lambda: _refused(found["items"]), lambda: more(found))
+        call.present(found, lambda: _refused(found["items"]), lambda: more(found))
         return
     done = call.remote.post(f"/numbers/refused/{dismiss}/dismiss", _why(remark), dry_run=dry_run)
-    call.tell(done, lambda: f"Subscription {done['subscription_id']} waits no more for {done['number']}.")
+    call.present(done, lambda: f"Subscription {done['subscription_id']} waits no more for {done['number']}.")
 
 
 def _act(
@@ -76,7 +76,7 @@ def _act(
 ) -> None:
     body = {"subscription_id": str(subscription)} | _why(remark)
     found = call.remote.post(f"/numbers/{number}/{what}", body, dry_run=dry_run)
-    tell_number(call, found)
+    present_number(call, found)
 
 
 def _why(remark: str | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from trunkline.cli.client.named_parties import NAMED, ORGANIZATION, PARTY, with_names
-from trunkline.cli.number.commands import Number, app, tell_number
+from trunkline.cli.number.commands import Number, app, present_number
 from trunkline.cli.number.files import Numbers, NumbersFrom, numbers_given
 from trunkline.cli.terminal.command import CommandContext, verb
 from trunkline.cli.terminal.exit_codes import Misused
@@ -42,7 +42,7 @@ def allocate(
 ) -> None:
     """Give numbers to a partner or an organization to use or resell: all of them, or none."""
     body = _given(numbers=numbers_given(numbers, file), holder_id=str(holder), remark=remark)
-    _tell_handed_on(call, call.remote.post("/numbers/allocate", body, dry_run=dry_run))
+    _present_handed_on(call, call.remote.post("/numbers/allocate", body, dry_run=dry_run))
 
 
 @verb(app, "take-back")
@@ -55,7 +55,7 @@ def take_back(
 ) -> None:
     """Take numbers back from whom they were given to: all of them, or none."""
     body = _given(numbers=numbers_given(numbers, file), remark=remark)
-    _tell_handed_on(call, call.remote.post("/numbers/take-back", body, dry_run=dry_run))
+    _present_handed_on(call, call.remote.post("/numbers/take-back", body, dry_run=dry_run))
 
 
 @verb(app, "change")
@@ -89,7 +89,7 @@ def change(
     if not body:
         raise Misused("Nothing is named that is to be changed; --help lists what can be.")
     found = call.remote.patch(f"/numbers/{number}", body | _given(remark=remark), dry_run=dry_run)
-    tell_number(call, found)
+    present_number(call, found)
 
 
 @verb(app, "bind")
@@ -123,7 +123,7 @@ def bind(
     if new and not external:
         raise Misused("--country, --vendor, --sku and --organization describe an --external number.")
     found = call.remote.post(f"/numbers/{number}/bind", body | ({"external": new} if external else {}), dry_run=dry_run)
-    tell_number(call, found)
+    present_number(call, found)
 
 
 @verb(app, "unbind")
@@ -136,14 +136,14 @@ def unbind(
 ) -> None:
     """Let a number serve a trunk or SMS user no more."""
     found = call.remote.post(f"/numbers/{number}/unbind", _given(kind=kind.value, remark=remark), dry_run=dry_run)
-    tell_number(call, found)
+    present_number(call, found)
 
 
 def _given(**fields: Any) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _tell_handed_on(call: CommandContext, answer: dict[str, Any]) -> None:
+def _present_handed_on(call: CommandContext, answer: dict[str, Any]) -> None:
     from trunkline.cli.terminal.output import state, table
 
     def shown() -> Any:
@@ -151,4 +151,4 @@ def _tell_handed_on(call: CommandContext, answer: dict[str, Any]) -> None:
         rows = [(n["number"], n["outcome"], state(n["state"]), parties[n["holder_id"]]) for n in answer["numbers"]]
         return table(("number", "outcome", "state", "holder"), rows)
 
-    call.tell(answer, shown)
+    call.present(answer, shown)

@@ -22,14 +22,14 @@ Number = Annotated[str, typer.Argument(metavar="NUMBER", help="In E.164 form, su
 def show(call: CommandContext, number: Number, as_of: AsOf = None) -> None:
     """Show a number as it is, or as it was."""
     found = call.remote.get(f"/numbers/{number}", as_of=instant(as_of))
-    tell_number(call, found)
+    present_number(call, found)
 
 
 @verb(app, "history")
 def history(call: CommandContext, number: Number, as_of: AsOf = None, limit: Limit = LIMIT) -> None:
     """Show everything that happened to a number: when, what, why and by whom, down to the billing event behind it."""
     found = call.remote.page_through(f"/numbers/{number}/history", limit, as_of=instant(as_of))
-    call.tell(found, lambda: history_table(found["items"]), lambda: more(found))
+    call.present(found, lambda: history_table(found["items"]), lambda: more(found))
 
 
 @verb(app, "add")
@@ -49,14 +49,14 @@ def add(
     body: dict[str, Any] = {"numbers": named, "vendor": vendor, "country": country, "sku": sku}
     body |= {"holder_id": holder} if holder is not None else {}
     answer = call.remote.post("/numbers", body, dry_run=dry_run)
-    call.tell(answer, lambda: _added(answer))
+    call.present(answer, lambda: _added(answer))
     if answer["refused"]:
         raise Partly(f"{answer['refused']:,} of {len(named):,} numbers were refused.")
 
 
-def tell_number(call: CommandContext, found: dict[str, Any]) -> None:
+def present_number(call: CommandContext, found: dict[str, Any]) -> None:
     """Show a number as it is; after a dry run, as it would be."""
-    call.tell(found, lambda: number_facts(found, lambda party_id: with_name(call.remote, party_id)))
+    call.present(found, lambda: number_facts(found, lambda party_id: with_name(call.remote, party_id)))
 
 
 def number_facts(found: dict[str, Any], named: Callable[[str], str] = str) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from trunkline.cli.number.commands import tell_number
+from trunkline.cli.number.commands import present_number
 from trunkline.cli.terminal.command import CommandContext
 from trunkline.cli.terminal.exit_codes import Misused, Partly, Refused
 
@@ -61,12 +61,12 @@ def each(call: CommandContext, numbers: Sequence[str], done: str, act: Callable[
         Refused: all were.
     """
     if len(numbers) == 1:
-        tell_number(call, act(numbers[0]))
+        present_number(call, act(numbers[0]))
         return
     items = [_outcome(number, done, act) for number in numbers]
     refused = sum(item["code"] is not None for item in items)
     document = {"done": len(items) - refused, "refused": refused, "items": items}
-    call.tell(document, lambda: _table(items))
+    call.present(document, lambda: _table(items))
     if refused == len(items):
         raise Refused(f"None of the {len(items):,} numbers was {done}.", document)
     if refused:

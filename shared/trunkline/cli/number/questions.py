@@ -27,7 +27,7 @@ def held_by(
 ) -> None:
     """Show with whom a number was at an instant: whom it served, for whom it was kept, who held it."""
     found = call.remote.get(f"/numbers/{number}/held-by", at=instant(at, "--at"))
-    call.tell(found, lambda: _holding(found))
+    call.present(found, lambda: _holding(found))
 
 
 @verb(app, "recycled")
@@ -38,14 +38,14 @@ def recycled(
 ) -> None:
     """Say whether a number has left its customer, or come to another one, since an instant."""
     found = call.remote.get(f"/numbers/{number}/recycled", since=instant(since, "--since"))
-    call.tell(found, lambda: _verdict(found), lambda: _turns(call, found["turns"]))
+    call.present(found, lambda: _verdict(found), lambda: _turns(call, found["turns"]))
 
 
 @verb(app, "lookup")
 def lookup(call: CommandContext, numbers: Numbers = None, file: NumbersFrom = None) -> None:
     """Show the states of many numbers at once."""
     found = call.remote.post("/numbers/lookup", {"numbers": numbers_given(numbers, file)})
-    call.tell(found, lambda: _found(call, found["numbers"]))
+    call.present(found, lambda: _found(call, found["numbers"]))
 
 
 def _holding(found: dict[str, Any]) -> Any:

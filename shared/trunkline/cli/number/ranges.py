@@ -45,7 +45,7 @@ def add_range(
     body |= {"capabilities": [a.value for a in able]} if able else {}
     body |= {"holder_id": str(holder)} if holder is not None else {}
     answer = call.remote.post("/numbers/ranges", body, dry_run=dry_run)
-    call.tell(answer, lambda: _range(answer), lambda: _refusals(answer["refusals"]))
+    call.present(answer, lambda: _range(answer), lambda: _refusals(answer["refusals"]))
     if answer["refused"]:
         raise Partly(f"{answer['refused']:,} of {answer['added'] + answer['refused']:,} numbers were refused.")
 

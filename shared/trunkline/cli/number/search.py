@@ -120,7 +120,7 @@ def search(
 ) -> None:
     """Find numbers by any mix of filters, and say how many there are."""
     found = call.remote.page_through("/numbers", limit, sort=sort, **filters)
-    call.tell(found, lambda: _found(call, found["items"]), lambda: more(found) or _all_of(found))
+    call.present(found, lambda: _found(call, found["items"]), lambda: more(found) or _all_of(found))
 
 
 @verb(app, "export")
@@ -145,7 +145,7 @@ def export(
         except OSError as error:
             raise Misused(f"{where} cannot be written: {error.strerror}.") from None
     if where != _STANDARD_OUTPUT:
-        call.tell({"file": str(where), "bytes": size}, lambda: f"{size:,} bytes written to {where}.")
+        call.present({"file": str(where), "bytes": size}, lambda: f"{size:,} bytes written to {where}.")
 
 
 def _written(where: Path, pieces: Iterator[bytes]) -> int:

@@ -45,7 +45,7 @@ def upload(
     with before_it_runs("No number was added.", "trunkline number uploads"):
         seen = call.remote.post_bytes(_PATH, content, "text/csv", **fields, dry_run=dry_run)
     if dry_run or not seen["good"] or (whole and seen["bad"]):
-        call.tell(seen, lambda: _previewed(seen), lambda: _bad_rows(seen))
+        call.present(seen, lambda: _previewed(seen), lambda: _bad_rows(seen))
         if not seen["good"]:
             raise Refused("No row of the file can be added.")
         if seen["bad"]:
@@ -65,14 +65,14 @@ def upload(
 def uploads(call: CommandContext, limit: Limit = LIMIT) -> None:
     """List the uploads of your branch, the newest first."""
     found = call.remote.page_through(_PATH, limit)
-    call.tell(found, lambda: _uploads(found["items"]), lambda: more(found))
+    call.present(found, lambda: _uploads(found["items"]), lambda: more(found))
 
 
 @verb(app, "upload-history")
 def upload_history(call: CommandContext, upload_id: Upload, limit: Limit = LIMIT) -> None:
     """Show everything that happened to an upload: who sent, started or cancelled it, and chunk after chunk."""
     found = call.remote.page_through(f"{_PATH}/{upload_id}/history", limit)
-    call.tell(found, lambda: _history(found["items"]), lambda: more(found))
+    call.present(found, lambda: _history(found["items"]), lambda: more(found))
 
 
 @verb(app, "upload-watch")
@@ -88,7 +88,7 @@ def upload_run(call: CommandContext, upload_id: Upload, dry_run: DryRun = None) 
     """Add what the preview of an upload found good, and watch it; run again, it only watches."""
     if dry_run:
         found = call.remote.post(f"{_PATH}/{upload_id}/run", dry_run=dry_run)
-        call.tell(found, lambda: f"{found['good']:,} of {found['rows']:,} rows added.")
+        call.present(found, lambda: f"{found['good']:,} of {found['rows']:,} rows added.")
         return
     with _outliving(str(upload_id)):
         call.remote.post(f"{_PATH}/{upload_id}/run")
@@ -100,7 +100,7 @@ def upload_run(call: CommandContext, upload_id: Upload, dry_run: DryRun = None) 
 def upload_cancel(call: CommandContext, upload_id: Upload, dry_run: DryRun = None) -> None:
     """End an upload where it stands; what it has added stays."""
     found = call.remote.post(f"{_PATH}/{upload_id}/cancel", dry_run=dry_run)
-    call.tell(found, lambda: _line(found))
+    call.present(found, lambda: _line(found))
 
 
 @verb(app, "upload-report")
@@ -114,12 +114,12 @@ def upload_report(
     kind, only = ("json" if call.as_json else "csv"), ("refused" if refused else None)
     path = f"{_PATH}/{upload_id}/report"
     if call.as_json and out is None:
-        call.tell(call.remote.get(path, format=kind, only=only))
+        call.present(call.remote.get(path, format=kind, only=only))
         return
     with call.remote.download(path, format=kind, only=only) as pieces:
         _write(out, b"".join(pieces))
     if out is not None:
-        call.tell({"file": str(out)}, lambda: f"Written to {out}.")
+        call.present({"file": str(out)}, lambda: f"Written to {out}.")
 
 
 @verb(app, "upload-sample")
@@ -134,7 +134,7 @@ def upload_sample(
         _write(out, content)
     if out is not None or call.as_json:
         document = {"file": str(out) if out is not None else None, "content": content.decode()}
-        call.tell(document, lambda: f"Written to {out}.")
+        call.present(document, lambda: f"Written to {out}.")
 
 
 def _read(file: Path) -> bytes:
@@ -184,7 +184,7 @@ def _end(call: CommandContext, found: dict[str, Any], documents: list[dict[str, 
         Partly: rows were refused.
         Refused: it was cancelled, or does not run at all.
     """
-    call.tell(found | {"bad_rows": documents} if documents else found, lambda: _line(found))
+    call.present(found | {"bad_rows": documents} if documents else found, lambda: _line(found))
     if found["status"] != "completed":
         raise Refused(f"The upload is {found['status']}.", found)
     if found["refused"]:

@@ -17,7 +17,7 @@ def add_audit(app: typer.Typer, panel: str) -> None:
     def audit(call: CommandContext, limit: Limit = LIMIT) -> None:
         """List what operators did, newest first: also what was refused."""
         found = call.remote.merged("/audit", limit, by="at", newest_first=True)
-        call.tell(found, lambda: _rows(found["items"]), lambda: more(found))
+        call.present(found, lambda: _rows(found["items"]), lambda: more(found))
 
 
 def _rows(items: list[dict[str, Any]]) -> Any:

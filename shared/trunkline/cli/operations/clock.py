@@ -23,7 +23,7 @@ _LOOKS = 200
 def show(call: CommandContext) -> None:
     """Show what time it is for the services."""
     document = _clocks(call)
-    call.tell(document, lambda: _shown(document))
+    call.present(document, lambda: _shown(document))
 
 
 @verb(app, "advance")
@@ -72,7 +72,7 @@ def _move(call: CommandContext, how: str, body: dict[str, Any]) -> None:
         moved.append(name)
     document = _clocks(call)
     _until_done(call)
-    call.tell(document, lambda: _shown(document))
+    call.present(document, lambda: _shown(document))
 
 
 def moves_of(clocks: dict[str, Any], how: str, body: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:

@@ -35,14 +35,14 @@ def list_(
         page = call.remote.page_through(f"/{service.value}/operate/failed-items", limit, **chosen)
         items = [{"service": service.value} | item for item in page["items"]]
         found = {"items": items, "more": page.get("next") is not None}
-    call.tell(found, lambda: _items(found["items"]), lambda: more(found))
+    call.present(found, lambda: _items(found["items"]), lambda: more(found))
 
 
 @verb(app, "retry")
 def retry(call: CommandContext, service: Owner, loop: Loop, key: Key, dry_run: DryRun = None) -> None:
     """Try an item again at once, as after its cause was mended."""
     done = call.remote.post(_path(service, "retry"), {"loop": loop, "key": key}, dry_run=dry_run)
-    call.tell(done, lambda: f"{key} is tried again.")
+    call.present(done, lambda: f"{key} is tried again.")
 
 
 @verb(app, "discard")
@@ -58,7 +58,7 @@ def discard(
     body = {"loop": loop, "key": key, "remark": remark}
     done = call.remote.post(_path(service, "discard"), body, dry_run=dry_run)
     behind = done["status"] == "skipped"
-    call.tell(done, lambda: f"{key} goes on behind what failed." if behind else f"{key} is discarded.")
+    call.present(done, lambda: f"{key} goes on behind what failed." if behind else f"{key} is discarded.")
 
 
 def _path(service: ServiceName, what: str) -> str:

@@ -33,7 +33,7 @@ def list_(
     """List mails, newest first."""
     chosen = None if state is None else state.value
     found = call.remote.merged("/mail", limit, by="created_at", newest_first=True, state=chosen)
-    call.tell(found, lambda: _mails(found["items"]), lambda: more(found))
+    call.present(found, lambda: _mails(found["items"]), lambda: more(found))
 
 
 @verb(app, "show")
@@ -44,7 +44,7 @@ def show(
 ) -> None:
     """Show one mail, whole."""
     found = call.remote.get(_path(key, service))
-    call.tell(found, lambda: _mail(found))
+    call.present(found, lambda: _mail(found))
 
 
 @verb(app, "retry")
@@ -56,7 +56,7 @@ def retry(
 ) -> None:
     """Try a mail again at once that waits, has failed or was discarded; it goes to the address of now."""
     done = call.remote.post(f"{_path(key, service)}/retry", {}, dry_run=dry_run)
-    call.tell(done, lambda: f"{key} is tried again.")
+    call.present(done, lambda: f"{key} is tried again.")
 
 
 @verb(app, "discard")
@@ -69,7 +69,7 @@ def discard(
 ) -> None:
     """Give a mail up that waits or has failed. It is kept and can still be shown and retried."""
     done = call.remote.post(f"{_path(key, service)}/discard", {"remark": remark}, dry_run=dry_run)
-    call.tell(done, lambda: f"{key} is discarded.")
+    call.present(done, lambda: f"{key} is discarded.")
 
 
 def _path(key: str, service: ServiceName | None) -> str:

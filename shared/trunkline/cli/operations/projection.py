@@ -27,21 +27,21 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="As `projection list` 
 def list_(call: CommandContext) -> None:
     """List the views with position and lag; the retired generation is kept for a rollback."""
     found = _projections(call)
-    call.tell({"items": found}, lambda: _rows(found))
+    call.present({"items": found}, lambda: _rows(found))
 
 
 @verb(app, "rebuild")
 def rebuild(call: CommandContext, name: Name, service: Service = None) -> None:
     """Build a view anew beside the old one while the service runs, compare, and swap."""
     result = _command(call, "rebuild", name, service)
-    call.tell(result, lambda: _compared(result, "rebuilt and swapped in"))
+    call.present(result, lambda: _compared(result, "rebuilt and swapped in"))
 
 
 @verb(app, "verify")
 def verify(call: CommandContext, name: Name, service: Service = None) -> None:
     """Hold a view against a fold of all streams from zero; readers notice nothing."""
     result = _command(call, "verify", name, service)
-    call.tell(result, lambda: _compared(result, "compared"))
+    call.present(result, lambda: _compared(result, "compared"))
     if result["differences"]:
         raise Refused(f"{name} differs from its streams in {result['differences']:,} rows: rebuild it.")
     if result["differences"] is None:
@@ -52,7 +52,7 @@ def verify(call: CommandContext, name: Name, service: Service = None) -> None:
 def rollback(call: CommandContext, name: Name, service: Service = None) -> None:
     """Show the generation before this one again, brought up to the present first."""
     result = _command(call, "rollback", name, service)
-    call.tell(result, lambda: f"{name}: generation {result['generation']} is shown again.")
+    call.present(result, lambda: f"{name}: generation {result['generation']} is shown again.")
 
 
 def _projections(call: CommandContext) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def add_republish(app: typer.Typer, panel: str) -> None:
             raise Misused("Say which history: --from, --to, --since, --until, --stream or --event; or --all of it.")
         body = given | {"rate": rate} | ({} if topic is None else {"topic": topic})
         done = _publish(call, service.value, body, dry_run=dry_run)
-        call.tell({"service": service.value} | done, lambda: _shown(done))
+        call.present({"service": service.value} | done, lambda: _shown(done))
 
 
 def _publish(call: CommandContext, service: str, body: dict[str, Any], *, dry_run: bool | None) -> dict[str, Any]:

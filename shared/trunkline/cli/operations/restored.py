@@ -41,7 +41,7 @@ def add_restored(app: typer.Typer, panel: str) -> None:
             if ended is None:
                 raise
             raise ended from None
-        call.tell({"dry_run": dry_run, "restored": begun}, lambda: _shown(begun, dry_run=dry_run))
+        call.present({"dry_run": dry_run, "restored": begun}, lambda: _shown(begun, dry_run=dry_run))
 
 
 def _begin(settings: Settings, only: str | None, *, dry_run: bool) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ def show(
         raise Misused(f"{stream!r} is no stream: it is a category and a key, such as number/+6531580001.")
     whose = service.value if service is not None else "numbers" if category == "number" else "licensing"
     found = call.remote.get(f"/{whose}/operate/streams/{stream}", as_of=instant(as_of))
-    call.tell(found, lambda: _events(found["items"]))
+    call.present(found, lambda: _events(found["items"]))
 
 
 @verb(app, "follow")

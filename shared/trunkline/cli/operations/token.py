@@ -69,7 +69,7 @@ def rotate(
     key, until = rotate_keys(keys, overlap, now)
     note(keys, now, user(), "token rotate", kid=key.kid, old_verifies_until=until.isoformat())
     document = {"kid": key.kid, "old_verifies_until": until.isoformat(), "public_keys": str(keys / PUBLIC)}
-    call.tell(
+    call.present(
         document, lambda: f"{key.kid} signs from now on; what was issued before is believed until {until:%F %T}Z."
     )
 
@@ -82,7 +82,7 @@ def public_keys(call: CommandContext) -> None:
     from trunkline.security.signing_keys import publish
 
     text = publish(call.settings.keys).read_text(encoding="utf-8")
-    call.tell(json.loads(text), lambda: text)
+    call.present(json.loads(text), lambda: text)
 
 
 @verb(app, "revoke")
@@ -104,7 +104,7 @@ def revoke(
         body["not_before"] = instant(before, "--before")
     document = {name: call.remote.post(f"/{name}/operate/tokens/revoke", body) for name in SERVICES}
     what = f"Token {jti}" if jti is not None else f"What {subject} was issued before"
-    call.tell(document, lambda: f"{what} is believed no more.")
+    call.present(document, lambda: f"{what} is believed no more.")
 
 
 @verb(app, "issue", remote=False)
@@ -166,4 +166,4 @@ def issue(
         "source": sources,
         "hours": hours,
     }
-    call.tell(document, lambda: token)
+    call.present(document, lambda: token)

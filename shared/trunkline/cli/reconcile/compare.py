@@ -73,8 +73,8 @@ def _extension(key: str, x: records.Extension | None, rings: records.Ringing | N
         Difference(
             kind="binding",
             key=key,
-            licensing="no number is on it" if x is None else f"{x.status}: {_told(x)}",
-            numbers="; ".join(f"{b.state}: {_told(b)}" for b in bound) or "nothing rings there",
+            licensing="no number is on it" if x is None else f"{x.status}: {_described(x)}",
+            numbers="; ".join(f"{b.state}: {_described(b)}" for b in bound) or "nothing rings there",
             since=later(x.changed_at if x is not None else None, *(b.changed_at for b in bound)),
             do=f"trunkline republish licensing --stream extension/{key}{''.join(again)}",
             about=(key, *numbers),
@@ -86,7 +86,7 @@ def _place(at: records.Extension | records.Bound, *, kept: bool) -> tuple[Any, .
     return at.number, at.organization_id, at.user_id, at.generation, kept
 
 
-def _told(at: records.Extension | records.Bound) -> str:
+def _described(at: records.Extension | records.Bound) -> str:
     return f"{at.number} by request {at.generation} for user {shown(at.user_id)} of organization {at.organization_id}"
 
 

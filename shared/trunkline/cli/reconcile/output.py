@@ -65,7 +65,7 @@ def counts(report: Report) -> RenderableType:
 def named(report: Report) -> str:
     """Each difference, for people; no line is broken, so that a command can be taken from it. Empty: there is none."""
     return "".join(
-        f"\n{title}{_more(found)}:\n{''.join(map(_told, found[:_MOST_SHOWN]))}"
+        f"\n{title}{_more(found)}:\n{''.join(map(_described, found[:_MOST_SHOWN]))}"
         for title, found in (("What differs", report.differences), ("What is moving", report.moving))
         if found
     ).rstrip()
@@ -95,7 +95,7 @@ def _more(found: list[Difference]) -> str:
     return f" (the first {_MOST_SHOWN} of {len(found):,}; --json names all)" if len(found) > _MOST_SHOWN else ""
 
 
-def _told(d: Difference) -> str:
+def _described(d: Difference) -> str:
     from trunkline.cli.terminal.output import moment
 
     since = f", since {moment(d.since.isoformat())}" if d.since is not None else ""

@@ -129,11 +129,11 @@ def look_again(sides: Sides, suspects: Suspects, looks: int = LOOKS) -> tuple[li
                 break
             sides.exchange()
             now = _differing(sides, seen)
-            found += _told({index: lines for index, lines in now.items() if lines == seen[index]})
+            found += _described({index: lines for index, lines in now.items() if lines == seen[index]})
             seen = {index: lines for index, lines in now.items() if lines != seen[index]}
     except Unsettled as reason:
         because = str(reason)
-    return found, [replace(difference, because=because) for difference in _told(seen)]
+    return found, [replace(difference, because=because) for difference in _described(seen)]
 
 
 def _differing(sides: Sides, suspects: Suspects) -> Suspects:
@@ -149,5 +149,5 @@ def _differing(sides: Sides, suspects: Suspects) -> Suspects:
     }
 
 
-def _told(seen: Suspects) -> list[Difference]:
+def _described(seen: Suspects) -> list[Difference]:
     return [found for (subject, key), lines in seen.items() for found in COMPARING[subject].compare(key, *lines)]

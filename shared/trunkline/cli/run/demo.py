@@ -58,7 +58,7 @@ def _play(call: CommandContext, here: Place, begun: float) -> None:
     started = time.monotonic()
     scenes: list[Scene] = []
 
-    def tell(scene: Scene) -> None:
+    def present(scene: Scene) -> None:
         scenes.append(scene)
         if not call.as_json:
             print_shown(output.scene(scene), widest=output.WIDEST)
@@ -66,7 +66,7 @@ def _play(call: CommandContext, here: Place, begun: float) -> None:
     if not call.as_json:
         print_shown(output.opening(started - begun), widest=output.WIDEST)
     operator = here.operator()
-    story = Story(operator, here.billing(), tell)
+    story = Story(operator, here.billing(), present)
     story.run()
     facts = gather(operator, story.said)
     checked = list(promises(facts, story.said))
@@ -75,7 +75,7 @@ def _play(call: CommandContext, here: Place, begun: float) -> None:
     document["promises"] = [asdict(promise) | {"kept": promise.kept} for promise in checked]
     document["seconds"] = {"start": round(started - begun, 2), "story": round(time.monotonic() - started, 2)}
     document["next"] = _next()
-    call.tell(document, lambda: output.ending(document), widest=output.WIDEST)
+    call.present(document, lambda: output.ending(document), widest=output.WIDEST)
     if broken:
         raise Refused("\n".join(f"{p.what}: promised {p.promised}, found {p.found}." for p in broken))
 

@@ -40,7 +40,7 @@ def add_migrate(app: typer.Typer, panel: str) -> None:
                 raise
             raise ended from None
         document = {"dry_run": dry_run, "applied": applied}
-        call.tell(document, lambda: _applied(applied, dry_run=dry_run))
+        call.present(document, lambda: _applied(applied, dry_run=dry_run))
 
 
 def _migrate(settings: Settings, *, dry_run: bool) -> dict[str, list[str]]:
@@ -97,7 +97,7 @@ def create(
         "dry_run": dry_run,
         "topics": [{"name": r.name, "action": r.action, "detail": r.detail} for r in results],
     }
-    call.tell(document, lambda: _results(results))
+    call.present(document, lambda: _results(results))
     differing = sum(r.action == "differs" for r in results)
     if differing:
         raise Partly(f"{differing} of {len(results)} topics are not as wanted; they were left as they are.")
@@ -107,7 +107,7 @@ def create(
 def refill(call: CommandContext, service: OfService = None, dry_run: RemoteDryRun = None) -> None:
     """Compare NumberState and ExtensionState with what there is; send what is missing, older or gone."""
     found = [refilled(call, name, dry_run=dry_run) for name in SERVICES if service is None or service.value == name]
-    call.tell({"services": found}, lambda: _filled(found))
+    call.present({"services": found}, lambda: _filled(found))
 
 
 def refilled(call: CommandContext, service: str, *, dry_run: bool | None) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def _create(settings: Settings, partitions: int | None, replication: int | None,
         raise Misused("There is no broker to create topics on: set TRUNKLINE_KAFKA_BOOTSTRAP.")
     services = installed_services().values()
     consumed = [c for s in services for h in s.message_handlers for known in h.topics.values() for c in known.values()]
-    published = [c for s in services for c in s.says]
+    published = [c for s in services for c in s.publishes]
     try:
         return asyncio.run(
             create_topics(

@@ -60,7 +60,7 @@ def serve(call: CommandContext, services: Sequence[ServiceDefinition] | None) ->
 
     try:
         with logging_to(sys.stderr), asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            told_to = runner.run(run(settings, services, lambda deployment: _tell(call, deployment)))
+            told_to = runner.run(run(settings, services, lambda deployment: _present(call, deployment)))
     except Exception as error:
         ended = why_not(error)
         if ended is None:
@@ -100,18 +100,18 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".")
 
 
-def _tell(call: CommandContext, deployment: Application) -> None:
+def _present(call: CommandContext, deployment: Application) -> None:
     settings = deployment.settings
     document: dict[str, Any] = {
         "url": deployment.address,
-        "services": sorted(deployment.nodes),
+        "services": sorted(deployment.runtimes),
         "home": str(settings.home.resolve()),
-        "databases": {name: _database(deployment, name) for name in sorted(deployment.nodes)},
+        "databases": {name: _database(deployment, name) for name in sorted(deployment.runtimes)},
         "transport": settings.kafka_bootstrap or "local",
         "mail": "smtp" if settings.smtp_url else str((settings.home / "mailbox").resolve()),
         "sandbox": settings.sandbox,
     }
-    call.tell(document, lambda: _where(document))
+    call.present(document, lambda: _where(document))
 
 
 def _database(deployment: Application, name: str) -> str:
@@ -120,7 +120,7 @@ def _database(deployment: Application, name: str) -> str:
 
     if deployment.settings.database_url(name) is None:
         return "embedded"
-    parameters = psycopg.conninfo.conninfo_to_dict(deployment.nodes[name].store.url)
+    parameters = psycopg.conninfo.conninfo_to_dict(deployment.runtimes[name].store.url)
     return f"{parameters.get('host', '')}/{parameters.get('dbname', '')}"
 
 

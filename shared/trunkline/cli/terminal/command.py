@@ -108,7 +108,7 @@ class CommandContext:
             self._remote = ApiClient(urls, token, self.given)
         return self._remote
 
-    def tell(self, document: Any, *shown: Callable[[], RenderableType], widest: int | None = None) -> None:
+    def present(self, document: Any, *shown: Callable[[], RenderableType], widest: int | None = None) -> None:
         """Say the result; after a dry run people are told that it is none.
 
         Args:
@@ -123,7 +123,7 @@ class CommandContext:
             output.print_json(document)
         else:
             if self._remote is not None:
-                output.tell_time_by(self._remote.now)
+                output.set_present_instant(self._remote.now)
             head = (_DRY,) if self._remote is not None and self._remote.dry else ()
             output.print_shown(*head, *(make() for make in shown), widest=widest)
 

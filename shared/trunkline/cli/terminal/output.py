@@ -123,7 +123,7 @@ class _Clock:
 _clock: ContextVar[Callable[[], datetime]] = ContextVar("clock", default=lambda: datetime.now(UTC))
 
 
-def tell_time_by(now: Callable[[], datetime]) -> None:
+def set_present_instant(now: Callable[[], datetime]) -> None:
     """Have relative times told by a clock, such as a service's; it is read where one is shown, once."""
     _clock.set(_Clock(now))
 

@@ -171,12 +171,12 @@ class CompactedTopicPublisher:
         """The records of some rows, made off the event loop: a page of them takes it milliseconds."""
         return [outgoing_document(self._store, self._topic, *row) for row in rows]
 
-    async def run(self, send_page: SendPage, wake: CommitSignal, stopping: Callable[[], bool]) -> None:
+    async def run(self, send_page: SendPage, commit_signal: CommitSignal, stopping: Callable[[], bool]) -> None:
         """Send until told to stop; a database that is away is waited for.
 
         Args:
             send_page: as for `step`.
-            wake: set when the views have moved.
+            commit_signal: set when the views have moved.
             stopping: whether to end.
 
         Raises whatever else goes wrong: run it again.
@@ -185,13 +185,13 @@ class CompactedTopicPublisher:
         database = database_availability(self._store.url)
         try:
             while not stopping():
-                seen = wake.count
+                seen = commit_signal.count
                 try:
                     done = await self.step(send_page)
                     database.mark_restored(self._follower)
                     backoff.reset()
                     if done == 0:
-                        await wake.after(seen)
+                        await commit_signal.after(seen)
                 except Exception as error:
                     self._term = 0
                     if isinstance(error, psycopg.Error) and is_unavailable(error):

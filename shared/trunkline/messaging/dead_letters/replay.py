@@ -108,9 +108,9 @@ def retry(
     if (older := older_of_its_key(uow, parked)) is not None:
         raise OlderDeadLetterWaits(id=parked_id, older=older, part="path", pointer="#/parked_id", value=older)
     parts = edit.of(parked.parts)
-    hearing, message = _read(service, parked, parts)
+    handler, message = _read(service, parked, parts)
     try:
-        done = reprocess(uow, hearing, message)
+        done = reprocess(uow, handler, message)
     except _NOT_THE_MESSAGES:
         raise
     except Exception as error:
@@ -139,11 +139,11 @@ def _waiting(uow: UnitOfWork, parked_id: int) -> DeadLetter:
 
 
 def _read(service: HandlingService, parked: DeadLetter, parts: Parts) -> tuple[MessageHandler, Message]:
-    for hearing in service.message_handlers:
-        contracts = hearing.topics.get(parked.topic)
+    for handler in service.message_handlers:
+        contracts = handler.topics.get(parked.topic)
         if contracts is not None:
             try:
-                return hearing, decode(parts.headers, parts.value, contracts)
+                return handler, decode(parts.headers, parts.value, contracts)
             except MessageDecodeError as reason:
                 raise DeadLetterStillUnreadable(id=parked.id, unreadable=reason.code, why=reason.reason) from None
     raise TopicUnheard(service=service.name, topic=parked.topic, id=parked.id)

@@ -65,9 +65,9 @@ class Consumer:
         self._database = Reach(database or Availability("the intake's database"), f"intake of {group}")
 
     @property
-    def there(self) -> bool:
+    def is_available(self) -> bool:
         """Whether the cluster and the database answered last."""
-        return self._cluster.there and self._database.there
+        return self._cluster.is_available and self._database.is_available
 
     @property
     def settled(self) -> bool:
@@ -85,31 +85,31 @@ class Consumer:
             TopicRecreated: a stored position lies past its topic's end; somebody must decide.
             Exception: whatever the intake raises that is not the database being away.
         """
-        hearing = asyncio.create_task(self._hear(), name=f"hear {self._group}")
+        consuming = asyncio.create_task(self._consume(), name=f"hear {self._group}")
         stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait({hearing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({consuming, stopping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stopping.cancel()
-            if not hearing.done():
-                hearing.cancel()
-                await asyncio.wait({hearing})
+            if not consuming.done():
+                consuming.cancel()
+                await asyncio.wait({consuming})
             self._thread.shutdown(wait=False)
             self._cluster.end()
             self._database.end()
-        if not hearing.cancelled():
-            hearing.result()
+        if not consuming.cancelled():
+            consuming.result()
 
-    async def _hear(self) -> None:
+    async def _consume(self) -> None:
         backoff = Backoff()
         while True:
             try:
-                await self._hear_with_one_broker(backoff)
+                await self._consume_with_one_broker(backoff)
             except AWAY as error:
                 self._cluster.lost(absence(error))
                 await asyncio.sleep(backoff.pause())
 
-    async def _hear_with_one_broker(self, backoff: Backoff) -> None:
+    async def _consume_with_one_broker(self, backoff: Backoff) -> None:
         places = CommittedOffsets(self._settings, await self._cluster_id(), self._intake, self._thread, self._database)
         membership = Membership(self._settings, self._topics, self._group, self._intake, places, self._batch)
         running: list[asyncio.Task[None]] = []

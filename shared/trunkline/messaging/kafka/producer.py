@@ -76,9 +76,9 @@ class Producer:
         await self.stop()
 
     @property
-    def there(self) -> bool:
+    def is_available(self) -> bool:
         """Whether the cluster took what was sent last."""
-        return self._reach.there
+        return self._reach.is_available
 
     def start(self) -> None:
         """Begin; returns at once, also while no broker answers."""

@@ -45,7 +45,7 @@ NAMES: Final = tuple(
 """What is followed: after each of these an extension that a row waits for may need no answer any more."""
 
 
-def react(uow: UnitOfWork, page: Sequence[RecordedEvent]) -> None:
+def handle(uow: UnitOfWork, page: Sequence[RecordedEvent]) -> None:
     """Settle the rows that wait for what some events say; of what no row waits for, nothing is said."""
     rows = waiting_for(uow.fetch, list({event.key for event in page}))
     if not rows:

@@ -50,7 +50,7 @@ class Runner:
         self._context, self._catalogue, self._answer_within = context, catalogue, answer_within
         self._leader_election = leader_election or LeaderElection(context.store.url)
         self._answers = LogSubscriber(
-            context.store, context.clock, replies.FOLLOWER, replies.NAMES, replies.react, self._leader_election
+            context.store, context.clock, replies.FOLLOWER, replies.NAMES, replies.handle, self._leader_election
         )
         self._failed = FailedItems(context.store, context.clock.now, "bulk")
         self._sheets: dict[str, Sheet] = {}

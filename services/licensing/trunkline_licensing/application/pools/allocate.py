@@ -22,7 +22,7 @@ CHUNK = 500
 """Units in one step."""
 
 
-def react(uow: UnitOfWork, stream_ids: Sequence[str]) -> None:
+def handle(uow: UnitOfWork, stream_ids: Sequence[str]) -> None:
     """Take the next step of pools that are due; one that is not due any more is left as it is.
 
     Args:

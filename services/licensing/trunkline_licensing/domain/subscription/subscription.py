@@ -184,7 +184,7 @@ def needs_fold(s: Subscription, received: Received, now: datetime) -> bool:
     return fact.at <= now and (bool(s.waiting) or (s.newest is not None and _amid(s, s.newest, fact)))
 
 
-def hear(s: Subscription, received: Received, now: datetime) -> Sequence[AnyEvent]:
+def receive(s: Subscription, received: Received, now: datetime) -> Sequence[AnyEvent]:
     """What follows from a fact of billing (S2, S3, S7, D10.14). Received again, nothing.
 
     Args:
@@ -208,7 +208,7 @@ def hear(s: Subscription, received: Received, now: datetime) -> Sequence[AnyEven
     return [_refused(fact, outcome) if isinstance(outcome, Refused) else _accepted(fact, outcome)]
 
 
-def hear_together(s: Subscription, received: Sequence[Received], now: datetime) -> Sequence[AnyEvent]:
+def receive_together(s: Subscription, received: Sequence[Received], now: datetime) -> Sequence[AnyEvent]:
     """What follows from several facts at once: the same in the end as from one after the other, with a single fold."""
     events: list[AnyEvent] = []
     ready: dict[Name, AnyFact] = {}

@@ -211,7 +211,7 @@ def due(s: Subscription) -> datetime | None:
 SUBSCRIPTION: Decider[Subscription] = Decider("subscription", Subscription, evolve, EVENTS, due=due)
 
 
-def hear(s: Subscription, published: SubscriptionReceived, now: datetime) -> list[Event]:
+def receive(s: Subscription, published: SubscriptionReceived, now: datetime) -> list[Event]:
     """Take what licensing says, unless something newer has been heard (X3, X4).
 
     Clocks differ: a state with an instant ahead of this one's waits for it, so that nothing counts before it (D10.14).
