@@ -77,7 +77,7 @@ class Clocks:
 
 def moved(clocks: Clocks, how: str, body: dict[str, str]) -> bool:
     """Whether a move was done, as the command says."""
-    call = SimpleNamespace(remote=clocks, tell=lambda *_: None)
+    call = SimpleNamespace(remote=clocks, present=lambda *_: None)
     try:
         _move(call, how, body)  # type: ignore[arg-type]
     except Ended:

@@ -174,7 +174,7 @@ async def test_an_intake_that_fails_goes_on_with_another_consumer() -> None:
     stopping = asyncio.Event()
 
     class Fake:
-        there = True
+        is_available = True
 
         async def run(self) -> None:
             if len(made) == 1:
