@@ -50,7 +50,7 @@ class PlainStore:
         yield self.conn
 
     def read(
-        self, stream_ids: Sequence[str], _conn: object = None, *, waiters: bool = False, heard: Sequence[Any] = ()
+        self, stream_ids: Sequence[str], _conn: object = None, *, waiters: bool = False, received: Sequence[Any] = ()
     ) -> list[Any]:
         """The events of some streams, and what goes with them, as one would ask without batches."""
         rows = self.fetch(
@@ -61,7 +61,7 @@ class PlainStore:
         if waiters:
             asked = (list(stream_ids),)
             rows += self.fetch(f"SELECT awaited, {WAITS}, waiter, '' FROM awaited WHERE awaited = ANY(%s)", asked)
-        for named in heard:
+        for named in received:
             rows += self.fetch(
                 f"SELECT source, {HEARD}, id, payload_hash FROM inbox WHERE source = %s AND id = %s", named
             )
