@@ -54,7 +54,7 @@ class LogSubscriber:
             clock: the service's.
             name: the position is kept as `follower/<name>`.
             names: the stored names it reads.
-            react: decides into the work what a page of events brings about.
+            handle: decides into the work what a page of events brings about.
             leader_election: the process's; None makes its own.
         """
         self._failed = FailedItems(store, clock.now, f"follower/{name}")
